@@ -1,0 +1,35 @@
+# Two commands are enough: `make demo` does the main job on real text, `make test` proves the tree sound.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test slow lint bench clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /make \1   /p' Makefile
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)  ## build a corpus of real documents, train on it, judge it, embed it (in demo/)
+	$(BIN)/python benchmarks/demo.py --out demo
+
+test: $(INSTALLED)  ## the default tests, under ten minutes on two cores
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+slow: $(INSTALLED)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/results
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
+	$(BIN)/python benchmarks/quality/newsgroups.py
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis

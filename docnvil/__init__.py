@@ -1,0 +1,64 @@
+"""docnvil: belief networks for documents, trained by neural variational inference and learning (NVIL).
+
+    >>> import docnvil
+    >>> documents = [docnvil.Document(str(n), text) for n, text in enumerate(["wind sail", "oven salt"] * 20)]
+    >>> matrix = docnvil.count_words(documents)
+    >>> model = docnvil.DocNVIL(n_components=2, epochs=2).fit(matrix)
+    >>> model.transform(matrix).shape
+    (40, 2)
+
+Names are imported when they are first used, so that `import docnvil` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from docnvil.errors import DocnvilError
+    from docnvil.estimator import DocNVIL
+    from docnvil.evaluation.coherence import diversity, npmi
+    from docnvil.evaluation.perplexity import Perplexity, unigram_perplexity
+    from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
+    from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
+    from docnvil.text.documents import Document, SourceOptions, read_documents
+    from docnvil.text.formats import read_counts, write_counts
+    from docnvil.text.tokens import TokenRules, tokenize
+    from docnvil.text.vocabulary import Vocabulary, build_vocabulary
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DocNVIL": "estimator",
+    "DocnvilError": "errors",
+    "Document": "text.documents",
+    "DocumentTermMatrix": "text.counts",
+    "Perplexity": "evaluation.perplexity",
+    "SourceOptions": "text.documents",
+    "TokenRules": "text.tokens",
+    "Vocabulary": "text.vocabulary",
+    "build_vocabulary": "text.vocabulary",
+    "count_words": "text.counts",
+    "diversity": "evaluation.coherence",
+    "load_matrix": "text.corpus",
+    "npmi": "evaluation.coherence",
+    "read_corpus": "text.corpus",
+    "read_counts": "text.formats",
+    "read_documents": "text.documents",
+    "split_documents": "text.counts",
+    "tokenize": "text.tokens",
+    "unigram_perplexity": "evaluation.perplexity",
+    "write_corpus": "text.corpus",
+    "write_counts": "text.formats",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'docnvil' has no attribute {name!r}")
+    return getattr(import_module(f"docnvil.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

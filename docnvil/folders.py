@@ -1,0 +1,183 @@
+"""Folders that are either whole or not there: written beside their place, checksummed, then moved in.
+
+A model and a prepared corpus are folders that a person can open. `writing_folder` fills a temporary folder beside the
+target, adds `manifest.json` with the size and SHA-256 of every file, forces the bytes to the disk, and only then takes
+the target's name; whatever stops it earlier leaves the target as it was. `verify_folder` reads the manifest back.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from docnvil.errors import CheckpointError, OutputExistsError
+
+MANIFEST = "manifest.json"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise `OutputExistsError` if `path` exists and may not be replaced.
+
+    With `force`, a folder is replaced only if it carries a manifest of ours or is empty, so that a slip of the finger
+    cannot cost somebody's home folder.
+    """
+    if not path.exists():
+        return
+    if not force:
+        raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
+    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise OutputExistsError(
+            f"{path} is a folder that docnvil did not write, so --force will not replace it. Choose another --out."
+        )
+
+
+@contextmanager
+def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Path]:
+    """Yield an empty folder to fill; on a clean exit it becomes `path`, with a manifest, otherwise it vanishes.
+
+    Arguments:
+        path: where the folder shall stand; its parent is made if need be.
+        kind: what the folder is ("model", "corpus"), kept in the manifest and checked by `verify_folder`.
+        force: replace a folder of ours that already stands there.
+
+    Raises:
+        OutputExistsError: `path` exists and `force` is not given, or is not ours to replace.
+    """
+    refuse_existing(path, force=force)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    try:
+        yield draft
+        files = {
+            file.relative_to(draft).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+            for file in sorted(draft.rglob("*"))
+            if file.is_file()
+        }
+        write_json(draft / MANIFEST, {"kind": kind, "files": files})
+        for name in (*files, MANIFEST):
+            (draft / name).chmod(0o644)  # some writers, like mkdtemp, make things private; these are meant to be shared
+            _fsync(draft / name)
+        draft.chmod(0o755)
+        _fsync(draft)
+        _move_into_place(draft, path)
+        _fsync(path.parent)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def verify_folder(path: Path, *, kind: str) -> None:
+    """Check that `path` is a folder of this kind with every file of its manifest present and unaltered.
+
+    Raises:
+        CheckpointError: the folder, its manifest or one of its files is missing, truncated or altered.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"There is no {kind} folder at {path}. Check the path.")
+    manifest = _read_manifest(path, kind)
+    for name, expected in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise CheckpointError(f"{file} is missing from the {kind} folder. Restore it, or make the {kind} again.")
+        if file.stat().st_size != expected["bytes"]:
+            raise CheckpointError(
+                f"{file} has {file.stat().st_size} bytes where the manifest says {expected['bytes']}: it was cut short"
+                f" or changed. Restore it, or make the {kind} again."
+            )
+        if sha256_of(file) != expected["sha256"]:
+            raise CheckpointError(
+                f"{file} does not match the SHA-256 in its manifest: it was altered or damaged. Restore it, or make the"
+                f" {kind} again."
+            )
+
+
+def is_folder_of_kind(path: Path, kind: str) -> bool:
+    """Tell whether `path` looks like a folder written by `writing_folder` for this kind (nothing is verified)."""
+    try:
+        return _read_manifest(path, kind)["kind"] == kind
+    except CheckpointError:
+        return False
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write one JSON object, indented, in UTF-8, with a newline at the end."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary file beside `path` to write; on a clean exit it becomes `path`, otherwise it vanishes.
+
+    A reader, or a crash, sees either the old file or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        yield draft
+        draft.chmod(0o644)  # mkstemp makes private files
+        _fsync(draft)
+        draft.replace(path)
+        _fsync(path.parent)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path` in one step, see `replacing_file`."""
+    with replacing_file(path) as draft:
+        draft.write_bytes(content)
+
+
+def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
+    file = path / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        found, files = manifest["kind"], manifest["files"]
+        for entry in files.values():
+            _ = entry["bytes"], entry["sha256"]
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path} has no {MANIFEST}, so it is not a finished {kind} folder. Make the {kind} again."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{file} cannot be read as a manifest. Restore it, or make the {kind} again.") from None
+    if found != kind:
+        raise CheckpointError(f"{path} is a {found} folder where a {kind} folder is needed.")
+    return manifest
+
+
+def _move_into_place(draft: Path, path: Path) -> None:
+    if not path.exists():
+        draft.rename(path)
+        return
+    # A folder cannot be renamed over a full one: the old one steps aside, and comes back if the second rename fails.
+    aside = draft.with_name(draft.name + ".old")
+    path.rename(aside)
+    try:
+        draft.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
+    shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
