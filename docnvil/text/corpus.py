@@ -1,0 +1,258 @@
+"""A prepared corpus: a folder a person can open, whose counts are mapped into memory instead of read.
+
+corpus.json       version, sizes and token rules
+vocabulary.txt    one word a line, V lines
+documents.csv     id and metadata, a row a document
+indptr.npy        where each document's entries begin, [N + 1], int64
+indices.npy       the columns of the entries, int32
+counts.npy        their counts, int32 or int64
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+import docnvil
+from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, DocnvilError, VocabularyError
+from docnvil.folders import verify_folder, write_json, writing_folder
+from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents, split_rows
+from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
+from docnvil.text.formats import read_counts
+from docnvil.text.tokens import TokenRules
+from docnvil.text.vocabulary import Vocabulary
+
+FORMAT_VERSION = 1
+
+
+def write_corpus(matrix: DocumentTermMatrix, path: Path, *, force: bool = False) -> None:
+    """Write a prepared corpus; the folder is there whole or not at all.
+
+    Arguments:
+        matrix: the counts.
+        path: the folder to make.
+        force: replace a folder of ours that already stands there.
+
+    Raises:
+        OutputExistsError: something stands at the path that may not be replaced.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_corpus(matrix, Path(folder, "pets"))
+    ...     read_corpus(Path(folder, "pets")).counts.toarray().tolist()
+    [[2, 0], [0, 0]]
+    """
+    with writing_folder(path, kind="corpus", force=force) as folder:
+        write_json(folder / "corpus.json", _description(matrix))
+        matrix.vocabulary.save(folder / "vocabulary.txt")
+        _write_documents(matrix, folder / "documents.csv")
+        np.save(folder / "indptr.npy", matrix.counts.indptr.astype(np.int64))
+        np.save(folder / "indices.npy", matrix.counts.indices.astype(np.int32))
+        np.save(folder / "counts.npy", matrix.counts.data)
+
+
+def read_corpus(path: Path) -> DocumentTermMatrix:
+    """Read a prepared corpus; its counts stay on the disk until they are used.
+
+    Arguments:
+        path: the folder.
+
+    Returns:
+        The counts, with ids, metadata and rules.
+
+    Raises:
+        CheckpointError: the folder is incomplete or altered, or of a version this docnvil does not know.
+    """
+    path = Path(path)
+    verify_folder(path, kind="corpus")
+    try:
+        description = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
+        version = description["format_version"]
+        if version != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path} is a corpus of format version {version}; this docnvil reads version {FORMAT_VERSION}. Use the"
+                f" docnvil that wrote it ({description.get('docnvil')}), or prepare the corpus again."
+            )
+        ids, metadata = _read_documents_table(path / "documents.csv")
+        rules = None if description["rules"] is None else TokenRules.from_json(description["rules"])
+        vocabulary = Vocabulary.load(path / "vocabulary.txt")
+        return DocumentTermMatrix(_mapped_counts(path, len(vocabulary)), vocabulary, ids, metadata, rules)
+    except CheckpointError:
+        raise
+    except (DocnvilError, OSError, ValueError, KeyError, TypeError) as error:
+        # The bytes are those that were written, so whoever wrote them did not write a corpus.
+        raise CheckpointError(f"{path} is not a corpus that docnvil wrote ({error}). Prepare it again.") from None
+
+
+def load_matrix(
+    path: Path,
+    options: SourceOptions,
+    *,
+    rules: TokenRules | None = None,
+    vocabulary: Vocabulary | None = None,
+    vocabulary_path: Path | None = None,
+    size: int | None = 10_000,
+    min_df: int | float = 2,
+    max_df: int | float = 0.5,
+) -> DocumentTermMatrix:
+    """Read counts from whatever holds them: texts are tokenized and counted, counts and prepared corpora are read.
+
+    Counts that come with their words are brought to `vocabulary` word by word; counts without named words must have
+    exactly its width.
+
+    Arguments:
+        path: the source, in any of `documents.FORMATS`.
+        options: how it is to be read.
+        rules: how texts become words; None for the defaults.
+        vocabulary: the words wanted, a trained model's; None for the source's own.
+        vocabulary_path: a file with one word a line: the words of ready-made counts, or the words to count in texts.
+        size: how many words of texts are counted at most, if the vocabulary is to be made.
+        min_df: the fewest documents a word of texts must occur in, a number (int) or a share (float).
+        max_df: the most documents a word of texts may occur in, likewise.
+
+    Returns:
+        The counts.
+
+    Raises:
+        CorpusError: the source cannot be read, or all its documents are empty.
+        VocabularyError: no word is left or shared, or the widths differ.
+        CheckpointError: a prepared corpus is incomplete or altered.
+    """
+    form = detect_format(path, options)
+    if form in TEXT_FORMATS:
+        if vocabulary is None and vocabulary_path is not None:
+            vocabulary = Vocabulary.load(vocabulary_path)
+        documents = read_documents(path, options)
+        limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
+        matrix = count_words(documents, rules=rules, vocabulary=vocabulary, **limits)
+    else:
+        matrix = _read_ready_made(path, form, vocabulary_path)
+        if vocabulary is not None:
+            matrix = _fitted(matrix, vocabulary, path)
+    if matrix.empty.all():
+        raise CorpusError(
+            f"Every document of {path} is empty after tokenization: none of its words is in the vocabulary of"
+            f" {matrix.n_words} words. Check the source, the token rules and the vocabulary."
+        )
+    return matrix
+
+
+def load_split(
+    path: Path,
+    options: SourceOptions,
+    held_out: int | float,
+    generator: np.random.Generator,
+    *,
+    vocabulary_path: Path | None = None,
+    **counting: Any,
+) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
+    """Read a source in two parts, one to learn from and one to judge by, that share a vocabulary.
+
+    The words of texts are chosen by the first part alone: a held-out document teaches the model nothing, not even
+    which words there are. The source is gone through three times, so that neither part's texts are kept in memory.
+
+    Arguments:
+        path: the source. options: how it is to be read.
+        held_out: documents in the second part, a share (float) or a number (int).
+        generator: draws them.
+        vocabulary_path: as for `load_matrix`. counting: `rules`, `size`, `min_df`, `max_df`, as for `load_matrix`.
+
+    Returns:
+        The documents to learn from and those held out, both in the order of the source.
+
+    Raises:
+        ConfigurationError: the held-out part would be empty, or everything. Else what `load_matrix` raises.
+    """
+    if detect_format(path, options) not in TEXT_FORMATS or vocabulary_path is not None:
+        return split_documents(
+            load_matrix(path, options, vocabulary_path=vocabulary_path, **counting), held_out, generator
+        )
+    n_documents = sum(1 for _ in read_documents(path, options))
+    rest, chosen = split_rows(n_documents, held_out, generator)
+    learned = count_words(_only(rest, read_documents(path, options)), **counting)
+    judged = count_words(
+        _only(chosen, read_documents(path, options)), rules=learned.rules, vocabulary=learned.vocabulary
+    )
+    if learned.empty.all():
+        raise CorpusError(
+            f"Every document of {path} is empty after tokenization. Check the source and the token rules."
+        )
+    return learned, judged
+
+
+def _only(rows: np.ndarray, documents: Iterator[Document]) -> Iterator[Document]:
+    """Pass on the documents of some rows, which are in ascending order."""
+    wanted = iter(rows.tolist())
+    row = next(wanted, None)
+    for number, document in enumerate(documents):
+        if number == row:
+            yield document
+            row = next(wanted, None)
+
+
+def _read_ready_made(path: Path, form: str, vocabulary_path: Path | None) -> DocumentTermMatrix:
+    if form != "corpus":
+        return read_counts(path, form, vocabulary_path=vocabulary_path)
+    if vocabulary_path is not None:
+        raise ConfigurationError(f"The prepared corpus {path} has a vocabulary of its own. Leave out --vocabulary.")
+    return read_corpus(path)
+
+
+def _fitted(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Path) -> DocumentTermMatrix:
+    """Return the matrix with its columns brought to `vocabulary`, by word, or by place where words have no names."""
+    if matrix.vocabulary.is_numbered or vocabulary.is_numbered:
+        if matrix.n_words != len(vocabulary):
+            raise VocabularyError(
+                f"{path} has {matrix.n_words} words and the model {len(vocabulary)}; without names they cannot be"
+                " matched. Pass the words of the counts with --vocabulary."
+            )
+        return DocumentTermMatrix(matrix.counts, vocabulary, matrix.ids, matrix.metadata, matrix.rules)
+    if not any(word in vocabulary for word in matrix.vocabulary):
+        raise VocabularyError(
+            f"{path} and the model have no word in common: {matrix.vocabulary} against {vocabulary}. Check that the"
+            " counts are of the same language and token rules as the model's."
+        )
+    return align(matrix, vocabulary)
+
+
+def _description(matrix: DocumentTermMatrix) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "docnvil": docnvil.__version__,
+        "documents": matrix.n_documents,
+        "words": matrix.n_words,
+        "tokens": matrix.n_tokens,
+        "empty_documents": int(matrix.empty.sum()),
+        "rules": None if matrix.rules is None else matrix.rules.to_json(),
+    }
+
+
+def _write_documents(matrix: DocumentTermMatrix, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        # Columns are told by place, so that metadata may be called "id" too; CRLF makes the writer quote both.
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(["id", *matrix.metadata])
+        writer.writerows(zip(matrix.ids, *matrix.metadata.values(), strict=True))
+
+
+def _read_documents_table(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        _, *names = next(reader)
+        columns = list(zip(*reader, strict=True)) or [()] * (len(names) + 1)
+    return columns[0], dict(zip(names, columns[1:], strict=True))
+
+
+def _mapped_counts(path: Path, width: int) -> csr_array:
+    starts, columns, values = (
+        np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("indptr", "indices", "counts")
+    )
+    # SciPy wants both index arrays of one type; the short one gives way, so that the long one stays on the disk.
+    if starts[-1] <= np.iinfo(columns.dtype).max:
+        starts = starts.astype(columns.dtype)
+    return csr_array((values, columns, starts), shape=(len(starts) - 1, width))

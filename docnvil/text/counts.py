@@ -1,0 +1,239 @@
+"""The document-term matrix: counts `[N, V]` with the words of its columns and the ids of its rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.text.documents import Document
+from docnvil.text.sparse import as_counts, relabel_columns, row_sums
+from docnvil.text.tally import Columns, Metadata, Tally
+from docnvil.text.tokens import Tokenizer, TokenRules
+from docnvil.text.vocabulary import Vocabulary, build_vocabulary, check_limits
+
+__all__ = ["DocumentTermMatrix", "align", "as_counts", "count_words", "split_documents"]
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentTermMatrix:
+    """How often each word of the vocabulary occurs in each document.
+
+    Arguments:
+        counts: the counts, `[N, V]`; anything `as_counts` takes.
+        vocabulary: the words of the columns, V.
+        ids: the ids of the documents, N, as their source gives them.
+        metadata: what else is known of the documents: column to one value a row, `""` where absent.
+        rules: how the texts became words, or None if the counts came ready-made.
+
+    Raises:
+        CorpusError: the counts are no counts, or the ids or metadata do not fit the rows.
+        VocabularyError: the vocabulary does not fit the columns.
+
+    >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
+    >>> matrix.n_documents, matrix.n_words, matrix.n_tokens, matrix.empty.tolist()
+    (2, 2, 2, [False, True])
+    """
+
+    counts: csr_array
+    vocabulary: Vocabulary
+    ids: tuple[str, ...]
+    metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rules: TokenRules | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", as_counts(self.counts, where="The document-term matrix"))
+        n_rows, n_columns = self.counts.shape
+        if n_columns != len(self.vocabulary):
+            raise VocabularyError(
+                f"The counts have {n_columns} columns and the vocabulary {len(self.vocabulary)} words. Give the"
+                " vocabulary that belongs to the counts."
+            )
+        if n_rows != len(self.ids):
+            raise CorpusError(f"The counts have {n_rows} rows; there are {len(self.ids)} ids. Give each row an id.")
+        for name, values in self.metadata.items():
+            if len(values) != n_rows:
+                raise CorpusError(f"The metadata {name!r} has {len(values)} values for {n_rows} rows. Give one a row.")
+
+    @property
+    def n_documents(self) -> int:
+        """N, the number of documents, empty ones among them."""
+        return int(self.counts.shape[0])
+
+    @property
+    def n_words(self) -> int:
+        """V, the number of words in the vocabulary."""
+        return int(self.counts.shape[1])
+
+    @property
+    def n_tokens(self) -> int:
+        """How many words were counted in all."""
+        return int(self.counts.data.sum(dtype=np.int64))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How many words were counted in each document, `[N]`, int64."""
+        return row_sums(self.counts)
+
+    @property
+    def empty(self) -> np.ndarray:
+        """Which documents have no counted word, `[N]`, bool."""
+        return np.diff(self.counts.indptr) == 0
+
+    @property
+    def repeated_ids(self) -> tuple[str, ...]:
+        """The ids that more than one document bears, in the order in which they first come back."""
+        seen: set[str] = set()
+        return tuple(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))
+
+    def select(self, rows: Any) -> "DocumentTermMatrix":
+        """Return the matrix of some rows, in the order given.
+
+        Arguments:
+            rows: anything that indexes a NumPy array of length N: positions, a mask or a slice.
+        """
+        chosen = np.arange(self.n_documents)[rows]
+        return replace(
+            self,
+            counts=self.counts[chosen],
+            ids=tuple(self.ids[row] for row in chosen),
+            metadata={name: tuple(values[row] for row in chosen) for name, values in self.metadata.items()},
+        )
+
+
+def count_words(
+    documents: Iterable[Document],
+    *,
+    rules: TokenRules | None = None,
+    vocabulary: Vocabulary | None = None,
+    size: int | None = 10_000,
+    min_df: int | float = 2,
+    max_df: int | float = 0.5,
+) -> DocumentTermMatrix:
+    """Count the words of documents in one pass over them.
+
+    Every document keeps its row and its id, even when none of its words is counted.
+
+    Arguments:
+        documents: the documents; read once, none is kept.
+        rules: how texts become words; None for the defaults.
+        vocabulary: the words to count, others are passed over; None chooses them by the limits that follow.
+        size: how many words at most, the most frequent ones; None for all.
+        min_df: the fewest documents a word must occur in, a number (int) or a share (float).
+        max_df: the most documents a word may occur in, likewise.
+
+    Returns:
+        The counts, with the documents' ids and metadata and the rules.
+
+    Raises:
+        ConfigurationError: a limit is out of its range.
+        CorpusError: there are no documents.
+        VocabularyError: the limits leave no word.
+
+    >>> documents = [Document("a", "A mouse, a cat."), Document("b", "A cat!"), Document("c", "Nothing")]
+    >>> matrix = count_words(documents, max_df=1.0)
+    >>> matrix.vocabulary.words, matrix.counts.toarray().tolist()
+    (('cat',), [[1], [1], [0]])
+    """
+    check_limits(size, min_df, max_df)
+    rules = TokenRules() if rules is None else rules
+    tokenizer = Tokenizer(rules)
+    columns = Columns(tokenizer, vocabulary)
+    tally = Tally()
+    ids: list[str] = []
+    metadata = Metadata()
+    for document in documents:
+        tally.add(map(columns.__getitem__, tokenizer.split(document.text)))
+        metadata.add(len(ids), document)
+        ids.append(document.id)
+    if not ids:
+        raise CorpusError("There are no documents to count. Check the source.")
+    words = list(columns.words) if vocabulary is None else vocabulary.words
+    counts = tally.counts(len(words))
+    if vocabulary is None:
+        vocabulary, counts = _prune(counts, words, size=size, min_df=min_df, max_df=max_df)
+    return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules)
+
+
+def _prune(counts: csr_array, words: list[str], **limits: Any) -> tuple[Vocabulary, csr_array]:
+    width = len(words)
+    term_frequencies = np.bincount(counts.indices, weights=counts.data, minlength=width).astype(np.int64)
+    document_frequencies = np.bincount(counts.indices, minlength=width)
+    vocabulary = build_vocabulary(
+        dict(zip(words, term_frequencies.tolist(), strict=True)),
+        dict(zip(words, document_frequencies.tolist(), strict=True)),
+        counts.shape[0],
+        **limits,
+    )
+    return vocabulary, relabel_columns(counts, _places(words, vocabulary), len(vocabulary))
+
+
+def _places(words: Iterable[str], vocabulary: Vocabulary) -> np.ndarray:
+    """Return the column of each word in another vocabulary, -1 where it has none."""
+    return np.fromiter((vocabulary.get(word, -1) for word in words), dtype=np.int64)
+
+
+def align(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMatrix:
+    """Return the matrix with its columns brought to another vocabulary, word by word.
+
+    Words the other vocabulary does not have are dropped; words only it has get empty columns.
+
+    Arguments:
+        matrix: the counts, `[N, V]`.
+        vocabulary: the words wanted, V'.
+
+    Returns:
+        The counts, `[N, V']`; `matrix` itself if the vocabularies are the same.
+
+    >>> matrix = DocumentTermMatrix([[2, 1]], Vocabulary(["cat", "mouse"]), ("a",))
+    >>> align(matrix, Vocabulary(["mouse", "owl"])).counts.toarray().tolist()
+    [[1, 0]]
+    """
+    if vocabulary == matrix.vocabulary:
+        return matrix
+    places = _places(matrix.vocabulary, vocabulary)
+    return replace(matrix, counts=relabel_columns(matrix.counts, places, len(vocabulary)), vocabulary=vocabulary)
+
+
+def split_documents(
+    matrix: DocumentTermMatrix, held_out: float | int, generator: np.random.Generator
+) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
+    """Split documents at random in two, both in the order they had.
+
+    Arguments:
+        matrix: the counts.
+        held_out: how many documents to hold out, a number (int) or a share (float).
+        generator: where the chance comes from.
+
+    Returns:
+        The rest, and the documents held out.
+
+    Raises:
+        ConfigurationError: either part would have no documents.
+
+    >>> matrix = DocumentTermMatrix([[1], [2], [3], [4]], Vocabulary(["cat"]), ("a", "b", "c", "d"))
+    >>> rest, held_out = split_documents(matrix, 0.25, np.random.default_rng(0))
+    >>> rest.n_documents, held_out.n_documents
+    (3, 1)
+    """
+    rest, chosen = split_rows(matrix.n_documents, held_out, generator)
+    return matrix.select(rest), matrix.select(chosen)
+
+
+def split_rows(
+    n_documents: int, held_out: float | int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split row numbers at random in two, both ascending; the arguments are those of `split_documents`."""
+    if isinstance(held_out, float) and not 0.0 < held_out < 1.0:
+        raise ConfigurationError(f"The share to hold out is {held_out}. Give one between 0.0 and 1.0.")
+    n_held_out = round(held_out * n_documents) if isinstance(held_out, float) else held_out
+    if not 0 < n_held_out < n_documents:
+        raise ConfigurationError(
+            f"Holding out {n_held_out} of {n_documents} documents leaves one part empty. Hold out from 1 to"
+            f" {n_documents - 1} documents, or a share of them."
+        )
+    mask = np.zeros(n_documents, dtype=bool)
+    mask[generator.choice(n_documents, size=n_held_out, replace=False)] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)

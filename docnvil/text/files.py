@@ -1,0 +1,121 @@
+"""Opening files of text, plain or gzipped, so that whatever goes wrong is told in the user's terms."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from docnvil.errors import CorpusError
+from docnvil.folders import replacing_file
+
+
+def is_gzipped(path: Path) -> bool:
+    """Tell by its name whether a file is gzipped."""
+    return path.suffix.lower() == ".gz"
+
+
+def plain_name(path: Path) -> str:
+    """Return a file's name without the `.gz` it may end in.
+
+    >>> plain_name(Path("news/train.jsonl.gz"))
+    'train.jsonl'
+    """
+    return path.name[: -len(".gz")] if is_gzipped(path) else path.name
+
+
+@contextmanager
+def open_text(path: Path, *, encoding: str = "utf-8", newline: str | None = None) -> Iterator[TextIO]:
+    """Open a text file, gzipped if its name ends in `.gz`; a UTF-8 byte-order mark is passed over.
+
+    Raises:
+        CorpusError: the file is missing, unreadable, not of this encoding (the byte and its offset are named), or a
+            gzip stream that is cut short or damaged.
+    """
+    tolerant = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    with telling_of(path):
+        opener = gzip.open if is_gzipped(path) else open
+        try:
+            with cast(TextIO, opener(path, "rt", encoding=tolerant, newline=newline)) as file:
+                yield file
+        except UnicodeError as error:
+            raise CorpusError(_undecodable(path, encoding, error)) from None
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of bytes, unpacked if its name ends in `.gz`; failures are told as by `open_text`."""
+    with telling_of(path):
+        opener = gzip.open if is_gzipped(path) else open
+        with cast(BinaryIO, opener(path, "rb")) as file:
+            yield file
+
+
+@contextmanager
+def telling_of(path: Path) -> Iterator[None]:
+    """Turn the operating system's and gzip's complaints about `path` into a `CorpusError` that names it."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise CorpusError(f"There is nothing at {path}. Check the path.") from None
+    except IsADirectoryError:
+        raise CorpusError(f"{path} is a folder where a file is needed. Name a file in it.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise CorpusError(
+            f"{path} cannot be unpacked ({error}): it was cut short or damaged. Fetch it again."
+        ) from None
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read ({error.strerror or error}). Check its permissions.") from None
+
+
+@contextmanager
+def write_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written, gzipped if its name ends in `.gz`; it takes the name `path` only when it is whole."""
+    with replacing_file(path) as draft, draft.open("wb") as file:
+        if is_gzipped(path):
+            # No name and no time in the header: the same counts give the same bytes.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+                yield cast(BinaryIO, packed)
+        else:
+            yield file
+
+
+def encodable(text: str) -> str:
+    r"""Return `text` with lone surrogates, which no file can hold, replaced by question marks.
+
+    JSON escapes can spell them, and so can file names that are not UTF-8.
+
+    >>> encodable("caf\ud800")
+    'caf?'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
+    remedy = "Pass --encoding latin-1 if that is its encoding."
+    found = _first_undecodable_byte(path, encoding)
+    if found is None:
+        return f"{path} is not {encoding} ({error}). {remedy}"
+    byte, offset = found
+    return f"{path} is not {encoding} (byte 0x{byte:02x} at {offset}). {remedy}"
+
+
+def _first_undecodable_byte(path: Path, encoding: str) -> tuple[int, int] | None:
+    """Return the first offending byte and its offset; the file is read anew, since a stream counts from its buffer."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = 0
+    with open_bytes(path) as file:
+        while True:
+            chunk = file.read(1 << 16)
+            pending = len(cast(bytes, decoder.getstate()[0]))
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return error.object[error.start], offset - pending + error.start
+            except UnicodeError:
+                return None
+            if not chunk:
+                return None
+            offset += len(chunk)

@@ -1,0 +1,145 @@
+"""Counts as SciPy sparse arrays in one canonical form, whatever form they came in. Shapes are `[N, V]`."""
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array, issparse
+
+from docnvil.errors import CorpusError
+
+_INT32_MAX = 2**31 - 1
+_LARGEST_TOTAL = 2**53  # the largest whole number that a float64 still tells from its neighbours
+
+
+def as_counts(matrix: Any, *, where: str) -> csr_array:
+    """Return a matrix of counts as CSR with sorted columns, no repeats, no stored zeros, of int32 if that is enough.
+
+    The input is never changed; a matrix already in that form is not copied.
+
+    Arguments:
+        matrix: any SciPy sparse matrix or array, or anything NumPy reads as a table, `[N, V]`.
+        where: what to call it in errors, for instance its file.
+
+    Returns:
+        The counts, `[N, V]`; int64 where a value or the total does not fit int32.
+
+    Raises:
+        CorpusError: it is not a table of whole numbers from 0; the first offending row, column and value are named.
+
+    >>> as_counts([[0, 2], [1, 0]], where="The example").toarray().tolist()
+    [[0, 2], [1, 0]]
+    """
+    counts = _as_csr(matrix, where)
+    _require_counts(counts, where)
+    total = float(counts.data.sum(dtype=np.float64))
+    if total > _LARGEST_TOTAL:
+        raise CorpusError(f"{where}: the counts add up to {total:g}, more than is counted exactly. Check the values.")
+    if not counts.data.all():
+        counts = counts.copy()
+        counts.eliminate_zeros()
+    return _compact(counts, np.int32 if total <= _INT32_MAX else np.int64)
+
+
+def relabel_columns(counts: csr_array, columns: np.ndarray, width: int) -> csr_array:
+    """Return `counts` with column j moved to `columns[j]`, or dropped where that is negative.
+
+    Arguments:
+        counts: the counts, `[N, V]`.
+        columns: the new place of each column, `[V]`, distinct save the negative ones.
+        width: how many columns there shall be.
+
+    Returns:
+        The counts, `[N, width]`, in canonical form.
+    """
+    moved = columns[counts.indices]
+    kept = moved >= 0
+    starts = running_count(kept)[counts.indptr]
+    relabelled = csr_array((counts.data[kept], moved[kept], starts), shape=(counts.shape[0], width))
+    relabelled.sort_indices()
+    return as_counts(relabelled, where="The counts")
+
+
+def running_count(mask: np.ndarray) -> np.ndarray:
+    """Return how many of the first 0, 1, ... entries of a mask are true, one entry more than it has, int64.
+
+    >>> running_count(np.array([True, False, True])).tolist()
+    [0, 1, 1, 2]
+    """
+    # Bytes are summed ten times as fast as truth values.
+    return np.concatenate(([0], np.cumsum(mask.view(np.int8), dtype=np.int64)))
+
+
+def row_sums(counts: csr_array) -> np.ndarray:
+    """Return the sum of each row, `[N]`, in int64, whatever type the counts are of."""
+    totals = np.concatenate(([0], np.cumsum(counts.data, dtype=np.int64)))
+    return np.diff(totals[counts.indptr])
+
+
+def from_triples(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> csr_array:
+    """Return the counts whose entries are (row, column, value), as canonical CSR; repeated places are added up."""
+    values, rows, columns = (np.asarray(part, dtype=np.int64) for part in (values, rows, columns))
+    return as_counts(coo_array((values, (rows, columns)), shape=shape), where="The counts")
+
+
+def _as_csr(matrix: Any, where: str) -> csr_array:
+    """Return `matrix` as CSR, sorted and without repeats, sharing its memory if it is so already."""
+    if not issparse(matrix):
+        matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == bool):
+        raise CorpusError(
+            f"{where} is no table of numbers (shape {matrix.shape}, {matrix.dtype}). Give one row a document and one"
+            " column a word."
+        )
+    if issparse(matrix) and matrix.format == "csr":
+        counts = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+        _require_sound(counts, where)
+        if counts.has_canonical_format:
+            return counts
+    else:
+        # Widened first: entries of the same place are added up in this type, and small types would wrap around.
+        counts = csr_array(_widened(matrix))
+        _require_sound(counts, where)
+    counts = _widened(counts).copy()
+    counts.sum_duplicates()
+    return counts
+
+
+def _widened(matrix: Any) -> Any:
+    whole = np.issubdtype(matrix.dtype, np.integer) or matrix.dtype == bool
+    return matrix.astype(np.int64, copy=False) if whole else matrix
+
+
+def _require_sound(counts: csr_array, where: str) -> None:
+    """Refuse index arrays that point outside the matrix, as a damaged file can hold."""
+    try:
+        counts.check_format(full_check=True)
+    except ValueError as error:
+        raise CorpusError(f"{where} is not a sound sparse matrix ({error}). Write it again.") from None
+
+
+def _require_counts(counts: csr_array, where: str) -> None:
+    values = counts.data
+    if np.issubdtype(values.dtype, np.complexfloating):
+        raise CorpusError(f"{where} holds complex numbers. Give whole numbers from 0.")
+    bad = values < 0
+    if np.issubdtype(values.dtype, np.floating):
+        bad |= ~np.isfinite(values) | (values != np.floor(values))
+    if bad.any():
+        first = int(bad.argmax())
+        row = int(np.searchsorted(counts.indptr, first, side="right")) - 1
+        raise CorpusError(
+            f"{where}: row {row}, column {counts.indices[first]} (from 0) holds {values[first]}. Counts are whole"
+            " numbers from 0; pass the counts themselves, not weights made of them."
+        )
+
+
+def _compact(counts: csr_array, dtype: type[np.signedinteger]) -> csr_array:
+    """Return `counts` with values of `dtype` and indices of int32 if they fit; what fits already is not copied."""
+    small = max(counts.nnz, *counts.shape) <= _INT32_MAX
+    index_dtype = np.int32 if small else np.int64
+    parts = (
+        counts.data.astype(dtype, copy=False),
+        counts.indices.astype(index_dtype, copy=False),
+        counts.indptr.astype(index_dtype, copy=False),
+    )
+    return csr_array(parts, shape=counts.shape)

@@ -1,0 +1,198 @@
+"""The vocabulary: an ordered list of distinct words that never changes once it is made."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from docnvil.errors import ConfigurationError, VocabularyError
+from docnvil.folders import replace_file
+from docnvil.text.files import encodable
+
+
+class Vocabulary:
+    """An immutable ordered list of words; a word's place in it is its column in the counts.
+
+    Arguments:
+        words: the words, distinct, none empty, without line breaks.
+
+    Raises:
+        VocabularyError: there are no words, or one is repeated or cannot stand on a line of its own.
+
+    >>> vocabulary = Vocabulary(["cat", "mouse"])
+    >>> vocabulary.index("mouse"), vocabulary[0], "dog" in vocabulary, len(vocabulary)
+    (1, 'cat', False, 2)
+    """
+
+    __slots__ = ("_index", "_words")
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = tuple(words)
+        self._index = {word: column for column, word in enumerate(self._words)}
+        if not self._words:
+            raise VocabularyError("The vocabulary has no words. Give it one at least.")
+        for number, word in enumerate(self._words, start=1):
+            _check_word(number, word)
+        if len(self._index) != len(self._words):
+            twice = next(word for column, word in enumerate(self._words) if self._index[word] != column)
+            raise VocabularyError(f"The vocabulary has the word {twice!r} more than once. Remove one of them.")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, in order."""
+        return self._words
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the words are only the numbers that `numbered` gives to columns without names."""
+        return self._words[0] == "word0" and self._words == Vocabulary.numbered(len(self)).words
+
+    @classmethod
+    def numbered(cls, size: int) -> Self:
+        """Return "word0", "word1" ... for counts whose words are not known."""
+        return cls(f"word{column}" for column in range(size))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a vocabulary from a UTF-8 file with one word a line.
+
+        Raises:
+            VocabularyError: the file is missing, not UTF-8, or no vocabulary.
+        """
+        try:
+            content = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise VocabularyError(
+                f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8, one word a line."
+            ) from None
+        except OSError as error:
+            raise VocabularyError(f"The vocabulary {path} cannot be read ({error.strerror}). Check the path.") from None
+        try:
+            return cls(content.removesuffix("\n").split("\n") if content else ())
+        except VocabularyError as error:
+            raise VocabularyError(f"{path}: {error}") from None
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary to a UTF-8 file, one word a line."""
+        replace_file(path, "".join(f"{word}\n" for word in self._words).encode("utf-8"))
+
+    def index(self, word: str) -> int:
+        """Return the column of a word.
+
+        Raises:
+            VocabularyError: the vocabulary does not have it.
+        """
+        try:
+            return self._index[word]
+        except KeyError:
+            raise VocabularyError(f"The vocabulary does not have the word {word!r}. Choose another.") from None
+
+    def get(self, word: str, default: int | None = None) -> int | None:
+        """Return the column of a word, or `default` if the vocabulary does not have it."""
+        return self._index.get(word, default)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._index
+
+    def __getitem__(self, column: int) -> str:
+        return self._words[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._words)
+
+    def __eq__(self, other: object) -> bool:
+        return self._words == other._words if isinstance(other, Vocabulary) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._words)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {len(self)} words: {', '.join(self._words[:5])}{' ...' if len(self) > 5 else ''}"
+
+
+def _check_word(number: int, word: str) -> None:
+    if not isinstance(word, str):
+        raise VocabularyError(f"Word {number} of the vocabulary is {word!r}, not a string. Give words as strings.")
+    if not word:
+        raise VocabularyError(f"Word {number} of the vocabulary is empty. Remove the blank.")
+    # A byte-order mark or a lone surrogate would not come back from a UTF-8 file as it went.
+    if any(mark in word for mark in "\n\r\ufeff") or encodable(word) != word:
+        raise VocabularyError(f"Word {number} of the vocabulary, {word!r}, cannot stand on a line of text. Change it.")
+
+
+def check_limits(size: int | None, min_df: int | float, max_df: int | float) -> None:
+    """Check the limits that `build_vocabulary` takes.
+
+    Raises:
+        ConfigurationError: one is out of its range.
+    """
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise ConfigurationError(f"The vocabulary's size is {size!r}. Give a whole number from 1.")
+    for name, limit in (("min_df", min_df), ("max_df", max_df)):
+        if isinstance(limit, float):
+            if not 0.0 <= limit <= 1.0:
+                raise ConfigurationError(
+                    f"{name} is {limit}; a fraction is a share of the documents, from 0.0 to 1.0. Write a whole number"
+                    " without a point for a number of documents."
+                )
+        elif isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ConfigurationError(f"{name} is {limit!r}. Give a number of documents from 1, or a share such as 0.5.")
+
+
+def build_vocabulary(
+    term_frequencies: Mapping[str, int],
+    document_frequencies: Mapping[str, int],
+    n_documents: int,
+    *,
+    size: int | None = None,
+    min_df: int | float = 1,
+    max_df: int | float = 1.0,
+) -> Vocabulary:
+    """Choose the words that are counted, in the order of decreasing frequency; ties are alphabetical.
+
+    A share of the documents is compared as scikit-learn does: a word stays if
+    `min_df * n_documents <= document frequency <= max_df * n_documents`.
+
+    Arguments:
+        term_frequencies: how often each word occurs.
+        document_frequencies: in how many documents each word occurs.
+        n_documents: how many documents there are.
+        size: how many words to keep at most, the most frequent ones; None keeps all.
+        min_df: the fewest documents a word must occur in, a number (int) or a share of them (float).
+        max_df: the most documents a word may occur in, likewise.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        ConfigurationError: a limit is out of its range.
+        VocabularyError: no word is left; the message says which limit removed them.
+
+    >>> build_vocabulary({"b": 2, "a": 2, "c": 9}, {"a": 1, "b": 2, "c": 3}, 3, size=2).words
+    ('c', 'a')
+    """
+    check_limits(size, min_df, max_df)
+    least, most = (limit * n_documents if isinstance(limit, float) else limit for limit in (min_df, max_df))
+    kept = [word for word in term_frequencies if least <= document_frequencies[word] <= most]
+    if not kept:
+        rare = sum(document_frequencies[word] < least for word in term_frequencies)
+        common = sum(document_frequencies[word] > most for word in term_frequencies)
+        raise VocabularyError(_nothing_left(len(term_frequencies), n_documents, rare, common, min_df, max_df))
+    kept.sort()
+    kept.sort(key=term_frequencies.__getitem__, reverse=True)  # a stable sort: ties stay alphabetical
+    return Vocabulary(kept[:size])
+
+
+def _nothing_left(
+    n_words: int, n_documents: int, rare: int, common: int, min_df: int | float, max_df: int | float
+) -> str:
+    if not n_words:
+        return f"There are no words in the {n_documents} documents. Check the texts and the token rules."
+    removed = []
+    if rare:
+        removed.append(f"--min-df {min_df} removes {rare} that occur in too few documents; lower it")
+    if common:
+        removed.append(f"--max-df {max_df} removes {common} that occur in too many; raise it")
+    return f"None of the {n_words} words of the {n_documents} documents is left: {'. '.join(removed)}."

@@ -1,0 +1,60 @@
+"""What tests share: where real corpora lie, small fitted models, and one thread, which small tensors prefer."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+
+# No test may fail because the machine is busy; hypothesis would fail those that take 0.2 s.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+SHARED_DATA = Path(os.environ.get("DOCNVIL_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Return the path of a real corpus, or skip the test where it is absent."""
+
+    def find(name: str) -> Path:
+        path = SHARED_DATA / name
+        if not path.exists():
+            pytest.skip(f"{name} is not at {SHARED_DATA.resolve()}; set DOCNVIL_DATA to where it is.")
+        return path.resolve()
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def block_counts() -> np.ndarray:
+    """Forty documents on each of three subjects that share no words, `[120, 15]`."""
+    generator = np.random.default_rng(0)
+    counts = np.zeros((120, 15), dtype=np.int64)
+    for document in range(120):
+        subject = document % 3
+        counts[document, 5 * subject : 5 * subject + 5] = generator.multinomial(20, np.full(5, 0.2))
+    return counts
+
+
+@pytest.fixture
+def text_folder(tmp_path: Path) -> Path:
+    """A folder of sixty short texts on two subjects, a subfolder each."""
+    subjects = {
+        "cooking": ["simmer", "onion", "butter", "garlic", "sauce", "oven", "bake", "flour", "salt", "pepper", "stir"],
+        "sailing": ["mast", "sail", "harbour", "wind", "keel", "anchor", "tide", "rope", "deck", "captain", "storm"],
+    }
+    generator = np.random.default_rng(0)
+    for subject, words in subjects.items():
+        folder = tmp_path / "texts" / subject
+        folder.mkdir(parents=True)
+        for number in range(30):
+            text = " ".join(generator.choice(words, 25))
+            (folder / f"{number:02d}.txt").write_text(f"The {text} and it.\n", encoding="utf-8")
+    return tmp_path / "texts"

@@ -1,0 +1,235 @@
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from text_data import anything, as_dicts, assert_same, documents, matrices
+
+from docnvil.errors import (
+    CheckpointError,
+    ConfigurationError,
+    CorpusError,
+    OutputExistsError,
+    VocabularyError,
+)
+from docnvil.folders import MANIFEST, writing_folder
+from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
+from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.documents import SourceOptions
+from docnvil.text.formats import write_counts
+from docnvil.text.tokens import TokenRules
+from docnvil.text.vocabulary import Vocabulary
+
+MATRIX = DocumentTermMatrix(
+    [[2, 0, 1], [0, 0, 0], [0, 3, 0]],
+    Vocabulary(["cat", "größe", "mouse"]),
+    ("x", "y\n", ""),
+    {"label": ("1", "", 'a "b",\r'), "id": ("k", "l", "m")},
+    TokenRules(stemmer="porter", stop_words=("the",)),
+)
+AUTO = SourceOptions()
+FILES = ["corpus.json", "counts.npy", "documents.csv", "indices.npy", "indptr.npy", MANIFEST, "vocabulary.txt"]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    write_corpus(MATRIX, tmp_path / "corpus")
+    return tmp_path / "corpus"
+
+
+class TestFolder:
+    def test_everything_comes_back(self, corpus):
+        found = read_corpus(corpus)
+        assert_same(found, MATRIX)
+        assert found.metadata == MATRIX.metadata
+        assert list(found.metadata) == ["label", "id"]
+        assert found.rules == MATRIX.rules
+
+    @settings(max_examples=30)
+    @given(matrix=matrices(anything), data=st.data())
+    def test_anything_comes_back(self, tmp_path_factory, matrix, data):
+        column = st.tuples(*[anything] * matrix.n_documents)
+        metadata = data.draw(st.dictionaries(anything, column, max_size=3))
+        full = DocumentTermMatrix(matrix.counts, matrix.vocabulary, matrix.ids, metadata)
+        path = tmp_path_factory.mktemp("corpora") / "corpus"
+        write_corpus(full, path)
+        assert_same(read_corpus(path), full)
+        assert read_corpus(path).metadata == metadata
+
+    def test_a_person_can_open_it(self, corpus):
+        assert sorted(file.name for file in corpus.iterdir()) == sorted(FILES)
+        description = json.loads((corpus / "corpus.json").read_text())
+        sizes = {
+            name: description[name] for name in ("format_version", "documents", "words", "tokens", "empty_documents")
+        }
+        assert sizes == {"format_version": 1, "documents": 3, "words": 3, "tokens": 6, "empty_documents": 1}
+        assert description["rules"]["stemmer"] == "porter"
+        assert (corpus / "vocabulary.txt").read_text(encoding="utf-8") == "cat\ngröße\nmouse\n"
+        types = [np.load(corpus / f"{name}.npy").dtype for name in ("indptr", "indices", "counts")]
+        assert types == [np.int64, np.int32, np.int32]
+
+    def test_counts_stay_on_the_disk(self, corpus):
+        found = read_corpus(corpus).counts
+        for part in (found.data, found.indices):
+            while part.base is not None and not isinstance(part, np.memmap):
+                part = part.base
+            assert isinstance(part, np.memmap)
+
+    def test_it_is_replaced_only_by_force(self, corpus):
+        with pytest.raises(OutputExistsError, match="--force"):
+            write_corpus(MATRIX, corpus)
+        write_corpus(MATRIX.select([0]), corpus, force=True)
+        assert read_corpus(corpus).ids == ("x",)
+
+
+class TestDamage:
+    @pytest.mark.parametrize("name", FILES)
+    def test_a_missing_file(self, corpus, name):
+        (corpus / name).unlink()
+        with pytest.raises(CheckpointError, match=name):
+            read_corpus(corpus)
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_a_file_cut_short(self, corpus, name):
+        content = (corpus / name).read_bytes()
+        for length in (0, 1, len(content) // 2, len(content) - 2):
+            (corpus / name).write_bytes(content[:length])
+            with pytest.raises(CheckpointError, match=name):
+                read_corpus(corpus)
+
+    @pytest.mark.parametrize("name", [name for name in FILES if name != MANIFEST])
+    def test_a_flipped_bit(self, corpus, name):
+        content = bytearray((corpus / name).read_bytes())
+        for place in range(0, len(content), 1 + len(content) // 40):
+            content[place] ^= 1 << place % 8
+            (corpus / name).write_bytes(content)
+            with pytest.raises(CheckpointError, match=name):
+                read_corpus(corpus)
+            content[place] ^= 1 << place % 8
+
+    def test_a_flipped_bit_in_the_manifest_is_found_or_harmless(self, corpus):
+        content = bytearray((corpus / MANIFEST).read_bytes())
+        for place in range(0, len(content), 3):
+            content[place] ^= 1 << place % 8
+            (corpus / MANIFEST).write_bytes(content)
+            with contextlib.suppress(CheckpointError):
+                assert_same(read_corpus(corpus), MATRIX)
+            content[place] ^= 1 << place % 8
+
+    def test_no_folder(self, tmp_path):
+        with pytest.raises(CheckpointError, match="no corpus folder"):
+            read_corpus(tmp_path / "nowhere")
+
+    def test_another_kind_of_folder(self, tmp_path):
+        with writing_folder(tmp_path / "model", kind="model"):
+            pass
+        with pytest.raises(CheckpointError, match="is a model folder where a corpus folder is needed"):
+            read_corpus(tmp_path / "model")
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"format_version": 2}, "format version 2.*reads version 1"),
+            ({"rules": {"lowercase": True}}, "token rules"),
+            ({"rules": 3}, "token rules"),
+        ],
+    )
+    def test_another_version(self, corpus, tmp_path, change, message):
+        with writing_folder(tmp_path / "other", kind="corpus") as folder:
+            for file in corpus.iterdir():
+                if file.name != MANIFEST:
+                    (folder / file.name).write_bytes(file.read_bytes())
+            description = json.loads((folder / "corpus.json").read_text())
+            (folder / "corpus.json").write_text(json.dumps(description | change))
+        with pytest.raises(CheckpointError, match=message):
+            read_corpus(tmp_path / "other")
+
+    @pytest.mark.parametrize("name", [name for name in FILES if name != MANIFEST])
+    def test_somebody_elses_files(self, corpus, tmp_path, name):
+        with writing_folder(tmp_path / "other", kind="corpus") as folder:
+            for file in corpus.iterdir():
+                if file.name != MANIFEST:
+                    (folder / file.name).write_bytes(file.read_bytes())
+            (folder / name).write_bytes(b"something else")
+        with pytest.raises(CheckpointError):
+            read_corpus(tmp_path / "other")
+
+
+class TestLoadMatrix:
+    lines = "A cat saw a mouse.\nThe mouse saw no cat\n\nAn owl!\n"
+
+    @pytest.fixture
+    def texts(self, tmp_path):
+        (tmp_path / "texts.txt").write_text(self.lines)
+        return tmp_path / "texts.txt"
+
+    def test_texts_are_counted(self, texts):
+        matrix = load_matrix(texts, AUTO, rules=TokenRules(stop_words=("saw",)), min_df=2, max_df=0.5)
+        assert as_dicts(matrix) == [{"cat": 1, "mouse": 1}, {"cat": 1, "mouse": 1}, {}, {}]
+
+    def test_texts_are_counted_by_a_vocabulary(self, texts, tmp_path):
+        Vocabulary(["owl", "cat"]).save(tmp_path / "words.txt")
+        for matrix in (
+            load_matrix(texts, AUTO, vocabulary=Vocabulary(["owl", "cat"])),
+            load_matrix(texts, AUTO, vocabulary_path=tmp_path / "words.txt"),
+        ):
+            assert matrix.counts.toarray().tolist() == [[0, 1], [0, 1], [0, 0], [1, 0]]
+
+    def test_a_corpus_is_read(self, corpus):
+        assert_same(load_matrix(corpus, AUTO), MATRIX)
+        assert_same(load_matrix(corpus, AUTO, vocabulary=MATRIX.vocabulary), MATRIX)
+
+    def test_a_corpus_has_its_own_words(self, corpus, tmp_path):
+        with pytest.raises(ConfigurationError, match="--vocabulary"):
+            load_matrix(corpus, AUTO, vocabulary_path=tmp_path / "words.txt")
+
+    def test_a_corpus_without_its_manifest_is_not_taken_for_texts(self, corpus):
+        (corpus / MANIFEST).unlink()
+        with pytest.raises(CheckpointError, match="no manifest"):
+            load_matrix(corpus, AUTO)
+
+    @pytest.mark.parametrize("name", ["a.npz", "a.svm", "docword.a.txt"])
+    def test_counts_with_words_are_matched_by_word(self, tmp_path, name):
+        form = {"a.npz": "npz", "a.svm": "svmlight", "docword.a.txt": "uci"}[name]
+        plain = DocumentTermMatrix(MATRIX.counts, MATRIX.vocabulary, ("1", "2", "3"))
+        write_counts(plain, tmp_path / name, form)
+        matrix = load_matrix(tmp_path / name, AUTO, vocabulary=Vocabulary(["mouse", "owl", "cat"]))
+        assert matrix.counts.toarray().tolist() == [[1, 0, 2], [0, 0, 0], [0, 0, 0]]
+
+    def test_a_corpus_is_matched_by_word(self, corpus):
+        matrix = load_matrix(corpus, AUTO, vocabulary=Vocabulary(["mouse", "owl"]))
+        assert matrix.counts.toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
+
+    def test_counts_without_words_are_matched_by_place(self, tmp_path):
+        (tmp_path / "a.ldac").write_text("1 1:4\n0\n")
+        named, numbered = Vocabulary(["cat", "owl"]), Vocabulary.numbered(2)
+        for vocabulary in (named, numbered):
+            matrix = load_matrix(tmp_path / "a.ldac", AUTO, vocabulary=vocabulary)
+            assert matrix.vocabulary == vocabulary
+            assert matrix.counts.toarray().tolist() == [[0, 4], [0, 0]]
+        with pytest.raises(VocabularyError, match=r"has 2 words and the model 3.*--vocabulary"):
+            load_matrix(tmp_path / "a.ldac", AUTO, vocabulary=Vocabulary("abc"))
+
+    def test_a_model_without_words_takes_counts_of_its_width(self, corpus):
+        matrix = load_matrix(corpus, AUTO, vocabulary=Vocabulary.numbered(3))
+        assert np.array_equal(matrix.counts.toarray(), MATRIX.counts.toarray())
+
+    def test_no_word_in_common_is_an_error(self, corpus):
+        with pytest.raises(VocabularyError, match="no word in common"):
+            load_matrix(corpus, AUTO, vocabulary=Vocabulary(["der", "die", "das"]))
+
+    def test_documents_that_are_all_empty_are_an_error(self, texts, corpus, tmp_path):
+        message = "Every document of .* is empty after tokenization"
+        with pytest.raises(CorpusError, match=message):
+            load_matrix(texts, AUTO, vocabulary=Vocabulary(["dog"]))
+        write_corpus(MATRIX.select([1]), tmp_path / "empty")
+        with pytest.raises(CorpusError, match=message):
+            load_matrix(tmp_path / "empty", AUTO)
+
+    def test_a_prepared_corpus_is_what_its_texts_were(self, tmp_path):
+        matrix = count_words(documents("cat mouse", "cat", ""), size=None, min_df=1, max_df=1.0)
+        write_corpus(matrix, tmp_path / "corpus")
+        assert_same(load_matrix(tmp_path / "corpus", AUTO), matrix)

@@ -1,0 +1,295 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+from text_data import as_dicts, assert_same, documents, matrices
+
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.text import tally
+from docnvil.text.counts import DocumentTermMatrix, align, as_counts, count_words, split_documents
+from docnvil.text.documents import Document, SourceOptions, read_documents
+from docnvil.text.tokens import TokenRules, tokenize
+from docnvil.text.vocabulary import Vocabulary
+
+ALL = {"size": None, "min_df": 1, "max_df": 1.0}
+PLAIN = TokenRules(stop_words=())
+
+
+class TestAsCounts:
+    @pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
+    @pytest.mark.parametrize("kind", [sparse.coo_array, sparse.coo_matrix])
+    @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float32, np.float64, bool])
+    def test_every_form_gives_the_same(self, form, kind, dtype):
+        table = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 0]])
+        counts = as_counts(kind(table.astype(dtype)).asformat(form), where="it")
+        assert isinstance(counts, sparse.csr_array)
+        assert counts.dtype == counts.indices.dtype == counts.indptr.dtype == np.int32
+        assert counts.has_canonical_format
+        assert np.array_equal(counts.toarray(), table)
+
+    def test_it_is_put_in_order_without_touching_the_input(self):
+        parts = np.array([1, 2, 0, 3]), np.array([2, 0, 1, 2], dtype=np.int64), np.array([0, 4], dtype=np.int64)
+        given_matrix = sparse.csr_array(tuple(part.copy() for part in parts), shape=(1, 3))
+        counts = as_counts(given_matrix, where="it")
+        assert (counts.indices.tolist(), counts.data.tolist()) == ([0, 2], [2, 4])
+        assert given_matrix.data.tolist() == [1, 2, 0, 3]
+        assert given_matrix.indices.tolist() == [2, 0, 1, 2]
+
+    def test_what_is_in_order_is_not_copied(self):
+        counts = as_counts([[1, 0], [2, 3]], where="it")
+        assert np.shares_memory(as_counts(counts, where="it").data, counts.data)
+
+    @pytest.mark.parametrize("form", ["csr", "coo"])
+    def test_small_types_do_not_wrap_around(self, form):
+        entries = np.array([200, 200], dtype=np.uint8)
+        places = np.array([0, 0])
+        matrix = sparse.coo_array((entries, (places, places)), shape=(1, 1))
+        if form == "csr":
+            matrix = sparse.csr_array((entries, places, np.array([0, 2])), shape=(1, 1))
+        assert as_counts(matrix, where="it").toarray().tolist() == [[400]]
+
+    @pytest.mark.parametrize(("table", "dtype"), [([[2**31 - 1]], np.int32), ([[2**31 - 1, 1]], np.int64)])
+    def test_the_total_fits_the_type(self, table, dtype):
+        assert as_counts(np.array(table), where="it").dtype == dtype
+
+    @pytest.mark.parametrize(
+        ("value", "shown"), [(-1, "-1"), (-1.0, "-1.0"), (0.5, "0.5"), (np.nan, "nan"), (np.inf, "inf")]
+    )
+    @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.coo_array, np.asarray])
+    def test_what_is_no_count_is_named(self, value, shown, form):
+        table = np.array([[0, 1, 2], [0, 0, value], [-5, 0, 0]])
+        with pytest.raises(CorpusError, match=rf"The file: row 1, column 2 \(from 0\) holds {shown}\. .* weights"):
+            as_counts(form(table), where="The file")
+
+    @pytest.mark.parametrize("matrix", [[1, 2], [["a"]], [[1j]], 3, [[[1]]]])
+    def test_what_is_no_table_of_counts_is_refused(self, matrix):
+        with pytest.raises(CorpusError, match="Give"):
+            as_counts(matrix, where="it")
+
+    def test_more_than_can_be_counted_is_refused(self):
+        with pytest.raises(CorpusError, match="exactly"):
+            as_counts([[1e300]], where="it")
+
+    @pytest.mark.parametrize("indices", [[0, 9], [0, -1]])
+    def test_indices_that_point_outside_are_refused(self, indices):
+        matrix = sparse.csr_array(([1, 1], [0, 1], [0, 2]), shape=(1, 2))
+        matrix.indices = np.array(indices, dtype=np.int32)
+        with pytest.raises(CorpusError, match="not a sound sparse matrix"):
+            as_counts(matrix, where="it")
+
+    @given(matrices())
+    def test_dense_and_sparse_agree(self, matrix):
+        for form in (matrix.counts.toarray(), matrix.counts.tocsc(), matrix.counts.tocoo()):
+            assert np.array_equal(as_counts(form, where="it").toarray(), matrix.counts.toarray())
+
+
+class TestDocumentTermMatrix:
+    matrix = DocumentTermMatrix(
+        [[2, 0, 1], [0, 0, 0], [0, 3, 0]], Vocabulary("abc"), ("x", "y", "z"), {"label": ("1", "", "3")}
+    )
+
+    def test_its_sizes(self):
+        matrix = self.matrix
+        assert (matrix.n_documents, matrix.n_words, matrix.n_tokens) == (3, 3, 6)
+        assert (matrix.lengths.tolist(), matrix.lengths.dtype) == ([3, 0, 3], np.int64)
+        assert matrix.empty.tolist() == [False, True, False]
+
+    def test_sums_do_not_overflow(self):
+        matrix = DocumentTermMatrix([[2**31 - 1] * 3, [0, 0, 1]], Vocabulary("abc"), ("x", "y"))
+        assert matrix.n_tokens == 3 * (2**31 - 1) + 1
+        assert matrix.lengths.tolist() == [3 * (2**31 - 1), 1]
+
+    @pytest.mark.parametrize("rows", [[2, 0], np.array([2, 0]), slice(None, None, -2)])
+    def test_rows_are_chosen_in_order(self, rows):
+        chosen = self.matrix.select(rows)
+        assert chosen.ids == ("z", "x")
+        assert chosen.metadata == {"label": ("3", "1")}
+        assert chosen.counts.toarray().tolist() == [[0, 3, 0], [2, 0, 1]]
+
+    def test_rows_are_chosen_by_a_mask(self):
+        assert self.matrix.select(self.matrix.empty).ids == ("y",)
+        assert self.matrix.select([]).n_documents == 0
+
+    def test_a_row_may_be_chosen_twice(self):
+        assert self.matrix.select([0, 2, 0]).ids == ("x", "z", "x")
+
+    def test_repeated_ids_are_kept_and_named(self):
+        assert self.matrix.repeated_ids == ()
+        assert self.matrix.select([2, 0, 1, 0, 0, 2]).repeated_ids == ("x", "z")
+
+    def test_the_vocabulary_must_fit(self):
+        with pytest.raises(VocabularyError, match="3 columns and the vocabulary 2 words"):
+            DocumentTermMatrix([[1, 2, 3]], Vocabulary("ab"), ("x",))
+
+    def test_ids_must_fit(self):
+        with pytest.raises(CorpusError, match="1 rows; there are 2 ids"):
+            DocumentTermMatrix([[1]], Vocabulary("a"), ("x", "y"))
+
+    def test_metadata_must_fit(self):
+        with pytest.raises(CorpusError, match="'label' has 2 values for 1 rows"):
+            DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("1", "2")})
+
+
+word = st.sampled_from(["ant", "bee", "cat", "dog", "the", "größe", "हिन्दी"])
+texts = st.lists(st.lists(word, max_size=12).map(" ".join), min_size=1, max_size=8)
+
+
+class TestCountWords:
+    @given(texts)
+    def test_it_is_a_counter_a_document(self, texts):
+        rules = TokenRules()
+        expected = [dict(Counter(tokenize(text, rules))) for text in texts]
+        if any(expected):
+            matrix = count_words(documents(*texts), rules=rules, **ALL)
+            assert as_dicts(matrix) == expected
+            assert matrix.rules == rules
+
+    @given(texts, st.randoms())
+    def test_the_order_of_documents_changes_no_column(self, texts, random):
+        shuffled = documents(*texts)
+        random.shuffle(shuffled)
+        vocabulary = Vocabulary(["zebra", "cat", "ant"])
+        for given_vocabulary in (None, vocabulary):
+            straight = count_words(documents("zebra", *texts), rules=PLAIN, vocabulary=given_vocabulary, **ALL)
+            crooked = count_words([*shuffled, Document("0", "zebra")], rules=PLAIN, vocabulary=given_vocabulary, **ALL)
+            assert straight.vocabulary == crooked.vocabulary
+            total = straight.counts.sum(axis=0)
+            assert np.array_equal(total, crooked.counts.sum(axis=0))
+
+    @pytest.mark.parametrize("chunk", [1, 3, 1000])
+    def test_chunks_leave_no_trace(self, monkeypatch, chunk):
+        source = documents("a bee", "", "the cat the bee", "bee bee bee cat owl", "")
+        whole = count_words(source, **ALL)
+        monkeypatch.setattr(tally, "_CHUNK_TOKENS", chunk)
+        assert_same(count_words(source, **ALL), whole)
+
+    def test_every_document_keeps_its_row(self):
+        matrix = count_words(documents("", "the of", "cat cat", "..."), **ALL)
+        assert matrix.ids == ("1", "2", "3", "4")
+        assert matrix.empty.tolist() == [True, True, False, True]
+
+    def test_a_given_vocabulary_is_kept(self):
+        vocabulary = Vocabulary(["owl", "cat"])
+        matrix = count_words(documents("cat owl cat bee", "bee"), vocabulary=vocabulary, size=1, min_df=2)
+        assert matrix.vocabulary is vocabulary
+        assert matrix.counts.toarray().tolist() == [[1, 2], [0, 0]]
+
+    def test_stems_are_counted_together(self):
+        matrix = count_words(documents("running runs", "run"), rules=TokenRules(stemmer="porter"), **ALL)
+        assert as_dicts(matrix) == [{"run": 2}, {"run": 1}]
+
+    def test_metadata_is_one_value_a_row(self):
+        source = [
+            Document("1", "cat"),
+            Document("2", "cat", {"label": "a"}),
+            Document("3", "cat", {"year": "1999", "label": "b"}),
+            Document("4", "cat"),
+        ]
+        metadata = count_words(source, **ALL).metadata
+        assert metadata == {"label": ("", "a", "b", ""), "year": ("", "", "1999", "")}
+
+    def test_no_documents_are_an_error(self):
+        with pytest.raises(CorpusError, match="no documents"):
+            count_words([])
+
+    def test_limits_are_checked_before_anything_is_read(self):
+        def never():
+            raise AssertionError
+            yield
+
+        with pytest.raises(ConfigurationError):
+            count_words(never(), min_df=2.0)
+
+    def test_limits_that_leave_nothing_are_an_error(self):
+        with pytest.raises(VocabularyError, match="--min-df 2 removes 2"):
+            count_words(documents("cat", "owl"))
+
+    @given(
+        texts=texts,
+        size=st.none() | st.integers(1, 5),
+        min_df=st.integers(1, 3) | st.floats(0.0, 0.6),
+        max_df=st.integers(2, 5) | st.floats(0.4, 1.0),
+    )
+    def test_scikit_learn_counts_alike(self, texts, size, min_df, max_df):
+        texts = [text.encode("ascii", "ignore").decode() for text in texts]
+        pattern = r"(?u)\b\w\w+\b"
+        peer = CountVectorizer(token_pattern=pattern, min_df=min_df, max_df=max_df)
+        rules = TokenRules(token_pattern=pattern, stop_words=())
+        try:
+            expected = peer.fit_transform(texts)
+        except ValueError:
+            with pytest.raises(VocabularyError):
+                count_words(documents(*texts), rules=rules, size=size, min_df=min_df, max_df=max_df)
+            return
+        ours = count_words(documents(*texts), rules=rules, size=size, min_df=min_df, max_df=max_df)
+        # Whose ties scikit-learn keeps is arbitrary, so words are chosen here, and only then compared.
+        frequencies = dict(zip(peer.get_feature_names_out(), expected.sum(axis=0).A1, strict=True))
+        best = sorted(frequencies, key=lambda name: (-frequencies[name], name))[:size]
+        assert ours.vocabulary.words == tuple(best)
+        assert np.array_equal(ours.counts.toarray(), expected[:, [peer.vocabulary_[name] for name in best]].toarray())
+
+
+class TestAlign:
+    def test_words_are_matched(self):
+        matrix = DocumentTermMatrix([[1, 2, 3], [0, 4, 0]], Vocabulary("abc"), ("x", "y"), {"label": ("1", "2")})
+        aligned = align(matrix, Vocabulary("cxa"))
+        assert aligned.counts.toarray().tolist() == [[3, 0, 1], [0, 0, 0]]
+        assert aligned.ids == ("x", "y")
+        assert aligned.metadata == matrix.metadata
+        assert matrix.n_tokens - aligned.n_tokens == 6
+
+    def test_the_same_words_change_nothing(self):
+        matrix = DocumentTermMatrix([[1, 2]], Vocabulary("ab"), ("x",))
+        assert align(matrix, Vocabulary("ab")) is matrix
+
+    @given(matrices(), st.randoms())
+    def test_there_and_back(self, matrix, random):
+        words = list(matrix.vocabulary)
+        random.shuffle(words)
+        assert_same(align(align(matrix, Vocabulary(words)), matrix.vocabulary), matrix)
+
+
+class TestSplit:
+    matrix = DocumentTermMatrix(np.arange(10)[:, None], Vocabulary("a"), tuple("abcdefghij"))
+
+    @pytest.mark.parametrize(("held_out", "expected"), [(3, 3), (0.3, 3), (0.25, 2), (1, 1), (9, 9), (0.99, None)])
+    def test_both_parts_keep_the_order(self, held_out, expected):
+        if expected is None:
+            with pytest.raises(ConfigurationError, match="Holding out 10 of 10"):
+                split_documents(self.matrix, held_out, np.random.default_rng(0))
+            return
+        rest, held = split_documents(self.matrix, held_out, np.random.default_rng(0))
+        assert held.n_documents == expected
+        assert list(rest.ids) == sorted(rest.ids)
+        assert list(held.ids) == sorted(held.ids)
+        assert sorted(rest.ids + held.ids) == list("abcdefghij")
+        assert held.counts.toarray()[:, 0].tolist() == [ord(name) - ord("a") for name in held.ids]
+
+    def test_chance_comes_from_the_generator(self):
+        parts = [split_documents(self.matrix, 5, np.random.default_rng(seed))[1].ids for seed in (1, 1, 2)]
+        assert parts[0] == parts[1] != parts[2]
+
+    @pytest.mark.parametrize("held_out", [0, 10, -1, 0.0, 1.0, 1.5, 0.01])
+    def test_sizes_are_checked(self, held_out):
+        with pytest.raises(ConfigurationError, match=r"Hold|Give"):
+            split_documents(self.matrix, held_out, np.random.default_rng(0))
+
+
+def test_20_newsgroups(shared_data):
+    source = shared_data("ng20_raw/ng20_bydate.jsonl.gz")
+    options = SourceOptions(id_column="", label_column="group")
+    chosen = [document for document in read_documents(source, options) if int(document.id) % 10 == 0]
+    matrix = count_words(chosen, size=2000)
+    rules = TokenRules()
+    known = set(matrix.vocabulary)
+    assert as_dicts(matrix.select(slice(0, 40))) == [
+        dict(Counter(token for token in tokenize(document.text, rules) if token in known)) for document in chosen[:40]
+    ]
+    assert (matrix.n_documents, matrix.n_words) == (1884, 2000)
+    assert next(iter(matrix.metadata)) == "group"
+    assert len(set(matrix.metadata["group"])) == 20
+    assert not set(rules.stop_words) & known

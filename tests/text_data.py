@@ -1,0 +1,43 @@
+"""Small corpora, and the strategies that make them, for the tests of docnvil.text."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.documents import Document
+from docnvil.text.vocabulary import Vocabulary
+
+prose = st.text()
+# Whatever can stand on a line of UTF-8; blanks, quotes and other scripts among it.
+line = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\ufeff"), min_size=1, max_size=8)
+anything = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+def documents(*texts: str) -> list[Document]:
+    return [Document(str(number), text) for number, text in enumerate(texts, start=1)]
+
+
+@st.composite
+def matrices(draw: st.DrawFn, names: st.SearchStrategy[str] = line) -> DocumentTermMatrix:
+    """Matrices of up to 6 documents and 6 words, empty documents and unused words among them."""
+    ids = draw(st.lists(names, min_size=1, max_size=6, unique=True))
+    words = draw(st.lists(line, min_size=1, max_size=6, unique=True))
+    values = st.integers(0, 3) | st.integers(0, 2**40)
+    counts = draw(arrays(np.int64, (len(ids), len(words)), elements=values))
+    return DocumentTermMatrix(counts, Vocabulary(words), tuple(ids))
+
+
+def assert_same(left: DocumentTermMatrix, right: DocumentTermMatrix) -> None:
+    assert left.vocabulary == right.vocabulary
+    assert left.ids == right.ids
+    assert left.counts.dtype == right.counts.dtype
+    assert np.array_equal(left.counts.toarray(), right.counts.toarray())
+
+
+def as_dicts(matrix: DocumentTermMatrix) -> list[dict[str, int]]:
+    """What the matrix says, a dictionary of word to count for each document."""
+    rows: Iterable[np.ndarray] = matrix.counts.toarray()
+    return [{w: int(n) for w, n in zip(matrix.vocabulary, row, strict=True) if n} for row in rows]
