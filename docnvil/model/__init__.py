@@ -1,0 +1,1 @@
+"""The networks p(x, h) and q(h | x): distributions, the layers that return them, and what is built of layers."""

@@ -1,0 +1,92 @@
+"""A belief network: the generative model p and the recognition network q, built from one configuration."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from docnvil.errors import ConfigurationError
+from docnvil.model.generative import GenerativeModel, start_bias
+from docnvil.model.layers import BernoulliPrior, InputTransform, SigmoidLayer
+from docnvil.model.recognition import RecognitionNetwork
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a belief network is made of; the checkpoint's JSON is poured from it.
+
+    Arguments:
+        n_words: V, the size of the vocabulary.
+        units: units of each layer, counted from the document upward, so (200, 50) puts 50 units on top of 200.
+        recognition_input: what recognition and baseline networks see of the counts: "counts", or "log1p" of them.
+        start_logit: the value at which the biases of p's and q's units start. Below zero, units start rarely on, and
+            training finds units that stand for a subject rather than for half of the corpus.
+        weight_scale: standard deviation of the normal distribution the weights start from.
+    """
+
+    n_words: int
+    units: tuple[int, ...] = (50,)
+    recognition_input: InputTransform = "counts"
+    start_logit: float = 0.0
+    weight_scale: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.units or any(units < 1 for units in self.units):
+            raise ConfigurationError(
+                f"Every layer needs at least one unit, and units are {list(self.units)}. Ask for 1 or more."
+            )
+        if self.n_words < 1:
+            raise ConfigurationError("A model needs at least one word. Build the vocabulary from documents with words.")
+        if self.recognition_input not in ("counts", "log1p"):
+            raise ConfigurationError(f"recognition_input is {self.recognition_input!r}. Choose 'counts' or 'log1p'.")
+
+
+class BeliefNetwork(nn.Module):
+    """p(x, h) and q(h | x) over the same units.
+
+    Example:
+        >>> network = build_model(ModelConfig(n_words=7, units=(3, 2)), torch.Generator().manual_seed(0))
+        >>> [tuple(codes.shape) for codes in network.generative.sample(5, torch.Generator().manual_seed(0))]
+        [(1, 5, 3), (1, 5, 2)]
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generative = GenerativeModel(config.n_words, config.units)
+        self.recognition = RecognitionNetwork(config.n_words, config.units, config.recognition_input)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the parameters."""
+        return self.generative.prior.bias.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the parameters."""
+        return self.generative.prior.bias.dtype
+
+
+@torch.no_grad()
+def build_model(
+    config: ModelConfig, generator: torch.Generator, word_frequencies: Tensor | None = None
+) -> BeliefNetwork:
+    """Build a network at its starting point.
+
+    Arguments:
+        config: the shape of the network and of its start.
+        generator: a CPU generator for the starting weights.
+        word_frequencies: `[V]`, the corpus's word counts; the visible bias starts at their logarithm. Without them it
+            starts at zero, the uniform distribution.
+    """
+    network = BeliefNetwork(config)
+    for name, parameter in network.named_parameters():
+        if name.endswith("weight"):
+            parameter.normal_(0.0, config.weight_scale, generator=generator)
+    for module in (*network.recognition.modules(), *network.generative.modules()):
+        if isinstance(module, SigmoidLayer | BernoulliPrior):
+            module.bias.fill_(config.start_logit)
+    network.recognition.first.linear.bias.fill_(config.start_logit)
+    if word_frequencies is not None:
+        network.generative.visible.bias.copy_(start_bias(word_frequencies))
+    return network

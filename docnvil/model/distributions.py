@@ -1,0 +1,141 @@
+"""The distributions belief networks are made of: small, with `sample`, `log_prob` and `mean`, and nothing else.
+
+torch.distributions is not used because its `sample` takes no generator, and because its Multinomial carries the
+multinomial coefficient: a document here is a *sequence* of word draws, so that perplexity means what it says.
+
+Axes: S samples, B documents of a batch, V words, K units. All log-probabilities are in nats.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from docnvil.model.sparse import SparseCounts
+from docnvil.randomness import Generator, uniform
+
+
+class Bernoulli:
+    """Independent binary units, p(h_k = 1) = sigmoid(logit_k).
+
+    Arguments:
+        logits: `[..., K]`.
+
+    Example:
+        >>> Bernoulli(torch.zeros(3)).log_prob(torch.tensor([0.0, 1.0, 1.0])).exp()
+        tensor(0.1250)
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    @property
+    def mean(self) -> Tensor:
+        """The probability of a one, `[..., K]`."""
+        return torch.sigmoid(self.logits)
+
+    def sample(self, shape: Sequence[int], generator: Generator) -> Tensor:
+        """Draw zeros and ones of the given shape, to which the logits are broadcast."""
+        probability = self.mean.detach()
+        return (uniform(shape, generator, like=probability) < probability).to(probability.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return log p(h) = sum_k h_k logit_k - log(1 + exp(logit_k)), `[..., K] -> [...]`."""
+        return ((value * self.logits) - functional.softplus(self.logits)).sum(-1)
+
+
+class Words:
+    """Word draws from softmax(W h + b), the visible layer of a topic model, kept in factored form.
+
+    log p(x | h) = sum_w x_w (W h + b)_w - L logsumexp(W h + b), with L the length of x. The first sum needs only x W,
+    which is sparse; the `[S, B, V]` logits appear in the normaliser alone.
+
+    Source: the "softmax units" of Mnih & Gregor (2014), section 5.3, after Salakhutdinov & Hinton (2009).
+
+    Arguments:
+        codes: `[S, B, K]` (or any leading axes that broadcast against the documents), the units h.
+        weight: `[V, K]`; bias: `[V]`.
+
+    Example:
+        A uniform model gives every word the probability 1 / V:
+
+        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), n_words=4)
+        >>> Words(torch.zeros(1, 1, 5), torch.zeros(4, 5), torch.zeros(4)).log_prob(x).exp() * 4**3
+        tensor([[1.]])
+    """
+
+    def __init__(self, codes: Tensor, weight: Tensor, bias: Tensor) -> None:
+        self.codes, self.weight, self.bias = codes, weight, bias
+
+    @property
+    def logits(self) -> Tensor:
+        """W h + b, `[..., V]`."""
+        return self.codes @ self.weight.T + self.bias
+
+    @property
+    def mean(self) -> Tensor:
+        """The probability of each word, `[..., V]`."""
+        return torch.softmax(self.logits, -1)
+
+    def sample(self, lengths: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw documents of the given lengths (`[B]` int64) for codes `[B, K]`; return dense counts `[B, V]`."""
+        probabilities = self.mean.detach()
+        counts = torch.zeros_like(probabilities)
+        for row, (probability, length) in enumerate(zip(probabilities, lengths.tolist(), strict=True)):
+            if length:
+                words = torch.multinomial(probability, length, replacement=True, generator=generator)
+                counts[row].index_add_(0, words, counts.new_ones(length))
+        return counts
+
+    def log_prob(self, counts: SparseCounts) -> Tensor:
+        """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
+        projected = counts.matmul(self.weight)  # [B, K]
+        common = counts.matmul(self.bias.unsqueeze(1)).squeeze(1)  # [B]
+        chosen = (self.codes * projected).sum(-1) + common  # [S, B]
+        return chosen - counts.lengths * log_normaliser(self.codes, self.weight, self.bias)
+
+
+def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`, with one pass of exponentials for value and gradient.
+
+    Arguments:
+        codes: `[..., K]`; weight: `[V, K]`; bias: `[V]`.
+
+    Example:
+        >>> log_normaliser(torch.zeros(2, 3), torch.ones(4, 3), torch.zeros(4)).exp()
+        tensor([4., 4.])
+    """
+    return _LogNormaliser.apply(codes, weight, bias)
+
+
+class _LogNormaliser(torch.autograd.Function):
+    """logsumexp whose gradient reuses the forward pass's exponentials.
+
+    With E = exp(logits - max) and Z its row sums, d W = E^T (g / Z * h), d b = E^T (g / Z) and d h = (g / Z) * (E W):
+    scaling falls on the small matrices, so that only the products run over the `[S B, V]` matrix again.
+    """
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        rows = codes.reshape(-1, codes.shape[-1])  # [S B, K]
+        exponentials = torch.addmm(bias, rows, weight.T)  # [S B, V]
+        highest = exponentials.amax(1, keepdim=True)
+        exponentials.sub_(highest).exp_()
+        total = exponentials.sum(1, keepdim=True)  # [S B, 1]
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(rows, weight, exponentials, total)
+        return (highest + total.log()).view(codes.shape[:-1])
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        rows, weight, exponentials, total = ctx.saved_tensors
+        scale = gradient.reshape(-1, 1) / total  # [S B, 1]
+        of_codes = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_codes = (scale * (exponentials @ weight)).view(*gradient.shape, weight.shape[1])
+        if ctx.needs_input_grad[1]:
+            of_weight = exponentials.T @ (scale * rows)
+        if ctx.needs_input_grad[2]:
+            of_bias = (exponentials.T @ scale).squeeze(1)
+        return of_codes, of_weight, of_bias

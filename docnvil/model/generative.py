@@ -1,0 +1,70 @@
+"""The generative model p(x, h): a prior over the deepest units, sigmoid layers down, words at the bottom.
+
+Layers are counted from the document upward: h1 touches the words, hn is the deepest.
+Axes: S samples, B documents of a batch, V words, K units.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from docnvil.model.distributions import Words
+from docnvil.model.layers import BernoulliPrior, SigmoidLayer, SoftmaxWords
+from docnvil.model.sparse import SparseCounts
+from docnvil.randomness import Generator
+
+Codes = tuple[Tensor, ...]
+
+
+class GenerativeModel(nn.Module):
+    """p(x, h1..hn) = p(x | h1) p(h1 | h2) ... p(hn), a sigmoid belief network over words.
+
+    Source: Mnih & Gregor (2014), sections 2 and 5.3.
+
+    Arguments:
+        n_words: V.
+        units: the number of units of each layer, from the document upward.
+    """
+
+    def __init__(self, n_words: int, units: Sequence[int]) -> None:
+        super().__init__()
+        self.visible = SoftmaxWords(units[0], n_words)
+        self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
+        self.prior = BernoulliPrior(units[-1])
+
+    def words(self, codes: Codes) -> Words:
+        """Return p(x | h1)."""
+        return self.visible(codes[0])
+
+    def log_prob_terms(self, counts: SparseCounts, codes: Codes) -> tuple[Tensor, ...]:
+        """Return log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`, in nats; log p(x, h) is their sum."""
+        below_above = zip(self.layers, codes, codes[1:], strict=False)
+        between = tuple(layer(above).log_prob(below) for layer, below, above in below_above)
+        return (self.words(codes).log_prob(counts), *between, self.prior().log_prob(codes[-1]))
+
+    def sample(self, n_documents: int, generator: Generator) -> Codes:
+        """Draw h1..hn from the model, deepest first; each `[1, n_documents, K]`."""
+        prior = self.prior()
+        codes = [prior.sample((1, n_documents, len(prior.logits)), generator)]
+        for layer in reversed(self.layers):
+            units = layer(codes[0])
+            codes.insert(0, units.sample(units.logits.shape, generator))
+        return tuple(codes)
+
+
+def start_bias(word_frequencies: Tensor) -> Tensor:
+    """Return the visible bias that makes a model without units predict the corpus's own word frequencies.
+
+    b_w = log(f_w + 1/2), centred; the half keeps words unseen in training possible.
+
+    Arguments:
+        word_frequencies: `[V]`, how often each word occurs in training.
+
+    Example:
+        >>> start_bias(torch.tensor([9.5, 9.5, 9.5]))
+        tensor([0., 0., 0.])
+    """
+    bias = torch.log(word_frequencies + 0.5)
+    return bias - bias.mean()

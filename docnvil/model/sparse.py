@@ -1,0 +1,56 @@
+"""A batch of documents as sparse word counts on a device: what the softmax layer and the recognition network read.
+
+Axes: B documents of a batch, V words, K units; `nnz` is the number of (document, word) pairs with a count.
+"""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class SparseCounts:
+    """Word counts of B documents, row after row, never dense.
+
+    Arguments:
+        indices: `[nnz]` int64, the word of each stored count.
+        values: `[nnz]` floating point, the counts.
+        offsets: `[B + 1]` int64, where each document starts; the last is nnz.
+        n_words: V.
+
+    Example:
+        Two documents over three words: the first has word 0 twice and word 2 once, the second is empty.
+
+        >>> import torch
+        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2, 2]), n_words=3)
+        >>> x.lengths
+        tensor([3., 0.])
+        >>> x.matmul(torch.eye(3))
+        tensor([[2., 0., 1.],
+                [0., 0., 0.]])
+    """
+
+    indices: Tensor
+    values: Tensor
+    offsets: Tensor
+    n_words: int
+
+    def __len__(self) -> int:
+        """Return B, the number of documents."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each document, `[B]`."""
+        return self.matmul(self.values.new_ones(self.n_words, 1)).squeeze(1)
+
+    def matmul(self, weight: Tensor) -> Tensor:
+        """Multiply the counts by a dense matrix: x W, `[B, V] @ [V, K] -> [B, K]`, differentiable in W."""
+        return functional.embedding_bag(
+            self.indices, weight, self.offsets, mode="sum", per_sample_weights=self.values, include_last_offset=True
+        )
+
+    def log1p(self) -> "SparseCounts":
+        """Replace each count x by log(1 + x); zeros stay zeros."""
+        return replace(self, values=self.values.log1p())

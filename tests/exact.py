@@ -1,0 +1,68 @@
+"""Exact answers for networks small enough to enumerate: sums over all 2^K settings of the units.
+
+Axes: M = 2^K settings stand where S samples stand elsewhere; B documents; V words.
+"""
+
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
+from docnvil.model.generative import Codes
+from docnvil.model.sparse import SparseCounts
+
+
+def random_network(n_words: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7) -> BeliefNetwork:
+    """A network in double precision with weights and biases far from their starting point."""
+    network = build_model(ModelConfig(n_words, units), torch.Generator().manual_seed(seed)).double()
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return network
+
+
+def random_counts(n_documents: int, n_words: int, seed: int = 0) -> SparseCounts:
+    """Documents of a few words; the last one is empty."""
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.randint(0, 3, (n_documents, n_words), generator=generator, dtype=torch.float64)
+    dense[-1] = 0
+    return sparse(dense)
+
+
+def sparse(dense: Tensor) -> SparseCounts:
+    """The sparse form of a dense `[B, V]` matrix."""
+    rows, columns = dense.nonzero(as_tuple=True)
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(rows, minlength=len(dense)).cumsum(0)])
+    return SparseCounts(columns, dense[rows, columns], offsets, dense.shape[1])
+
+
+def all_codes(network: BeliefNetwork, n_documents: int) -> Codes:
+    """Every setting of all layers' units, each `[M, B, K]`."""
+    units = network.config.units
+    settings = torch.tensor(list(product([0.0, 1.0], repeat=sum(units))), dtype=network.dtype)  # [M, sum K]
+    return tuple(part[:, None, :].expand(-1, n_documents, -1) for part in settings.split(units, dim=1))
+
+
+def joint_terms(network: BeliefNetwork, counts: SparseCounts) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Codes]:
+    """log p and log q terms of every setting, each `[M, B]`, with the settings."""
+    codes = all_codes(network, len(counts))
+    return (
+        network.generative.log_prob_terms(counts, codes),
+        network.recognition.log_prob_terms(counts, codes),
+        codes,
+    )
+
+
+def exact_elbo(network: BeliefNetwork, counts: SparseCounts) -> Tensor:
+    """E_q[log p(x, h) - log q(h | x)] by enumeration, `[B]`, differentiable in every parameter."""
+    log_p, log_q, _ = joint_terms(network, counts)
+    log_p, log_q = sum(log_p), sum(log_q)
+    return (log_q.exp() * (log_p - log_q)).sum(0)
+
+
+def exact_log_likelihood(network: BeliefNetwork, counts: SparseCounts) -> Tensor:
+    """log p(x) by enumeration, `[B]`."""
+    log_p, _, _ = joint_terms(network, counts)
+    return torch.logsumexp(sum(log_p), 0)

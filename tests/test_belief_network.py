@@ -1,0 +1,86 @@
+import pytest
+import torch
+from exact import all_codes, exact_elbo, exact_log_likelihood, joint_terms, random_counts, random_network, sparse
+
+from docnvil.errors import ConfigurationError
+from docnvil.model.belief_network import ModelConfig, build_model
+from docnvil.randomness import KeyedGenerator
+
+SHAPES = [(4,), (3, 2), (2, 2, 1)]
+
+
+@pytest.mark.parametrize("units", SHAPES)
+def test_recognition_probabilities_sum_to_one(units):
+    counts = random_counts(5, 6)
+    _, log_q, _ = joint_terms(random_network(6, units), counts)
+    assert torch.allclose(sum(log_q).exp().sum(0), torch.ones(5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("units", SHAPES)
+def test_joint_probability_sums_to_one_over_codes_and_words(units):
+    network = random_network(6, units)
+    one_word = sparse(torch.eye(6, dtype=torch.float64))  # every document of one word
+    assert exact_log_likelihood(network, one_word).exp().sum().item() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("units", SHAPES)
+def test_exact_elbo_is_below_the_likelihood(units):
+    network, counts = random_network(6, units), random_counts(5, 6)
+    assert (exact_elbo(network, counts) <= exact_log_likelihood(network, counts) + 1e-12).all()
+
+
+@pytest.mark.parametrize("units", SHAPES)
+def test_recognition_samples_follow_log_prob(units):
+    network, counts = random_network(6, units, scale=0.3), random_counts(3, 6)
+    samples = network.recognition.sample(counts, 40_000, KeyedGenerator(0, torch.arange(3)))
+    _, log_q, settings = joint_terms(network, counts)
+    weights = 2.0 ** torch.arange(sum(units), dtype=torch.float64)
+    numbered, enumerated = (torch.cat(codes, -1) @ weights for codes in (samples, settings))
+    for document in range(3):
+        frequency = torch.bincount(numbered[:, document].long(), minlength=2 ** sum(units)) / 40_000
+        probability = sum(log_q)[:, document].exp()[enumerated[:, document].argsort()]
+        assert torch.allclose(frequency.double(), probability, atol=0.012)
+
+
+@pytest.mark.parametrize("units", SHAPES)
+def test_generated_codes_follow_the_prior(units):
+    network = random_network(6, units, scale=0.5)
+    samples = network.generative.sample(40_000, torch.Generator().manual_seed(0))
+    settings = all_codes(network, 1)
+    empty = sparse(torch.zeros(1, 6, dtype=torch.float64))
+    probability = sum(network.generative.log_prob_terms(empty, settings)).exp()  # the words of no word are certain
+    expected = [(probability[..., None] * layer).sum((0, 1)) for layer in settings]
+    for layer, mean in zip(samples, expected, strict=True):
+        assert torch.allclose(layer.mean((0, 1)), mean, atol=0.015)
+
+
+def test_a_start_is_decided_by_the_generator_alone():
+    first, second, third = (
+        build_model(ModelConfig(9, (3,)), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["generative.visible.weight"], third["generative.visible.weight"])
+
+
+def test_a_start_knows_word_frequencies_and_sparse_units():
+    frequencies = torch.tensor([10.0, 20.0, 0.0])
+    network = build_model(ModelConfig(3, (2, 2), start_logit=-3.0), torch.Generator().manual_seed(0), frequencies)
+    bias = network.generative.visible.bias
+    assert torch.softmax(bias, 0).tolist() == pytest.approx([10.5 / 31.5, 20.5 / 31.5, 0.5 / 31.5])
+    assert network.generative.prior.bias.tolist() == [-3, -3]
+    assert network.generative.layers[0].bias.tolist() == [-3, -3]
+    assert network.recognition.first.linear.bias.tolist() == [-3, -3]
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"n_words": 3, "units": (0,)}, "at least one unit"),
+        ({"n_words": 3, "units": ()}, "at least one unit"),
+        ({"n_words": 0}, "at least one word"),
+        ({"n_words": 3, "recognition_input": "squared"}, "Choose 'counts' or 'log1p'"),
+    ],
+)
+def test_impossible_networks_are_refused(settings, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        ModelConfig(**settings)

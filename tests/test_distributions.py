@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+from exact import random_counts, sparse
+from torch.autograd import gradcheck
+
+from docnvil.model.distributions import Bernoulli, Words, log_normaliser
+
+FLOAT = torch.float64
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_bernoulli_probabilities_sum_to_one(generator):
+    units = Bernoulli(3 * torch.randn(5, generator=generator, dtype=FLOAT))
+    codes = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=FLOAT)] * 5)
+    assert units.log_prob(codes).exp().sum().item() == pytest.approx(1, abs=1e-12)
+
+
+def test_bernoulli_samples_follow_log_prob(generator):
+    units = Bernoulli(torch.tensor([-4.0, -1.0, 0.0, 2.0]))
+    mean = units.sample((200_000, 4), generator).mean(0)
+    assert torch.allclose(mean, units.mean, atol=4 * 0.5 / math.sqrt(200_000))
+
+
+def test_extreme_logits_stay_finite():
+    units = Bernoulli(torch.tensor([-1e4, 1e4]))
+    assert units.log_prob(torch.tensor([1.0, 0.0])).item() == -2e4
+    assert units.log_prob(torch.tensor([0.0, 1.0])).item() == 0
+
+
+def test_word_probabilities_sum_to_one(generator):
+    words = Words(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((2, 1, 3), (7, 3), (7,))))
+    every_word = sparse(torch.eye(7, dtype=FLOAT))
+    assert torch.allclose(words.log_prob(every_word).exp().sum(1), torch.ones(2, dtype=FLOAT))
+
+
+def test_words_agree_with_the_dense_definition(generator):
+    counts = random_counts(6, 7)
+    words = Words(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((4, 6, 3), (7, 3), (7,))))
+    dense = counts.matmul(torch.eye(7, dtype=FLOAT))
+    expected = (dense * torch.log_softmax(words.logits, -1)).sum(-1)
+    assert torch.allclose(words.log_prob(counts), expected, atol=1e-12)
+    assert not words.log_prob(counts)[:, -1].any()  # the empty document is certain
+
+
+def test_drawn_words_follow_their_probabilities(generator):
+    words = Words(*(torch.randn(shape, generator=generator) for shape in ((2, 3), (7, 3), (7,))))
+    counts = words.sample(torch.tensor([0, 100_000]), generator)
+    assert not counts[0].any()
+    assert counts[1].sum() == 100_000
+    assert torch.allclose(counts[1] / 100_000, words.mean[1], atol=0.01)
+
+
+def test_log_normaliser_has_the_right_gradients(generator):
+    arguments = [
+        torch.randn(shape, generator=generator, dtype=FLOAT, requires_grad=True) for shape in ((2, 3, 4), (6, 4), (6,))
+    ]
+    assert gradcheck(log_normaliser, arguments)
+
+
+def test_log_normaliser_survives_huge_logits():
+    value = log_normaliser(torch.ones(1, 1), torch.full((3, 1), 5000.0), torch.zeros(3))
+    assert value.item() == pytest.approx(5000 + math.log(3))

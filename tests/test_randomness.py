@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from docnvil.randomness import KeyedGenerator, fold, uniform
+
+
+def numbers(seed: int, keys: list[int], shape: tuple[int, int, int]) -> torch.Tensor:
+    return KeyedGenerator(seed, torch.tensor(keys)).uniform(shape, torch.float64)
+
+
+def test_numbers_are_uniform_and_uncorrelated():
+    drawn = numbers(0, list(range(200)), (20, 200, 50))
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    assert stats.kstest(drawn.flatten().numpy(), "uniform").pvalue > 1e-3
+    for axis in range(3):  # neighbours in samples, documents and units
+        pairs = drawn.movedim(axis, 0)
+        correlation = np.corrcoef(pairs[:-1].flatten().numpy(), pairs[1:].flatten().numpy())[0, 1]
+        assert abs(correlation) < 0.01
+
+
+def test_a_documents_numbers_do_not_depend_on_its_neighbours():
+    together = numbers(3, [5, 6, 7], (4, 3, 2))
+    assert torch.equal(numbers(3, [7], (4, 1, 2)), together[:, 2:])
+    assert torch.equal(numbers(3, [7, 5, 6], (4, 3, 2)), together[:, [2, 0, 1]])
+
+
+def test_more_samples_begin_with_the_same_ones():
+    assert torch.equal(numbers(3, [5, 6], (9, 2, 4))[:2], numbers(3, [5, 6], (2, 2, 4)))
+
+
+def test_seed_key_and_call_all_matter():
+    generator = KeyedGenerator(0, torch.tensor([1]))
+    first, second = (generator.uniform((1, 1, 8), torch.float64) for _ in range(2))
+    others = [first, second, numbers(1, [1], (1, 1, 8)), numbers(0, [2], (1, 1, 8))]
+    assert len({tuple(each.flatten().tolist()) for each in others}) == 4
+
+
+def test_single_precision_stays_below_one():
+    drawn = KeyedGenerator(0, torch.arange(1000)).uniform((100, 1000, 10), torch.float32)
+    assert drawn.dtype == torch.float32
+    assert drawn.max() < 1
+
+
+def test_wrong_number_of_documents_is_refused():
+    with pytest.raises(ValueError, match="2 documents are asked for and 1 keys"):
+        numbers(0, [1], (1, 2, 3))
+
+
+def test_torch_generators_are_taken_too():
+    like = torch.empty(0, dtype=torch.float64)
+    first, second = (uniform((2, 3), torch.Generator().manual_seed(5), like) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.dtype == torch.float64
+
+
+def test_fold_tells_order_and_number_apart():
+    assert len({fold(), fold(0), fold(0, 0), fold(1, 2), fold(2, 1), fold(12)}) == 6
