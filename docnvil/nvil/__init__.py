@@ -1,0 +1,1 @@
+"""Bounds, learning signals and the losses whose gradients are NVIL's; they see log-probabilities, never models."""

@@ -1,0 +1,25 @@
+"""The input-dependent baseline C(x): a small network that predicts the learning signal from what q's layer sees."""
+
+from torch import Tensor, nn
+
+
+class InputDependentBaseline(nn.Module):
+    """C(x) = v tanh(W x + b) + d, fitted to minimise E[(l - C(x) - c)^2].
+
+    Source: Mnih & Gregor (2014), section 2.3.1 and supplement: one hidden layer of 100 tanh units.
+
+    Arguments:
+        first: the map from what the layer of q conditions on to the hidden units, `[..., n_hidden]`.
+        n_hidden: the number of hidden units.
+    """
+
+    def __init__(self, first: nn.Module, n_hidden: int = 100) -> None:
+        super().__init__()
+        self.first = first
+        self.last = nn.Linear(n_hidden, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, parents: object) -> Tensor:
+        """Return the predicted signal, `[B]` for documents or `[S, B]` for sampled units."""
+        return self.last(self.first(parents).tanh()).squeeze(-1)
