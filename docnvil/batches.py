@@ -1,0 +1,97 @@
+"""The one bridge from counts to tensors: rows of a document-term matrix become batches on a device.
+
+Axes: N documents, B documents of a batch, V words.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+from torch import Tensor
+
+from docnvil.model.sparse import SparseCounts
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some documents on a device.
+
+    Arguments:
+        counts: their words.
+        keys: `[B]` int64, what a `KeyedGenerator` draws for each document from.
+    """
+
+    counts: SparseCounts
+    keys: Tensor
+
+
+def iterate_batches(
+    matrix: csr_array | csr_matrix,
+    batch_size: int,
+    *,
+    keys: NDArray[np.int64],
+    like: Tensor,
+    order: Sequence[int] | NDArray[np.int64] | None = None,
+) -> Iterator[Batch]:
+    """Cut documents into batches, the last one possibly smaller.
+
+    Arguments:
+        matrix: `[N, V]` counts, CSR.
+        batch_size: B.
+        keys: `[N]`, each document's key for keyed draws.
+        like: a tensor whose floating-point type and device the batches get.
+        order: row numbers in the order wanted; by default as they stand.
+
+    Example:
+        >>> matrix = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
+        >>> batches = iterate_batches(matrix, 2, keys=np.arange(3), like=torch.empty(0), order=[2, 1, 0])
+        >>> [batch.counts.lengths.tolist() for batch in batches]
+        [[3.0, 0.0], [3.0]]
+    """
+    rows = np.arange(matrix.shape[0]) if order is None else np.asarray(order)
+    for start in range(0, len(rows), batch_size):
+        chosen = rows[start : start + batch_size]
+        yield Batch(sparse_counts(matrix[chosen], like), torch.from_numpy(keys[chosen]).to(like.device))
+
+
+def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:
+    """Copy CSR counts to a device, with the floating-point type of `like`."""
+    return SparseCounts(
+        torch.from_numpy(matrix.indices.astype(np.int64, copy=False)).to(like.device),
+        torch.from_numpy(np.asarray(matrix.data)).to(like.device, like.dtype),
+        torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)).to(like.device),
+        matrix.shape[1],
+    )
+
+
+def content_keys(matrix: csr_array | csr_matrix) -> NDArray[np.int64]:
+    """Return a key for each document made of its words and counts alone, `[N]`.
+
+    Equal documents get equal keys wherever they stand, so that what is drawn for one never depends on its row, its
+    neighbours, or the order in which its words are stored.
+
+    Example:
+        >>> keys = content_keys(csr_array(np.array([[2, 0, 1], [0, 3, 0], [2, 0, 1]])))
+        >>> keys[0] == keys[2], keys[0] == keys[1]
+        (np.True_, np.False_)
+    """
+    with np.errstate(over="ignore"):  # 64-bit arithmetic that wraps around is the point of a hash
+        bits = np.asarray(matrix.data).astype(np.float64).view(np.uint64)
+        pairs = _mix(_mix(matrix.indices.astype(np.uint64) + _GOLDEN) ^ _mix(bits))
+        pairs[matrix.data == 0] = 0  # a zero that happens to be stored is no word
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(pairs, dtype=np.uint64)])
+        return (sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]).view(np.int64)
+
+
+def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble 64-bit integers one to one, as `docnvil.randomness` does, on NumPy arrays."""
+    state = (state ^ (state >> np.uint64(30))) * _FIRST
+    state = (state ^ (state >> np.uint64(27))) * _SECOND
+    return state ^ (state >> np.uint64(31))

@@ -1,0 +1,49 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.sparse import csr_array
+
+from docnvil.batches import content_keys, iterate_batches
+
+COUNTS = arrays(np.int64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.integers(0, 3))
+
+
+@given(counts=COUNTS, batch_size=st.integers(1, 10))
+def test_batches_hold_every_document_once_and_in_order(counts, batch_size):
+    keys = np.arange(len(counts))
+    batches = list(iterate_batches(csr_array(counts), batch_size, keys=keys, like=torch.empty(0)))
+    dense = torch.cat([batch.counts.matmul(torch.eye(counts.shape[1])) for batch in batches])
+    assert np.array_equal(dense.numpy(), counts)
+    assert np.array_equal(torch.cat([batch.keys for batch in batches]).numpy(), keys)
+    assert all(len(batch.counts) <= batch_size for batch in batches)
+
+
+@given(counts=COUNTS, data=st.data())
+def test_an_order_is_kept(counts, data):
+    order = data.draw(st.permutations(range(len(counts))))
+    keys = np.arange(len(counts)) * 10
+    batches = list(iterate_batches(csr_array(counts), 3, keys=keys, like=torch.empty(0), order=order))
+    assert torch.cat([batch.keys for batch in batches]).tolist() == [10 * row for row in order]
+    assert torch.cat([batch.counts.lengths for batch in batches]).tolist() == counts[list(order)].sum(1).tolist()
+
+
+@given(counts=COUNTS)
+def test_equal_documents_have_equal_keys_and_others_do_not(counts):
+    keys = content_keys(csr_array(counts))
+    assert len(set(keys.tolist())) == len({tuple(row) for row in counts.tolist()})
+
+
+def test_keys_do_not_depend_on_how_a_row_is_stored():
+    plain = csr_array((np.array([2, 3]), np.array([0, 4]), np.array([0, 2])), shape=(1, 5))
+    turned = csr_array((np.array([3.0, 0.0, 2.0]), np.array([4, 1, 0]), np.array([0, 3])), shape=(1, 5))
+    assert content_keys(plain) == content_keys(turned)
+
+
+def test_types_follow_the_tensor_handed_over():
+    (batch,) = iterate_batches(
+        csr_array(np.eye(2, dtype=np.int32)), 2, keys=np.arange(2), like=torch.empty(0, dtype=torch.float64)
+    )
+    assert batch.counts.values.dtype == torch.float64
+    assert batch.counts.indices.dtype == batch.counts.offsets.dtype == torch.int64

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from docnvil.codes import prior_probabilities, unit_probabilities
+from docnvil.estimator import DocNVIL
+from docnvil.topics import UnitStatistics, topics, unit_statistics
+
+
+@pytest.fixture(scope="module")
+def fitted(block_counts) -> DocNVIL:
+    return DocNVIL(n_components=6, epochs=150, batch_size=20, l1=0, random_state=0).fit(block_counts)
+
+
+def test_statistics_agree_with_the_dense_definition(fitted, block_counts):
+    counts = csr_array(block_counts)
+    found = unit_statistics(fitted.model_, counts)
+    on = unit_probabilities(fitted.model_, counts)
+    assert found.documents_on == pytest.approx(on.T @ (block_counts > 0))
+    assert found.document_frequency == pytest.approx((block_counts > 0).sum(0))
+    assert found.activity == pytest.approx(on.sum(0))
+    assert found.n_documents == len(block_counts)
+
+
+def test_statistics_do_not_depend_on_batches_or_empty_documents(fitted, block_counts, monkeypatch):
+    whole = unit_statistics(fitted.model_, csr_array(block_counts))
+    monkeypatch.setattr("docnvil.topics.BATCH_SIZE", 7)
+    pieces = unit_statistics(fitted.model_, csr_array(np.vstack([block_counts, np.zeros((2, 15), dtype=int)])))
+    for name in UnitStatistics.__dataclass_fields__:
+        assert getattr(pieces, name) == pytest.approx(getattr(whole, name)), name
+
+
+def test_units_list_the_words_of_one_subject_first(fitted):
+    """A unit may stand for one block or, by its absence, for the two others; it never mixes parts of blocks."""
+    for topic in fitted.topics(n_words=5):
+        if not topic.dead:
+            assert len({word // 5 for word in topic.words}) == 1
+
+
+def test_scores_fall_and_words_are_distinct(fitted):
+    for topic in fitted.topics(n_words=15):
+        assert sorted(topic.words) == list(range(15))
+        assert list(topic.scores) == sorted(topic.scores, reverse=True)
+
+
+def test_a_unit_that_ignores_the_document_is_dead(fitted, block_counts):
+    model = fitted.model_
+    before = model.recognition.first.linear.weight.detach().clone()
+    try:
+        model.recognition.first.linear.weight.data[:, 0] = 0
+        statistics = unit_statistics(model, csr_array(block_counts))
+        assert statistics.dead[0]
+        assert topics(model, statistics)[0].dead
+    finally:
+        model.recognition.first.linear.weight.data.copy_(before)
+
+
+def test_an_empty_document_has_the_priors_code(fitted, block_counts):
+    with_empty = csr_array(np.vstack([block_counts[:1], np.zeros((1, 15), dtype=int)]))
+    assert unit_probabilities(fitted.model_, with_empty)[1] == pytest.approx(prior_probabilities(fitted.model_))
+
+
+def test_deeper_layers_come_side_by_side(block_counts):
+    deep = DocNVIL(n_components=(4, 2), epochs=2, random_state=0).fit(block_counts)
+    assert deep.transform(block_counts).shape == (120, 6)
+    assert prior_probabilities(deep.model_).shape == (6,)
+    assert [topic.unit for topic in deep.topics()] == [0, 1, 2, 3]
