@@ -1,0 +1,337 @@
+"""Training: the loop, what it is told, and what it tells after each epoch. It knows no files.
+
+Axes: S samples, B documents of a batch, N documents, V words, K units. Unit: nats.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from docnvil.batches import Batch, iterate_batches
+from docnvil.clusters import cluster_profiles
+from docnvil.errors import ConfigurationError, TrainingError
+from docnvil.evaluation.perplexity import Perplexity, perplexity
+from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
+from docnvil.model.layers import SparseLinear
+from docnvil.nvil.baselines import InputDependentBaseline
+from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
+from docnvil.randomness import KeyedGenerator, fold
+
+N_BASELINE_UNITS = 100
+# The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a small
+# corpus from ever waking up: they start rarely on, and so learn slowly at first.
+L1_WARM_UP = 0.1
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained; the checkpoint's JSON is poured from it.
+
+    Arguments:
+        epochs: passes over the training documents, at most.
+        batch_size: B. n_samples: S, samples of q a document.
+        optimizer: "adam", or "sgd" as published.
+        learning_rate: of the generative model's parameters. Losses are sums over the documents of a batch.
+        recognition_rate: the recognition and baseline networks' rate as a multiple of it.
+        schedule: "constant", or "cosine" for a half-cosine from the full rate down to zero over all epochs.
+        start: where the first layer's units start, "random" or "clusters" of documents.
+        l1: strength of a Laplace prior on the visible weights, -log p(W) = l1 |W|_1, counted once a pass.
+        gradient: the estimator of the gradient; "nvil".
+        baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
+        patience: stop after so many epochs without a better validation bound; None never stops early.
+        validation_samples: samples a document for the validation bound.
+        seed: with the documents, all that the result depends on.
+    """
+
+    epochs: int = 40
+    batch_size: int = 100
+    n_samples: int = 5
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 0.01
+    recognition_rate: float = 1.0
+    schedule: Literal["constant", "cosine"] = "cosine"
+    start: Literal["random", "clusters"] = "clusters"
+    l1: float = 3.0
+    gradient: Literal["nvil"] = "nvil"
+    baseline: BaselineKind = "leave-one-out"
+    centre: bool = True
+    normalise: bool = True
+    local_signals: bool = True
+    patience: int | None = None
+    validation_samples: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "n_samples", "validation_samples"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be at least 1.")
+        if not self.learning_rate > 0 or not self.recognition_rate > 0:
+            raise ConfigurationError("Learning rates must be above zero.")
+        if self.baseline == "leave-one-out" and self.n_samples < 2:
+            raise ConfigurationError(
+                "The leave-one-out baseline compares a document's samples, so it needs at least 2 of them."
+                " Ask for more samples, or for the learned baseline."
+            )
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose one of {', '.join(known)}.")
+
+
+_CHOICES = {
+    "optimizer": ("adam", "sgd"),
+    "schedule": ("constant", "cosine"),
+    "start": ("random", "clusters"),
+    "gradient": ("nvil",),
+    "baseline": ("learned", "leave-one-out", "none"),
+}
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What an epoch came to.
+
+    Arguments:
+        epoch: counted from 1. updates: parameter updates so far.
+        train_bound: mean ELBO of the training samples, nats a document, as the parameters changed.
+        validation_bound: mean ELBO of the validation documents, nats a document.
+        validation_perplexity: of the same, per document.
+        units_on: mean number of units that q switches on in a training document.
+        signal_deviation: standard deviation of the first layer's learning signal after its baseline.
+        learning_rate: at the end of the epoch.
+        best: whether its parameters are the best so far.
+    """
+
+    epoch: int
+    updates: int
+    train_bound: float
+    validation_bound: float
+    validation_perplexity: float
+    units_on: float
+    signal_deviation: float
+    learning_rate: float
+    best: bool
+
+
+@dataclass
+class Training:
+    """Everything that changes while a network is trained; `state` and `restore` carry it over an interruption.
+
+    Arguments:
+        model: the network, at the latest epoch; `finish` takes it back to the best.
+        gradient: the estimator, with its baselines and moments.
+        optimizer: over the parameters of both.
+        config: what was asked for.
+        n_documents: N, the documents it learns from.
+    """
+
+    model: BeliefNetwork
+    gradient: NVIL
+    optimizer: torch.optim.Optimizer
+    config: TrainingConfig
+    n_documents: int
+    history: list[EpochRecord] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    best_parameters: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls, model_config: ModelConfig, config: TrainingConfig, counts: csr_array, device: torch.device
+    ) -> "Training":
+        """Build the network for these counts, `[N, V]`, and all that trains it, at the starting point.
+
+        Starting weights are drawn on the CPU, so that they do not depend on the device.
+        """
+        generator = torch.Generator().manual_seed(fold(config.seed, 0) >> 1)
+        frequencies = torch.from_numpy(np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel())
+        profiles = None
+        if config.start == "clusters":
+            found = cluster_profiles(counts, model_config.units[0], np.random.default_rng([config.seed, 2]))
+            profiles = torch.from_numpy(found)
+        model = build_model(model_config, generator, frequencies, profiles).to(device)
+        gradient = _build_gradient(model_config, config, generator).to(device)
+        return cls(model, gradient, _build_optimizer(model, gradient, config), config, counts.shape[0])
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+    @property
+    def best(self) -> EpochRecord:
+        """The record of the epoch with the best validation bound."""
+        return max((record for record in self.history if record.best), key=lambda record: record.epoch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        if not self.history:
+            return False
+        waited = self.epoch - self.best.epoch
+        return self.epoch >= self.config.epochs or (self.config.patience is not None and waited >= self.config.patience)
+
+    def finish(self) -> BeliefNetwork:
+        """Return the network with the parameters of the best epoch."""
+        self.model.load_state_dict(self.best_parameters)
+        return self.model
+
+    def state(self) -> dict[str, Tensor]:
+        """Return every tensor needed to go on as if nothing had happened, by name."""
+        slots = self.optimizer.state_dict()["state"]
+        return {
+            **{f"model.{name}": value for name, value in self.model.state_dict().items()},
+            **{f"gradient.{name}": value for name, value in self.gradient.state_dict().items()},
+            **{f"best.{name}": value for name, value in self.best_parameters.items()},
+            **{f"optimizer.{slot}.{name}": value for slot, values in slots.items() for name, value in values.items()},
+        }
+
+    def restore(self, state: dict[str, Tensor], history: list[EpochRecord], epoch_seconds: list[float]) -> None:
+        """Take up what `state` gave, with the records so far; a training restored trains on to the same bytes."""
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "gradient": {}, "best": {}, "optimizer": {}}
+        for name, value in state.items():
+            part, rest = name.split(".", 1)
+            parts[part][rest] = value
+        self.model.load_state_dict(parts["model"])
+        self.gradient.load_state_dict(parts["gradient"])
+        self.best_parameters = {name: value.to(self.model.device) for name, value in parts["best"].items()}
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            slot, key = name.split(".", 1)
+            slots.setdefault(int(slot), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+        self.history, self.epoch_seconds = list(history), list(epoch_seconds)
+
+
+def train(
+    training: Training,
+    counts: csr_array,
+    validation: csr_array,
+    *,
+    on_batch: Callable[[int], None] = lambda documents: None,
+) -> Iterator[EpochRecord]:
+    """Train until finished, and yield a record after each epoch; whoever iterates may save, draw, or stop.
+
+    The best parameters by the validation bound are kept aside; `Training.finish` brings them back.
+
+    Arguments:
+        training: the state, changed in place.
+        counts: `[N, V]`, the documents to learn from. validation: `[N', V]`, the documents to judge by.
+        on_batch: called with the number of documents after each update, for progress.
+
+    Raises:
+        TrainingError: the bound is no longer a number; the state of the last good epoch is the caller's to keep.
+    """
+    config, model = training.config, training.model
+    n_batches = math.ceil(counts.shape[0] / config.batch_size)
+    rows = np.arange(counts.shape[0])
+    while not training.finished:
+        started = time.perf_counter()
+        epoch = training.epoch
+        order = np.random.default_rng([config.seed, epoch]).permutation(rows)
+        bound, units_on, deviation = torch.zeros(3, dtype=torch.float64, device=model.device)
+        batches = iterate_batches(counts, config.batch_size, keys=rows, order=order, like=model.generative.prior.bias)
+        for number, batch in enumerate(batches):
+            progress = (epoch * n_batches + number) / (config.epochs * n_batches)
+            rate = _learning_rate(config, progress)
+            generator = KeyedGenerator(fold(config.seed, 1, epoch), batch.keys)
+            losses, on = update(training, batch, generator, rate, config.l1 * min(1.0, progress / L1_WARM_UP))
+            bound += losses.signal.mean(0).sum()
+            units_on += on
+            deviation += losses.deviations[0]
+            on_batch(len(batch.counts))
+        judged = perplexity(model, validation, n_samples=config.validation_samples, seed=config.seed)
+        totals = (bound / counts.shape[0], units_on / counts.shape[0], deviation / n_batches)
+        record = _record(training, [value.item() for value in totals], judged, rate, updates=(epoch + 1) * n_batches)
+        if record.best:
+            training.best_parameters = {name: value.clone() for name, value in model.state_dict().items()}
+        training.history.append(record)
+        training.epoch_seconds.append(time.perf_counter() - started)
+        yield record
+
+
+def update(
+    training: Training, batch: Batch, generator: KeyedGenerator, learning_rate: float, l1: float
+) -> tuple[Losses, Tensor]:
+    """Make one parameter update, Algorithm 1 of Mnih & Gregor's (2014) supplement; also return how many units were on.
+
+    Arguments:
+        training: the state, changed in place. batch: B documents. generator: for the samples of q.
+        learning_rate: of the generative model, l1: strength of the prior on its weights, both for this update.
+    """
+    model, config = training.model, training.config
+    codes = model.recognition.sample(batch.counts, config.n_samples, generator)
+    log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
+    log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
+    losses = training.gradient(log_p, log_q, model.recognition.parents(batch.counts, codes))
+    training.optimizer.zero_grad(set_to_none=True)
+    losses.total.backward()
+    if l1:
+        weight = model.generative.visible.weight
+        weight.grad.add_(weight.detach().sign(), alpha=l1 * len(batch.counts) / training.n_documents)
+    for group in training.optimizer.param_groups:
+        group["lr"] = learning_rate * group["multiple"]
+    training.optimizer.step()
+    return losses, sum(layer.mean(0).sum() for layer in codes)
+
+
+def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:
+    train_bound, units_on, deviation = totals
+    validation_bound = judged.log_likelihood / judged.documents
+    if not (math.isfinite(train_bound) and math.isfinite(validation_bound)):
+        raise TrainingError(
+            f"The bound is no longer a number in epoch {training.epoch + 1}, so training stopped."
+            " Try a smaller --learning-rate."
+        )
+    best = not training.history or validation_bound > training.best.validation_bound
+    return EpochRecord(
+        epoch=training.epoch + 1,
+        updates=updates,
+        train_bound=train_bound,
+        validation_bound=validation_bound,
+        validation_perplexity=judged.perplexity_per_document,
+        units_on=units_on,
+        signal_deviation=deviation,
+        learning_rate=rate,
+        best=best,
+    )
+
+
+def _learning_rate(config: TrainingConfig, progress: float) -> float:
+    if config.schedule == "constant":
+        return config.learning_rate
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _build_gradient(model: ModelConfig, config: TrainingConfig, generator: torch.Generator) -> NVIL:
+    networks = []
+    if config.baseline == "learned":
+        first = SparseLinear(model.n_words, N_BASELINE_UNITS, model.recognition_input)
+        deeper = [torch.nn.Linear(units, N_BASELINE_UNITS) for units in model.units[:-1]]
+        networks = [InputDependentBaseline(layer, N_BASELINE_UNITS) for layer in (first, *deeper)]
+        for network in networks:
+            torch.nn.init.normal_(network.first.weight, std=model.weight_scale, generator=generator)
+            torch.nn.init.zeros_(network.first.bias)
+    return NVIL(
+        len(model.units),
+        baseline=config.baseline,
+        networks=networks,
+        centre=config.centre,
+        normalise=config.normalise,
+        local=config.local_signals,
+    )
+
+
+def _build_optimizer(model: BeliefNetwork, gradient: NVIL, config: TrainingConfig) -> torch.optim.Optimizer:
+    groups = [
+        {"params": list(model.generative.parameters()), "multiple": 1.0},
+        {"params": [*model.recognition.parameters(), *gradient.parameters()], "multiple": config.recognition_rate},
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate)
+    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)

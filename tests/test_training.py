@@ -1,0 +1,133 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from docnvil.errors import ConfigurationError, TrainingError
+from docnvil.evaluation.perplexity import perplexity
+from docnvil.model.belief_network import ModelConfig
+from docnvil.training import Training, TrainingConfig, train
+
+CPU = torch.device("cpu")
+QUICK = TrainingConfig(epochs=6, batch_size=25, l1=0)
+
+
+@pytest.fixture
+def counts(block_counts) -> csr_array:
+    return csr_array(block_counts)
+
+
+def started(counts: csr_array, config: TrainingConfig = QUICK, **model: object) -> Training:
+    return Training.start(ModelConfig(counts.shape[1], **{"units": (4,), **model}), config, counts, CPU)
+
+
+def trained(counts: csr_array, config: TrainingConfig = QUICK, **model: object) -> Training:
+    training = started(counts, config, **model)
+    for _ in train(training, counts, counts):
+        pass
+    return training
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [
+        (TrainingConfig(epochs=100, batch_size=20, l1=0), {"units": (4,), "start_logit": -1.0}),
+        (TrainingConfig(epochs=100, batch_size=20, l1=0), {"units": (6, 3)}),
+        (
+            TrainingConfig(
+                epochs=400, batch_size=20, n_samples=1, baseline="learned", optimizer="sgd", schedule="constant",
+                learning_rate=0.003, l1=0,
+            ),
+            {"units": (4,)},
+        ),
+    ],
+    ids=["leave-one-out", "two layers", "as published"],
+)  # fmt: skip
+def test_a_block_corpus_is_learned(counts, config, model):
+    training = trained(counts, config, **model)
+    found = perplexity(training.finish(), counts)
+    assert found.perplexity_per_document < 7  # 5 words a subject are the floor, 15 are known without subjects
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(counts):
+    first, again, other = (trained(counts, replace(QUICK, seed=seed)).finish().state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["generative.visible.weight"], other["generative.visible.weight"])
+
+
+@pytest.mark.parametrize("baseline", ["leave-one-out", "learned"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_restored_training_ends_in_the_same_bytes(counts, optimizer, baseline):
+    config = replace(QUICK, optimizer=optimizer, baseline=baseline)
+    whole = trained(counts, config)
+    first = started(counts, config)
+    for record in train(first, counts, counts):
+        if record.epoch == 3:
+            break
+    state = {name: value.clone() for name, value in first.state().items()}
+    second = started(counts, config)
+    second.restore(state, first.history, first.epoch_seconds)
+    for _ in train(second, counts, counts):
+        pass
+    assert second.history == whole.history
+    assert all(torch.equal(value, whole.state()[name]) for name, value in second.state().items())
+
+
+def test_the_best_epoch_is_kept(counts):
+    training = trained(counts, replace(QUICK, epochs=12, learning_rate=0.3, schedule="constant"))
+    best = max(training.history, key=lambda record: record.validation_bound)
+    assert training.best == best
+    judged = perplexity(training.finish(), counts, n_samples=10)
+    assert judged.log_likelihood / judged.documents == pytest.approx(best.validation_bound, rel=1e-6)
+
+
+def test_patience_ends_a_training_that_gets_no_better(counts):
+    hopeless = replace(QUICK, epochs=200, learning_rate=1e-12, schedule="constant", patience=3)
+    training = trained(counts, hopeless)
+    assert training.epoch < 200
+    assert training.epoch - training.best.epoch == 3
+
+
+def test_progress_counts_every_document(counts):
+    seen = []
+    for _ in train(started(counts, replace(QUICK, epochs=2)), counts, counts, on_batch=seen.append):
+        pass
+    assert sum(seen) == 2 * counts.shape[0]
+
+
+def test_a_bound_that_is_no_number_stops_with_a_sentence(counts):
+    with pytest.raises(TrainingError, match="smaller --learning-rate"):
+        trained(counts, replace(QUICK, learning_rate=1e30, optimizer="sgd"))
+
+
+def test_a_prior_on_the_weights_makes_them_smaller(counts):
+    weights = [trained(counts, replace(QUICK, l1=l1)).model.generative.visible.weight for l1 in (0.0, 20.0)]
+    assert weights[1].abs().sum() < weights[0].abs().sum()
+
+
+def test_records_tell_what_happened(counts):
+    training = trained(counts)
+    assert [record.epoch for record in training.history] == list(range(1, 7))
+    assert training.history[-1].updates == 6 * int(np.ceil(counts.shape[0] / 25))
+    rates = [record.learning_rate for record in training.history]
+    assert rates == sorted(rates, reverse=True)
+    assert len(training.epoch_seconds) == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": -1}, "batch_size is -1"),
+        ({"learning_rate": 0.0}, "above zero"),
+        ({"learning_rate": float("nan")}, "above zero"),
+        ({"n_samples": 1}, "at least 2"),
+        ({"optimizer": "lbfgs"}, "Choose one of adam, sgd"),
+        ({"baseline": "guess"}, "Choose one of learned"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        TrainingConfig(**settings)
