@@ -1,0 +1,293 @@
+"""The scikit-learn face of docnvil: counts in, latent codes out.
+
+Axes: N documents, V words, K units.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from docnvil import checkpoint
+from docnvil.codes import unit_probabilities
+from docnvil.devices import choose_device
+from docnvil.errors import ConfigurationError
+from docnvil.evaluation.perplexity import Bound, Perplexity, document_bounds, perplexity
+from docnvil.machine import machine
+from docnvil.model.belief_network import ModelConfig
+from docnvil.recipes import recipe as recipe_named
+from docnvil.tables import words_of
+from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.vocabulary import Vocabulary
+from docnvil.topics import Topic, topics, unit_statistics
+from docnvil.training import EpochRecord, Training, TrainingConfig, train
+
+Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
+
+
+class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A sigmoid belief network over word counts, trained by neural variational inference and learning.
+
+    p(x, h) = p(h) prod_w softmax(W h + b)_w^x_w with binary units h, and a recognition network q(h | x) that gives
+    their probabilities for a document in one step. `transform` returns those probabilities; `components_` is W.
+
+    Source: Mnih & Gregor (2014), *Neural variational inference and learning in belief networks*.
+
+    Arguments:
+        n_components: K, the number of binary units; several numbers make several layers, from the document upward.
+        recipe: the settings to start from, "default" or "paper"; the arguments below override it unless None.
+        epochs: passes over the documents. batch_size: documents an update. n_samples: samples of q a document.
+        learning_rate: of the generative model. baseline: "learned", "leave-one-out" or "none".
+        l1: strength of the Laplace prior on the weights.
+        validation: documents held out to choose the best epoch, as a share or a number; 0 chooses by the training
+            documents themselves, as do corpora too small to spare one.
+        device: "auto", "cpu" or "cuda".
+        random_state: a seed; None draws one. Equal seeds give equal bytes on a CPU.
+
+    Attributes:
+        components_: `[K, V]`, the visible weights of the first layer.
+        model_: the network. history_: a record an epoch. n_iter_: epochs done. vocabulary_: the words, in order.
+
+    Example:
+        >>> counts = np.kron(np.eye(2, dtype=int), np.full((30, 5), 3))  # two subjects, thirty documents each
+        >>> model = DocNVIL(n_components=2, epochs=60, batch_size=10, random_state=0).fit(counts)
+        >>> model.transform(counts).shape
+        (60, 2)
+        >>> model.perplexity(counts).perplexity_per_document < 7  # 5 is the best there is, 10 knows no subjects
+        True
+    """
+
+    def __init__(
+        self,
+        n_components: int | tuple[int, ...] = 50,
+        *,
+        recipe: str = "default",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        n_samples: int | None = None,
+        learning_rate: float | None = None,
+        baseline: str | None = None,
+        l1: float | None = None,
+        validation: float | int = 0.1,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.recipe = recipe
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.n_samples = n_samples
+        self.learning_rate = learning_rate
+        self.baseline = baseline
+        self.l1 = l1
+        self.validation = validation
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Counts, y: object = None) -> "DocNVIL":
+        """Train on counts.
+
+        Arguments:
+            X: `[N, V]` counts, dense or sparse, or a `DocumentTermMatrix`; never negative.
+            y: ignored.
+        """
+        for _ in self.fit_epochs(X):
+            pass
+        return self
+
+    def fit_epochs(
+        self,
+        X: Counts,
+        *,
+        resume_from: Path | None = None,
+        on_batch: Callable[[int], None] = lambda documents: None,
+    ) -> Iterator[EpochRecord]:
+        """Train as `fit` does, yielding a record after each epoch; the model is ready when the records end.
+
+        Arguments:
+            X: as for `fit`.
+            resume_from: a file written by `save_unfinished`, to go on from.
+            on_batch: called with the number of documents after each update.
+        """
+        counts = self._counts(X, reset=True)
+        seed = int(check_random_state(self.random_state).randint(2**31)) if not _is_integer(self.random_state) else None
+        config = self._training_config(int(self.random_state) if seed is None else seed)
+        rest, validation = _hold_out(counts, self.validation, config.seed)
+        self.training_ = Training.start(self._model_config(counts.shape[1]), config, rest, choose_device(self.device))
+        self.fingerprint_ = checkpoint.fingerprint(counts, self.vocabulary_)
+        if resume_from is not None:
+            checkpoint.resume(self.training_, resume_from, self.fingerprint_)
+        yield from train(self.training_, rest, validation, on_batch=on_batch)
+        self._adopt(counts)
+
+    def save_unfinished(self, path: Path) -> None:
+        """Keep a training that `fit_epochs` is in the middle of, to go on from later."""
+        checkpoint.save_unfinished(self.training_, path, self.fingerprint_)
+
+    def transform(self, X: Counts) -> NDArray[np.floating]:
+        """Return q(h_k = 1 | x), `[N, K]`; a document without words gets the prior's probabilities."""
+        check_is_fitted(self)
+        counts = self._counts(X, reset=False)
+        return unit_probabilities(self.model_, counts).astype(_float_type(counts), copy=False)
+
+    def score_samples(self, X: Counts) -> NDArray[np.float64]:
+        """Return the bound on log p(x) of each document, `[N]`, in nats, from 10 samples keyed by its words."""
+        check_is_fitted(self)
+        return document_bounds(self.model_, self._counts(X, reset=False)).log_likelihood
+
+    def score(self, X: Counts, y: object = None) -> float:
+        """Return the mean bound on log p(x), in nats a document; greater is better."""
+        return float(self.score_samples(X).mean())
+
+    def perplexity(self, X: Counts, *, bound: Bound = "elbo", n_samples: int = 10, seed: int = 0) -> Perplexity:
+        """Return perplexities per document and per word with what they are made of; see `docnvil.perplexity`."""
+        check_is_fitted(self)
+        return perplexity(self.model_, self._counts(X, reset=False), bound=bound, n_samples=n_samples, seed=seed)
+
+    def topics(self, n_words: int = 10) -> list[Topic]:
+        """Return every unit of the first layer with its words' column numbers and scores, its share and information."""
+        check_is_fitted(self)
+        return topics(self.model_, self.statistics_, n_words)
+
+    def top_words(self, n_words: int = 10) -> list[list[str]]:
+        """Return the words of every unit of the first layer, best first."""
+        return [words_of(topic, self.vocabulary_) for topic in self.topics(n_words)]
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the model as a folder a person can open; `force` replaces an older one."""
+        check_is_fitted(self)
+        checkpoint.save(self.checkpoint_, Path(path), force=force)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto") -> "DocNVIL":
+        """Read a model folder back, after checking every file; nothing in it is executed."""
+        loaded = checkpoint.load(Path(path), choose_device(device))
+        training = loaded.training
+        estimator = cls(
+            loaded.model.config.units if len(loaded.model.config.units) > 1 else loaded.model.config.units[0],
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            n_samples=training.n_samples,
+            learning_rate=training.learning_rate,
+            baseline=training.baseline,
+            l1=training.l1,
+            device=device,
+            random_state=training.seed,
+        )
+        estimator.n_features_in_ = loaded.model.config.n_words
+        estimator.vocabulary_, estimator.rules_ = loaded.vocabulary, loaded.rules
+        estimator._settle(loaded)
+        return estimator
+
+    @property
+    def _n_features_out(self) -> int:
+        return sum(self.model_.config.units)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _counts(self, X: Counts, *, reset: bool) -> csr_array:
+        """Validate a matrix the scikit-learn way; a DocumentTermMatrix brings its words and rules along."""
+        if isinstance(X, DocumentTermMatrix):
+            if reset:
+                self.vocabulary_, self.rules_ = X.vocabulary, X.rules
+            X = X.counts
+            matrix = validate_data(self, X, accept_sparse="csr", dtype=None, reset=reset)
+        else:
+            kinds = [np.float64, np.float32, np.int64, np.int32]
+            matrix = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=reset)
+            if reset:
+                names = getattr(self, "feature_names_in_", [f"word{column}" for column in range(matrix.shape[1])])
+                self.vocabulary_, self.rules_ = Vocabulary(names), None
+        check_non_negative(matrix, f"{type(self).__name__} (counts of words)")
+        counts = csr_array(matrix)
+        if issparse(X) and (not counts.has_canonical_format or not counts.data.all()):
+            counts = counts.copy()  # the caller's matrix stays as it is
+            counts.sum_duplicates()
+            counts.eliminate_zeros()
+        return counts
+
+    def _model_config(self, n_words: int) -> ModelConfig:
+        units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
+        return ModelConfig(n_words, tuple(int(each) for each in units), **recipe_named(self.recipe).model)
+
+    def _training_config(self, seed: int) -> TrainingConfig:
+        names = ("epochs", "batch_size", "n_samples", "learning_rate", "baseline", "l1")
+        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return replace(TrainingConfig(seed=seed), **{**recipe_named(self.recipe).training, **chosen})
+
+    def _adopt(self, counts: csr_array) -> None:
+        """Take the best parameters, look once more through the documents, and become a fitted estimator."""
+        training = self.training_
+        model = training.finish()
+        lengths = counts.sum(axis=1)
+        self._settle(
+            checkpoint.Checkpoint(
+                model=model,
+                training=training.config,
+                statistics=unit_statistics(model, counts),
+                history=tuple(training.history),
+                vocabulary=self.vocabulary_,
+                rules=self.rules_,
+                corpus={
+                    "documents": counts.shape[0],
+                    "empty_documents": int((lengths == 0).sum()),
+                    "words": counts.shape[1],
+                    "tokens": float(lengths.sum()) if counts.dtype.kind == "f" else int(lengths.sum()),
+                    "validation": self.validation,
+                },
+                run={
+                    "seconds": sum(training.epoch_seconds),
+                    "epoch_seconds": training.epoch_seconds,
+                    "device": str(model.device),
+                    "threads": torch.get_num_threads(),
+                    **machine(),
+                },
+            )
+        )
+
+    def _settle(self, done: checkpoint.Checkpoint) -> None:
+        self.checkpoint_ = done
+        self.model_, self.statistics_, self.history_ = done.model, done.statistics, done.history
+        self.components_ = done.model.generative.visible.weight.detach().T.double().cpu().numpy()
+        self.n_iter_ = len(done.history)
+
+
+def _hold_out(counts: csr_array, validation: float | int, seed: int) -> tuple[csr_array, csr_array]:
+    """Split off the documents that choose the best epoch; empty documents teach and judge nothing."""
+    n_wanted = validation if _is_integer(validation) else round(validation * counts.shape[0])
+    if validation < 0 or (not _is_integer(validation) and validation >= 1):
+        raise ConfigurationError(f"validation is {validation}. Give a share from 0 up to 1, or a number of documents.")
+    filled = np.flatnonzero(np.diff(counts.indptr))
+    if n_wanted >= counts.shape[0] and _is_integer(validation) and validation > 0:
+        raise ConfigurationError(
+            f"{validation} documents are to be held out of {counts.shape[0]}, which leaves none to learn from."
+            " Ask for fewer."
+        )
+    if not len(filled):
+        filled = np.arange(counts.shape[0])
+    n_held_out = min(n_wanted, len(filled) - 1)
+    if n_held_out < 1:
+        return counts[filled], counts[filled]
+    shuffled = np.random.default_rng([seed, 1]).permutation(filled)
+    return counts[np.sort(shuffled[n_held_out:])], counts[np.sort(shuffled[:n_held_out])]
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _float_type(counts: csr_array) -> type[np.floating]:
+    return np.float32 if counts.dtype == np.float32 else np.float64

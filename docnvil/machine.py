@@ -1,0 +1,41 @@
+"""What a figure was measured on: processor, system and versions, without the names of people or hosts."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from docnvil import __version__
+
+
+def machine() -> dict[str, str | int]:
+    """Return processor, cores, system and the versions of what does the arithmetic.
+
+    Example:
+        >>> sorted(machine())
+        ['cores', 'docnvil', 'numpy', 'processor', 'python', 'scikit-learn', 'scipy', 'system', 'torch']
+    """
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "docnvil": __version__,
+        **{name: _version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")},
+    }
+
+
+def _processor() -> str:
+    try:  # platform.processor() is empty on most Linux systems
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

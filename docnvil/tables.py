@@ -1,0 +1,81 @@
+"""Every CSV that is written: embeddings, topics, history. Each appears whole or not at all.
+
+Axes: N documents, K units.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docnvil.folders import replacing_file
+from docnvil.text.vocabulary import Vocabulary
+from docnvil.topics import Topic
+from docnvil.training import EpochRecord
+
+
+def write_embeddings(
+    path: Path,
+    ids: Sequence[str],
+    metadata: Mapping[str, Sequence[str]],
+    embeddings: NDArray[np.float64] | NDArray[np.int64],
+) -> None:
+    """Write a row a document: its id, its metadata, and a column a unit.
+
+    Arguments:
+        path: the CSV file. ids: N of them. metadata: by column name, N values each.
+        embeddings: `[N, K]`; probabilities are written to six significant digits, codes as 0 and 1.
+    """
+    units = [f"unit{unit}" for unit in range(embeddings.shape[1])]
+    texts = (map(str, row) if row.dtype.kind == "i" else (f"{value:.6g}" for value in row) for row in embeddings)
+    rows = ((*about, *values) for about, values in zip(zip(ids, *metadata.values(), strict=True), texts, strict=True))
+    _write(path, ["id", *metadata, *units], rows)
+
+
+def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) -> None:
+    """Write a row a unit: its number, the share of documents that switch it on, its information in nats, its words."""
+    rows = (
+        (
+            topic.unit,
+            f"{topic.share:.4f}",
+            f"{topic.information:.4f}",
+            int(topic.dead),
+            " ".join(words_of(topic, vocabulary)),
+        )
+        for topic in topics
+    )
+    _write(path, ["unit", "share", "information", "dead", "words"], rows)
+
+
+def words_of(topic: Topic, vocabulary: Vocabulary) -> list[str]:
+    """Return a unit's words, best first."""
+    return [vocabulary[word] for word in topic.words]
+
+
+def history_csv(history: Iterable[EpochRecord]) -> str:
+    """Return the training history as CSV text, a row an epoch, numbers in full so that they read back the same."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(EpochRecord.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**asdict(record), "best": int(record.best)} for record in history)
+    return text.getvalue()
+
+
+def read_history(text: str) -> tuple[EpochRecord, ...]:
+    """Read what `history_csv` wrote."""
+    types = {name: field.type for name, field in EpochRecord.__dataclass_fields__.items()}
+    return tuple(
+        EpochRecord(**{name: bool(int(row[name])) if kind is bool else kind(row[name]) for name, kind in types.items()})
+        for row in csv.DictReader(io.StringIO(text))
+    )
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    with replacing_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,146 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import coo_array, csr_array, csr_matrix
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import docnvil
+from docnvil.errors import ConfigurationError
+from docnvil.estimator import DocNVIL
+from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.vocabulary import Vocabulary
+
+NOT_PASSING_YET: dict[str, str] = {}  # name of scikit-learn's check -> why
+
+
+def reasons_not_to_pass(estimator: DocNVIL) -> dict[str, str]:
+    return NOT_PASSING_YET
+
+
+@parametrize_with_checks([DocNVIL(epochs=5), DocNVIL((4, 2), epochs=3)], expected_failed_checks=reasons_not_to_pass)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def fitted(block_counts) -> DocNVIL:
+    return DocNVIL(n_components=3, epochs=20, batch_size=20, random_state=0).fit(block_counts)
+
+
+@pytest.mark.parametrize("form", [csr_array, csr_matrix, coo_array, pd.DataFrame, lambda counts: counts.astype(float)])
+def test_the_form_of_the_counts_changes_nothing(block_counts, fitted, form):
+    given = form(block_counts)
+    if isinstance(given, pd.DataFrame):
+        given.columns = [f"word{word}" for word in range(15)]
+    other = DocNVIL(n_components=3, epochs=20, batch_size=20, random_state=0).fit(given)
+    assert np.array_equal(other.transform(given), fitted.transform(block_counts))
+
+
+def test_int64_indices_are_taken(block_counts, fitted):
+    wide = csr_array(block_counts)
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    assert np.array_equal(fitted.transform(wide), fitted.transform(block_counts))
+
+
+def test_rows_in_are_rows_out(block_counts, fitted):
+    with_empty = np.vstack([block_counts[:5], np.zeros((2, 15), dtype=int), block_counts[5:7]])
+    codes = fitted.transform(with_empty)
+    assert codes.shape == (9, 3)
+    assert np.array_equal(codes[[0, 1, 2, 3, 4, 7, 8]], fitted.transform(block_counts[:7]))
+    assert fitted.score_samples(with_empty)[5:7].tolist() == [0, 0]
+
+
+def test_empty_documents_in_training_change_nothing_but_their_rows(block_counts):
+    spaced = np.zeros((240, 15), dtype=int)
+    spaced[::2] = block_counts
+    model = DocNVIL(n_components=3, epochs=5, batch_size=20, random_state=0).fit(spaced)
+    assert model.checkpoint_.corpus["empty_documents"] == 120
+    assert np.isfinite(model.history_[-1].validation_bound)
+
+
+def test_words_travel_with_a_document_term_matrix(block_counts):
+    words = [f"subject{word // 5}-{word % 5}" for word in range(15)]
+    matrix = DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
+    model = DocNVIL(n_components=3, epochs=20, batch_size=20, random_state=0).fit(matrix)
+    assert {word for unit in model.top_words(5) for word in unit} <= set(words)
+    assert model.transform(matrix).shape == (120, 3)
+    assert docnvil.DocNVIL is DocNVIL
+
+
+def test_columns_of_a_frame_become_the_words(block_counts):
+    frame = pd.DataFrame(block_counts, columns=[f"w{word}" for word in range(15)])
+    assert DocNVIL(2, epochs=1).fit(frame).vocabulary_.words == tuple(frame.columns)
+
+
+def test_codes_are_named_and_framed(block_counts, fitted):
+    assert list(fitted.get_feature_names_out()) == ["docnvil0", "docnvil1", "docnvil2"]
+    frame = clone(fitted).set_params(epochs=1).set_output(transform="pandas").fit_transform(block_counts)
+    assert list(frame.columns) == ["docnvil0", "docnvil1", "docnvil2"]
+
+
+def test_types_are_kept(block_counts, fitted):
+    for kind in (np.float32, np.float64):
+        assert fitted.transform(block_counts.astype(kind)).dtype == kind
+
+
+def test_score_is_the_mean_bound(block_counts, fitted):
+    assert fitted.score(block_counts) == pytest.approx(fitted.score_samples(block_counts).mean())
+    total = fitted.perplexity(block_counts).log_likelihood
+    assert fitted.score_samples(block_counts).sum() == pytest.approx(total)
+
+
+def test_codes_serve_a_classifier(block_counts):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    pipeline = make_pipeline(
+        DocNVIL(n_components=6, epochs=100, batch_size=20, l1=0), linear_model.LogisticRegression()
+    )
+    assert pipeline.fit(block_counts, np.arange(120) % 3).score(block_counts, np.arange(120) % 3) > 0.9
+
+
+def test_a_random_state_of_none_differs_and_a_state_is_drawn_from(block_counts):
+    first, second = (DocNVIL(2, epochs=1, random_state=None).fit(block_counts).components_ for _ in range(2))
+    assert not np.array_equal(first, second)
+    third, fourth = (
+        DocNVIL(2, epochs=1, random_state=np.random.RandomState(7)).fit(block_counts).components_ for _ in range(2)
+    )
+    assert np.array_equal(third, fourth)
+
+
+def test_the_published_protocol_runs_through_the_same_door(block_counts):
+    model = DocNVIL(3, recipe="paper", epochs=3).fit(block_counts)
+    assert model.training_.config.optimizer == "sgd"
+    assert model.training_.config.batch_size == 20
+    assert model.training_.config.n_samples == 1
+    assert len(model.training_.gradient.networks) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"n_components": 0}, "at least one unit"),
+        ({"recipe": "grandmother's"}, "Choose one of default, paper"),
+        ({"validation": 1.5}, "Give a share"),
+        ({"validation": 120}, "leaves none to learn from"),
+        ({"device": "abacus"}, "no device 'abacus'"),
+        ({"epochs": 0}, "epochs is 0"),
+    ],
+)
+def test_impossible_settings_are_refused(block_counts, settings, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        DocNVIL(**settings).fit(block_counts)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_impossible_counts_are_refused(block_counts, bad):
+    counts = block_counts.astype(float)
+    counts[3, 4] = bad
+    with pytest.raises(ValueError, match=r"Negative values|NaN|infinity"):
+        DocNVIL(epochs=1).fit(counts)
+
+
+def test_a_matrix_of_other_words_is_refused(block_counts, fitted):
+    with pytest.raises(ValueError, match="14 features"):
+        fitted.transform(block_counts[:, :14])
