@@ -1,0 +1,48 @@
+"""docnvil embed: a latent code for every document."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from docnvil.commands.console import note, refuse_existing_file
+from docnvil.commands.options import CORPUS, load_for_model, source_options
+
+
+@click.command()
+@click.argument("model", type=CORPUS)
+@click.argument("source", metavar="CORPUS", type=CORPUS)
+@click.option("--out", type=CORPUS, required=True, help="The CSV file to write.")
+@click.option(
+    "--kind",
+    type=click.Choice(["probabilities", "codes"]),
+    default="probabilities",
+    show_default=True,
+    help="Probability that each unit is on, or the more probable of 0 and 1.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@source_options
+def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: bool, **options: Any) -> None:
+    """Write MODEL's code of every document of CORPUS: its id, its metadata, then a column a unit.
+
+    \b
+    docnvil embed model/ corpus/ --out embeddings.csv
+    docnvil embed model/ posts.jsonl --label-column group --kind codes --out codes.csv
+
+    Rows come in the order of the documents, none is left out: a document without known words gets the prior's
+    probabilities.
+    """
+    from docnvil.estimator import DocNVIL
+    from docnvil.tables import write_embeddings
+
+    refuse_existing_file(out, force=force)
+    estimator = DocNVIL.load(model, device)
+    matrix = load_for_model(source, options, estimator)
+    embeddings = estimator.transform(matrix)
+    if kind == "codes":
+        embeddings = (embeddings > 0.5).astype(int)
+    write_embeddings(out, matrix.ids, matrix.metadata, embeddings)
+    empty = int(matrix.empty.sum())
+    about = f"; {empty:,} without known words have the prior's" if empty else ""
+    note(f"Wrote {out}: {matrix.n_documents:,} documents, {embeddings.shape[1]} units{about}.")

@@ -1,0 +1,201 @@
+"""docnvil fit: from documents to a trained model folder."""
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from docnvil.commands.console import echo_json, note, shows_progress
+from docnvil.commands.options import CORPUS, Share, load_for_training, source_options, token_options
+
+if TYPE_CHECKING:
+    from docnvil.estimator import DocNVIL
+    from docnvil.text.counts import DocumentTermMatrix
+
+
+SECONDS_BETWEEN_SAVES = 2.0
+
+
+def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        units = tuple(int(each) for each in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a number of units, nor several with commas between.") from None
+    if min(units) < 1:
+        raise click.BadParameter("a layer needs at least one unit.")
+    return units
+
+
+@click.command()
+@click.argument("source", metavar="CORPUS", type=CORPUS)
+@click.option("--out", type=CORPUS, default=Path("model"), show_default=True, help="Where the model folder goes.")
+@click.option(
+    "--units",
+    default="50",
+    show_default=True,
+    callback=_units,
+    help="Binary units; with commas, layers from the document upward.",
+)
+@click.option(
+    "--recipe",
+    default="default",
+    show_default=True,
+    help="Settings to start from: default, or paper (the published protocol).",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Passes over the documents, at most.  [default: the recipe's]"
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    help="Samples of the recognition network a document.  [default: the recipe's]",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Documents an update.  [default: the recipe's]")
+@click.option("--learning-rate", type=float, help="Of the generative model.  [default: the recipe's]")
+@click.option(
+    "--gradient", type=click.Choice(["nvil"]), default="nvil", show_default=True, help="Estimator of the gradient."
+)
+@click.option(
+    "--baseline",
+    type=click.Choice(["learned", "leave-one-out", "none"]),
+    help="What the learning signal is compared with.  [default: the recipe's]",
+)
+@click.option(
+    "--l1", type=click.FloatRange(min=0), help="Strength of the Laplace prior on the weights.  [default: the recipe's]"
+)
+@click.option(
+    "--validation",
+    type=Share(),
+    default=0.1,
+    show_default=True,
+    help="Documents held out to choose the best epoch: a share or a number.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds give equal models.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--threads", type=click.IntRange(min=1), help="Processor threads.  [default: all cores]")
+@click.option("--force", is_flag=True, help="Replace an existing model, or start again where a training was left.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted training was left.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@source_options
+@token_options
+def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threads: int | None, **options: Any) -> None:
+    """Train a model on CORPUS: a folder of texts, a file of documents, ready counts, or a prepared corpus.
+
+    \b
+    docnvil fit corpus/ --out model/
+    docnvil fit posts.jsonl.gz --text-column body --id-column key --units 100
+    docnvil fit counts.npz --recipe paper --epochs 500
+
+    The model folder holds the weights, the vocabulary, the rules by which text became words, and the training's
+    history. A training that is interrupted leaves its last epoch beside it, and goes on with --resume.
+    """
+    import torch
+
+    from docnvil.checkpoint import unfinished_path
+    from docnvil.devices import choose_device
+    from docnvil.errors import OutputExistsError
+    from docnvil.estimator import DocNVIL
+    from docnvil.folders import refuse_existing
+
+    refuse_existing(out, force=force)
+    choose_device(options["device"])  # a slip here should not wait for the corpus to be read
+    if threads:
+        torch.set_num_threads(threads)
+    unfinished = unfinished_path(out)
+    if unfinished.exists() and not (resume or force):
+        raise OutputExistsError(
+            f"An unfinished training of {out} lies at {unfinished}. Pass --resume to go on with it, or --force to start"
+            " again."
+        )
+    matrix = load_for_training(source, options)
+    units = options["units"]
+    model = DocNVIL(
+        units if len(units) > 1 else units[0],
+        recipe=options["recipe"],
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        n_samples=options["samples"],
+        learning_rate=options["learning_rate"],
+        baseline=options["baseline"],
+        l1=options["l1"],
+        validation=options["validation"],
+        device=options["device"],
+        random_state=options["seed"],
+    )
+    try:
+        _train(model, matrix, unfinished, resume=resume)
+    except KeyboardInterrupt:
+        if unfinished.exists():
+            note(f"\nStopped. What was learned is kept in {unfinished}; the same command with --resume goes on.")
+        raise
+    model.save(out, force=force)
+    unfinished.unlink(missing_ok=True)
+    if as_json:
+        echo_json(_summary(model, matrix, out))
+    else:
+        click.echo(_told(model, matrix, out))
+
+
+def _train(model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, resume: bool) -> None:
+    """Run the epochs behind a progress bar, keeping the first one and then what a few seconds more have brought."""
+    from tqdm import tqdm
+
+    kept = -math.inf
+    with tqdm(unit=" docs", unit_scale=True, disable=not shows_progress(), dynamic_ncols=True) as bar:
+
+        def advance(documents: int) -> None:
+            if bar.total is None:  # how many there will be is known once training has begun
+                training = model.training_
+                bar.total = training.config.epochs * training.n_documents
+                bar.n = bar.initial = training.epoch * training.n_documents
+            bar.update(documents)
+
+        records = model.fit_epochs(matrix, resume_from=unfinished if resume else None, on_batch=advance)
+        for record in records:
+            if time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
+                model.save_unfinished(unfinished)
+                kept = time.monotonic()
+            epochs, best = model.training_.config.epochs, model.training_.best
+            bar.set_description(f"epoch {record.epoch}/{epochs}")
+            bar.set_postfix_str(
+                f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
+                f" (best {best.validation_perplexity:.0f})"
+            )
+
+
+def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
+    training = model.training_
+    return {
+        "model": str(out),
+        "documents": matrix.n_documents,
+        "empty_documents": int(matrix.empty.sum()),
+        "words": matrix.n_words,
+        "tokens": matrix.n_tokens,
+        "units": list(model.model_.config.units),
+        "dead_units": sum(topic.dead for topic in model.topics()),
+        "epochs": training.epoch,
+        "best_epoch": training.best.epoch,
+        "validation_bound": training.best.validation_bound,
+        "validation_perplexity_per_document": training.best.validation_perplexity,
+        "seconds": sum(training.epoch_seconds),
+        "device": str(model.model_.device),
+        "seed": training.config.seed,
+    }
+
+
+def _told(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> str:
+    found = _summary(model, matrix, out)
+    dead = f", {found['dead_units']} of them dead" if found["dead_units"] else ""
+    return (
+        f"Trained {'-'.join(map(str, found['units']))} units{dead} for {found['epochs']} epochs in"
+        f" {found['seconds']:.0f} s on {found['device']}.\n"
+        f"Best epoch {found['best_epoch']}: validation perplexity"
+        f" {found['validation_perplexity_per_document']:.1f} per document (bound, seed {found['seed']}).\n"
+        f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
+        "Next:\n"
+        f"  docnvil topics {out}\n"
+        f"  docnvil perplexity {out} HELD-OUT\n"
+        f"  docnvil embed {out} CORPUS --out embeddings.csv"
+    )

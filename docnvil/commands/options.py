@@ -1,0 +1,188 @@
+"""Options that several commands share, and what they make of a corpus."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from docnvil.commands.console import note
+
+if TYPE_CHECKING:
+    from docnvil.estimator import DocNVIL
+    from docnvil.text.counts import DocumentTermMatrix
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CORPUS = click.Path(path_type=Path)
+
+
+class Share(click.ParamType):
+    """A whole number of documents (2) or a share of them (0.01)."""
+
+    name = "number|share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """Read "2" as an int and "0.01" or "1.0" as a float."""
+        if isinstance(value, int | float):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            pass
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
+
+
+def source_options(command: Command) -> Command:
+    """Add the options that say how documents are read."""
+    return _all(
+        command,
+        click.option(
+            "--format",
+            "format",
+            default="auto",
+            show_default=True,
+            help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, corpus; auto: by the name.",
+        ),
+        click.option("--text-column", default="text", show_default=True, help="Column with the text."),
+        click.option("--id-column", help="Column with the ids.  [default: 'id' if there is one, else row numbers]"),
+        click.option("--label-column", help="Column with a label; it comes first after the id in embeddings."),
+        click.option("--encoding", default="utf-8", show_default=True, help="Encoding of text files."),
+        click.option(
+            "--vocabulary",
+            type=CORPUS,
+            help="A file with a word a line: the words of ready counts, or the words to count in texts.",
+        ),
+    )
+
+
+def token_options(command: Command) -> Command:
+    """Add the options that say how text becomes words."""
+    return _all(
+        command,
+        click.option(
+            "--token-pattern", help="Regular expression of a word.  [default: a letter, then letters, marks or digits]"
+        ),
+        click.option("--lowercase/--no-lowercase", default=True, show_default=True, help="Fold case."),
+        click.option(
+            "--min-length",
+            type=click.IntRange(min=1),
+            default=2,
+            show_default=True,
+            help="Shortest word, in characters.",
+        ),
+        click.option(
+            "--stop-words",
+            default="english",
+            show_default=True,
+            help="english, none, nltk:LANGUAGE, or a file with a word a line.",
+        ),
+        click.option("--stemmer", help="porter, or snowball-LANGUAGE.  [default: none]"),
+        click.option(
+            "--tokenizer", help="An NLTK tokenizer instead of the pattern: tweet, toktok, treebank, wordpunct."
+        ),
+        click.option(
+            "--vocabulary-size",
+            type=click.IntRange(min=1),
+            default=10_000,
+            show_default=True,
+            help="Keep the most frequent words.",
+        ),
+        click.option(
+            "--min-df",
+            type=Share(),
+            default=2,
+            show_default=True,
+            help="Drop words in fewer documents: a number or a share.",
+        ),
+        click.option(
+            "--max-df",
+            type=Share(),
+            default=0.5,
+            show_default=True,
+            help="Drop words in more documents: a number or a share.",
+        ),
+    )
+
+
+def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
+    """Read a corpus with its own vocabulary, by the rules the options give, and say what came of it."""
+    from docnvil.text.corpus import load_matrix
+
+    matrix = load_matrix(source, _source(options), **_counting(options))
+    note(about(matrix))
+    return matrix
+
+
+def load_in_two(
+    source: Path, options: Mapping[str, Any], held_out: int | float, seed: int
+) -> tuple["DocumentTermMatrix", "DocumentTermMatrix"]:
+    """Read a corpus in two parts; the words of texts are chosen by the first alone."""
+    import numpy as np
+
+    from docnvil.text.corpus import load_split
+
+    return load_split(source, _source(options), held_out, np.random.default_rng(seed), **_counting(options))
+
+
+def load_for_model(source: Path, options: Mapping[str, Any], model: "DocNVIL") -> "DocumentTermMatrix":
+    """Read a corpus as a trained model reads it, by the rules and vocabulary it carries."""
+    from docnvil.text.corpus import load_matrix
+
+    return load_matrix(
+        source,
+        _source(options),
+        rules=model.rules_,
+        vocabulary=model.vocabulary_,
+        vocabulary_path=options["vocabulary"],
+    )
+
+
+def about(matrix: "DocumentTermMatrix") -> str:
+    """Say in a line what a corpus is, and what is odd about it."""
+    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} words of {matrix.n_words:,} different ones"
+    if empty := int(matrix.empty.sum()):
+        text += f"; {empty:,} documents are empty"
+    if repeated := matrix.repeated_ids:
+        text += f"; {len(repeated):,} ids stand for several documents ({', '.join(repeated[:3])}, ...), told by row"
+    return f"{text}."
+
+
+def _counting(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rules of counting that the options give, as `load_matrix` and `load_split` take them."""
+    from docnvil.text.stop_words import resolve_stop_words
+    from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
+
+    name, words = resolve_stop_words(options["stop_words"])
+    rules = TokenRules(
+        token_pattern=options["token_pattern"] or DEFAULT_TOKEN_PATTERN,
+        lowercase=options["lowercase"],
+        min_length=options["min_length"],
+        stop_words=words,
+        stop_words_name=name,
+        stemmer=options["stemmer"],
+        tokenizer=options["tokenizer"],
+    )
+    return {
+        "rules": rules,
+        "vocabulary_path": options["vocabulary"],
+        "size": options["vocabulary_size"],
+        "min_df": options["min_df"],
+        "max_df": options["max_df"],
+    }
+
+
+def _source(options: Mapping[str, Any]) -> Any:
+    from docnvil.text.documents import SourceOptions
+
+    names = ("format", "text_column", "id_column", "label_column", "encoding")
+    return SourceOptions(**{name: options[name] for name in names})
+
+
+def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,320 @@
+"""The commands as users meet them: real files, real processes, whole sentences when something is wrong."""
+
+import csv
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from scipy.sparse import csr_array, save_npz
+
+from docnvil.commands import COMMANDS, main
+
+QUICK = ["--epochs", "3", "--units", "4"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def process(*arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "docnvil", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def failed(result: Result, status: int, *parts: str) -> None:
+    """A failure is one sentence or more on stderr, with the remedy, and nothing on stdout."""
+    assert result.exit_code == status, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    told = " ".join(result.stderr.split())
+    for part in parts:
+        assert part in told
+    assert told.endswith((".", "'"))
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty documents on two subjects, as JSON lines."""
+    path = tmp_path_factory.mktemp("texts") / "posts.jsonl"
+    subjects = {"food": "onion butter garlic sauce oven flour salt", "sea": "mast sail harbour wind keel anchor tide"}
+    generator = np.random.default_rng(0)
+    rows = [
+        {"id": f"{name}-{number}", "text": " ".join(generator.choice(words.split(), 20)), "group": name}
+        for number in range(30)
+        for name, words in subjects.items()
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fitted") / "model"
+    result = run("fit", texts, "--out", path, *QUICK)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def test_fit_says_what_it_made_and_what_comes_next(texts, tmp_path):
+    result = run("fit", texts, "--out", tmp_path / "model", *QUICK)
+    assert result.exit_code == 0
+    assert "validation perplexity" in result.stdout
+    for command in ("topics", "perplexity", "embed"):
+        assert f"docnvil {command} {tmp_path / 'model'}" in result.stdout
+    assert "60 documents, 1,200 words of 14 different ones." in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_fit_prints_one_json_object(texts, tmp_path):
+    found = json.loads(run("fit", texts, "--out", tmp_path / "model", "--json", *QUICK).stdout)
+    assert found["documents"] == 60
+    assert found["units"] == [4]
+    assert found["epochs"] == 3
+    assert found["validation_perplexity_per_document"] > 1
+
+
+def test_perplexity_has_the_promised_fields(model, texts):
+    found = json.loads(run("perplexity", model, texts, "--json").stdout)
+    assert found["documents"] == 60
+    assert found["tokens"] == 1200
+    assert found["bound"] == "elbo"
+    assert found["samples"] == 10
+    assert found["reconstruction"] - found["kl"] == pytest.approx(found["log_likelihood"])
+    assert found["perplexity_per_word"] == pytest.approx(np.exp(-found["log_likelihood"] / 1200))
+    assert found["perplexity_per_document"] > 1
+    told = run("perplexity", model, texts, "--bound", "importance", "--samples", "20")
+    assert "importance-weighted bound, 20 samples" in told.stdout
+    assert f"{found['documents']} documents" in told.stdout
+
+
+def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path):
+    out = tmp_path / "embeddings.csv"
+    assert run("embed", model, texts, "--out", out).exit_code == 0
+    rows = rows_of(out)
+    assert list(rows[0]) == ["id", "group", "unit0", "unit1", "unit2", "unit3"]
+    assert [row["id"] for row in rows[:2]] == ["food-0", "sea-0"]
+    assert all(0 <= float(row[f"unit{unit}"]) <= 1 for row in rows for unit in range(4))
+    codes = tmp_path / "codes.csv"
+    assert run("embed", model, texts, "--out", codes, "--kind", "codes").exit_code == 0
+    for row, code in zip(rows, rows_of(codes), strict=True):
+        assert [code[f"unit{unit}"] for unit in range(4)] == [
+            str(int(float(row[f"unit{unit}"]) > 0.5)) for unit in range(4)
+        ]
+
+
+def test_new_text_is_read_by_the_rules_in_the_model(texts, tmp_path):
+    """Stemmed, cut to long words: `perplexity` and `embed` need none of it repeated."""
+    options = ["--stemmer", "porter", "--min-length", "5", "--stop-words", "none"]
+    assert run("fit", texts, "--out", tmp_path / "model", *QUICK, *options).exit_code == 0
+    words = (tmp_path / "model" / "vocabulary.txt").read_text().split()
+    assert "harbour" in words
+    assert "sail" not in words
+    (tmp_path / "new.txt").write_text("Harbours anchored, anchoring!\n\nnothing known\n", encoding="utf-8")
+    found = json.loads(run("perplexity", tmp_path / "model", tmp_path / "new.txt", "--json").stdout)
+    assert (found["documents"], found["empty_documents"], found["tokens"]) == (1, 2, 3)
+    out = tmp_path / "embeddings.csv"
+    assert run("embed", tmp_path / "model", tmp_path / "new.txt", "--out", out).exit_code == 0
+    assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]
+
+
+def test_topics_print_a_line_a_unit(model):
+    lines = run("topics", model, "--words", "3").stdout.splitlines()
+    assert len(lines) == 4
+    found = json.loads(run("topics", model, "--words", "3", "--json").stdout)["units"]
+    assert [unit["unit"] for unit in found] == [0, 1, 2, 3]
+    assert all(len(unit["words"]) == 3 for unit in found)
+
+
+def test_a_prepared_corpus_serves_every_command(texts, model, tmp_path):
+    corpus = tmp_path / "corpus"
+    result = run("corpus", "build", texts, "--out", corpus)
+    assert result.exit_code == 0
+    assert "60 documents (0 empty)" in result.stdout
+    assert run("fit", corpus, "--out", tmp_path / "model", *QUICK).exit_code == 0
+    for name in ("parameters.safetensors", "topics.csv", "vocabulary.txt"):
+        assert (tmp_path / "model" / name).read_bytes() == (model / name).read_bytes()
+    assert run("perplexity", tmp_path / "model", corpus).stdout == run("perplexity", model, texts).stdout
+    assert run("embed", model, corpus, "--out", tmp_path / "e.csv").exit_code == 0
+
+
+def test_held_out_documents_teach_no_words(tmp_path):
+    lines = ["mast sail wind", "sail wind mast"] * 20 + ["onion onion onion"]
+    (tmp_path / "all.txt").write_text("\n".join(lines), encoding="utf-8")
+    for seed in range(60):  # until the odd document is among the held out
+        out = tmp_path / str(seed)
+        options = ("--held-out", 2, "--min-df", 1, "--max-df", 1.0, "--seed", seed)
+        command = ("corpus", "build", tmp_path / "all.txt", "--out", out, *options)
+        assert run(*command).exit_code == 0
+        if "41" in (out / "test" / "documents.csv").read_text():
+            break
+    assert "onion" not in (out / "train" / "vocabulary.txt").read_text()
+    assert (out / "test" / "vocabulary.txt").read_bytes() == (out / "train" / "vocabulary.txt").read_bytes()
+    assert len((out / "train" / "documents.csv").read_text().splitlines()) == 40
+    assert len((out / "test" / "documents.csv").read_text().splitlines()) == 3
+
+
+def test_equal_seeds_give_equal_bytes_in_new_processes(texts, model, tmp_path):
+    environment = {**os.environ, "PYTHONHASHSEED": "123"}
+    command = [sys.executable, "-m", "docnvil", "fit", texts, "--out", tmp_path / "model", *QUICK]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    for path in model.iterdir():
+        if path.name not in ("run.json", "manifest.json"):
+            assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_an_interrupted_fit_leaves_nothing_half_made_and_goes_on(texts, tmp_path, sign, status):
+    arguments = ["fit", texts, "--out", tmp_path / "model", "--units", "4", "--epochs", "600"]
+    going = process(*arguments)
+    while not (tmp_path / "model.unfinished").exists():
+        assert going.poll() is None, going.stderr.read()
+        time.sleep(0.01)
+    going.send_signal(sign)
+    _, told = going.communicate()
+    assert going.returncode == status
+    assert "Traceback" not in told
+    assert not (tmp_path / "model").exists()
+    again = run(*arguments)
+    failed(again, 1, "unfinished", "--resume", "--force")
+    assert run(*arguments, "--resume").exit_code == 0
+    assert not (tmp_path / "model.unfinished").exists()
+    assert run(*arguments[:2], "--out", tmp_path / "whole", *arguments[4:]).exit_code == 0
+    for name in ("parameters.safetensors", "history.csv", "topics.csv"):
+        assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_reader_that_leaves_is_no_failure(model):
+    with process("topics", model, "--words", "14") as going:
+        going.stdout.close()
+        assert "Traceback" not in going.stderr.read()
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "corpus build"])
+def test_every_command_explains_itself(command):
+    result = run(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+
+
+def test_the_groups_list_matches_the_commands():
+    listed = run("--help").stdout
+    for name, summary in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(summary)}", listed, re.MULTILINE)
+
+
+# Bad input: a sentence with the remedy, exit 1 or 2, nothing half-written.
+
+
+def fit_fails(tmp_path: Path, source: object, status: int, *parts: str, options: tuple[object, ...] = ()) -> None:
+    failed(run("fit", source, "--out", tmp_path / "out", *QUICK, *options), status, *parts)
+    assert not (tmp_path / "out").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".out", "out"))]
+
+
+def test_missing_path(tmp_path):
+    fit_fails(tmp_path, tmp_path / "nowhere", 1, "nowhere")
+
+
+def test_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    fit_fails(tmp_path, tmp_path / "empty", 1, "empty")
+
+
+def test_only_empty_documents(tmp_path):
+    (tmp_path / "blank.txt").write_text("\n\n\n")
+    fit_fails(tmp_path, tmp_path / "blank.txt", 1)
+
+
+def test_wrong_encoding(tmp_path):
+    (tmp_path / "latin.txt").write_bytes("wind\ncafé\n".encode("latin-1"))
+    fit_fails(tmp_path, tmp_path / "latin.txt", 1, "latin.txt", "0xe9", "8", "--encoding latin-1")
+
+
+def test_malformed_json_line(tmp_path):
+    (tmp_path / "posts.jsonl").write_text('{"text": "a b"}\n{"text": \n')
+    fit_fails(tmp_path, tmp_path / "posts.jsonl", 1, "line 2")
+
+
+def test_missing_column(tmp_path, texts):
+    fit_fails(tmp_path, texts, 1, "body", "text", options=("--text-column", "body"))
+
+
+@pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan])
+def test_counts_that_are_no_counts(tmp_path, bad):
+    counts = np.ones((4, 3))
+    counts[2, 1] = bad
+    save_npz(tmp_path / "counts.npz", csr_array(counts))
+    fit_fails(tmp_path, tmp_path / "counts.npz", 1, "counts")
+
+
+def test_matrix_and_vocabulary_of_different_widths(tmp_path):
+    save_npz(tmp_path / "counts.npz", csr_array(np.ones((4, 3), dtype=int)))
+    (tmp_path / "vocabulary.txt").write_text("one\ntwo\n")
+    fit_fails(tmp_path, tmp_path / "counts.npz", 1, "3", "2", "vocabulary.txt")
+
+
+def test_evaluation_of_another_width(tmp_path, model):
+    save_npz(tmp_path / "counts.npz", csr_array(np.ones((4, 3), dtype=int)))
+    failed(run("perplexity", model, tmp_path / "counts.npz"), 1, "3", "14")
+
+
+def test_unknown_device(tmp_path, texts):
+    fit_fails(tmp_path, texts, 1, "no device 'abacus'", options=("--device", "abacus"))
+
+
+def test_vocabulary_that_comes_out_empty(tmp_path, texts):
+    fit_fails(tmp_path, texts, 1, "min", options=("--min-df", "1000"))
+
+
+@pytest.mark.parametrize("units", ["0", "-3", "5,0", "many"])
+def test_impossible_units(tmp_path, texts, units):
+    result = run("fit", texts, "--out", tmp_path / "out", "--units", units)
+    failed(result, 2, "unit")
+
+
+@pytest.mark.parametrize(
+    "options", [("--recipe", "unknown"), ("--samples", "1"), ("--learning-rate", "-1"), ("--validation", "1.5")]
+)
+def test_impossible_settings(tmp_path, texts, options):
+    fit_fails(tmp_path, texts, 1, options=options)
+
+
+def test_existing_output(tmp_path, texts, model):
+    failed(run("fit", texts, "--out", model, *QUICK), 1, "already exists", "--force")
+    (tmp_path / "e.csv").write_text("precious")
+    failed(run("embed", model, texts, "--out", tmp_path / "e.csv"), 1, "already exists", "--force")
+    assert (tmp_path / "e.csv").read_text() == "precious"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "did not write")
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
+
+
+def test_a_folder_that_is_no_model(tmp_path, texts):
+    failed(run("perplexity", tmp_path / "nowhere", texts), 1, "nowhere")
+    failed(run("topics", tmp_path), 1, "manifest.json")
+
+
+def test_gzipped_text_without_known_words(tmp_path, model):
+    with gzip.open(tmp_path / "new.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("completely unknown things\n")
+    failed(run("perplexity", model, tmp_path / "new.txt.gz"), 1, "empty")
+
+
+def test_a_folder_that_may_not_be_written(tmp_path, texts, model):
+    (tmp_path / "file").write_text("")
+    failed(run("embed", model, texts, "--out", tmp_path / "file" / "e.csv"), 1)
