@@ -10,6 +10,9 @@ from docnvil.model.generative import GenerativeModel, start_bias
 from docnvil.model.layers import BernoulliPrior, InputTransform, SigmoidLayer
 from docnvil.model.recognition import RecognitionNetwork
 
+PROFILE_IN_WEIGHTS = 0.5  # half of a profile: units act together, and none explains a document alone
+PROFILE_IN_RECOGNITION = 0.05  # a hint only, because it adds up over the words of a document
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -69,7 +72,10 @@ class BeliefNetwork(nn.Module):
 
 @torch.no_grad()
 def build_model(
-    config: ModelConfig, generator: torch.Generator, word_frequencies: Tensor | None = None
+    config: ModelConfig,
+    generator: torch.Generator,
+    word_frequencies: Tensor | None = None,
+    profiles: Tensor | None = None,
 ) -> BeliefNetwork:
     """Build a network at its starting point.
 
@@ -78,6 +84,8 @@ def build_model(
         generator: a CPU generator for the starting weights.
         word_frequencies: `[V]`, the corpus's word counts; the visible bias starts at their logarithm. Without them it
             starts at zero, the uniform distribution.
+        profiles: `[K, V]`, log p(w | k) / p(w) of a subject for each unit of the first layer to start at. Its words'
+            weights start towards it, and the unit's recognition leans that way.
     """
     network = BeliefNetwork(config)
     for name, parameter in network.named_parameters():
@@ -89,4 +97,7 @@ def build_model(
     network.recognition.first.linear.bias.fill_(config.start_logit)
     if word_frequencies is not None:
         network.generative.visible.bias.copy_(start_bias(word_frequencies))
+    if profiles is not None:
+        network.generative.visible.weight.add_(profiles.T.clamp(min=0), alpha=PROFILE_IN_WEIGHTS)
+        network.recognition.first.linear.weight.add_(profiles.T, alpha=PROFILE_IN_RECOGNITION)
     return network
