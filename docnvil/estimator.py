@@ -118,9 +118,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             on_batch: called with the number of documents after each update.
         """
         counts = self._counts(X, reset=True)
-        seed = int(check_random_state(self.random_state).randint(2**31)) if not _is_integer(self.random_state) else None
-        config = self._training_config(int(self.random_state) if seed is None else seed)
-        rest, validation = _hold_out(counts, self.validation, config.seed)
+        given = self.random_state
+        seed = int(given) if _is_integer(given) else int(check_random_state(given).randint(2**31))
+        rest, validation = _hold_out(counts, self.validation, seed)
+        config = self._training_config(seed, n_documents=rest.shape[0])
         self.training_ = Training.start(self._model_config(counts.shape[1]), config, rest, choose_device(self.device))
         self.fingerprint_ = checkpoint.fingerprint(counts, self.vocabulary_)
         if resume_from is not None:
@@ -223,10 +224,16 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
         return ModelConfig(n_words, tuple(int(each) for each in units), **recipe_named(self.recipe).model)
 
-    def _training_config(self, seed: int) -> TrainingConfig:
+    def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
+        """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
+        recipe = recipe_named(self.recipe)
         names = ("epochs", "batch_size", "n_samples", "learning_rate", "baseline", "l1")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return replace(TrainingConfig(seed=seed), **{**recipe_named(self.recipe).training, **chosen})
+        settings = {**recipe.training, **chosen}
+        config = TrainingConfig(**{**settings, "seed": seed})
+        return (
+            config if self.epochs is not None else replace(config, epochs=recipe.epochs(n_documents, config.batch_size))
+        )
 
     def _adopt(self, counts: csr_array) -> None:
         """Take the best parameters, look once more through the documents, and become a fitted estimator."""

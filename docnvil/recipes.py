@@ -1,9 +1,12 @@
 """Named settings of model and training: what `--recipe` chooses, and what each number is for."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from docnvil.errors import ConfigurationError
+
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 100
 
 
 @dataclass(frozen=True)
@@ -13,19 +16,32 @@ class Recipe:
     Arguments:
         summary: one line for the help text.
         model: fields of `ModelConfig`. training: fields of `TrainingConfig`.
+        updates: parameter updates after which more bring little, if epochs are to follow from the corpus's size.
     """
 
     summary: str
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    updates: int | None = None
+
+    def epochs(self, n_documents: int, batch_size: int) -> int:
+        """Return how often to go through a corpus: 100 times a small one, 5 times at least a large one.
+
+        Example:
+            >>> [recipe("default").epochs(n_documents, batch_size=100) for n_documents in (500, 10_000, 800_000)]
+            [100, 40, 5]
+        """
+        if self.updates is None:
+            return int(self.training["epochs"])
+        return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(self.updates * batch_size / max(1, n_documents))))
 
 
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(
         "NVIL with several samples, a leave-one-out baseline and Adam: minutes on a laptop, readable units",
-        model={"recognition_input": "log1p", "start_logit": -4.0, "weight_scale": 0.01},
+        model={"recognition_input": "counts", "start_logit": -3.0, "weight_scale": 0.01},
+        updates=4000,
         training={
-            "epochs": 40,
             "batch_size": 100,
             "n_samples": 5,
             "optimizer": "adam",

@@ -25,8 +25,8 @@ from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
 from docnvil.randomness import KeyedGenerator, fold
 
 N_BASELINE_UNITS = 100
-# The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a small
-# corpus from ever waking up: they start rarely on, and so learn slowly at first.
+# The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a
+# small corpus from ever waking up: they start rarely on, and so learn slowly at first.
 L1_WARM_UP = 0.1
 
 

@@ -27,9 +27,10 @@ from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
+_DEFAULTS = SourceOptions()
 
 
-def write_corpus(matrix: DocumentTermMatrix, path: Path, *, force: bool = False) -> None:
+def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = False) -> None:
     """Write a prepared corpus; the folder is there whole or not at all.
 
     Arguments:
@@ -47,7 +48,7 @@ def write_corpus(matrix: DocumentTermMatrix, path: Path, *, force: bool = False)
     ...     read_corpus(Path(folder, "pets")).counts.toarray().tolist()
     [[2, 0], [0, 0]]
     """
-    with writing_folder(path, kind="corpus", force=force) as folder:
+    with writing_folder(Path(path), kind="corpus", force=force) as folder:
         write_json(folder / "corpus.json", _description(matrix))
         matrix.vocabulary.save(folder / "vocabulary.txt")
         _write_documents(matrix, folder / "documents.csv")
@@ -56,7 +57,7 @@ def write_corpus(matrix: DocumentTermMatrix, path: Path, *, force: bool = False)
         np.save(folder / "counts.npy", matrix.counts.data)
 
 
-def read_corpus(path: Path) -> DocumentTermMatrix:
+def read_corpus(path: str | Path) -> DocumentTermMatrix:
     """Read a prepared corpus; its counts stay on the disk until they are used.
 
     Arguments:
@@ -90,8 +91,8 @@ def read_corpus(path: Path) -> DocumentTermMatrix:
 
 
 def load_matrix(
-    path: Path,
-    options: SourceOptions,
+    path: str | Path,
+    options: SourceOptions = _DEFAULTS,
     *,
     rules: TokenRules | None = None,
     vocabulary: Vocabulary | None = None,
@@ -123,6 +124,7 @@ def load_matrix(
         VocabularyError: no word is left or shared, or the widths differ.
         CheckpointError: a prepared corpus is incomplete or altered.
     """
+    path = Path(path)
     form = detect_format(path, options)
     if form in TEXT_FORMATS:
         if vocabulary is None and vocabulary_path is not None:
@@ -143,7 +145,7 @@ def load_matrix(
 
 
 def load_split(
-    path: Path,
+    path: str | Path,
     options: SourceOptions,
     held_out: int | float,
     generator: np.random.Generator,

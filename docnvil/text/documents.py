@@ -85,7 +85,7 @@ class SourceOptions:
 _DEFAULTS = SourceOptions()
 
 
-def detect_format(path: Path, options: SourceOptions = _DEFAULTS) -> str:
+def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     """Tell the format of a source: the one the options name, else what the path's kind and name say.
 
     A folder is a prepared corpus or a folder of text files; a file whose name starts with `docword` is in the UCI
@@ -99,6 +99,7 @@ def detect_format(path: Path, options: SourceOptions = _DEFAULTS) -> str:
     """
     if options.format != "auto":
         return options.format
+    path = Path(path)
     if not path.exists():
         raise CorpusError(f"There is nothing at {path}. Check the path.")
     if path.is_dir():
@@ -117,7 +118,7 @@ def detect_format(path: Path, options: SourceOptions = _DEFAULTS) -> str:
     return found
 
 
-def read_documents(path: Path, options: SourceOptions = _DEFAULTS) -> Iterator[Document]:
+def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iterator[Document]:
     r"""Read the documents of a source, lazily and in a stable order.
 
     In a folder every file is a document, save hidden ones, in the order of their paths, which are their ids; files in
@@ -143,6 +144,7 @@ def read_documents(path: Path, options: SourceOptions = _DEFAULTS) -> Iterator[D
     ...     [(document.id, document.text) for document in read_documents(path)]
     [('1', 'a first note'), ('2', 'and a second')]
     """
+    path = Path(path)
     form = detect_format(path, options)
     if form in ("folder", "lines"):
         _refuse_columns(path, options)

@@ -34,7 +34,7 @@ from docnvil.text.vocabulary import Vocabulary
 _WITHOUT_WIDTH = ("ldac", "svmlight")
 
 
-def read_counts(path: Path, format: str, *, vocabulary_path: Path | None = None) -> DocumentTermMatrix:
+def read_counts(path: str | Path, format: str, *, vocabulary_path: Path | None = None) -> DocumentTermMatrix:
     """Read ready-made counts.
 
     The words are those of `vocabulary_path`, else of the first of these beside the file: `<stem>.vocab.txt`,
@@ -54,13 +54,14 @@ def read_counts(path: Path, format: str, *, vocabulary_path: Path | None = None)
         VocabularyError: the vocabulary is not as wide as the counts; both files and numbers are named.
     """
     _require_format(format)
+    path = Path(path)
     counts, labels = _READERS[format](path)
     vocabulary, counts = _named(path, format, counts, vocabulary_path)
     metadata = {} if labels is None else {"label": labels}
     return DocumentTermMatrix(counts, vocabulary, _ids(path, counts.shape[0]), metadata)
 
 
-def write_counts(matrix: DocumentTermMatrix, path: Path, format: str) -> tuple[Path, ...]:
+def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> tuple[Path, ...]:
     r"""Write counts, and beside them their words and ids, so that `read_counts` gives the same matrix back.
 
     The metadata is not written, save that the column `label` gives svmlight its labels.
@@ -85,6 +86,7 @@ def write_counts(matrix: DocumentTermMatrix, path: Path, format: str) -> tuple[P
     '1 0:2\n0\n'
     """
     _require_format(format)
+    path = Path(path)
     for name in matrix.ids:
         if "\n" in name or "\r" in name or not name or encodable(name) != name:
             raise CorpusError(f"The id {name!r} cannot stand on a line of text. Write a prepared corpus instead.")
