@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from docnvil.evaluation.coherence import diversity, npmi
     from docnvil.evaluation.perplexity import Perplexity, unigram_perplexity
     from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
-    from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
+    from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents
     from docnvil.text.documents import Document, SourceOptions, read_documents
     from docnvil.text.formats import read_counts, write_counts
     from docnvil.text.tokens import TokenRules, tokenize
@@ -36,6 +36,7 @@ _HOMES = {
     "SourceOptions": "text.documents",
     "TokenRules": "text.tokens",
     "Vocabulary": "text.vocabulary",
+    "align": "text.counts",
     "build_vocabulary": "text.vocabulary",
     "count_words": "text.counts",
     "diversity": "evaluation.coherence",

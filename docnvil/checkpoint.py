@@ -49,7 +49,7 @@ class Checkpoint:
 
     Arguments:
         model: the network, with the parameters of the best epoch.
-        training: how it was trained.
+        recipe: the name of the settings it started from. training: how it was trained.
         statistics: how its units go with words.
         history: a record an epoch.
         vocabulary: the words of its columns, or None if they were only numbered.
@@ -59,6 +59,7 @@ class Checkpoint:
     """
 
     model: BeliefNetwork
+    recipe: str
     training: TrainingConfig
     statistics: UnitStatistics
     history: tuple[EpochRecord, ...]
@@ -110,6 +111,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
         rules = description["tokens"]
         return Checkpoint(
             model=model.to(device),
+            recipe=description["recipe"],
             training=TrainingConfig(**description["training"]),
             statistics=UnitStatistics(**{**statistics, "n_documents": int(statistics["n_documents"])}),
             history=read_history((path / "history.csv").read_text(encoding="utf-8")),
@@ -132,6 +134,7 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "docnvil": __version__,
         "model": asdict(checkpoint.model.config),
+        "recipe": checkpoint.recipe,
         "training": asdict(checkpoint.training),
         "best_epoch": best.epoch,
         "validation_bound": best.validation_bound,

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from docnvil import checkpoint
 from docnvil.codes import unit_probabilities
 from docnvil.devices import choose_device
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.evaluation.perplexity import Bound, Perplexity, document_bounds, perplexity
 from docnvil.machine import machine
 from docnvil.model.belief_network import ModelConfig
@@ -174,12 +174,14 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         training = loaded.training
         estimator = cls(
             loaded.model.config.units if len(loaded.model.config.units) > 1 else loaded.model.config.units[0],
+            recipe=loaded.recipe,
             epochs=training.epochs,
             batch_size=training.batch_size,
             n_samples=training.n_samples,
             learning_rate=training.learning_rate,
             baseline=training.baseline,
             l1=training.l1,
+            validation=loaded.corpus["validation"],
             device=device,
             random_state=training.seed,
         )
@@ -204,14 +206,21 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if isinstance(X, DocumentTermMatrix):
             if reset:
                 self.vocabulary_, self.rules_ = X.vocabulary, X.rules
+            elif X.vocabulary != self.vocabulary_ and not (X.vocabulary.is_numbered or self.vocabulary_.is_numbered):
+                raise VocabularyError(
+                    f"The documents were counted with another vocabulary ({X.vocabulary}) than the model's"
+                    f" ({self.vocabulary_}). Count them with vocabulary=model.vocabulary_, or bring the columns in line"
+                    " with docnvil.align(matrix, model.vocabulary_)."
+                )
             X = X.counts
             matrix = validate_data(self, X, accept_sparse="csr", dtype=None, reset=reset)
         else:
             kinds = [np.float64, np.float32, np.int64, np.int32]
             matrix = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=reset)
             if reset:
-                names = getattr(self, "feature_names_in_", [f"word{column}" for column in range(matrix.shape[1])])
-                self.vocabulary_, self.rules_ = Vocabulary(names), None
+                names = getattr(self, "feature_names_in_", None)
+                self.rules_ = None
+                self.vocabulary_ = Vocabulary.numbered(matrix.shape[1]) if names is None else Vocabulary(names)
         check_non_negative(matrix, f"{type(self).__name__} (counts of words)")
         counts = csr_array(matrix)
         if issparse(X) and (not counts.has_canonical_format or not counts.data.all()):
@@ -243,6 +252,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._settle(
             checkpoint.Checkpoint(
                 model=model,
+                recipe=self.recipe,
                 training=training.config,
                 statistics=unit_statistics(model, counts),
                 history=tuple(training.history),

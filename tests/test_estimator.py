@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import docnvil
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.estimator import DocNVIL
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
@@ -68,6 +68,25 @@ def test_words_travel_with_a_document_term_matrix(block_counts):
     assert {word for unit in model.top_words(5) for word in unit} <= set(words)
     assert model.transform(matrix).shape == (120, 3)
     assert docnvil.DocNVIL is DocNVIL
+
+
+def test_other_words_are_refused_although_as_many(block_counts):
+    def of(words: str) -> DocumentTermMatrix:
+        return DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
+
+    model = DocNVIL(2, epochs=1).fit(of("abcdefghijklmno"))
+    with pytest.raises(VocabularyError, match=r"docnvil\.align"):
+        model.transform(of("onmlkjihgfedcba"))
+    turned = docnvil.align(of("onmlkjihgfedcba"), model.vocabulary_)
+    assert np.array_equal(turned.counts.toarray(), block_counts[:, ::-1])
+    model.transform(turned)
+
+
+def test_a_loaded_model_trains_again_as_it_was_trained(block_counts, tmp_path):
+    model = DocNVIL(3, recipe="paper", epochs=2, validation=5).fit(block_counts)
+    model.save(tmp_path / "model")
+    again = clone(DocNVIL.load(tmp_path / "model")).fit(block_counts)
+    assert np.array_equal(again.components_, model.components_)
 
 
 def test_columns_of_a_frame_become_the_words(block_counts):

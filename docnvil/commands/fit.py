@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 SECONDS_BETWEEN_SAVES = 2.0
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -139,11 +140,12 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
 
 
 def _train(model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, resume: bool) -> None:
-    """Run the epochs behind a progress bar, keeping the first one and then what a few seconds more have brought."""
+    """Run the epochs behind a progress bar, or with a line now and then in a log; keep what has been learned so far."""
     from tqdm import tqdm
 
-    kept = -math.inf
-    with tqdm(unit=" docs", unit_scale=True, disable=not shows_progress(), dynamic_ncols=True) as bar:
+    watched = shows_progress()
+    kept = told = -math.inf
+    with tqdm(unit=" docs", unit_scale=True, disable=not watched, dynamic_ncols=True) as bar:
 
         def advance(documents: int) -> None:
             if bar.total is None:  # how many there will be is known once training has begun
@@ -157,12 +159,16 @@ def _train(model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, 
             if time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
                 model.save_unfinished(unfinished)
                 kept = time.monotonic()
-            epochs, best = model.training_.config.epochs, model.training_.best
-            bar.set_description(f"epoch {record.epoch}/{epochs}")
-            bar.set_postfix_str(
+            epoch = f"epoch {record.epoch}/{model.training_.config.epochs}"
+            figures = (
                 f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
-                f" (best {best.validation_perplexity:.0f})"
+                f" (best {model.training_.best.validation_perplexity:.0f})"
             )
+            bar.set_description(epoch, refresh=False)
+            bar.set_postfix_str(figures)
+            if not watched and time.monotonic() - told > SECONDS_BETWEEN_LINES:
+                note(f"{epoch}: {figures}")
+                told = time.monotonic()
 
 
 def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
