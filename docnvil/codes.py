@@ -22,24 +22,25 @@ def unit_probabilities(
 ) -> NDArray[np.float64]:
     """Return q(h_k = 1 | x) for each document and unit, `[N, K]`, all layers side by side from the document upward.
 
-    The first layer's probabilities are exact. Deeper ones are means over samples of the layer below, drawn by a key of
-    the document's own words. A document without words gets the prior's probabilities: nothing is known of it.
+    A factorial first layer's probabilities are exact. Those of deeper layers, and of autoregressive ones, are means
+    over samples of what they depend on, drawn by a key of the document's own words. A document without words gets the
+    prior's probabilities: nothing is known of it.
 
     Arguments:
         model: the belief network; counts: `[N, V]` CSR.
-        n_samples: S, for layers above the first; seed: for their samples.
+        n_samples: S, where samples are needed; seed: for them.
 
     Raises:
         VocabularyError: counts of another width than the model's vocabulary.
     """
     check_width(model, counts)
+    exact = len(model.config.units) == 1 and model.config.posterior == "factorial"
     parts = []
     for batch in iterate_batches(counts, BATCH_SIZE, keys=content_keys(counts), like=model.generative.prior.bias):
-        means = [model.recognition.first(batch.counts).mean]
-        if model.recognition.layers:
-            codes = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-            layers = zip(model.recognition.layers, codes, strict=False)
-            means += [layer(below).mean.mean(0) for layer, below in layers]
+        generator = KeyedGenerator(seed, batch.keys)
+        codes = model.recognition.sample(batch.counts, 1 if exact else n_samples, generator)
+        layers = zip(model.recognition.distributions(batch.counts, codes), codes, strict=True)
+        means = [_mean_over_samples(layer.given(code).mean) for layer, code in layers]
         parts.append(torch.cat(means, dim=1).double().cpu().numpy())
     probabilities = np.concatenate(parts) if parts else np.zeros((0, sum(model.config.units)))
     probabilities[np.diff(counts.indptr) == 0] = prior_probabilities(model)
@@ -48,11 +49,13 @@ def unit_probabilities(
 
 @torch.no_grad()
 def prior_probabilities(model: BeliefNetwork, *, n_samples: int = 10_000, seed: int = 0) -> NDArray[np.float64]:
-    """Return p(h_k = 1), `[K]`: exact for the deepest layer, means over samples drawn downward for the others."""
-    deepest = model.generative.prior().mean
-    if not model.generative.layers:
-        return deepest.double().cpu().numpy()
-    generator = KeyedGenerator(seed, torch.arange(n_samples, device=model.device))
-    codes = model.generative.sample(n_samples, generator)
-    below = [layer(above).mean.mean((0, 1)) for layer, above in zip(model.generative.layers, codes[1:], strict=True)]
-    return torch.cat([*below, deepest]).double().cpu().numpy()
+    """Return p(h_k = 1), `[K]`: exact for a factorial prior, means over samples of what they depend on for others."""
+    codes = model.generative.sample(n_samples, KeyedGenerator(seed, torch.arange(n_samples, device=model.device)))
+    layers = zip(model.generative.distributions(codes), codes, strict=True)
+    means = [layer.given(code).mean.reshape(-1, code.shape[-1]).mean(0) for layer, code in layers]
+    return torch.cat(means).double().cpu().numpy()
+
+
+def _mean_over_samples(probabilities: torch.Tensor) -> torch.Tensor:
+    """Average `[S, B, K]` over samples; what depends on none is `[B, K]` already."""
+    return probabilities.mean(0) if probabilities.dim() == 3 else probabilities

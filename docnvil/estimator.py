@@ -44,6 +44,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Arguments:
         n_components: K, the number of binary units; several numbers make several layers, from the document upward.
         recipe: the settings to start from, "default" or "paper"; the arguments below override it unless None.
+        prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
+        posterior: the same for the units within each layer of the recognition network.
         epochs: passes over the documents. batch_size: documents an update. n_samples: samples of q a document.
         learning_rate: of the generative model. baseline: "learned", "leave-one-out" or "none".
         l1: strength of the Laplace prior on the weights.
@@ -70,6 +72,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_components: int | tuple[int, ...] = 50,
         *,
         recipe: str = "default",
+        prior: str = "factorial",
+        posterior: str = "factorial",
         epochs: int | None = None,
         batch_size: int | None = None,
         n_samples: int | None = None,
@@ -82,6 +86,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     ) -> None:
         self.n_components = n_components
         self.recipe = recipe
+        self.prior = prior
+        self.posterior = posterior
         self.epochs = epochs
         self.batch_size = batch_size
         self.n_samples = n_samples
@@ -175,6 +181,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         estimator = cls(
             loaded.model.config.units if len(loaded.model.config.units) > 1 else loaded.model.config.units[0],
             recipe=loaded.recipe,
+            prior=loaded.model.config.prior,
+            posterior=loaded.model.config.posterior,
             epochs=training.epochs,
             batch_size=training.batch_size,
             n_samples=training.n_samples,
@@ -231,7 +239,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _model_config(self, n_words: int) -> ModelConfig:
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
-        return ModelConfig(n_words, tuple(int(each) for each in units), **recipe_named(self.recipe).model)
+        shape = {"units": tuple(int(each) for each in units), "prior": self.prior, "posterior": self.posterior}
+        return ModelConfig(n_words, **shape, **recipe_named(self.recipe).model)
 
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""

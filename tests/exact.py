@@ -13,9 +13,11 @@ from docnvil.model.generative import Codes
 from docnvil.model.sparse import SparseCounts
 
 
-def random_network(n_words: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7) -> BeliefNetwork:
+def random_network(
+    n_words: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7, **settings: str
+) -> BeliefNetwork:
     """A network in double precision with weights and biases far from their starting point."""
-    network = build_model(ModelConfig(n_words, units), torch.Generator().manual_seed(seed)).double()
+    network = build_model(ModelConfig(n_words, units, **settings), torch.Generator().manual_seed(seed)).double()
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         for parameter in network.parameters():

@@ -6,32 +6,34 @@ from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import ModelConfig, build_model
 from docnvil.randomness import KeyedGenerator
 
-SHAPES = [(4,), (3, 2), (2, 2, 1)]
+CHAINED = {"prior": "autoregressive", "posterior": "autoregressive"}
+NETWORKS = [((4,), {}), ((3, 2), {}), ((2, 2, 1), {}), ((4,), CHAINED), ((3, 2), CHAINED)]
+every_network = pytest.mark.parametrize(("units", "settings"), NETWORKS)
 
 
-@pytest.mark.parametrize("units", SHAPES)
-def test_recognition_probabilities_sum_to_one(units):
+@every_network
+def test_recognition_probabilities_sum_to_one(units, settings):
     counts = random_counts(5, 6)
-    _, log_q, _ = joint_terms(random_network(6, units), counts)
+    _, log_q, _ = joint_terms(random_network(6, units, **settings), counts)
     assert torch.allclose(sum(log_q).exp().sum(0), torch.ones(5, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("units", SHAPES)
-def test_joint_probability_sums_to_one_over_codes_and_words(units):
-    network = random_network(6, units)
+@every_network
+def test_joint_probability_sums_to_one_over_codes_and_words(units, settings):
+    network = random_network(6, units, **settings)
     one_word = sparse(torch.eye(6, dtype=torch.float64))  # every document of one word
     assert exact_log_likelihood(network, one_word).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
-@pytest.mark.parametrize("units", SHAPES)
-def test_exact_elbo_is_below_the_likelihood(units):
-    network, counts = random_network(6, units), random_counts(5, 6)
+@every_network
+def test_exact_elbo_is_below_the_likelihood(units, settings):
+    network, counts = random_network(6, units, **settings), random_counts(5, 6)
     assert (exact_elbo(network, counts) <= exact_log_likelihood(network, counts) + 1e-12).all()
 
 
-@pytest.mark.parametrize("units", SHAPES)
-def test_recognition_samples_follow_log_prob(units):
-    network, counts = random_network(6, units, scale=0.3), random_counts(3, 6)
+@every_network
+def test_recognition_samples_follow_log_prob(units, settings):
+    network, counts = random_network(6, units, scale=0.3, **settings), random_counts(3, 6)
     samples = network.recognition.sample(counts, 40_000, KeyedGenerator(0, torch.arange(3)))
     _, log_q, settings = joint_terms(network, counts)
     weights = 2.0 ** torch.arange(sum(units), dtype=torch.float64)
@@ -42,9 +44,9 @@ def test_recognition_samples_follow_log_prob(units):
         assert torch.allclose(frequency.double(), probability, atol=0.012)
 
 
-@pytest.mark.parametrize("units", SHAPES)
-def test_generated_codes_follow_the_prior(units):
-    network = random_network(6, units, scale=0.5)
+@every_network
+def test_generated_codes_follow_the_prior(units, settings):
+    network = random_network(6, units, scale=0.5, **settings)
     samples = network.generative.sample(40_000, torch.Generator().manual_seed(0))
     settings = all_codes(network, 1)
     empty = sparse(torch.zeros(1, 6, dtype=torch.float64))
@@ -78,6 +80,7 @@ def test_a_start_knows_word_frequencies_and_sparse_units():
         ({"n_words": 3, "units": (0,)}, "at least one unit"),
         ({"n_words": 3, "units": ()}, "at least one unit"),
         ({"n_words": 0}, "at least one word"),
+        ({"n_words": 3, "prior": "chain"}, "Choose 'factorial' or 'autoregressive'"),
         ({"n_words": 3, "recognition_input": "squared"}, "Choose 'counts' or 'log1p'"),
     ],
 )

@@ -1,11 +1,13 @@
 import math
+from itertools import product
 
 import pytest
 import torch
 from exact import random_counts, sparse
 from torch.autograd import gradcheck
 
-from docnvil.model.distributions import Bernoulli, Words, log_normaliser
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Words, log_normaliser
+from docnvil.randomness import KeyedGenerator
 
 FLOAT = torch.float64
 
@@ -25,6 +27,32 @@ def test_bernoulli_samples_follow_log_prob(generator):
     units = Bernoulli(torch.tensor([-4.0, -1.0, 0.0, 2.0]))
     mean = units.sample((200_000, 4), generator).mean(0)
     assert torch.allclose(mean, units.mean, atol=4 * 0.5 / math.sqrt(200_000))
+
+
+@pytest.mark.parametrize("n_units", [1, 5, 11])
+def test_chain_probabilities_sum_to_one(generator, n_units):
+    chain = AutoregressiveBernoulli(
+        *(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((n_units,), (n_units, n_units)))
+    )
+    codes = torch.tensor(list(product([0.0, 1.0], repeat=n_units)), dtype=FLOAT)
+    assert chain.log_prob(codes).exp().sum().item() == pytest.approx(1, abs=1e-12)
+
+
+def test_chain_samples_follow_log_prob_across_blocks(generator):
+    """Eleven units are more than a block of eight; every pair of units must hang together as enumerated."""
+    chain = AutoregressiveBernoulli(torch.randn(11, generator=generator), torch.randn(11, 11, generator=generator))
+    codes = torch.tensor(list(product([0.0, 1.0], repeat=11)))
+    probability = chain.log_prob(codes).exp()
+    drawn = chain.sample((4, 25_000, 11), generator).view(-1, 11)
+    expected = codes.T @ (probability[:, None] * codes)
+    assert torch.allclose(drawn.T @ drawn / len(drawn), expected, atol=0.01)
+
+
+def test_a_chain_without_weights_draws_what_independent_units_draw():
+    logits, keys = torch.linspace(-3, 3, 20), torch.arange(7)
+    chain, free = AutoregressiveBernoulli(logits, torch.zeros(20, 20)), Bernoulli(logits)
+    draws = [units.sample((3, 7, 20), KeyedGenerator(0, keys)) for units in (chain, free)]
+    assert torch.equal(*draws)
 
 
 def test_extreme_logits_stay_finite():

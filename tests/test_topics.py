@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import torch
+from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
+from docnvil.batches import sparse_counts
 from docnvil.codes import prior_probabilities, unit_probabilities
 from docnvil.estimator import DocNVIL
 from docnvil.topics import UnitStatistics, topics, unit_statistics
@@ -64,4 +67,22 @@ def test_deeper_layers_come_side_by_side(block_counts):
     deep = DocNVIL(n_components=(4, 2), epochs=2, random_state=0).fit(block_counts)
     assert deep.transform(block_counts).shape == (120, 6)
     assert prior_probabilities(deep.model_).shape == (6,)
+
+
+def test_probabilities_of_chains_agree_with_enumeration():
+    network = random_network(6, (3, 2), scale=0.5, prior="autoregressive", posterior="autoregressive")
+    counts = csr_array(np.random.default_rng(0).integers(0, 3, size=(4, 6)) + 1)
+    _, log_q, codes = joint_terms(network, sparse_counts(counts, torch.empty(0, dtype=torch.float64)))
+    weights = sum(log_q).exp()[..., None]
+    expected = torch.cat([(weights * layer).sum(0) for layer in codes], dim=1).detach().numpy()
+    assert unit_probabilities(network, counts, n_samples=20_000) == pytest.approx(expected, abs=0.02)
+    empty = sparse_counts(csr_array((1, 6), dtype=int), torch.empty(0, dtype=torch.float64))
+    log_p, _, codes = joint_terms(network, empty)
+    weights = sum(log_p).exp()[..., None]
+    expected = torch.cat([(weights * layer).sum((0, 1)) for layer in codes]).detach().numpy()
+    assert prior_probabilities(network) == pytest.approx(expected, abs=0.03)
+
+
+def test_layers_are_listed_from_the_document_upward(block_counts):
+    deep = DocNVIL(n_components=(4, 2), epochs=2, random_state=0).fit(block_counts)
     assert [topic.unit for topic in deep.topics()] == [0, 1, 2, 3]

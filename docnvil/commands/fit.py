@@ -40,6 +40,20 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     help="Binary units; with commas, layers from the document upward.",
 )
 @click.option(
+    "--prior",
+    type=click.Choice(["factorial", "autoregressive"]),
+    default="factorial",
+    show_default=True,
+    help="Autoregressive: the deepest units depend on each other (fDARN).",
+)
+@click.option(
+    "--posterior",
+    type=click.Choice(["factorial", "autoregressive"]),
+    default="factorial",
+    show_default=True,
+    help="The same for the units within each layer of the recognition network.",
+)
+@click.option(
     "--recipe",
     default="default",
     show_default=True,
@@ -115,6 +129,8 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     model = DocNVIL(
         units if len(units) > 1 else units[0],
         recipe=options["recipe"],
+        prior=options["prior"],
+        posterior=options["posterior"],
         epochs=options["epochs"],
         batch_size=options["batch_size"],
         n_samples=options["samples"],

@@ -10,12 +10,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import Words
-from docnvil.model.layers import BernoulliPrior, SigmoidLayer, SoftmaxWords
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Words
+from docnvil.model.layers import BernoulliPrior, Dependence, SigmoidLayer, SoftmaxWords
 from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import Generator
 
 Codes = tuple[Tensor, ...]
+Layer = Bernoulli | AutoregressiveBernoulli
 
 
 class GenerativeModel(nn.Module):
@@ -26,23 +27,27 @@ class GenerativeModel(nn.Module):
     Arguments:
         n_words: V.
         units: the number of units of each layer, from the document upward.
+        prior: how the deepest units hang together; "autoregressive" makes the model an fDARN.
     """
 
-    def __init__(self, n_words: int, units: Sequence[int]) -> None:
+    def __init__(self, n_words: int, units: Sequence[int], prior: Dependence = "factorial") -> None:
         super().__init__()
         self.visible = SoftmaxWords(units[0], n_words)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
-        self.prior = BernoulliPrior(units[-1])
+        self.prior = BernoulliPrior(units[-1], prior)
 
     def words(self, codes: Codes) -> Words:
         """Return p(x | h1)."""
         return self.visible(codes[0])
 
+    def distributions(self, codes: Codes) -> tuple[Layer, ...]:
+        """Return p(h1 | h2), ..., p(hn), each given the layer above in `codes`."""
+        return (*(layer(above) for layer, above in zip(self.layers, codes[1:], strict=True)), self.prior())
+
     def log_prob_terms(self, counts: SparseCounts, codes: Codes) -> tuple[Tensor, ...]:
         """Return log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`, in nats; log p(x, h) is their sum."""
-        below_above = zip(self.layers, codes, codes[1:], strict=False)
-        between = tuple(layer(above).log_prob(below) for layer, below, above in below_above)
-        return (self.words(codes).log_prob(counts), *between, self.prior().log_prob(codes[-1]))
+        layers = zip(self.distributions(codes), codes, strict=True)
+        return (self.words(codes).log_prob(counts), *(layer.log_prob(value) for layer, value in layers))
 
     def sample(self, n_documents: int, generator: Generator) -> Codes:
         """Draw h1..hn from the model, deepest first; each `[1, n_documents, K]`."""

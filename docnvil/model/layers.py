@@ -8,35 +8,56 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import Bernoulli, Words
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Words
 from docnvil.model.sparse import SparseCounts
 
 InputTransform = Literal["counts", "log1p"]
+Dependence = Literal["factorial", "autoregressive"]
+
+
+class Units(nn.Module):
+    """How the units of one layer hang together: not at all, or each on those before it.
+
+    Arguments:
+        n_units: K.
+        dependence: "factorial" for independent units, "autoregressive" for a chain with weights of its own.
+    """
+
+    def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
+        super().__init__()
+        chained = dependence == "autoregressive"
+        self.lateral = nn.Parameter(torch.zeros(n_units, n_units)) if chained else None
+
+    def forward(self, logits: Tensor) -> Bernoulli | AutoregressiveBernoulli:
+        """Map logits `[..., K]` to a distribution over the layer's settings."""
+        return Bernoulli(logits) if self.lateral is None else AutoregressiveBernoulli(logits, self.lateral)
 
 
 class BernoulliPrior(nn.Module):
-    """The top layer of a belief network, p(h) = prod_k Bernoulli(h_k; sigmoid(bias_k))."""
+    """The top layer of a belief network: p(h) with biases, and with lateral weights if autoregressive (fDARN)."""
 
-    def __init__(self, n_units: int) -> None:
+    def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(n_units))
+        self.units = Units(n_units, dependence)
 
-    def forward(self) -> Bernoulli:
+    def forward(self) -> Bernoulli | AutoregressiveBernoulli:
         """Return the prior, with logits `[K]`."""
-        return Bernoulli(self.bias)
+        return self.units(self.bias)
 
 
 class SigmoidLayer(nn.Module):
-    """Binary units that see a layer of units, p(h | g) = prod_k Bernoulli(h_k; sigmoid((W g + b)_k))."""
+    """Binary units that see a layer of units through an affine map, p(h | g) with logits W g + b."""
 
-    def __init__(self, n_inputs: int, n_units: int) -> None:
+    def __init__(self, n_inputs: int, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(n_units, n_inputs))
         self.bias = nn.Parameter(torch.zeros(n_units))
+        self.units = Units(n_units, dependence)
 
-    def forward(self, parents: Tensor) -> Bernoulli:
+    def forward(self, parents: Tensor) -> Bernoulli | AutoregressiveBernoulli:
         """Map `[..., n_inputs]` to units with logits `[..., K]`."""
-        return Bernoulli(nn.functional.linear(parents, self.weight, self.bias))
+        return self.units(nn.functional.linear(parents, self.weight, self.bias))
 
 
 class SparseLinear(nn.Module):
@@ -58,15 +79,22 @@ class SparseLinear(nn.Module):
 
 
 class WordSigmoidLayer(nn.Module):
-    """Binary units that see a document, q(h | x) = prod_k Bernoulli(h_k; sigmoid((f(x) W + b)_k))."""
+    """Binary units that see a document through a sparse affine map, q(h | x) with logits f(x) W + b."""
 
-    def __init__(self, n_words: int, n_units: int, transform: InputTransform = "counts") -> None:
+    def __init__(
+        self,
+        n_words: int,
+        n_units: int,
+        transform: InputTransform = "counts",
+        dependence: Dependence = "factorial",
+    ) -> None:
         super().__init__()
         self.linear = SparseLinear(n_words, n_units, transform)
+        self.units = Units(n_units, dependence)
 
-    def forward(self, counts: SparseCounts) -> Bernoulli:
+    def forward(self, counts: SparseCounts) -> Bernoulli | AutoregressiveBernoulli:
         """Map B documents to units with logits `[B, K]`."""
-        return Bernoulli(self.linear(counts))
+        return self.units(self.linear(counts))
 
 
 class SoftmaxWords(nn.Module):

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from docnvil.model.generative import Codes
-from docnvil.model.layers import InputTransform, SigmoidLayer, WordSigmoidLayer
+from docnvil.model.generative import Codes, Layer
+from docnvil.model.layers import Dependence, InputTransform, SigmoidLayer, WordSigmoidLayer
 from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import Generator
 
@@ -21,12 +21,19 @@ class RecognitionNetwork(nn.Module):
         n_words: V.
         units: the number of units of each layer, from the document upward.
         transform: what the first layer sees of the counts, themselves or log(1 + x).
+        posterior: how the units within each layer hang together given the layer below.
     """
 
-    def __init__(self, n_words: int, units: Sequence[int], transform: InputTransform = "counts") -> None:
+    def __init__(
+        self,
+        n_words: int,
+        units: Sequence[int],
+        transform: InputTransform = "counts",
+        posterior: Dependence = "factorial",
+    ) -> None:
         super().__init__()
-        self.first = WordSigmoidLayer(n_words, units[0], transform)
-        self.layers = nn.ModuleList(SigmoidLayer(below, above) for below, above in pairwise(units))
+        self.first = WordSigmoidLayer(n_words, units[0], transform, posterior)
+        self.layers = nn.ModuleList(SigmoidLayer(below, above, posterior) for below, above in pairwise(units))
 
     def sample(self, counts: SparseCounts, n_samples: int, generator: Generator) -> Codes:
         """Draw h1..hn given x, S times a document; each `[S, B, K]`."""
@@ -37,10 +44,14 @@ class RecognitionNetwork(nn.Module):
             codes.append(units.sample(units.logits.shape, generator))
         return tuple(codes)
 
+    def distributions(self, counts: SparseCounts, codes: Codes) -> tuple[Layer, ...]:
+        """Return q(h1 | x), q(h2 | h1), ..., each given the layer below in `codes`."""
+        return (self.first(counts), *(layer(below) for layer, below in zip(self.layers, codes, strict=False)))
+
     def log_prob_terms(self, counts: SparseCounts, codes: Codes) -> tuple[Tensor, ...]:
         """Return log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`, in nats; log q(h | x) is their sum."""
-        above = zip(self.layers, codes, codes[1:], strict=False)
-        return (self.first(counts).log_prob(codes[0]), *(layer(below).log_prob(value) for layer, below, value in above))
+        layers = zip(self.distributions(counts, codes), codes, strict=True)
+        return tuple(layer.log_prob(value) for layer, value in layers)
 
     def parents(self, counts: SparseCounts, codes: Codes) -> tuple[SparseCounts | Tensor, ...]:
         """Return what each layer of q conditions on, x, h1, ..., h(n-1): what its baseline may see."""
