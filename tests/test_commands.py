@@ -101,6 +101,19 @@ def test_perplexity_has_the_promised_fields(model, texts):
     assert f"{found['documents']} documents" in told.stdout
 
 
+def test_completion_takes_parts_or_hides_words_itself(model, texts, tmp_path):
+    found = json.loads(run("completion", model, texts, "--share", 0.5, "--json").stdout)
+    assert found["documents"] == 60
+    assert 1 < found["perplexity_per_word"] < 20
+    counts = np.random.default_rng(0).integers(0, 3, size=(5, 14))
+    for name in ("observed", "hidden"):
+        save_npz(tmp_path / f"{name}.npz", csr_array(counts))
+    told = run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz")
+    assert f"from {counts.sum()} hidden words of 5 documents" in told.stdout
+    save_npz(tmp_path / "hidden.npz", csr_array(counts[:4]))
+    failed(run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz"), 1, "row by row")
+
+
 def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path):
     out = tmp_path / "embeddings.csv"
     assert run("embed", model, texts, "--out", out).exit_code == 0

@@ -14,6 +14,7 @@ COMMANDS = {
     "fit": "Train a model on documents.",
     "topics": "Show what each unit of a model stands for, in words.",
     "perplexity": "Say how well a model explains documents it has not seen.",
+    "completion": "Say how well a model completes documents.",
     "embed": "Write a latent code for every document.",
     "report": "Draw a page about a model.",
     "corpus": "Turn documents into a prepared corpus.",

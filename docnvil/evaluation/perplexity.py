@@ -121,8 +121,8 @@ def summarise(bounds: DocumentBounds, *, bound: Bound, n_samples: int) -> Perple
     per_document = -np.mean(bounds.log_likelihood[filled] / bounds.lengths[filled])
     per_word = -math.fsum(bounds.log_likelihood) / math.fsum(bounds.lengths)
     return Perplexity(
-        perplexity_per_document=_exp(per_document),
-        perplexity_per_word=_exp(per_word),
+        perplexity_per_document=to_perplexity(per_document),
+        perplexity_per_word=to_perplexity(per_word),
         log_likelihood=math.fsum(bounds.log_likelihood),
         reconstruction=math.fsum(bounds.reconstruction),
         kl=math.fsum(bounds.kl),
@@ -205,8 +205,9 @@ def check_width(model: BeliefNetwork, counts: csr_array | csr_matrix) -> None:
         )
 
 
-def _exp(nats: float) -> float:
-    return math.exp(nats) if nats < 709 else math.inf  # a perplexity beyond 1e308 is shown as infinite, not raised
+def to_perplexity(nats: float) -> float:
+    """Return exp of mean nats a word; beyond what a float holds it is infinite, and nothing is raised."""
+    return math.exp(nats) if nats < 709 else math.inf
 
 
 def _whole(value: float) -> float:

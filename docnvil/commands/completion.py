@@ -1,0 +1,73 @@
+"""docnvil completion: how well a model predicts the rest of a document from a part of it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from docnvil.commands.console import echo_json
+from docnvil.commands.options import CORPUS, load_for_model, source_options
+
+
+@click.command()
+@click.argument("model", type=CORPUS)
+@click.argument("source", metavar="CORPUS", type=CORPUS)
+@click.option(
+    "--predict",
+    type=CORPUS,
+    help="The words to predict of the same documents, row by row; CORPUS then holds the words to observe.",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Without --predict: the share of each document's words to hide and predict.",
+)
+@click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Samples a document.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split and the samples.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@source_options
+def completion(
+    model: Path,
+    source: Path,
+    predict: Path | None,
+    share: float,
+    samples: int,
+    seed: int,
+    device: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Observe a part of each document of CORPUS, predict its other words, and say how well MODEL did.
+
+    \b
+    docnvil completion model/ held-out/
+    docnvil completion model/ observed.npz --predict hidden.npz --json
+
+    This figure holds no bound, so it compares models of any kind: each word that was hidden costs -log p(word | what
+    was observed) nats.
+    """
+    import numpy as np
+
+    from docnvil.estimator import DocNVIL
+    from docnvil.evaluation.completion import document_completion, split_words
+
+    estimator = DocNVIL.load(model, device)
+    observed = load_for_model(source, options, estimator).counts
+    if predict is None:
+        observed, hidden = split_words(observed, share, np.random.default_rng(seed))
+    else:
+        hidden = load_for_model(predict, options, estimator).counts
+    found = document_completion(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
+    if as_json:
+        echo_json({**asdict(found), "samples": samples})
+        return
+    skipped = f", {found.skipped:,} documents with none skipped" if found.skipped else ""
+    click.echo(
+        f"completion perplexity per word      {found.perplexity_per_word:10.2f}\n"
+        f"completion perplexity per document  {found.perplexity_per_document:10.2f}\n"
+        f"from {found.tokens:,} hidden words of {found.documents:,} documents{skipped}; {samples} samples"
+    )
