@@ -47,7 +47,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
         posterior: the same for the units within each layer of the recognition network.
         epochs: passes over the documents. batch_size: documents an update. n_samples: samples of q a document.
-        learning_rate: of the generative model. baseline: "learned", "leave-one-out" or "none".
+        learning_rate: of the generative model. gradient: "nvil" or "wake-sleep".
+        baseline: NVIL's, "learned", "leave-one-out" or "none".
         l1: strength of the Laplace prior on the weights.
         validation: documents held out to choose the best epoch, as a share or a number; 0 chooses by the training
             documents themselves, as do corpora too small to spare one.
@@ -78,6 +79,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: int | None = None,
         n_samples: int | None = None,
         learning_rate: float | None = None,
+        gradient: str = "nvil",
         baseline: str | None = None,
         l1: float | None = None,
         validation: float | int = 0.1,
@@ -92,6 +94,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.n_samples = n_samples
         self.learning_rate = learning_rate
+        self.gradient = gradient
         self.baseline = baseline
         self.l1 = l1
         self.validation = validation
@@ -187,6 +190,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             batch_size=training.batch_size,
             n_samples=training.n_samples,
             learning_rate=training.learning_rate,
+            gradient=training.gradient,
             baseline=training.baseline,
             l1=training.l1,
             validation=loaded.corpus["validation"],
@@ -245,7 +249,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
         recipe = recipe_named(self.recipe)
-        names = ("epochs", "batch_size", "n_samples", "learning_rate", "baseline", "l1")
+        names = ("epochs", "batch_size", "n_samples", "learning_rate", "gradient", "baseline", "l1")
         chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         settings = {**recipe.training, **chosen}
         config = TrainingConfig(**{**settings, "seed": seed})

@@ -22,6 +22,7 @@ from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
+from docnvil.nvil.wake_sleep import wake_sleep
 from docnvil.randomness import KeyedGenerator, fold
 
 N_BASELINE_UNITS = 100
@@ -43,7 +44,7 @@ class TrainingConfig:
         schedule: "constant", or "cosine" for a half-cosine from the full rate down to zero over all epochs.
         start: where the first layer's units start, "random" or "clusters" of documents.
         l1: strength of a Laplace prior on the visible weights, -log p(W) = l1 |W|_1, counted once a pass.
-        gradient: the estimator of the gradient; "nvil".
+        gradient: the estimator of the gradient, "nvil" or "wake-sleep".
         baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
         patience: stop after so many epochs without a better validation bound; None never stops early.
         validation_samples: samples a document for the validation bound.
@@ -59,7 +60,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "cosine"
     start: Literal["random", "clusters"] = "clusters"
     l1: float = 3.0
-    gradient: Literal["nvil"] = "nvil"
+    gradient: Literal["nvil", "wake-sleep"] = "nvil"
     baseline: BaselineKind = "leave-one-out"
     centre: bool = True
     normalise: bool = True
@@ -88,7 +89,7 @@ _CHOICES = {
     "optimizer": ("adam", "sgd"),
     "schedule": ("constant", "cosine"),
     "start": ("random", "clusters"),
-    "gradient": ("nvil",),
+    "gradient": ("nvil", "wake-sleep"),
     "baseline": ("learned", "leave-one-out", "none"),
 }
 
@@ -268,7 +269,10 @@ def update(
     codes = model.recognition.sample(batch.counts, config.n_samples, generator)
     log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
     log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
-    losses = training.gradient(log_p, log_q, model.recognition.parents(batch.counts, codes))
+    if config.gradient == "wake-sleep":
+        losses = wake_sleep(log_p, log_q, dream(model, batch.counts.lengths, generator))
+    else:
+        losses = training.gradient(log_p, log_q, model.recognition.parents(batch.counts, codes))
     training.optimizer.zero_grad(set_to_none=True)
     losses.total.backward()
     if l1:
@@ -278,6 +282,14 @@ def update(
         group["lr"] = learning_rate * group["multiple"]
     training.optimizer.step()
     return losses, sum(layer.mean(0).sum() for layer in codes)
+
+
+def dream(model: BeliefNetwork, lengths: Tensor, generator: KeyedGenerator) -> tuple[Tensor, ...]:
+    """Draw documents of given lengths, `[B]`, and their units from p; return q's terms for them, each `[1, B]`."""
+    with torch.no_grad():
+        codes = model.generative.sample(len(lengths), generator)
+        words = model.generative.words(codes).sample(lengths.long(), generator)
+    return model.recognition.log_prob_terms(words, codes)
 
 
 def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:

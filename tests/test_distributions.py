@@ -77,11 +77,20 @@ def test_words_agree_with_the_dense_definition(generator):
 
 
 def test_drawn_words_follow_their_probabilities(generator):
-    words = Words(*(torch.randn(shape, generator=generator) for shape in ((2, 3), (7, 3), (7,))))
-    counts = words.sample(torch.tensor([0, 100_000]), generator)
-    assert not counts[0].any()
-    assert counts[1].sum() == 100_000
-    assert torch.allclose(counts[1] / 100_000, words.mean[1], atol=0.01)
+    words = Words(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
+    drawn = words.sample(torch.tensor([0, 100_000, 5]), generator)
+    assert drawn.lengths.tolist() == [0, 100_000, 5]
+    counts = drawn.matmul(torch.eye(7))
+    assert torch.allclose(counts[1] / 100_000, words.mean[0, 1], atol=0.01)
+    assert len(drawn.indices) == (counts > 0).sum()  # each word of a document is stored once
+
+
+def test_a_documents_words_do_not_depend_on_its_neighbours(generator):
+    words = Words(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
+    lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
+    together = words.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(7))
+    last = Words(words.codes[:, 2:], words.weight, words.bias)
+    assert torch.equal(last.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(7)), together[2:])
 
 
 def test_log_normaliser_has_the_right_gradients(generator):

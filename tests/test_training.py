@@ -42,8 +42,13 @@ def trained(counts: csr_array, config: TrainingConfig = QUICK, **model: object) 
             ),
             {"units": (4,)},
         ),
+        (TrainingConfig(epochs=100, batch_size=20, l1=0, gradient="wake-sleep"), {"units": (4,)}),
+        (
+            TrainingConfig(epochs=100, batch_size=20, l1=0),
+            {"units": (4,), "prior": "autoregressive", "posterior": "autoregressive"},
+        ),
     ],
-    ids=["leave-one-out", "two layers", "as published"],
+    ids=["leave-one-out", "two layers", "as published", "wake-sleep", "chains"],
 )  # fmt: skip
 def test_a_block_corpus_is_learned(counts, config, model):
     training = trained(counts, config, **model)

@@ -70,7 +70,11 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option("--batch-size", type=click.IntRange(min=1), help="Documents an update.  [default: the recipe's]")
 @click.option("--learning-rate", type=float, help="Of the generative model.  [default: the recipe's]")
 @click.option(
-    "--gradient", type=click.Choice(["nvil"]), default="nvil", show_default=True, help="Estimator of the gradient."
+    "--gradient",
+    type=click.Choice(["nvil", "wake-sleep"]),
+    default="nvil",
+    show_default=True,
+    help="Estimator of the gradient.",
 )
 @click.option(
     "--baseline",
@@ -135,6 +139,7 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
         batch_size=options["batch_size"],
         n_samples=options["samples"],
         learning_rate=options["learning_rate"],
+        gradient=options["gradient"],
         baseline=options["baseline"],
         l1=options["l1"],
         validation=options["validation"],

@@ -140,15 +140,20 @@ class Words:
         """The probability of each word, `[..., V]`."""
         return torch.softmax(self.logits, -1)
 
-    def sample(self, lengths: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw documents of the given lengths (`[B]` int64) for codes `[B, K]`; return dense counts `[B, V]`."""
-        probabilities = self.mean.detach()
-        counts = torch.zeros_like(probabilities)
-        for row, (probability, length) in enumerate(zip(probabilities, lengths.tolist(), strict=True)):
-            if length:
-                words = torch.multinomial(probability, length, replacement=True, generator=generator)
-                counts[row].index_add_(0, words, counts.new_ones(length))
-        return counts
+    @torch.no_grad()
+    def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
+        """Draw a document of each of the given lengths, `[B]` int64, for codes `[1, B, K]`."""
+        cumulative = self.mean.double().cumsum(-1)[0]  # [B, V]
+        n_documents, n_words = cumulative.shape
+        longest = int(lengths.max()) if n_documents else 0
+        drawn = uniform((1, n_documents, longest), generator, like=cumulative)[0]  # [B, L]
+        words = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_(max=n_words - 1)
+        kept = torch.arange(longest, device=lengths.device) < lengths[:, None]
+        places = (words + n_words * torch.arange(n_documents, device=lengths.device)[:, None])[kept]
+        places, counts = places.unique(return_counts=True)
+        rows = torch.div(places, n_words, rounding_mode="floor")
+        offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
+        return SparseCounts(places % n_words, counts.to(self.weight.dtype), offsets, n_words)
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
