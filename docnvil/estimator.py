@@ -50,8 +50,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         learning_rate: of the generative model. gradient: "nvil" or "wake-sleep".
         baseline: NVIL's, "learned", "leave-one-out" or "none".
         l1: strength of the Laplace prior on the weights.
-        validation: documents held out to choose the best epoch, as a share or a number; 0 chooses by the training
-            documents themselves, as do corpora too small to spare one.
+        validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: a
+            tenth, or 100 in "paper"); 0 chooses by the training documents themselves, as do corpora too small.
         device: "auto", "cpu" or "cuda".
         random_state: a seed; None draws one. Equal seeds give equal bytes on a CPU.
 
@@ -82,7 +82,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         gradient: str = "nvil",
         baseline: str | None = None,
         l1: float | None = None,
-        validation: float | int = 0.1,
+        validation: float | int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
@@ -129,7 +129,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         counts = self._counts(X, reset=True)
         given = self.random_state
         seed = int(given) if _is_integer(given) else int(check_random_state(given).randint(2**31))
-        rest, validation = _hold_out(counts, self.validation, seed)
+        rest, validation = _hold_out(counts, self._validation, seed)
         config = self._training_config(seed, n_documents=rest.shape[0])
         self.training_ = Training.start(self._model_config(counts.shape[1]), config, rest, choose_device(self.device))
         self.fingerprint_ = checkpoint.fingerprint(counts, self.vocabulary_)
@@ -241,6 +241,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             counts.eliminate_zeros()
         return counts
 
+    @property
+    def _validation(self) -> float | int:
+        return recipe_named(self.recipe).validation if self.validation is None else self.validation
+
     def _model_config(self, n_words: int) -> ModelConfig:
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
         shape = {"units": tuple(int(each) for each in units), "prior": self.prior, "posterior": self.posterior}
@@ -276,7 +280,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     "empty_documents": int((lengths == 0).sum()),
                     "words": counts.shape[1],
                     "tokens": float(lengths.sum()) if counts.dtype.kind == "f" else int(lengths.sum()),
-                    "validation": self.validation,
+                    "validation": self._validation,
                 },
                 run={
                     "seconds": sum(training.epoch_seconds),

@@ -16,12 +16,14 @@ class Recipe:
     Arguments:
         summary: one line for the help text.
         model: fields of `ModelConfig`. training: fields of `TrainingConfig`.
+        validation: documents held out to choose the best epoch, as a share or a number.
         updates: parameter updates after which more bring little, if epochs are to follow from the corpus's size.
     """
 
     summary: str
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    validation: float | int = 0.1
     updates: int | None = None
 
     def epochs(self, n_documents: int, batch_size: int) -> int:
@@ -69,6 +71,7 @@ RECIPES: dict[str, Recipe] = {
             "patience": 100,
             "validation_samples": 10,
         },
+        validation=100,
     ),
 }
 

@@ -87,9 +87,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option(
     "--validation",
     type=Share(),
-    default=0.1,
-    show_default=True,
-    help="Documents held out to choose the best epoch: a share or a number.",
+    help="Documents held out to choose the best epoch: a share or a number.  [default: the recipe's, 0.1 or 100]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds give equal models.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
