@@ -11,6 +11,7 @@ counts.npy        their counts, int32 or int64
 import csv
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,8 @@ def load_matrix(
     if form in TEXT_FORMATS:
         if vocabulary is None and vocabulary_path is not None:
             vocabulary = Vocabulary.load(vocabulary_path)
-        documents = read_documents(path, options)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
-        matrix = count_words(documents, rules=rules, vocabulary=vocabulary, **limits)
+        matrix = count_words(_some(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:
         matrix = _read_ready_made(path, form, vocabulary_path)
         if vocabulary is not None:
@@ -174,7 +174,7 @@ def load_split(
         return split_documents(
             load_matrix(path, options, vocabulary_path=vocabulary_path, **counting), held_out, generator
         )
-    n_documents = sum(1 for _ in read_documents(path, options))
+    n_documents = sum(1 for _ in _some(path, options))
     rest, chosen = split_rows(n_documents, held_out, generator)
     learned = count_words(_only(rest, read_documents(path, options)), **counting)
     judged = count_words(
@@ -185,6 +185,15 @@ def load_split(
             f"Every document of {path} is empty after tokenization. Check the source and the token rules."
         )
     return learned, judged
+
+
+def _some(path: Path, options: SourceOptions) -> Iterator[Document]:
+    """Pass on the documents of a source, of which there must be one at least."""
+    documents = read_documents(path, options)
+    first = next(documents, None)
+    if first is None:
+        raise CorpusError(f"{path} holds no documents. Check that it is the right source, and was written whole.")
+    return chain([first], documents)
 
 
 def _only(rows: np.ndarray, documents: Iterator[Document]) -> Iterator[Document]:

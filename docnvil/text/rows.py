@@ -32,7 +32,8 @@ def _json_object(line: str, where: str) -> Row:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise CorpusError(f"{where} is not JSON ({error}). Write one JSON object a line.") from None
+        why = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise CorpusError(f"{where} is not JSON ({why}). Write one JSON object a line.") from None
     if not isinstance(value, dict):
         raise CorpusError(
             f'{where} is not a JSON object but {line.strip()[:40]!r}. Write lines like {{"text": "..."}}.'
