@@ -1,0 +1,78 @@
+"""What the benchmarks share: commands run as a user runs them, timed; results as JSON with their machine."""
+
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from docnvil.folders import replace_file
+from docnvil.machine import machine
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command, what it printed, its wall seconds, and the peak memory of the largest process so far."""
+
+    command: str
+    stdout: str
+    seconds: float
+    peak_mebibytes: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The JSON object that it printed."""
+        return json.loads(self.stdout)
+
+
+def docnvil(*arguments: object, shown: bool = False, cwd: Path | None = None) -> Done:
+    """Run a docnvil command in a process of its own; `shown` prints command and output as a terminal would."""
+    words = [str(argument) for argument in arguments]
+    told = f"docnvil {shlex.join(words)}"
+    return run([sys.executable, "-m", "docnvil", *words], told=told, shown=shown, cwd=cwd)
+
+
+def run(command: Sequence[str], *, told: str, shown: bool = False, cwd: Path | None = None) -> Done:
+    """Run a command, which must succeed; its progress goes where ours goes.
+
+    Arguments:
+        command: what is run. told: how a person would have typed it. shown: print that, and its output.
+        cwd: the folder to run it in.
+    """
+    if shown:
+        click.secho(f"\n$ {told}", bold=True)
+    sys.stdout.flush()
+    started = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=cwd)
+    seconds = time.perf_counter() - started
+    if shown:
+        click.echo(done.stdout, nl=False)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return Done(f"$ {told}", done.stdout, seconds, peak)
+
+
+def shared_data(name: str) -> Path:
+    """Return the path of a real corpus, or stop with a sentence where it is absent."""
+    folder = Path(os.environ.get("DOCNVIL_DATA", ROOT / ".." / "shared" / "data"))
+    path = folder / name
+    if not path.exists():
+        raise click.ClickException(f"{name} is not in {folder}. Set DOCNVIL_DATA to the folder that holds it.")
+    return path.resolve()
+
+
+def keep(name: str, command: str, figures: Mapping[str, Any]) -> None:
+    """Write benchmarks/results/NAME.json: the command that makes it, the machine, the figures."""
+    text = json.dumps({"command": command, "machine": machine(), **figures}, indent=2, ensure_ascii=False) + "\n"
+    replace_file(RESULTS / f"{name}.json", text.encode())
+    click.echo(f"Wrote {RESULTS.relative_to(ROOT) / name}.json", err=True)

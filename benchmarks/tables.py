@@ -1,0 +1,102 @@
+"""Tables for the README out of benchmarks/results, so that no figure is copied by hand.
+
+python benchmarks/tables.py            print them
+python benchmarks/tables.py --write    put them into README.md, between their marks
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def newsgroups() -> str:
+    """20 Newsgroups, 2,000 words, 50 units: the bound beside the published ones, the words beside LDA's."""
+    found = _results("newsgroups")
+    runs, mean = found["runs"], found["mean"]
+    spread = max(run["perplexity_per_document"] for run in runs) - min(run["perplexity_per_document"] for run in runs)
+    rows = [
+        "| model, 50 units or topics | test perplexity per document | completion per word | per document | NPMI"
+        " | diversity | seconds |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        f"| **docnvil**, default recipe, mean of {len(runs)} seeds | **{mean['perplexity_per_document']:.0f}**"
+        f" (seeds within {spread:.0f}) | **{mean['completion_per_word']:.0f}** | {mean['completion_per_document']:.0f}"
+        f" | {mean['npmi']:.2f} | {mean['diversity']:.2f} | {mean['fit_wall_seconds']:.0f} |",
+        "| the same, importance-weighted bound, 100 samples"
+        f" | {mean['importance_weighted_per_document']:.0f} | | | | | |",
+        *(_lda_row(name, figures, "by relevance") for name, figures in found["peers"].items()),
+        *(_lda_row(name, figures, "by probability") for name, figures in found["peers"].items() if "LDA" in name),
+        "| SBN, Mnih & Gregor (2014) | 909 * | | | | | |",
+        "| DocNADE, as reported there | 896 * | | | | | |",
+        "| Replicated Softmax, as reported there | 953 * | | | | | |",
+        "| LDA, as reported there | 1091 * | | | | | |",
+        f"| word frequencies alone | {mean['unigram_per_document']:.0f} | | | | | |",
+    ]
+    return "\n".join([*rows, "", f"{_made(found)} \\* Published figures, not run here."])
+
+
+def raw_text() -> str:
+    """20 Newsgroups as raw posts, at the defaults."""
+    found = _results("newsgroups_text")
+    fit = found["fit"]
+    return (
+        f"Raw text at the defaults: {fit['documents']:,} posts with their headers ({fit['tokens']:,} counted words of"
+        f" {fit['words']:,}) take {found['fit_wall_seconds']:.0f} s from `.jsonl.gz` to model folder, with"
+        f" {found['fit_peak_mebibytes']:,} MiB of memory at the peak; NPMI {found['npmi']:.2f}, diversity"
+        f" {found['diversity']:.2f}, {found['live_units']} of {sum(fit['units'])} units alive. {_made(found)}"
+    )
+
+
+def demo() -> str:
+    """Return what `make demo` prints of its model, shortened."""
+    found = _results("demo")
+    return f"```console\n{found['shown']}\n```"
+
+
+TABLES = {"demo": demo, "newsgroups": newsgroups, "raw-text": raw_text}
+
+
+def rendered(text: str) -> str:
+    """Return a page with every marked table made anew."""
+    marks = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
+    return marks.sub(lambda found: f"{found[1]}{TABLES[found['name']]()}\n{found[3]}", text)
+
+
+def _lda_row(name: str, figures: dict[str, Any], ranking: str) -> str:
+    npmi, diversity = figures[ranking]["npmi"], figures[ranking]["diversity"]
+    seconds = f"{figures['fit_wall_seconds']:.0f}" if figures["fit_wall_seconds"] >= 1 else "under 1"
+    completed = " | ".join(
+        f"{figures[key]:.0f}" if key in figures else "" for key in ("completion_per_word", "completion_per_document")
+    )
+    return f"| {name}, words {ranking} | | {completed} | {npmi:.2f} | {diversity:.2f} | {seconds} |"
+
+
+def _results(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _made(found: dict[str, Any]) -> str:
+    machine = found["machine"]
+    return (
+        f"Made by `{found['command']}` on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}."
+    )
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Put the tables into README.md.")
+def main(write: bool) -> None:
+    """Print the tables, or write them."""
+    readme = ROOT / "README.md"
+    if write:
+        readme.write_text(rendered(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        click.echo("\n\n".join(table() for table in TABLES.values()))
+
+
+if __name__ == "__main__":
+    main()
