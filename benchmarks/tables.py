@@ -25,7 +25,7 @@ def newsgroups() -> str:
         " | diversity | seconds |",
         "|---|--:|--:|--:|--:|--:|--:|",
         f"| **docnvil**, default recipe, mean of {len(runs)} seeds | **{mean['perplexity_per_document']:.0f}**"
-        f" (seeds within {spread:.0f}) | **{mean['completion_per_word']:.0f}** | {mean['completion_per_document']:.0f}"
+        f" (seeds within {spread:.1f}) | **{mean['completion_per_word']:.0f}** | {mean['completion_per_document']:.0f}"
         f" | {mean['npmi']:.2f} | {mean['diversity']:.2f} | {mean['fit_wall_seconds']:.0f} |",
         "| the same, importance-weighted bound, 100 samples"
         f" | {mean['importance_weighted_per_document']:.0f} | | | | | |",
