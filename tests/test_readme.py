@@ -19,7 +19,7 @@ def folders(text_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A place with `corpus/` and `held-out/`, as the README supposes."""
     text_folder.rename(tmp_path / "corpus")
     (tmp_path / "held-out").mkdir()
-    (tmp_path / "held-out" / "new.txt").write_text("wind and sail and storm and anchor\n")
+    (tmp_path / "held-out" / "new.txt").write_text("wind and sail and storm and anchor\n" * 20)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
