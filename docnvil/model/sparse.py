@@ -4,7 +4,9 @@ Axes: B documents of a batch, V words, K units; `nnz` is the number of (document
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,7 +24,6 @@ class SparseCounts:
     Example:
         Two documents over three words: the first has word 0 twice and word 2 once, the second is empty.
 
-        >>> import torch
         >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2, 2]), n_words=3)
         >>> x.lengths
         tensor([3., 0.])
@@ -40,10 +41,19 @@ class SparseCounts:
         """Return B, the number of documents."""
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> Tensor:
         """Tokens of each document, `[B]`."""
-        return self.matmul(self.values.new_ones(self.n_words, 1)).squeeze(1)
+        return self.sum_over_words(self.values[None])[0]
+
+    @cached_property
+    def documents(self) -> Tensor:
+        """The document of each stored count, `[nnz]` int64."""
+        return torch.repeat_interleave(torch.arange(len(self), device=self.offsets.device), self.offsets.diff())
+
+    def sum_over_words(self, values: Tensor) -> Tensor:
+        """Add up a number for each stored count, document by document, `[S, nnz] -> [S, B]`."""
+        return values.new_zeros(len(values), len(self)).index_add(1, self.documents, values)
 
     def matmul(self, weight: Tensor) -> Tensor:
         """Multiply the counts by a dense matrix: x W, `[B, V] @ [V, K] -> [B, K]`, differentiable in W."""
