@@ -43,9 +43,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Arguments:
         n_components: K, the number of binary units; several numbers make several layers, from the document upward.
-        recipe: the settings to start from, "default" or "paper"; the arguments below override it unless None.
+        recipe: the settings to start from, "default", "best" or "paper"; the arguments below override it unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
         posterior: the same for the units within each layer of the recognition network.
+        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words.
         epochs: passes over the documents. batch_size: documents an update. n_samples: samples of q a document.
         learning_rate: of the generative model. gradient: "nvil" or "wake-sleep".
         baseline: NVIL's, "learned", "leave-one-out" or "none".
@@ -73,8 +74,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_components: int | tuple[int, ...] = 50,
         *,
         recipe: str = "default",
-        prior: str = "factorial",
-        posterior: str = "factorial",
+        prior: str | None = None,
+        posterior: str | None = None,
+        observation: str | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         n_samples: int | None = None,
@@ -90,6 +92,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.recipe = recipe
         self.prior = prior
         self.posterior = posterior
+        self.observation = observation
         self.epochs = epochs
         self.batch_size = batch_size
         self.n_samples = n_samples
@@ -186,6 +189,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             recipe=loaded.recipe,
             prior=loaded.model.config.prior,
             posterior=loaded.model.config.posterior,
+            observation=loaded.model.config.observation,
             epochs=training.epochs,
             batch_size=training.batch_size,
             n_samples=training.n_samples,
@@ -247,19 +251,21 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _model_config(self, n_words: int) -> ModelConfig:
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
-        shape = {"units": tuple(int(each) for each in units), "prior": self.prior, "posterior": self.posterior}
-        return ModelConfig(n_words, **shape, **recipe_named(self.recipe).model)
+        chosen = {"units": tuple(int(each) for each in units), **self._given("prior", "posterior", "observation")}
+        return ModelConfig(n_words, **{**recipe_named(self.recipe).model, **chosen})
 
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
         recipe = recipe_named(self.recipe)
         names = ("epochs", "batch_size", "n_samples", "learning_rate", "gradient", "baseline", "l1")
-        chosen = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        settings = {**recipe.training, **chosen}
-        config = TrainingConfig(**{**settings, "seed": seed})
+        config = TrainingConfig(**{**recipe.training, **self._given(*names), "seed": seed})
         return (
             config if self.epochs is not None else replace(config, epochs=recipe.epochs(n_documents, config.batch_size))
         )
+
+    def _given(self, *names: str) -> dict[str, Any]:
+        """Return the constructor's arguments of these names that override the recipe."""
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def _adopt(self, counts: csr_array) -> None:
         """Take the best parameters, look once more through the documents, and become a fitted estimator."""

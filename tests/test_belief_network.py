@@ -7,7 +7,14 @@ from docnvil.model.belief_network import ModelConfig, build_model
 from docnvil.randomness import KeyedGenerator
 
 CHAINED = {"prior": "autoregressive", "posterior": "autoregressive"}
-NETWORKS = [((4,), {}), ((3, 2), {}), ((2, 2, 1), {}), ((4,), CHAINED), ((3, 2), CHAINED)]
+NETWORKS = [
+    ((4,), {}),
+    ((3, 2), {}),
+    ((2, 2, 1), {}),
+    ((4,), CHAINED),
+    ((3, 2), CHAINED),
+    ((3,), {"observation": "dirichlet-multinomial"}),
+]
 every_network = pytest.mark.parametrize(("units", "settings"), NETWORKS)
 
 

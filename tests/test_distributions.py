@@ -6,7 +6,14 @@ import torch
 from exact import random_counts, sparse
 from torch.autograd import gradcheck
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Words, log_normaliser
+from docnvil.model.distributions import (
+    AutoregressiveBernoulli,
+    Bernoulli,
+    DirichletMultinomialWords,
+    Words,
+    log_normaliser,
+)
+from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import KeyedGenerator
 
 FLOAT = torch.float64
@@ -91,6 +98,51 @@ def test_a_documents_words_do_not_depend_on_its_neighbours(generator):
     together = words.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(7))
     last = Words(words.codes[:, 2:], words.weight, words.bias)
     assert torch.equal(last.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(7)), together[2:])
+
+
+def urn(generator: torch.Generator, log_concentration: float = 1.0, n_samples: int = 2) -> DirichletMultinomialWords:
+    parameters = (torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((n_samples, 1, 3), (3, 3), (3,)))
+    return DirichletMultinomialWords(*parameters, torch.tensor(log_concentration, dtype=FLOAT))
+
+
+def counts_of(*words: int) -> SparseCounts:
+    return sparse(torch.bincount(torch.tensor(words, dtype=torch.int64), minlength=3).to(FLOAT)[None])
+
+
+@pytest.mark.parametrize("length", [1, 2, 4])
+def test_urn_probabilities_sum_to_one_over_word_sequences(generator, length):
+    words = urn(generator)
+    total = sum(words.log_prob(counts_of(*sequence)).exp() for sequence in product(range(3), repeat=length))
+    assert torch.allclose(total, torch.ones(2, 1, dtype=FLOAT))
+
+
+def test_an_urn_predicts_what_its_probabilities_say(generator):
+    words = urn(generator)
+    before = words.log_prob(counts_of(0, 0, 2))
+    predicted = words.predict(counts_of(0, 0, 2))
+    for word in range(3):
+        ratio = (words.log_prob(counts_of(0, 0, 2, word)) - before).exp()
+        assert torch.allclose(predicted[..., word], ratio)
+
+
+def test_a_great_urn_is_the_softmax(generator):
+    great = urn(generator, log_concentration=18.0)
+    plain = Words(great.codes, great.weight, great.bias)
+    counts = counts_of(0, 0, 1, 2, 2, 2)
+    assert torch.allclose(great.log_prob(counts), plain.log_prob(counts), atol=1e-5)
+    assert torch.allclose(great.predict(counts), plain.predict(counts), atol=1e-6)
+
+
+def test_an_urn_keeps_documents_apart(generator):
+    words = urn(generator)
+    dense = torch.tensor([[2.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 5.0, 1.0]], dtype=FLOAT)
+    many = DirichletMultinomialWords(words.codes.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
+    together = many.log_prob(sparse(dense))
+    for document in range(3):
+        alone = words.log_prob(sparse(dense[[document]]))
+        assert torch.allclose(together[:, [document]], alone)
+        assert torch.allclose(many.predict(sparse(dense))[:, [document]], words.predict(sparse(dense[[document]])))
+    assert not together[:, 1].any()
 
 
 def test_log_normaliser_has_the_right_gradients(generator):

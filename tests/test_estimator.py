@@ -140,7 +140,7 @@ def test_the_published_protocol_runs_through_the_same_door(block_counts):
     ("settings", "complaint"),
     [
         ({"n_components": 0}, "at least one unit"),
-        ({"recipe": "grandmother's"}, "Choose one of default, paper"),
+        ({"recipe": "grandmother's"}, "Choose one of default, best, paper"),
         ({"validation": 1.5}, "Give a share"),
         ({"validation": 120}, "leaves none to learn from"),
         ({"device": "abacus"}, "no device 'abacus'"),

@@ -78,9 +78,10 @@ def test_expected_gradient_is_the_enumerated_one(units, baseline, centre, local)
         assert torch.allclose(estimated, exact, atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize("observation", ["softmax", "dirichlet-multinomial"])
 @pytest.mark.parametrize("units", [(4,), (3, 2)])
-def test_expected_gradient_of_chains_is_the_enumerated_one(units):
-    network = random_network(WORDS, units, prior="autoregressive", posterior="autoregressive")
+def test_expected_gradient_of_chains_and_urns_is_the_enumerated_one(units, observation):
+    network = random_network(WORDS, units, prior="autoregressive", posterior="autoregressive", observation=observation)
     gradient, counts = gradient_with(units, normalise=False), one_document()
     for estimated, exact in zip(
         expected_gradient(network, gradient, counts, 1), exact_gradient(network, counts), strict=True

@@ -42,22 +42,23 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 @click.option(
     "--prior",
     type=click.Choice(["factorial", "autoregressive"]),
-    default="factorial",
-    show_default=True,
-    help="Autoregressive: the deepest units depend on each other (fDARN).",
+    help="Autoregressive: the deepest units depend on each other (fDARN).  [default: the recipe's]",
 )
 @click.option(
     "--posterior",
     type=click.Choice(["factorial", "autoregressive"]),
-    default="factorial",
-    show_default=True,
-    help="The same for the units within each layer of the recognition network.",
+    help="The same for the units within each layer of the recognition network.  [default: the recipe's]",
+)
+@click.option(
+    "--observation",
+    type=click.Choice(["softmax", "dirichlet-multinomial"]),
+    help="The visible layer; dirichlet-multinomial knows that words are bursty.  [default: the recipe's]",
 )
 @click.option(
     "--recipe",
     default="default",
     show_default=True,
-    help="Settings to start from: default, or paper (the published protocol).",
+    help="Settings to start from: default, best (slower), or paper (the published protocol).",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Passes over the documents, at most.  [default: the recipe's]"
@@ -133,6 +134,7 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
         recipe=options["recipe"],
         prior=options["prior"],
         posterior=options["posterior"],
+        observation=options["observation"],
         epochs=options["epochs"],
         batch_size=options["batch_size"],
         n_samples=options["samples"],

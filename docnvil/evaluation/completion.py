@@ -134,8 +134,9 @@ def predict_words(
 ) -> NDArray[np.float64]:
     """Return p(w | x) for every next word of each document, `[B, V]`, dense: call it on a batch.
 
-    p(w | x) = sum_s v_s softmax(W h_s + b)_w, with h_s drawn from q(h | x) and importance weights v_s proportional to
-    p(x, h_s) / q(h_s | x), which correct for what q gets wrong; a document without words is predicted by q's own draws.
+    p(w | x) = sum_s v_s p(w | x, h_s), where the softmax layer forgets x given h_s and a Polya urn does not. h_s is
+    drawn from q(h | x), and importance weights v_s proportional to p(x, h_s) / q(h_s | x) correct for what q gets
+    wrong. A document without words is predicted by q's own draws.
 
     Arguments:
         model: the belief network; observed: `[B, V]` CSR. n_samples: S. seed: with the words, all draws depend on.
@@ -149,7 +150,7 @@ def predict_words(
     weights = torch.softmax(log_p - log_q, dim=0)  # [S, B]
     mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
     for part, weight in zip(_slices(codes[0]), _slices(weights), strict=True):
-        mean += (weight[..., None] * model.generative.words((part,)).mean).sum(0)
+        mean += (weight[..., None] * model.generative.words((part,)).predict(batch.counts)).sum(0)
     return mean.cpu().numpy()
 
 

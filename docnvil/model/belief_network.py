@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.generative import GenerativeModel, start_bias
-from docnvil.model.layers import BernoulliPrior, Dependence, InputTransform, SigmoidLayer
+from docnvil.model.layers import BernoulliPrior, Dependence, InputTransform, Observation, SigmoidLayer
 from docnvil.model.recognition import RecognitionNetwork
 
 PROFILE_IN_WEIGHTS = 0.5  # half of a profile: units act together, and none explains a document alone
@@ -23,6 +23,7 @@ class ModelConfig:
         units: units of each layer, counted from the document upward, so (200, 50) puts 50 units on top of 200.
         prior: how the deepest units hang together, "factorial", or "autoregressive" for an fDARN.
         posterior: how the units within each layer of the recognition network hang together, likewise.
+        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words.
         recognition_input: what recognition and baseline networks see of the counts: "counts", or "log1p" of them.
         start_logit: the value at which the biases of p's and q's units start. Below zero, units start rarely on, and
             training finds units that stand for a subject rather than for half of the corpus.
@@ -33,6 +34,7 @@ class ModelConfig:
     units: tuple[int, ...] = (50,)
     prior: Dependence = "factorial"
     posterior: Dependence = "factorial"
+    observation: Observation = "softmax"
     recognition_input: InputTransform = "counts"
     start_logit: float = 0.0
     weight_scale: float = 0.01
@@ -44,11 +46,17 @@ class ModelConfig:
             )
         if self.n_words < 1:
             raise ConfigurationError("A model needs at least one word. Build the vocabulary from documents with words.")
-        for name in ("prior", "posterior"):
-            if getattr(self, name) not in ("factorial", "autoregressive"):
-                raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose 'factorial' or 'autoregressive'.")
-        if self.recognition_input not in ("counts", "log1p"):
-            raise ConfigurationError(f"recognition_input is {self.recognition_input!r}. Choose 'counts' or 'log1p'.")
+        for name, (one, other) in _CHOICES.items():
+            if getattr(self, name) not in (one, other):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose {one!r} or {other!r}.")
+
+
+_CHOICES = {
+    "prior": ("factorial", "autoregressive"),
+    "posterior": ("factorial", "autoregressive"),
+    "observation": ("softmax", "dirichlet-multinomial"),
+    "recognition_input": ("counts", "log1p"),
+}
 
 
 class BeliefNetwork(nn.Module):
@@ -63,7 +71,7 @@ class BeliefNetwork(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.generative = GenerativeModel(config.n_words, config.units, config.prior)
+        self.generative = GenerativeModel(config.n_words, config.units, config.prior, config.observation)
         self.recognition = RecognitionNetwork(config.n_words, config.units, config.recognition_input, config.posterior)
 
     @property

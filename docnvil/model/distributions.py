@@ -155,12 +155,69 @@ class Words:
         offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
         return SparseCounts(places % n_words, counts.to(self.weight.dtype), offsets, n_words)
 
+    def predict(self, counts: SparseCounts) -> Tensor:
+        """Return the probability of each next word, whatever the document's words before it, `[S, B, V]`."""
+        return self.mean
+
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         projected = counts.matmul(self.weight)  # [B, K]
-        common = counts.matmul(self.bias.unsqueeze(1)).squeeze(1)  # [B]
+        common = counts.sum_over_words((counts.values * self.bias[counts.indices])[None])  # [1, B]
         chosen = (self.codes * projected).sum(-1) + common  # [S, B]
         return chosen - counts.lengths * log_normaliser(self.codes, self.weight, self.bias)
+
+
+class DirichletMultinomialWords:
+    """Words drawn from a Polya urn: once a word has been used, it is likelier to come again.
+
+    With concentrations a = A softmax(W h + b), of sum A = exp(s), the words of a document of length L have
+
+    log p(x | h) = lgamma(A) - lgamma(A + L) + sum_w [lgamma(a_w + x_w) - lgamma(a_w)],
+
+    a proper distribution over word sequences. The softmax layer is its limit for large A.
+
+    Source: Madsen, Kauchak & Elkan (2005), *Modeling word burstiness using the Dirichlet distribution*, section 4,
+    without the multinomial coefficient.
+
+    Arguments:
+        codes: `[S, B, K]`, the units h.
+        weight: `[V, K]`; bias: `[V]`; log_concentration: a scalar, s.
+
+    Example:
+        Two words, a = (1, 1): the first is a toss-up, and the second likes to repeat it.
+
+        >>> twice = SparseCounts(torch.tensor([0]), torch.tensor([2.0]), torch.tensor([0, 1]), n_words=2)
+        >>> zeros = torch.zeros(1, 1, 3), torch.zeros(2, 3), torch.zeros(2)
+        >>> DirichletMultinomialWords(*zeros, torch.tensor(2.0).log()).log_prob(twice).exp()  # 1/2 times 2/3
+        tensor([[0.3333]])
+    """
+
+    def __init__(self, codes: Tensor, weight: Tensor, bias: Tensor, log_concentration: Tensor) -> None:
+        self.codes, self.weight, self.bias, self.log_concentration = codes, weight, bias, log_concentration
+
+    @property
+    def mean(self) -> Tensor:
+        """The probability of each word as the first, `[..., V]`."""
+        return torch.softmax(self.codes @ self.weight.T + self.bias, -1)
+
+    def log_prob(self, counts: SparseCounts) -> Tensor:
+        """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
+        documents, words = counts.documents, counts.indices
+        logits = torch.einsum("snk,nk->sn", self.codes[:, documents], self.weight[words]) + self.bias[words]  # [S, nnz]
+        normaliser = log_normaliser(self.codes, self.weight, self.bias)[:, documents]  # [S, nnz]
+        concentration = (logits - normaliser + self.log_concentration).exp()
+        of_words = torch.lgamma(concentration + counts.values) - torch.lgamma(concentration)
+        total = self.log_concentration.exp()
+        of_lengths = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
+        return counts.sum_over_words(of_words) + of_lengths
+
+    def predict(self, counts: SparseCounts) -> Tensor:
+        """Return the probability of each next word after those of the document, (a_w + x_w) / (A + L), `[S, B, V]`."""
+        total = self.log_concentration.exp()
+        probability = total * self.mean / (total + counts.lengths)[:, None]
+        seen = counts.values / (total + counts.lengths)[counts.documents]  # [nnz]
+        samples = torch.arange(len(probability), device=seen.device)[:, None]
+        return probability.index_put((samples, counts.documents, counts.indices), seen, accumulate=True)
 
 
 def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -10,8 +10,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Words
-from docnvil.model.layers import BernoulliPrior, Dependence, SigmoidLayer, SoftmaxWords
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, Words
+from docnvil.model.layers import (
+    BernoulliPrior,
+    Dependence,
+    DirichletMultinomialLayer,
+    Observation,
+    SigmoidLayer,
+    SoftmaxWords,
+)
 from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import Generator
 
@@ -28,15 +35,23 @@ class GenerativeModel(nn.Module):
         n_words: V.
         units: the number of units of each layer, from the document upward.
         prior: how the deepest units hang together; "autoregressive" makes the model an fDARN.
+        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words.
     """
 
-    def __init__(self, n_words: int, units: Sequence[int], prior: Dependence = "factorial") -> None:
+    def __init__(
+        self,
+        n_words: int,
+        units: Sequence[int],
+        prior: Dependence = "factorial",
+        observation: Observation = "softmax",
+    ) -> None:
         super().__init__()
-        self.visible = SoftmaxWords(units[0], n_words)
+        visible = {"softmax": SoftmaxWords, "dirichlet-multinomial": DirichletMultinomialLayer}[observation]
+        self.visible = visible(units[0], n_words)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
         self.prior = BernoulliPrior(units[-1], prior)
 
-    def words(self, codes: Codes) -> Words:
+    def words(self, codes: Codes) -> Words | DirichletMultinomialWords:
         """Return p(x | h1)."""
         return self.visible(codes[0])
 

@@ -8,11 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Words
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, Words
 from docnvil.model.sparse import SparseCounts
 
 InputTransform = Literal["counts", "log1p"]
 Dependence = Literal["factorial", "autoregressive"]
+Observation = Literal["softmax", "dirichlet-multinomial"]
+START_CONCENTRATION = 200.0  # near the softmax; training finds how bursty words are
 
 
 class Units(nn.Module):
@@ -108,3 +110,15 @@ class SoftmaxWords(nn.Module):
     def forward(self, codes: Tensor) -> Words:
         """Map units `[..., K]` to a distribution over words."""
         return Words(codes, self.weight, self.bias)
+
+
+class DirichletMultinomialLayer(SoftmaxWords):
+    """The visible layer for bursty words: a Polya urn with concentrations exp(s) softmax(W h + b)."""
+
+    def __init__(self, n_units: int, n_words: int) -> None:
+        super().__init__(n_units, n_words)
+        self.log_concentration = nn.Parameter(torch.tensor(START_CONCENTRATION).log())
+
+    def forward(self, codes: Tensor) -> DirichletMultinomialWords:
+        """Map units `[..., K]` to a distribution over words."""
+        return DirichletMultinomialWords(codes, self.weight, self.bias, self.log_concentration)
