@@ -8,6 +8,7 @@ Everything of ours goes through the commands, as a user runs them. The test set 
 import sys
 import tempfile
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -26,6 +27,7 @@ from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.evaluation.completion import complete
 
 COMMAND = "python benchmarks/quality/newsgroups.py"
+RECIPES = ("default", "best")
 RANKINGS = ("by probability", "by relevance")
 
 
@@ -38,15 +40,16 @@ def completion_split(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: int) -> dict[str, Any]:
+def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: int, recipe: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        fit = docnvil("fit", train, "--units", units, "--seed", seed, "--out", model, "--json")
+        fit = docnvil("fit", train, "--units", units, "--seed", seed, "--recipe", recipe, "--out", model, "--json")
         bound = docnvil("perplexity", model, test, "--json").json
         tighter = docnvil("perplexity", model, test, "--bound", "importance", "--samples", 100, "--json").json
         topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
         completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
         return {
+            "recipe": recipe,
             "seed": seed,
             "fit_wall_seconds": round(fit.seconds, 1),
             "epochs": fit.json["epochs"],
@@ -92,10 +95,11 @@ def main(units: int, seeds: int) -> None:
 
 def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds: int) -> None:
     runs = []
-    for seed in range(seeds):
-        runs.append(ours(train, test, parts, units, seed))
+    for recipe, seed in product(RECIPES, range(seeds)):
+        runs.append(ours(train, test, parts, units, seed, recipe))
         click.echo(
-            "seed {seed}: bound {perplexity_per_document:.1f} per document, {perplexity_per_word:.1f} per word;"
+            "{recipe}, seed {seed}: bound {perplexity_per_document:.1f} per document,"
+            " {perplexity_per_word:.1f} per word;"
             " importance-weighted {importance_weighted_per_document:.1f};"
             " completion {completion_per_word:.1f} per word, {completion_per_document:.1f} per document;"
             " NPMI {npmi:.3f}, diversity {diversity:.3f}, {live_units} live units; {fit_wall_seconds} s".format(
@@ -115,10 +119,14 @@ def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds
         if "completion_per_word" in figures:
             told += f", completion {figures['completion_per_word']:.1f} per word"
         click.echo(f"{name}: NPMI / diversity {told}; {figures['fit_wall_seconds']} s")
-    averages = {name: mean(run[name] for run in runs) for name in runs[0] if name != "seed"}
+    averages = {recipe: _mean([run for run in runs if run["recipe"] == recipe]) for recipe in RECIPES}
     keep(
         "newsgroups", COMMAND, {"corpus": "ng20_sh2009", "units": units, "runs": runs, "mean": averages, "peers": peers}
     )
+
+
+def _mean(runs: list[dict[str, Any]]) -> dict[str, float]:
+    return {name: mean(run[name] for run in runs) for name in runs[0] if name not in ("recipe", "seed")}
 
 
 if __name__ == "__main__":
