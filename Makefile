@@ -27,9 +27,12 @@ test: $(INSTALLED)  ## the default tests, under ten minutes on two cores
 slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/results
+bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/results and the README
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python benchmarks/quality/newsgroups.py
+	$(BIN)/python benchmarks/quality/newsgroups_text.py
+	$(BIN)/python benchmarks/demo.py --keep-results
+	$(BIN)/python benchmarks/tables.py --write
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis

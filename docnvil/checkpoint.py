@@ -146,6 +146,7 @@ def _description(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def unfinished_path(path: Path) -> Path:
     """Return where an unfinished training of the model `path` is kept: a file beside it."""
+    path = path.resolve()
     return path.with_name(path.name + ".unfinished")
 
 
@@ -186,20 +187,25 @@ def resume(training: Training, path: Path, fingerprint: str) -> None:
         raise CheckpointError(f"{path} is damaged and cannot be resumed. Pass --force to start again.")
     if about["fingerprint"] != fingerprint:
         raise CheckpointError(
-            f"{path} was training on other documents than these. Give the corpus and options it was started with,"
-            " or pass --force to start again."
+            f"{path} was training on other documents than these, or held others out. Give the corpus and options it was"
+            " started with, or pass --force to start again."
         )
     _refuse_other_settings(path, json.loads(about["model"]), asdict(training.model.config))
     _refuse_other_settings(path, json.loads(about["training"]), asdict(training.config))
     training.restore(tensors, list(read_history(about["history"])), json.loads(about["epoch_seconds"]))
 
 
-def fingerprint(counts: csr_array, vocabulary: Vocabulary) -> str:
-    """Return a SHA-256 of counts and words, to tell whether a training goes on with the documents it began with."""
+def fingerprint(vocabulary: Vocabulary, *parts: csr_array) -> str:
+    """Return a SHA-256 of words and counts, to tell whether a training goes on with the documents it began with.
+
+    Arguments:
+        vocabulary: the words. parts: the documents learned from, and those held out; another split is another training.
+    """
     digest = hashlib.sha256("\n".join(vocabulary.words).encode())
-    for part in (counts.indptr, counts.indices, counts.data):
-        digest.update(str(part.dtype).encode())
-        digest.update(part.tobytes())
+    for counts in parts:
+        for array in (counts.indptr, counts.indices, counts.data):
+            digest.update(str(array.dtype).encode())
+            digest.update(array.tobytes())
     return digest.hexdigest()
 
 

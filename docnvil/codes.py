@@ -13,7 +13,7 @@ from docnvil.evaluation.perplexity import check_width
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.randomness import KeyedGenerator
 
-BATCH_SIZE = 1024
+PROBABILITIES_IN_FLIGHT = 4_000_000  # of the S B K probabilities, how many are alive at once: 16 MB
 
 
 @torch.no_grad()
@@ -35,21 +35,27 @@ def unit_probabilities(
     """
     check_width(model, counts)
     exact = len(model.config.units) == 1 and model.config.posterior == "factorial"
+    n_samples = 1 if exact else n_samples
+    batch_size = max(1, PROBABILITIES_IN_FLIGHT // (n_samples * sum(model.config.units)))
     parts = []
-    for batch in iterate_batches(counts, BATCH_SIZE, keys=content_keys(counts), like=model.generative.prior.bias):
+    for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
         generator = KeyedGenerator(seed, batch.keys)
-        codes = model.recognition.sample(batch.counts, 1 if exact else n_samples, generator)
+        codes = model.recognition.sample(batch.counts, n_samples, generator)
         layers = zip(model.recognition.distributions(batch.counts, codes), codes, strict=True)
         means = [_mean_over_samples(layer.given(code).mean) for layer, code in layers]
         parts.append(torch.cat(means, dim=1).double().cpu().numpy())
     probabilities = np.concatenate(parts) if parts else np.zeros((0, sum(model.config.units)))
-    probabilities[np.diff(counts.indptr) == 0] = prior_probabilities(model)
+    empty = np.diff(counts.indptr) == 0
+    if empty.any():
+        probabilities[empty] = prior_probabilities(model)
     return probabilities
 
 
 @torch.no_grad()
 def prior_probabilities(model: BeliefNetwork, *, n_samples: int = 10_000, seed: int = 0) -> NDArray[np.float64]:
     """Return p(h_k = 1), `[K]`: exact for a factorial prior, means over samples of what they depend on for others."""
+    if len(model.config.units) == 1 and model.config.prior == "factorial":
+        return model.generative.prior().mean.double().cpu().numpy()
     codes = model.generative.sample(n_samples, KeyedGenerator(seed, torch.arange(n_samples, device=model.device)))
     layers = zip(model.generative.distributions(codes), codes, strict=True)
     means = [layer.given(code).mean.reshape(-1, code.shape[-1]).mean(0) for layer, code in layers]

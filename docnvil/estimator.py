@@ -30,6 +30,8 @@ from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic, topics, unit_statistics
 from docnvil.training import EpochRecord, Training, TrainingConfig, train
 
+MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user says how many documents to hold out
+
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
 
 
@@ -132,10 +134,13 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         counts = self._counts(X, reset=True)
         given = self.random_state
         seed = int(given) if _is_integer(given) else int(check_random_state(given).randint(2**31))
-        rest, validation = _hold_out(counts, self._validation, seed)
+        if seed < 0:
+            raise ConfigurationError(f"random_state is {seed}. Give a seed of 0 or more, or None to draw one.")
+        at_most = MOST_FOR_VALIDATION if self.validation is None else 1.0
+        rest, validation = _hold_out(counts, self._validation, seed, at_most=at_most)
         config = self._training_config(seed, n_documents=rest.shape[0])
         self.training_ = Training.start(self._model_config(counts.shape[1]), config, rest, choose_device(self.device))
-        self.fingerprint_ = checkpoint.fingerprint(counts, self.vocabulary_)
+        self.fingerprint_ = checkpoint.fingerprint(self.vocabulary_, rest, validation)
         if resume_from is not None:
             checkpoint.resume(self.training_, resume_from, self.fingerprint_)
         yield from train(self.training_, rest, validation, on_batch=on_batch)
@@ -251,6 +256,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _model_config(self, n_words: int) -> ModelConfig:
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
+        if not all(_is_integer(each) for each in units):
+            raise ConfigurationError(
+                f"n_components is {self.n_components!r}. Give a whole number of units, or several."
+            )
         chosen = {"units": tuple(int(each) for each in units), **self._given("prior", "posterior", "observation")}
         return ModelConfig(n_words, **{**recipe_named(self.recipe).model, **chosen})
 
@@ -305,20 +314,25 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_iter_ = len(done.history)
 
 
-def _hold_out(counts: csr_array, validation: float | int, seed: int) -> tuple[csr_array, csr_array]:
-    """Split off the documents that choose the best epoch; empty documents teach and judge nothing."""
-    n_wanted = validation if _is_integer(validation) else round(validation * counts.shape[0])
-    if validation < 0 or (not _is_integer(validation) and validation >= 1):
-        raise ConfigurationError(f"validation is {validation}. Give a share from 0 up to 1, or a number of documents.")
+def _hold_out(counts: csr_array, wanted: float | int, seed: int, *, at_most: float) -> tuple[csr_array, csr_array]:
+    """Split off the documents that choose the best epoch; empty documents teach and judge nothing.
+
+    Arguments:
+        counts: `[N, V]`. wanted: a share or a number of documents. seed: draws them.
+        at_most: the share of documents that may be held out at all.
+    """
+    whole = _is_integer(wanted)
+    if not (wanted >= 0 and (whole or wanted < 1)):
+        raise ConfigurationError(f"validation is {wanted}. Give a share from 0 up to 1, or a number of documents.")
     filled = np.flatnonzero(np.diff(counts.indptr))
-    if n_wanted >= counts.shape[0] and _is_integer(validation) and validation > 0:
+    if whole and wanted and wanted >= at_most * len(filled) and at_most == 1:
         raise ConfigurationError(
-            f"{validation} documents are to be held out of {counts.shape[0]}, which leaves none to learn from."
+            f"{wanted} documents are to be held out of {len(filled)} that have words, which leaves none to learn from."
             " Ask for fewer."
         )
     if not len(filled):
         filled = np.arange(counts.shape[0])
-    n_held_out = min(n_wanted, len(filled) - 1)
+    n_held_out = min(int(wanted) if whole else round(wanted * len(filled)), int(at_most * len(filled)), len(filled) - 1)
     if n_held_out < 1:
         return counts[filled], counts[filled]
     shuffled = np.random.default_rng([seed, 1]).permutation(filled)

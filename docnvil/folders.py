@@ -26,19 +26,35 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise `OutputExistsError` if `path` exists and may not be replaced.
+def refuse_existing_file(path: Path, *, force: bool) -> None:
+    """Raise `OutputExistsError` unless a file may be written at `path`."""
+    if path.is_dir():
+        raise OutputExistsError(f"{path} is a folder, and a file is to be written. Give a file name to --out.")
+    if path.exists() and not force:
+        raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
 
-    With `force`, a folder is replaced only if it carries a manifest of ours or is empty, so that a slip of the finger
-    cannot cost somebody's home folder.
+
+def refuse_existing_folder(path: Path, *, kind: str, force: bool) -> None:
+    """Raise `OutputExistsError` unless a folder of this kind may be written at `path`.
+
+    With `force`, what is replaced must be empty, or a folder of the same kind that holds nothing but what its manifest
+    lists: a slip of the finger shall not cost anybody a corpus, a thesis, or a home.
     """
     if not path.exists():
         return
     if not force:
         raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
-    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if not is_folder_of_kind(path, kind):
         raise OutputExistsError(
-            f"{path} is a folder that docnvil did not write, so --force will not replace it. Choose another --out."
+            f"{path} is not a {kind} folder that docnvil wrote, so --force will not replace it. Choose another --out."
+        )
+    strangers = _files_in(path) - {MANIFEST, *_read_manifest(path, kind)["files"]}
+    if strangers:
+        raise OutputExistsError(
+            f"{path} also holds {min(strangers)}, which docnvil did not write, so --force will not replace it."
+            " Move that away, or choose another --out."
         )
 
 
@@ -53,16 +69,19 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
 
     Raises:
         OutputExistsError: `path` exists and `force` is not given, or is not ours to replace.
+
+    A folder cannot take the name of another in one step. One that is replaced steps aside first, under the name of the
+    draft with `.old` behind it; only a power failure between these two renames could leave it there.
     """
-    refuse_existing(path, force=force)
+    path = path.resolve()  # "." has neither a name nor a parent to write beside
+    refuse_existing_folder(path, kind=kind, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
         yield draft
         files = {
-            file.relative_to(draft).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
-            for file in sorted(draft.rglob("*"))
-            if file.is_file()
+            name: {"bytes": (draft / name).stat().st_size, "sha256": sha256_of(draft / name)}
+            for name in sorted(_files_in(draft))
         }
         write_json(draft / MANIFEST, {"kind": kind, "files": files})
         for name in (*files, MANIFEST):
@@ -169,10 +188,15 @@ def _move_into_place(draft: Path, path: Path) -> None:
     path.rename(aside)
     try:
         draft.rename(path)
-    except OSError:
+    except BaseException:
         aside.rename(path)
         raise
-    shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+    shutil.rmtree(aside, ignore_errors=True)  # the new one stands; what is left of the old one is no failure
+
+
+def _files_in(path: Path) -> set[str]:
+    """Name every file below a folder, relative to it."""
+    return {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
 
 
 def _fsync(path: Path) -> None:

@@ -76,6 +76,7 @@ def read_history(text: str) -> tuple[EpochRecord, ...]:
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     with replacing_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # The line ends of RFC 4180; with plain ones Python's writer would leave an id that holds a "\r" unquoted.
+        writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(header)
         writer.writerows(rows)

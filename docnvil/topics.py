@@ -26,6 +26,8 @@ DEAD_INFORMATION = 0.002
 class UnitStatistics:
     """How words and units of the first layer go together in a corpus, weighted by q(h_k = 1 | x).
 
+    A trained model keeps those of all documents given to `fit`, the ones that chose the best epoch among them.
+
     Arguments:
         documents_on: `[K, V]`, the expected number of documents that have word w and unit k on.
         document_frequency: `[V]`, the number of documents that have word w.
@@ -55,7 +57,7 @@ class Topic:
 
     Arguments:
         unit: its number, from 0.
-        words: column numbers of its words, best first.
+        words: column numbers of its words, best first; fewer than asked for if no more speak for it.
         scores: of the same words, see `association`.
         share: the share of documents that switch it on.
         information: what it tells about a document, in nats.
@@ -104,7 +106,7 @@ def association(statistics: UnitStatistics, weight: NDArray[np.float64]) -> NDAr
     added to each side so that a unit that is hardly ever on or off claims nothing.
 
     Arguments:
-        statistics: of the training documents. weight: `[V, K]`, the visible layer's weights.
+        statistics: of the documents given to `fit`. weight: `[V, K]`, the visible layer's weights.
 
     Example:
         One unit, on in 9 of 18 documents; the first word comes only with it, the second no more than without it:
@@ -129,7 +131,8 @@ def topics(model: BeliefNetwork, statistics: UnitStatistics, n_words: int = 10) 
     """
     weight = model.generative.visible.weight.detach().double().cpu().numpy()
     scores = association(statistics, weight)
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :n_words]
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :n_words]
+    best = [words[scores[unit, words] > 0] for unit, words in enumerate(ranked)]
     return [
         Topic(
             unit=unit,

@@ -73,9 +73,14 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "n_samples", "validation_samples"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be at least 1.")
-        if not self.learning_rate > 0 or not self.recognition_rate > 0:
-            raise ConfigurationError("Learning rates must be above zero.")
-        if self.baseline == "leave-one-out" and self.n_samples < 2:
+        for name in ("learning_rate", "recognition_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be a number above zero.")
+        if not 0 <= self.l1 < math.inf:
+            raise ConfigurationError(f"l1 is {self.l1}, and it must be a number of zero or more.")
+        if self.patience is not None and self.patience < 1:
+            raise ConfigurationError(f"patience is {self.patience}, and it must be at least 1 epoch, or None.")
+        if self.gradient == "nvil" and self.baseline == "leave-one-out" and self.n_samples < 2:
             raise ConfigurationError(
                 "The leave-one-out baseline compares a document's samples, so it needs at least 2 of them."
                 " Ask for more samples, or for the learned baseline."
@@ -266,7 +271,8 @@ def update(
         learning_rate: of the generative model, l1: strength of the prior on its weights, both for this update.
     """
     model, config = training.model, training.config
-    codes = model.recognition.sample(batch.counts, config.n_samples, generator)
+    with torch.no_grad():
+        codes = model.recognition.sample(batch.counts, config.n_samples, generator)
     log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
     log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
     if config.gradient == "wake-sleep":

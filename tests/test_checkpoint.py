@@ -137,6 +137,8 @@ def test_only_the_same_training_goes_on(block_counts, tmp_path):
     interrupted(block_counts, path)
     with pytest.raises(CheckpointError, match="other documents"):
         list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts + 1, resume_from=path))
+    with pytest.raises(CheckpointError, match="held others out"):
+        list(DocNVIL(3, epochs=6, random_state=0, validation=0.5).fit_epochs(block_counts, resume_from=path))
     with pytest.raises(CheckpointError, match="epochs = 6, and 7"):
         list(DocNVIL(3, epochs=7, random_state=0).fit_epochs(block_counts, resume_from=path))
     with pytest.raises(CheckpointError, match="units"):

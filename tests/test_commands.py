@@ -149,7 +149,42 @@ def test_topics_print_a_line_a_unit(model):
     assert len(lines) == 4
     found = json.loads(run("topics", model, "--words", "3", "--json").stdout)["units"]
     assert [unit["unit"] for unit in found] == [0, 1, 2, 3]
-    assert all(len(unit["words"]) == 3 for unit in found)
+    assert all(len(unit["words"]) <= 3 for unit in found)
+
+
+def test_a_model_without_live_units_says_so(texts, tmp_path):
+    options = ("--epochs", "1", "--units", "2", "--learning-rate", "1e-9", "--baseline", "none")
+    assert run("fit", texts, "--out", tmp_path / "model", "--l1", "0", *options).exit_code == 0
+    told = run("topics", tmp_path / "model", "--coherence", texts)
+    assert told.exit_code == 0
+    found = json.loads(run("topics", tmp_path / "model", "--coherence", texts, "--json").stdout)
+    if found["live_units"] == 0:
+        assert found["npmi"] is None
+        assert found["diversity"] is None
+        assert "(dead)" in told.stdout
+
+
+def test_too_little_memory_is_said_in_a_sentence(model, texts):
+    failed(run("perplexity", model, texts, "--samples", 3_000_000_000), 1, "too little memory")
+
+
+def test_force_never_costs_the_input(texts, tmp_path):
+    copy = tmp_path / "posts.jsonl"
+    copy.write_bytes(texts.read_bytes())
+    failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "will not replace")
+    assert copy.read_bytes() == texts.read_bytes()
+    assert run("corpus", "build", copy, "--out", tmp_path / "corpus").exit_code == 0
+    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "not a model folder")
+    split = ("corpus", "build", copy, "--out", tmp_path / "corpus", "--held-out", 5, "--force")
+    failed(run(*split), 1, "is a corpus")
+
+
+def test_odd_ids_and_long_metadata_keep_their_rows(model, tmp_path):
+    rows = [{"id": "a\rb", "text": "mast sail", "note": "x" * 200_000}, {"id": 'c,"d"\n', "text": "salt", "note": ""}]
+    (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus").exit_code == 0
+    assert run("embed", model, tmp_path / "corpus", "--out", tmp_path / "e.csv").exit_code == 0
+    assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == ["a\rb", 'c,"d"\n']
 
 
 def test_a_prepared_corpus_serves_every_command(texts, model, tmp_path):
@@ -313,7 +348,7 @@ def test_existing_output(tmp_path, texts, model):
     assert (tmp_path / "e.csv").read_text() == "precious"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "did not write")
+    failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "that docnvil wrote")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
 
 

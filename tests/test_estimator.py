@@ -61,6 +61,15 @@ def test_empty_documents_in_training_change_nothing_but_their_rows(block_counts)
     assert np.isfinite(model.history_[-1].validation_bound)
 
 
+def test_small_corpora_keep_most_documents_to_learn_from(block_counts):
+    """The paper's 100 documents for validation are no share of a corpus of 120 that its author could have meant."""
+    assert DocNVIL(2, recipe="paper", epochs=1).fit(block_counts).training_.n_documents == 96
+    assert DocNVIL(2, recipe="paper", epochs=1, validation=100).fit(block_counts).training_.n_documents == 20
+    half_empty = np.vstack([block_counts, np.zeros_like(block_counts)])
+    with pytest.raises(ConfigurationError, match="out of 120 that have words"):
+        DocNVIL(2, epochs=1, validation=150).fit(half_empty)
+
+
 def test_words_travel_with_a_document_term_matrix(block_counts):
     words = [f"subject{word // 5}-{word % 5}" for word in range(15)]
     matrix = DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
@@ -142,6 +151,11 @@ def test_the_published_protocol_runs_through_the_same_door(block_counts):
         ({"n_components": 0}, "at least one unit"),
         ({"recipe": "grandmother's"}, "Choose one of default, best, paper"),
         ({"validation": 1.5}, "Give a share"),
+        ({"validation": float("nan")}, "Give a share"),
+        ({"validation": float("inf")}, "Give a share"),
+        ({"n_components": 2.5}, "whole number of units"),
+        ({"random_state": -1}, "seed of 0 or more"),
+        ({"device": "meta"}, "no device 'meta'"),
         ({"validation": 120}, "leaves none to learn from"),
         ({"device": "abacus"}, "no device 'abacus'"),
         ({"epochs": 0}, "epochs is 0"),

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -62,18 +63,19 @@ def test_a_failure_leaves_nothing_where_nothing_was(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failing_move_brings_the_old_folder_back(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_failing_move_brings_the_old_folder_back(tmp_path, monkeypatch, error):
     fill(tmp_path / "model")
     before = content(tmp_path / "model")
     rename = type(tmp_path).rename
 
     def refuse_drafts(self, target):
         if self.name.endswith(".part"):
-            raise OSError("disk trouble")
+            raise error("disk trouble")
         return rename(self, target)
 
     monkeypatch.setattr(type(tmp_path), "rename", refuse_drafts)
-    with pytest.raises(OSError, match="disk trouble"):
+    with pytest.raises(error, match="disk trouble"):
         fill(tmp_path / "model", text="new", force=True)
     assert content(tmp_path / "model") == before
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
@@ -92,8 +94,39 @@ def test_other_peoples_folders_are_never_replaced(tmp_path):
     (tmp_path / "home").mkdir()
     fill(tmp_path / "home", force=True)  # an empty one costs nobody anything
     (tmp_path / "home" / MANIFEST).unlink()
-    with pytest.raises(OutputExistsError, match="did not write"):
+    with pytest.raises(OutputExistsError, match="that docnvil wrote"):
         fill(tmp_path / "home", force=True)
+
+
+def test_force_replaces_nothing_but_a_folder_of_the_same_kind(tmp_path):
+    fill(tmp_path / "corpus")
+    with (
+        pytest.raises(OutputExistsError, match="not a corpus folder"),
+        writing_folder(tmp_path / "corpus", kind="corpus", force=True),
+    ):
+        pass
+    (tmp_path / "posts.jsonl").write_text("precious")
+    (tmp_path / "extension").mkdir()
+    (tmp_path / "extension" / MANIFEST).write_text('{"manifest_version": 3}')
+    for name in ("posts.jsonl", "extension"):
+        with pytest.raises(OutputExistsError, match="that docnvil wrote"):
+            fill(tmp_path / name, force=True)
+    assert (tmp_path / "posts.jsonl").read_text() == "precious"
+
+
+def test_force_spares_what_others_put_into_a_folder_of_ours(tmp_path):
+    fill(tmp_path / "model")
+    (tmp_path / "model" / "notes.txt").write_text("precious")
+    with pytest.raises(OutputExistsError, match=r"notes\.txt"):
+        fill(tmp_path / "model", text="new", force=True)
+    assert (tmp_path / "model" / "notes.txt").read_text() == "precious"
+
+
+def test_the_folder_one_stands_in_may_be_filled(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    fill(Path("."), force=True)
+    assert (tmp_path / "here" / MANIFEST).is_file()
 
 
 @pytest.mark.parametrize(

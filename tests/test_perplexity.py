@@ -35,6 +35,23 @@ def test_uniform_model_has_the_vocabulary_for_perplexity(counts):
     assert found.kl == 0
 
 
+def test_single_precision_means_the_same_but_for_rounding(counts, monkeypatch):
+    uniform = BeliefNetwork(ModelConfig(WORDS, (3,)))
+    assert perplexity(uniform, counts).perplexity_per_document == pytest.approx(WORDS, rel=1e-6)
+    network = random_network(WORDS, (3, 2), scale=0.5).float()
+    whole = document_bounds(network, counts).log_likelihood
+    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 1)
+    assert document_bounds(network, counts).log_likelihood == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("n_samples", [1, 10, 25])
+def test_samples_in_several_lots_are_the_same_samples(network, counts, n_samples, monkeypatch):
+    whole = document_bounds(network, counts, bound="importance", n_samples=n_samples).log_likelihood
+    monkeypatch.setattr(module, "SAMPLES_IN_FLIGHT", 4)
+    pieces = document_bounds(network, counts, bound="importance", n_samples=n_samples).log_likelihood
+    assert pieces == pytest.approx(whole, rel=1e-13)
+
+
 @pytest.mark.parametrize("bound", ["elbo", "importance"])
 def test_estimates_meet_the_enumerated_values(counts, bound):
     network = random_network(WORDS, (3, 2), scale=0.3)

@@ -35,15 +35,17 @@ def test_statistics_do_not_depend_on_batches_or_empty_documents(fitted, block_co
 
 def test_units_list_the_words_of_one_subject_first(fitted):
     """A unit may stand for one block or, by its absence, for the two others; it never mixes parts of blocks."""
-    for topic in fitted.topics(n_words=5):
-        if not topic.dead:
-            assert len({word // 5 for word in topic.words}) == 1
+    live = [topic for topic in fitted.topics(n_words=5) if not topic.dead]
+    assert len(live) >= 2
+    for topic in live:
+        assert len({word // 5 for word in topic.words}) == 1
 
 
 def test_scores_fall_and_words_are_distinct(fitted):
     for topic in fitted.topics(n_words=15):
-        assert sorted(topic.words) == list(range(15))
+        assert len(set(topic.words)) == len(topic.words) < 15  # words of other blocks do not speak for the unit
         assert list(topic.scores) == sorted(topic.scores, reverse=True)
+        assert all(score > 0 for score in topic.scores)
 
 
 def test_a_unit_that_ignores_the_document_is_dead(fitted, block_counts):

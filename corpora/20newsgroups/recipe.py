@@ -20,7 +20,7 @@ import click
 from sklearn.datasets import fetch_20newsgroups
 
 from docnvil.errors import CorpusError, DocnvilError
-from docnvil.folders import refuse_existing, replace_file
+from docnvil.folders import refuse_existing_file, replace_file
 
 SOURCE = "https://ndownloader.figshare.com/files/5975967"
 ARCHIVE = "20news_home/20news-bydate.tar.gz"
@@ -90,7 +90,7 @@ def main(out: Path, subset: str, remove: tuple[str, ...], data_home: Path | None
     """
     splits = ["train", "test"] if subset == "all" else [subset]
     try:
-        refuse_existing(out, force=force)
+        refuse_existing_file(out, force=force)
         records = []
         for split in splits:
             click.echo(f"fetching the {split} posts", err=True)

@@ -27,7 +27,7 @@ from objects import in_order, walk_package  # noqa: E402
 from selection import Entry, select  # noqa: E402
 
 from docnvil.errors import CorpusError, DocnvilError  # noqa: E402
-from docnvil.folders import refuse_existing, replace_file, write_json  # noqa: E402
+from docnvil.folders import refuse_existing_file, replace_file, write_json  # noqa: E402
 
 # Distribution names and the names they are imported by.
 PACKAGES = {
@@ -113,7 +113,7 @@ def main(out: Path, packages: list[str], force: bool, update_expected: bool) -> 
     if update_expected and len(packages) < len(PACKAGES):
         raise click.UsageError("--update-expected needs all packages. Leave --packages out.")
     try:
-        refuse_existing(out, force=force)
+        refuse_existing_file(out, force=force)
         entries = select(read_entries(packages))
         if not entries:
             raise CorpusError("No docstrings were found. Run Python without -OO, which strips them.")

@@ -21,7 +21,7 @@ from scipy import sparse
 from sklearn.datasets import fetch_rcv1
 
 from docnvil.errors import CorpusError, DocnvilError
-from docnvil.folders import refuse_existing, writing_folder
+from docnvil.folders import refuse_existing_folder, writing_folder
 
 EXPECTED_DOCUMENTS = 804_414
 SECONDS_TO_WAIT = 30.0
@@ -147,7 +147,7 @@ def main(
     Example: python corpora/rcv1/recipe.py --out rcv1 --vocabulary-size 10000 --test 10000 --seed 0
     """
     try:
-        refuse_existing(out, force=force)
+        refuse_existing_folder(out, kind="counts", force=force)
         click.echo("counting the tokens" if lyrl else "fetching the vectors (about 650 MB at first)", err=True)
         counts = Counts(*count_tokens(lyrl)) if lyrl else fetch_counts(data_home, terms)
         n_terms = counts.matrix.shape[1]

@@ -3,12 +3,17 @@
 A command's module is imported only when that command runs: torch alone takes seconds, and `docnvil --help` should not.
 """
 
+import os
 from importlib import import_module
 
 import click
 
 from docnvil import __version__
 from docnvil.commands.console import FailsInSentences
+
+# Idle threads shall sleep, not spin: where another program wants a core too, spinning made training six times as slow.
+# It is read when torch is first imported, and whoever sets it otherwise is left alone.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = {
     "fit": "Train a model on documents.",

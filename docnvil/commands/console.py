@@ -7,12 +7,11 @@ import errno
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from docnvil.errors import DocnvilError, OutputExistsError
+from docnvil.errors import DocnvilError
 
 INTERRUPTED = 130
 
@@ -29,14 +28,23 @@ class FailsInSentences(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
             raise click.ClickException(
-                "The machine has too little memory for this. Choose a smaller --vocabulary-size or --batch-size."
+                "There is too little memory for this. Ask for fewer --samples or --units, a smaller --batch-size or"
+                " --vocabulary-size."
             ) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of our output has left, which is no failure of ours
                 raise
             raise click.ClickException(_sentence(error)) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell whether this is Python's or torch's way of saying so; torch raises a plain `RuntimeError`."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _sentence(error: OSError) -> str:
@@ -52,20 +60,12 @@ def _sentence(error: OSError) -> str:
 
 def echo_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:
     """Print a line for the person at the screen, on stderr."""
     click.echo(text, err=True)
-
-
-def refuse_existing_file(path: Path, *, force: bool) -> None:
-    """Raise unless a file may be written at `path`."""
-    if path.is_dir():
-        raise OutputExistsError(f"{path} is a folder, and a file is to be written. Give a file name to --out.")
-    if path.exists() and not force:
-        raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
 
 
 def shows_progress() -> bool:

@@ -36,12 +36,15 @@ def build(
 
     The words of held-out texts are not consulted when the vocabulary is chosen.
     """
-    from docnvil.folders import refuse_existing
+    from docnvil.errors import OutputExistsError
+    from docnvil.folders import is_folder_of_kind, refuse_existing_folder
     from docnvil.text.corpus import write_corpus
 
     places = [out] if held_out is None else [out / "train", out / "test"]
+    if held_out is not None and is_folder_of_kind(out, "corpus"):
+        raise OutputExistsError(f"{out} is a corpus, and train/ and test/ are to be written. Choose another --out.")
     for place in places:
-        refuse_existing(place, force=force)
+        refuse_existing_folder(place, kind="corpus", force=force)
     parts = (load_for_training(source, options),) if held_out is None else load_in_two(source, options, held_out, seed)
     made = []
     for place, part in zip(places, parts, strict=True):

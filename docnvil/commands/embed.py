@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from docnvil.commands.console import note, refuse_existing_file
+from docnvil.commands.console import note
 from docnvil.commands.options import CORPUS, load_for_model, source_options
 
 
@@ -34,6 +34,7 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     probabilities.
     """
     from docnvil.estimator import DocNVIL
+    from docnvil.folders import refuse_existing_file
     from docnvil.tables import write_embeddings
 
     refuse_existing_file(out, force=force)

@@ -115,9 +115,9 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     from docnvil.devices import choose_device
     from docnvil.errors import OutputExistsError
     from docnvil.estimator import DocNVIL
-    from docnvil.folders import refuse_existing
+    from docnvil.folders import refuse_existing_folder
 
-    refuse_existing(out, force=force)
+    refuse_existing_folder(out, kind="model", force=force)
     choose_device(options["device"])  # a slip here should not wait for the corpus to be read
     if threads:
         torch.set_num_threads(threads)

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they make of a corpus."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,9 +32,12 @@ class Share(click.ParamType):
         except ValueError:
             pass
         try:
-            return float(value)
+            share = float(value)
         except ValueError:
+            share = math.nan
+        if not math.isfinite(share):
             self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
+        return share
 
 
 def source_options(command: Command) -> Command:

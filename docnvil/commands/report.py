@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from docnvil.commands.console import note, refuse_existing_file
+from docnvil.commands.console import note
 from docnvil.commands.options import CORPUS
 
 
@@ -24,13 +24,14 @@ def report(model: Path, out: Path, overview: Path | None, words: int, title: str
 
     The page is one file that asks nothing of the network: open it in a browser, send it, print it.
     """
+    from docnvil.folders import refuse_existing_file, replace_file
+
     if overview is not None and overview.resolve() == out.resolve():
         raise click.UsageError("--out and --overview name the same file. Give each its own.")
     for path in (out, *([overview] if overview else [])):
         refuse_existing_file(path, force=force)
 
     from docnvil.checkpoint import load
-    from docnvil.folders import replace_file
     from docnvil.report.page import render, render_overview
 
     loaded = load(model)

@@ -64,7 +64,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], as_json: bool,
         npmi = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
         text = "(dead)" if topic.dead else " ".join(words_of(topic, estimator.vocabulary_))
         click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {npmi}{text}")
-    if references:
+    if coherence:
         click.echo(
             f"\nmean NPMI {summary['npmi']:.3f}, diversity {summary['diversity']:.3f},"
             f" over {summary['live_units']} live units of {len(listed)}"
@@ -75,17 +75,22 @@ def _coherence(
     estimator: "DocNVIL", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any]
 ) -> dict[int, float]:
     """NPMI of each live unit's words over the documents of all references together."""
+    import numpy as np
     from scipy.sparse import csr_array, vstack
 
     from docnvil.evaluation.coherence import npmi
 
     counts = [load_for_model(path, options, estimator).counts for path in references]
     values = npmi([topic.words for topic in live], csr_array(vstack(counts, format="csr")))
-    return {topic.unit: float(value) for topic, value in zip(live, values, strict=True)}
+    return {topic.unit: float(value) for topic, value in zip(live, values, strict=True) if not np.isnan(value)}
 
 
-def _summary(live: Sequence["Topic"], coherence: Mapping[int, float]) -> dict[str, float]:
+def _summary(live: Sequence["Topic"], coherence: Mapping[int, float]) -> dict[str, float | None]:
+    """Mean NPMI and diversity over live units; None where there is nothing to average."""
     from docnvil.evaluation.coherence import diversity
 
-    of_coherence = {"npmi": sum(coherence.values()) / len(coherence)} if coherence else {}
-    return {"live_units": len(live), "diversity": diversity([topic.words for topic in live]), **of_coherence}
+    return {
+        "live_units": len(live),
+        "diversity": diversity([topic.words for topic in live]) if any(topic.words for topic in live) else None,
+        "npmi": sum(coherence.values()) / len(coherence) if coherence else None,
+    }

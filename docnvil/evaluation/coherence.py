@@ -36,6 +36,8 @@ def npmi(word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix) ->
         >>> npmi([[0, 1], [0, 2]], together_and_apart).round(3)
         array([ 1.  , -0.95])
     """
+    if not any(len(words) for words in word_lists):
+        return np.full(len(word_lists), np.nan)
     if not counts.shape[0]:
         raise CorpusError("Coherence counts words that occur together, and there are no documents to count in.")
     words = np.unique(np.concatenate([np.asarray(words, dtype=np.int64) for words in word_lists]))

@@ -7,20 +7,24 @@ Axes: S samples, B documents of a batch, N documents, V words, K units. Unit: na
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
-from torch import Tensor
 
 from docnvil.batches import content_keys, iterate_batches
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.evaluation.perplexity import LOGITS_IN_FLIGHT, check_width, to_perplexity
+from docnvil.evaluation.perplexity import (
+    LOGITS_IN_FLIGHT,
+    SAMPLES_IN_FLIGHT,
+    check_width,
+    log_probabilities,
+    to_perplexity,
+)
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.nvil.bounds import total
 from docnvil.randomness import KeyedGenerator
 
 TINY = 1e-300  # a word given no probability at all costs 690 nats instead of everything
@@ -71,7 +75,7 @@ def document_completion(
     check_width(model, observed)
     if n_samples < 1:
         raise ConfigurationError(f"A prediction needs at least one sample, and {n_samples} were asked for.")
-    batch_size = max(1, LOGITS_IN_FLIGHT // (min(n_samples, 10) * observed.shape[1]))
+    batch_size = max(1, LOGITS_IN_FLIGHT // (min(n_samples, SAMPLES_IN_FLIGHT) * observed.shape[1]))
     return complete(
         lambda counts: predict_words(model, counts, n_samples=n_samples, seed=seed),
         observed,
@@ -136,7 +140,7 @@ def predict_words(
 
     p(w | x) = sum_s v_s p(w | x, h_s), where the softmax layer forgets x given h_s and a Polya urn does not. h_s is
     drawn from q(h | x), and importance weights v_s proportional to p(x, h_s) / q(h_s | x) correct for what q gets
-    wrong. A document without words is predicted by q's own draws.
+    wrong. A document without words is predicted by the prior.
 
     Arguments:
         model: the belief network; observed: `[B, V]` CSR. n_samples: S. seed: with the words, all draws depend on.
@@ -145,11 +149,10 @@ def predict_words(
         csr_array(observed), observed.shape[0], keys=content_keys(observed), like=model.generative.prior.bias
     )
     codes = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-    log_p = total(model.generative.log_prob_terms(batch.counts, codes)).double()
-    log_q = total(model.recognition.log_prob_terms(batch.counts, codes)).double()
-    weights = torch.softmax(log_p - log_q, dim=0)  # [S, B]
+    of_words, log_prior, log_q = log_probabilities(model, batch.counts, codes)
+    weights = torch.softmax(of_words + log_prior - log_q, dim=0)  # [S, B]
     mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
-    for part, weight in zip(_slices(codes[0]), _slices(weights), strict=True):
+    for part, weight in zip(codes[0].split(SAMPLES_IN_FLIGHT), weights.split(SAMPLES_IN_FLIGHT), strict=True):
         mean += (weight[..., None] * model.generative.words((part,)).predict(batch.counts)).sum(0)
     return mean.cpu().numpy()
 
@@ -177,8 +180,3 @@ def split_words(
     held_out.eliminate_zeros()
     observed.eliminate_zeros()
     return observed, held_out
-
-
-def _slices(tensor: Tensor, size: int = 10) -> Iterator[Tensor]:
-    """Cut a tensor along its samples, so that only some of the S B V probabilities are alive at once."""
-    return iter(tensor.split(size))

@@ -14,14 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
+from torch import Tensor
 
 from docnvil.batches import content_keys, iterate_batches
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.generative import Codes
+from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import elbo, importance_weighted_bound, total
 from docnvil.randomness import KeyedGenerator
 
-Bound = Literal["elbo", "importance"]
+Bound = Literal["elbo", "importance", "exact"]
+SAMPLES_IN_FLIGHT = 10
 LOGITS_IN_FLIGHT = 2_000_000  # of the S B V logits, how many are alive at once: 8 MB in single precision
 
 
@@ -58,7 +62,7 @@ class Perplexity:
         documents: N, documents with at least one word.
         empty_documents: documents without words.
         tokens: sum of L.
-        bound: the estimator, "elbo" or "importance".
+        bound: the estimator, "elbo" or "importance"; "exact" for a model whose likelihood can be had.
         samples: S.
     """
 
@@ -156,14 +160,12 @@ def document_bounds(
     if estimate is None:
         raise ConfigurationError(f"There is no bound named {bound!r}. Choose 'elbo' or 'importance'.")
     log_likelihood, reconstruction, kl = np.zeros((3, counts.shape[0]))
-    batch_size = max(1, LOGITS_IN_FLIGHT // (n_samples * counts.shape[1]))
+    batch_size = max(1, LOGITS_IN_FLIGHT // (min(n_samples, SAMPLES_IN_FLIGHT) * counts.shape[1]))
     start = 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
         stop = start + len(batch.counts)
         codes = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-        of_words, *of_units = (term.double() for term in model.generative.log_prob_terms(batch.counts, codes))
-        log_q = total(model.recognition.log_prob_terms(batch.counts, codes)).double()
-        log_prior = total(of_units)
+        of_words, log_prior, log_q = log_probabilities(model, batch.counts, codes)
         log_likelihood[start:stop] = estimate(of_words + log_prior, log_q).cpu()
         reconstruction[start:stop] = of_words.mean(0).cpu()
         kl[start:stop] = (log_q - log_prior).mean(0).cpu()
@@ -171,6 +173,20 @@ def document_bounds(
     lengths = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     filled = lengths > 0
     return DocumentBounds(log_likelihood * filled, reconstruction * filled, kl * filled, lengths)
+
+
+def log_probabilities(model: BeliefNetwork, counts: SparseCounts, codes: Codes) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log p(x | h1), log p(h) and log q(h | x), each `[S, B]` in double precision, some samples at a time.
+
+    The logits of all samples and words are never alive together: memory does not grow with S but for the codes.
+    """
+    parts = []
+    for some in zip(*(layer.split(SAMPLES_IN_FLIGHT) for layer in codes), strict=True):
+        of_words, *of_units = (term.double() for term in model.generative.log_prob_terms(counts, some))
+        log_q = total(model.recognition.log_prob_terms(counts, some)).double()
+        parts.append((of_words, total(of_units), log_q))
+    of_words, log_prior, log_q = (torch.cat(part) for part in zip(*parts, strict=True))
+    return of_words, log_prior, log_q
 
 
 def unigram_perplexity(
@@ -193,7 +209,7 @@ def unigram_perplexity(
     log_likelihood = test @ log_probability
     lengths = np.asarray(test.sum(axis=1, dtype=np.float64)).ravel()
     exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
-    return summarise(exact, bound="elbo", n_samples=0)
+    return summarise(exact, bound="exact", n_samples=0)
 
 
 def check_width(model: BeliefNetwork, counts: csr_array | csr_matrix) -> None:

@@ -67,7 +67,7 @@ class NVIL(nn.Module):
         baseline: "learned" for the input-dependent baseline networks, which must then be given; "leave-one-out" for
             the mean signal of the document's other samples (needs S of at least 2); or "none".
         networks: one baseline network a layer, called with what that layer conditions on.
-        centre: subtract the running mean c.
+        centre: subtract the running mean c; after leave-one-out, whose residuals sum to zero, that is nothing.
         normalise: divide by max(1, running standard deviation).
         local: give each layer of q its local learning signal instead of the whole one.
         decay: a, the weight of the past in the running moments.

@@ -203,7 +203,7 @@ def _unit_row(topic: Topic, words: Sequence[str], largest_share: float, largest_
             class_="information",
             data_value=f"{topic.information:.9f}",
         ),
-        element("td", _words(topic, words), class_="words", data_value=words[0]),
+        element("td", _words(topic, words), class_="words", data_value=words[0] if words else ""),
         id=f"unit{topic.unit}",
     )
 

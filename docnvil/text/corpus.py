@@ -24,6 +24,7 @@ from docnvil.folders import verify_folder, write_json, writing_folder
 from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents, split_rows
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.formats import read_counts
+from docnvil.text.rows import LONGEST_FIELD
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
@@ -86,7 +87,7 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
         return DocumentTermMatrix(_mapped_counts(path, len(vocabulary)), vocabulary, ids, metadata, rules)
     except CheckpointError:
         raise
-    except (DocnvilError, OSError, ValueError, KeyError, TypeError) as error:
+    except (DocnvilError, OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         # The bytes are those that were written, so whoever wrote them did not write a corpus.
         raise CheckpointError(f"{path} is not a corpus that docnvil wrote ({error}). Prepare it again.") from None
 
@@ -252,6 +253,7 @@ def _write_documents(matrix: DocumentTermMatrix, path: Path) -> None:
 
 
 def _read_documents_table(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         _, *names = next(reader)

@@ -76,7 +76,7 @@ class SourceOptions:
             raise ConfigurationError(f"{self.format!r} is not a format docnvil reads. Choose of {', '.join(FORMATS)}.")
         try:
             "".encode(self.encoding)
-        except LookupError:
+        except (LookupError, ValueError):
             raise ConfigurationError(
                 f"{self.encoding!r} is not an encoding Python knows. Try utf-8, latin-1 or cp1252."
             ) from None

@@ -16,6 +16,7 @@ from docnvil.errors import CorpusError
 from docnvil.text.files import open_text
 from docnvil.text.sparse import from_triples
 
+MOST_WORDS = 2**31 - 1  # column numbers are int32
 _MTX_BANNER_WRITTEN = "%%MatrixMarket matrix coordinate integer general"
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
@@ -125,7 +126,7 @@ def read_ldac(path: Path) -> ReadCounts:
             raise _MalformedLineError(f"it promises {first} words and has {len(pairs)}")
         for pair in pairs:
             word, count = _numbers(pair.replace(":", " ", 1), 2)
-            _require_between(word, 0, None, "word")
+            _require_between(word, 0, MOST_WORDS - 1, "word")
             _require_count(count)
             triples.add(n_documents, word, count)
         n_documents += 1
@@ -157,7 +158,7 @@ def read_svmlight(path: Path) -> ReadCounts:
             name, _, value = pair.partition(":")
             if name != "qid":
                 (word,) = _numbers(name, 1)
-                _require_between(word, 0, None, "word")
+                _require_between(word, 0, MOST_WORDS - 1, "word")
                 triples.add(len(labels), word, _whole_number(value))
         labels.append(label)
 
@@ -264,10 +265,9 @@ def _whole_number(text: str) -> int:
     raise _MalformedLineError(f"{text[:40]!r} is not a count")
 
 
-def _require_between(number: int, least: int, most: int | None, what: str) -> None:
-    if number < least or (most is not None and number > most):
-        upper = "" if most is None else f" to {most}"
-        raise _MalformedLineError(f"{what} {number} is out of range, which is from {least}{upper}")
+def _require_between(number: int, least: int, most: int, what: str) -> None:
+    if not least <= number <= most:
+        raise _MalformedLineError(f"{what} {number} is out of range, which is from {least} to {most}")
 
 
 def _require_count(count: int) -> None:

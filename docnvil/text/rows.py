@@ -12,7 +12,7 @@ from docnvil.text.files import open_text, telling_of
 Row = dict[str, Any]
 Rows = Iterator[tuple[str, Row]]
 
-_LONGEST_FIELD = 2**31 - 1  # the csv module stops at 131,072 characters unless told; documents are longer
+LONGEST_FIELD = 2**31 - 1  # the csv module stops at 131,072 characters unless told; documents are longer
 _PARQUET_BATCH = 1024  # rows in memory at a time
 
 
@@ -47,7 +47,7 @@ def separated_rows(path: Path, encoding: str, delimiter: str) -> Rows:
     Raises:
         CorpusError: no header, a repeated column, a row of another width, or quotes that do not close.
     """
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(LONGEST_FIELD)
     with open_text(path, encoding=encoding, newline="") as file:
         for line, header, fields in _fields(path, file, delimiter):
             if len(fields) != len(header):

@@ -19,10 +19,10 @@ __all__ = ["DEFAULT_TOKEN_PATTERN", "NLTK_TOKENIZERS", "TokenRules", "Tokenizer"
 
 #: A letter, then letters, combining marks and digits: "python3" is a word, "1990" is none, "x_train" gives "train",
 #: and Hindi words, whose vowels are marks, stay whole. Scripts without spaces come out a run at a time.
-DEFAULT_TOKEN_PATTERN = r"\p{L}[\p{L}\p{M}\p{N}]+"
+DEFAULT_TOKEN_PATTERN = r"\p{L}[\p{L}\p{M}\p{N}]*"
 
 # What the default pattern amounts to on ASCII text; the standard library's engine finds it three times as fast.
-_DEFAULT_ON_ASCII = re.compile("[A-Za-z][A-Za-z0-9]+")
+_DEFAULT_ON_ASCII = re.compile("[A-Za-z][A-Za-z0-9]*")
 
 # NLTK's tokenizers also return punctuation; a word holds a letter, or a pictograph such as an emoji.
 _WORDLIKE = regex.compile(r"[\p{L}\p{So}]")
