@@ -1,0 +1,26 @@
+"""Models written by earlier versions open, and answer as they did: files never rot."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden.make import TEXTS
+
+from docnvil.estimator import DocNVIL
+from docnvil.text.counts import count_words
+from docnvil.text.documents import Document
+
+FORMATS = sorted((Path(__file__).parent / "golden").glob("format-*"))
+
+
+@pytest.mark.parametrize("folder", FORMATS, ids=lambda folder: folder.name)
+def test_an_old_model_answers_as_it_did(folder):
+    model = DocNVIL.load(folder / "model")
+    answers = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+    documents = [Document(str(number), text) for number, text in enumerate(TEXTS)]
+    matrix = count_words(documents, rules=model.rules_, vocabulary=model.vocabulary_)
+    assert list(model.vocabulary_) == answers["words"]
+    assert model.transform(matrix) == pytest.approx(np.array(answers["transform"]), abs=1e-5)
+    assert model.score_samples(matrix) == pytest.approx(np.array(answers["score_samples"]), rel=1e-4)
+    assert model.top_words(3) == answers["top_words"]
