@@ -24,8 +24,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file as load_arrays
-from safetensors.numpy import save_file as save_arrays
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import save as serialise_arrays
+from safetensors.torch import load_file
+from safetensors.torch import (
+    save as serialise,
+)  # and write by ourselves: a full disk is then told as the system tells it
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -80,10 +83,10 @@ def save(checkpoint: Checkpoint, path: Path, *, force: bool = False) -> None:
         write_json(draft / "run.json", checkpoint.run)
         checkpoint.vocabulary.save(draft / "vocabulary.txt")
         parameters = {name: value.cpu().contiguous() for name, value in checkpoint.model.state_dict().items()}
-        save_file(parameters, draft / "parameters.safetensors")
+        (draft / "parameters.safetensors").write_bytes(serialise(parameters))
         statistics = asdict(checkpoint.statistics)
         statistics["n_documents"] = _array(statistics["n_documents"])
-        save_arrays(statistics, draft / "units.safetensors")
+        (draft / "units.safetensors").write_bytes(serialise_arrays(statistics))
         (draft / "history.csv").write_text(history_csv(checkpoint.history), encoding="utf-8")
         listed = topics(checkpoint.model, checkpoint.statistics, WORDS_IN_TOPICS_FILE)
         write_topics(draft / "topics.csv", listed, checkpoint.vocabulary)
@@ -165,7 +168,7 @@ def save_unfinished(training: Training, path: Path, fingerprint: str) -> None:
         "epoch_seconds": json.dumps(training.epoch_seconds),
     }
     with replacing_file(path) as draft:
-        save_file(tensors, draft, metadata={**about, "sha256": _digest(tensors, about)})
+        draft.write_bytes(serialise(tensors, metadata={**about, "sha256": _digest(tensors, about)}))
 
 
 def resume(training: Training, path: Path, fingerprint: str) -> None:

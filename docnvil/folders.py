@@ -30,6 +30,8 @@ def refuse_existing_file(path: Path, *, force: bool) -> None:
     """Raise `OutputExistsError` unless a file may be written at `path`."""
     if path.is_dir():
         raise OutputExistsError(f"{path} is a folder, and a file is to be written. Give a file name to --out.")
+    if path.exists() and not path.is_file():
+        raise OutputExistsError(f"{path} is a device or a pipe, and only files are written. Give a file name to --out.")
     if path.exists() and not force:
         raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
 
@@ -140,6 +142,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
     A reader, or a crash, sees either the old file or the new one.
     """
+    path = path.resolve()  # a link stays a link, and what it points to is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(descriptor)

@@ -27,13 +27,16 @@ def write_embeddings(
     """Write a row a document: its id, its metadata, and a column a unit.
 
     Arguments:
-        path: the CSV file. ids: N of them. metadata: by column name, N values each.
+        path: the CSV file. ids: N of them.
+        metadata: by column name, N values each; one that is called like a column of ours gets "metadata_" before it.
         embeddings: `[N, K]`; probabilities are written to six significant digits, codes as 0 and 1.
     """
     units = [f"unit{unit}" for unit in range(embeddings.shape[1])]
+    taken = {"id", *units}
+    names = [f"metadata_{name}" if name in taken else name for name in metadata]
     texts = (map(str, row) if row.dtype.kind == "i" else (f"{value:.6g}" for value in row) for row in embeddings)
     rows = ((*about, *values) for about, values in zip(zip(ids, *metadata.values(), strict=True), texts, strict=True))
-    _write(path, ["id", *metadata, *units], rows)
+    _write(path, ["id", *names, *units], rows)
 
 
 def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) -> None:

@@ -301,9 +301,9 @@ def dream(model: BeliefNetwork, lengths: Tensor, generator: KeyedGenerator) -> t
 def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:
     train_bound, units_on, deviation = totals
     validation_bound = judged.log_likelihood / judged.documents
-    if not (math.isfinite(train_bound) and math.isfinite(validation_bound)):
+    if not all(map(math.isfinite, (train_bound, validation_bound, judged.perplexity_per_document))):
         raise TrainingError(
-            f"The bound is no longer a number in epoch {training.epoch + 1}, so training stopped."
+            f"The bound left all measure in epoch {training.epoch + 1}, so training stopped."
             " Try a smaller --learning-rate."
         )
     best = not training.history or validation_bound > training.best.validation_bound

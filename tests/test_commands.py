@@ -334,11 +334,46 @@ def test_impossible_units(tmp_path, texts, units):
     failed(result, 2, "unit")
 
 
-@pytest.mark.parametrize(
-    "options", [("--recipe", "unknown"), ("--samples", "1"), ("--learning-rate", "-1"), ("--validation", "1.5")]
-)
+@pytest.mark.parametrize("options", [("--samples", "1"), ("--learning-rate", "-1"), ("--validation", "1.5")])
 def test_impossible_settings(tmp_path, texts, options):
     fit_fails(tmp_path, texts, 1, options=options)
+
+
+def test_an_unknown_recipe_is_wrong_usage(tmp_path, texts):
+    failed(run("fit", texts, "--out", tmp_path / "out", "--recipe", "grandmother's"), 2, "paper")
+
+
+def test_options_about_words_do_not_pass_unheard(tmp_path, texts):
+    assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
+    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-df", "5"), 2, "--min-df")
+
+
+def test_documents_without_known_words_still_have_codes(model, tmp_path):
+    (tmp_path / "new.txt").write_text("नमस्ते दुनिया\n\n", encoding="utf-8")
+    assert run("embed", model, tmp_path / "new.txt", "--out", tmp_path / "e.csv").exit_code == 0
+    assert len(rows_of(tmp_path / "e.csv")) == 2
+
+
+def test_only_files_are_replaced(model, texts, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    failed(run("embed", model, texts, "--out", tmp_path / "pipe", "--force"), 1, "device or a pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    assert run("embed", model, texts, "--out", tmp_path / "link.csv").exit_code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(rows_of(tmp_path / "target.csv")) == 60
+
+
+def test_metadata_and_units_keep_their_own_columns(model, tmp_path):
+    (tmp_path / "new.jsonl").write_text('{"text": "mast", "unit0": "mine", "label": [1]}\n')
+    assert run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv").exit_code == 0
+    assert rows_of(tmp_path / "e.csv")[0]["metadata_unit0"] == "mine"
+    with_list = ("embed", model, tmp_path / "new.jsonl", "--label-column", "label", "--out", tmp_path / "f.csv")
+    failed(run(*with_list), 1, "label")
+
+
+def test_a_training_that_leaves_all_measure_stops(tmp_path, texts):
+    fit_fails(tmp_path, texts, 1, "--learning-rate", options=("--learning-rate", "1e10", "--baseline", "none"))
 
 
 def test_existing_output(tmp_path, texts, model):

@@ -5,6 +5,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
 import errno
 import json
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -54,13 +55,21 @@ def _sentence(error: OSError) -> str:
         errno.ENOSPC: "Free some space, or write elsewhere; nothing was left half-written.",
         errno.EACCES: "Check who may read and write there.",
         errno.EROFS: "Write to a folder that may be written.",
-    }.get(error.errno, "Check the path and the disk.")
+    }.get(error.errno, "Check the path, and that the disk has room.")
     return f"{where}{reason}. {remedy}"
 
 
 def echo_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print one JSON object on stdout; what is no finite number is null, because JSON knows no other."""
+    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def note(text: str) -> None:

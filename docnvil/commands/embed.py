@@ -39,7 +39,7 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
 
     refuse_existing_file(out, force=force)
     estimator = DocNVIL.load(model, device)
-    matrix = load_for_model(source, options, estimator)
+    matrix = load_for_model(source, options, estimator, may_be_empty=True)
     embeddings = estimator.transform(matrix)
     if kind == "codes":
         embeddings = (embeddings > 0.5).astype(int)

@@ -1,6 +1,7 @@
 """docnvil fit: from documents to a trained model folder."""
 
 import math
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.options import CORPUS, Share, load_for_training, source_options, token_options
+from docnvil.recipes import RECIPES
 
 if TYPE_CHECKING:
     from docnvil.estimator import DocNVIL
@@ -56,9 +58,10 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 )
 @click.option(
     "--recipe",
+    type=click.Choice(list(RECIPES)),
     default="default",
     show_default=True,
-    help="Settings to start from: default, best (slower), or paper (the published protocol).",
+    help="Settings to start from: default, best (slower, lower perplexity), or paper (the published protocol).",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Passes over the documents, at most.  [default: the recipe's]"
@@ -222,7 +225,7 @@ def _told(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> str:
         f" {found['validation_perplexity_per_document']:.1f} per document (bound, seed {found['seed']}).\n"
         f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
         "Next:\n"
-        f"  docnvil topics {out}\n"
-        f"  docnvil perplexity {out} HELD-OUT\n"
-        f"  docnvil embed {out} CORPUS --out embeddings.csv"
+        f"  docnvil topics {shlex.quote(str(out))}\n"
+        f"  docnvil perplexity {shlex.quote(str(out))} HELD-OUT\n"
+        f"  docnvil embed {shlex.quote(str(out))} CORPUS --out embeddings.csv"
     )

@@ -17,6 +17,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 CORPUS = click.Path(path_type=Path)
 
+TOKEN_OPTIONS = (
+    "token_pattern",
+    "lowercase",
+    "min_length",
+    "stop_words",
+    "stemmer",
+    "tokenizer",
+    "vocabulary_size",
+    "min_df",
+    "max_df",
+)
+
 
 class Share(click.ParamType):
     """A whole number of documents (2) or a share of them (0.01)."""
@@ -86,7 +98,8 @@ def token_options(command: Command) -> Command:
         ),
         click.option("--stemmer", help="porter, or snowball-LANGUAGE.  [default: none]"),
         click.option(
-            "--tokenizer", help="An NLTK tokenizer instead of the pattern: tweet, toktok, treebank, wordpunct."
+            "--tokenizer",
+            help="An NLTK tokenizer, not the pattern: tweet, toktok, treebank, wordpunct, whitespace, word.",
         ),
         click.option(
             "--vocabulary-size",
@@ -116,6 +129,7 @@ def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTerm
     """Read a corpus with its own vocabulary, by the rules the options give, and say what came of it."""
     from docnvil.text.corpus import load_matrix
 
+    _refuse_idle_options(source, options)
     matrix = load_matrix(source, _source(options), **_counting(options))
     note(about(matrix))
     return matrix
@@ -132,7 +146,9 @@ def load_in_two(
     return load_split(source, _source(options), held_out, np.random.default_rng(seed), **_counting(options))
 
 
-def load_for_model(source: Path, options: Mapping[str, Any], model: "DocNVIL") -> "DocumentTermMatrix":
+def load_for_model(
+    source: Path, options: Mapping[str, Any], model: "DocNVIL", *, may_be_empty: bool = False
+) -> "DocumentTermMatrix":
     """Read a corpus as a trained model reads it, by the rules and vocabulary it carries."""
     from docnvil.text.corpus import load_matrix
 
@@ -142,7 +158,21 @@ def load_for_model(source: Path, options: Mapping[str, Any], model: "DocNVIL") -
         rules=model.rules_,
         vocabulary=model.vocabulary_,
         vocabulary_path=options["vocabulary"],
+        may_be_empty=may_be_empty,
     )
+
+
+def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
+    """Refuse options about words that were given for counts, which have their words already."""
+    from docnvil.text.documents import TEXT_FORMATS, detect_format
+
+    if detect_format(source, _source(options)) in TEXT_FORMATS:
+        return
+    context = click.get_current_context()
+    for name in TOKEN_OPTIONS:
+        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{source} holds counts, whose words are settled. Leave out {option}.")
 
 
 def about(matrix: "DocumentTermMatrix") -> str:

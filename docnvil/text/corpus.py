@@ -102,6 +102,7 @@ def load_matrix(
     size: int | None = 10_000,
     min_df: int | float = 2,
     max_df: int | float = 0.5,
+    may_be_empty: bool = False,
 ) -> DocumentTermMatrix:
     """Read counts from whatever holds them: texts are tokenized and counted, counts and prepared corpora are read.
 
@@ -117,6 +118,7 @@ def load_matrix(
         size: how many words of texts are counted at most, if the vocabulary is to be made.
         min_df: the fewest documents a word of texts must occur in, a number (int) or a share (float).
         max_df: the most documents a word of texts may occur in, likewise.
+        may_be_empty: whether it is all right if no document has a word that counts.
 
     Returns:
         The counts.
@@ -137,7 +139,7 @@ def load_matrix(
         matrix = _read_ready_made(path, form, vocabulary_path)
         if vocabulary is not None:
             matrix = _fitted(matrix, vocabulary, path)
-    if matrix.empty.all():
+    if matrix.empty.all() and not may_be_empty:
         raise CorpusError(
             f"Every document of {path} is empty after tokenization: none of its words is in the vocabulary of"
             f" {matrix.n_words} words. Check the source, the token rules and the vocabulary."

@@ -200,7 +200,7 @@ def _read_rows(path: Path, rows: Rows, options: SourceOptions) -> Iterator[Docum
         _require_columns(row, where, options, id_column)
         name = str(number) if not id_column else _id_of(row[id_column], where, id_column)
         text = _text_of(row[options.text_column], where, options.text_column)
-        yield Document(encodable(name), encodable(text), _metadata_of(row, options, id_column))
+        yield Document(encodable(name), encodable(text), _metadata_of(row, where, options, id_column))
 
 
 def _require_columns(row: Row, where: str, options: SourceOptions, id_column: str | None) -> None:
@@ -231,10 +231,12 @@ def _text_of(value: object, where: str, column: str) -> str:
     return value
 
 
-def _metadata_of(row: Row, options: SourceOptions, id_column: str | None) -> dict[str, str]:
+def _metadata_of(row: Row, where: str, options: SourceOptions, id_column: str | None) -> dict[str, str]:
     first = [options.label_column] if options.label_column else []
     others = [name for name in row if name not in (options.text_column, id_column, options.label_column)]
     values = {name: _plain(row[name]) for name in first + others}
+    if first and values[first[0]] is None:
+        raise CorpusError(f"{where} has no plain value in its label column {first[0]!r}. Name another --label-column.")
     return {encodable(name): encodable(value) for name, value in values.items() if value is not None}
 
 

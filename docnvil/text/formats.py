@@ -162,7 +162,9 @@ def _read_npz(path: Path) -> ReadCounts:
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             if isinstance(error, CorpusError):
                 raise
-            raise CorpusError(f"{path} is not a sparse matrix as SciPy saves them ({error}). Write it again.") from None
+            raise CorpusError(
+                f"{path} is not a sparse matrix as scipy.sparse.save_npz writes them. Write it again."
+            ) from None
 
 
 def _write_npz(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None) -> None:

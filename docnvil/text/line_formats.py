@@ -16,7 +16,8 @@ from docnvil.errors import CorpusError
 from docnvil.text.files import open_text
 from docnvil.text.sparse import from_triples
 
-MOST_WORDS = 2**31 - 1  # column numbers are int32
+# Beyond these a size is a slip, not a corpus; to believe it would cost all of the memory.
+MOST_WORDS, MOST_DOCUMENTS = 10**7, 10**9
 _MTX_BANNER_WRITTEN = "%%MatrixMarket matrix coordinate integer general"
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
@@ -69,6 +70,8 @@ def read_mtx(path: Path) -> ReadCounts:
             return
         if not sizes:
             sizes.extend(_numbers(line, 3))
+            _require_between(sizes[0], 0, MOST_DOCUMENTS, "number of rows")
+            _require_between(sizes[1], 0, MOST_WORDS, "number of columns")
             return
         *place, value = line.split()
         document, word = _numbers(" ".join(place), 2)
@@ -97,6 +100,8 @@ def read_uci(path: Path) -> ReadCounts:
     triples = _Triples()
     with open_text(path) as file:
         n_documents, n_words, n_entries = (_header_number(path, file, number) for number in (1, 2, 3))
+        if n_documents > MOST_DOCUMENTS or n_words > MOST_WORDS:
+            raise CorpusError(f"{path} claims {n_documents} documents and {n_words} words. Check its first lines.")
 
         def add(line: str) -> None:
             document, word, count = _numbers(line, 3)
@@ -139,16 +144,20 @@ def read_ldac(path: Path) -> ReadCounts:
 def read_svmlight(path: Path) -> ReadCounts:
     """Read the svmlight form: a line `label word:count ... # remark` for each document.
 
-    Words are numbered from 1, as the form wants it, unless a word 0 occurs anywhere; then all of the file is numbered
-    from 0. Blank lines, remarks and `qid:` are passed over.
+    Words are numbered from 1, as the form wants it, unless a word 0 occurs anywhere or a remark says "zero-based", as
+    scikit-learn writes it; then all of the file is numbered from 0. Blank lines, other remarks and `qid:` are passed
+    over.
 
     Raises:
         CorpusError: a line is malformed, or a value is no count.
     """
     triples = _Triples()
     labels: list[str] = []
+    from_zero = False
 
     def add(line: str) -> None:
+        nonlocal from_zero
+        from_zero = from_zero or (line.startswith("#") and "zero-based" in line)
         label, *pairs = line.split("#", 1)[0].split() or [""]
         if not label:
             return
@@ -164,7 +173,7 @@ def read_svmlight(path: Path) -> ReadCounts:
 
     with open_text(path) as file:
         _for_each_line(path, file, add)
-    if 0 not in triples.columns:
+    if not from_zero and 0 not in triples.columns:
         triples.columns = array("q", (column - 1 for column in triples.columns))
     return ReadCounts(triples.counts(len(labels)), tuple(labels))
 
