@@ -117,6 +117,17 @@ class TestDocumentTermMatrix:
     def test_a_row_may_be_chosen_twice(self):
         assert self.matrix.select([0, 2, 0]).ids == ("x", "z", "x")
 
+    def test_unknown_words_are_told_document_by_document(self):
+        assert self.matrix.n_unknown == 0
+        some = align(self.matrix, Vocabulary(["a", "z"]))
+        dropped = self.matrix.lengths - some.lengths
+        assert some.unknown.tolist() == dropped.tolist()
+        assert align(some, Vocabulary(["z"])).n_unknown == self.matrix.n_tokens
+        assert some.select([2]).n_unknown == dropped[2]
+        texts = documents("mast sail sail", "", "the sail, the keel, the tide")
+        counted = count_words(texts, vocabulary=Vocabulary(["sail"]))
+        assert counted.unknown.tolist() == [1, 0, 2]  # stop words are not unknown, they are not words
+
     def test_repeated_ids_are_kept_and_named(self):
         assert self.matrix.repeated_ids == ()
         assert self.matrix.select([2, 0, 1, 0, 0, 2]).repeated_ids == ("x", "z")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from docnvil.commands.console import note
-from docnvil.commands.options import CORPUS, load_for_model, source_options
+from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
 
 
 @click.command()
@@ -47,3 +47,5 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     empty = int(matrix.empty.sum())
     about = f"; {empty:,} without known words have the prior's" if empty else ""
     note(f"Wrote {out}: {matrix.n_documents:,} documents, {embeddings.shape[1]} units{about}.")
+    if matrix.n_unknown:
+        note(unknown_words(matrix))

@@ -185,6 +185,12 @@ def about(matrix: "DocumentTermMatrix") -> str:
     return f"{text}."
 
 
+def unknown_words(matrix: "DocumentTermMatrix") -> str:
+    """Say how much of a corpus the model has no words for."""
+    share = matrix.n_unknown / (matrix.n_unknown + matrix.n_tokens)
+    return f"{matrix.n_unknown:,} words ({share:.0%}) are not in the model's vocabulary, and were left out of this."
+
+
 def _counting(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rules of counting that the options give, as `load_matrix` and `load_split` take them."""
     from docnvil.text.stop_words import resolve_stop_words

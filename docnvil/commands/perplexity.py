@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from docnvil.commands.console import echo_json
-from docnvil.commands.options import CORPUS, load_for_model, source_options
+from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
 
 
 @click.command()
@@ -48,10 +48,11 @@ def perplexity(
         of_unigram = {
             f"unigram_{name}": getattr(unigram, name) for name in ("perplexity_per_document", "perplexity_per_word")
         }
-        echo_json({**asdict(found), **of_unigram})
+        echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram})
         return
     name = {"elbo": "variational bound", "importance": "importance-weighted bound"}[found.bound]
     empty = f", and {found.empty_documents:,} empty ones left out" if found.empty_documents else ""
+    unknown = f"\n{unknown_words(matrix)}" if matrix.n_unknown else ""
     click.echo(
         f"perplexity per document  {found.perplexity_per_document:10.2f}"
         f"   (word frequencies alone: {unigram.perplexity_per_document:.2f})\n"
@@ -60,4 +61,5 @@ def perplexity(
         f"log-likelihood           {found.log_likelihood:,.1f} nats"
         f" (reconstruction {found.reconstruction:,.1f}, KL {found.kl:,.1f})\n"
         f"from {found.documents:,} documents with {found.tokens:,} words{empty}; {name}, {found.samples} samples"
+        f"{unknown}"
     )

@@ -27,6 +27,8 @@ class DocumentTermMatrix:
         ids: the ids of the documents, N, as their source gives them.
         metadata: what else is known of the documents: column to one value a row, `""` where absent.
         rules: how the texts became words, or None if the counts came ready-made.
+        unknown: how many words of each document were left out because the vocabulary does not have them, `[N]`; None
+            if none were.
 
     Raises:
         CorpusError: the counts are no counts, or the ids or metadata do not fit the rows.
@@ -42,6 +44,7 @@ class DocumentTermMatrix:
     ids: tuple[str, ...]
     metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rules: TokenRules | None = None
+    unknown: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", as_counts(self.counts, where="The document-term matrix"))
@@ -83,6 +86,11 @@ class DocumentTermMatrix:
         return np.diff(self.counts.indptr) == 0
 
     @property
+    def n_unknown(self) -> int:
+        """How many words in all were left out because the vocabulary does not have them."""
+        return 0 if self.unknown is None else int(self.unknown.sum())
+
+    @property
     def repeated_ids(self) -> tuple[str, ...]:
         """The ids that more than one document bears, in the order in which they first come back."""
         seen: set[str] = set()
@@ -100,6 +108,7 @@ class DocumentTermMatrix:
             counts=self.counts[chosen],
             ids=tuple(self.ids[row] for row in chosen),
             metadata={name: tuple(values[row] for row in chosen) for name, values in self.metadata.items()},
+            unknown=None if self.unknown is None else self.unknown[chosen],
         )
 
 
@@ -151,10 +160,12 @@ def count_words(
     if not ids:
         raise CorpusError("There are no documents to count. Check the source.")
     words = list(columns.words) if vocabulary is None else vocabulary.words
-    counts = tally.counts(len(words))
+    counts, unknown = tally.counts(len(words)), None
     if vocabulary is None:
         vocabulary, counts = _prune(counts, words, size=size, min_df=min_df, max_df=max_df)
-    return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules)
+    else:
+        unknown = tally.unknown()
+    return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules, unknown)
 
 
 def _prune(counts: csr_array, words: list[str], **limits: Any) -> tuple[Vocabulary, csr_array]:
@@ -194,7 +205,10 @@ def align(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMat
     if vocabulary == matrix.vocabulary:
         return matrix
     places = _places(matrix.vocabulary, vocabulary)
-    return replace(matrix, counts=relabel_columns(matrix.counts, places, len(vocabulary)), vocabulary=vocabulary)
+    counts = relabel_columns(matrix.counts, places, len(vocabulary))
+    dropped = matrix.lengths - row_sums(counts)
+    unknown = dropped if matrix.unknown is None else dropped + matrix.unknown
+    return replace(matrix, counts=counts, vocabulary=vocabulary, unknown=unknown)
 
 
 def split_documents(

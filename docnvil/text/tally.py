@@ -14,8 +14,11 @@ from docnvil.text.vocabulary import Vocabulary
 _CHUNK_TOKENS = 1 << 21  # tokens held as column numbers before they are summed to counts
 
 
+PASSED_OVER, UNKNOWN = -1, -2  # tokens that the rules drop, and words that the vocabulary does not have
+
+
 class Columns(dict[str, int]):
-    """Token to column, worked out at a token's first occurrence; -1 for tokens that are passed over.
+    """Token to column, worked out at a token's first occurrence; below zero for those without one.
 
     This lookup is all that the inner loop does for a token: stop words, stems and the vocabulary cost nothing after.
     """
@@ -30,9 +33,9 @@ class Columns(dict[str, int]):
 
     def _column_of(self, word: str) -> int:
         if not word:
-            return -1
+            return PASSED_OVER
         if self._vocabulary is not None:
-            return self._vocabulary.get(word, -1)
+            return self._vocabulary.get(word, UNKNOWN)
         return self.words.setdefault(word, len(self.words))
 
 
@@ -43,6 +46,11 @@ class Tally:
         self._tokens = array("i")  # columns, of all documents of this chunk
         self._ends = array("q", [0])
         self._chunks: list[csr_array] = []
+        self._unknown: list[np.ndarray] = []
+
+    def unknown(self) -> np.ndarray:
+        """Return how many words of each document the vocabulary does not have, `[N]`; call it after `counts`."""
+        return np.concatenate(self._unknown)
 
     def add(self, columns: Iterable[int]) -> None:
         """Add a document, given the columns of its tokens."""
@@ -64,7 +72,9 @@ class Tally:
         tokens = np.frombuffer(self._tokens, dtype=np.intc)
         kept = tokens >= 0
         columns = tokens[kept]
-        starts = running_count(kept)[np.frombuffer(self._ends, dtype=np.int64)]
+        ends = np.frombuffer(self._ends, dtype=np.int64)
+        starts = running_count(kept)[ends]
+        self._unknown.append(np.diff(running_count(tokens == UNKNOWN)[ends]))
         width = int(columns.max(initial=0)) + 1
         chunk = csr_array((np.ones(len(columns), dtype=np.int32), columns, starts), shape=(len(starts) - 1, width))
         chunk.sum_duplicates()
