@@ -243,6 +243,7 @@ def test_an_interrupted_fit_leaves_nothing_half_made_and_goes_on(texts, tmp_path
     failed(again, 1, "unfinished", "--resume", "--force")
     assert run(*arguments, "--resume").exit_code == 0
     assert not (tmp_path / "model.unfinished").exists()
+    failed(run(*arguments, "--resume"), 1, "is finished")
     assert run(*arguments[:2], "--out", tmp_path / "whole", *arguments[4:]).exit_code == 0
     for name in ("parameters.safetensors", "history.csv", "topics.csv"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

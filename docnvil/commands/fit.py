@@ -120,11 +120,13 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     from docnvil.estimator import DocNVIL
     from docnvil.folders import refuse_existing_folder
 
+    unfinished = unfinished_path(out)
+    if resume and out.exists() and not unfinished.exists():
+        raise OutputExistsError(f"The training of {out} is finished, and there is nothing to resume. Use it as it is.")
     refuse_existing_folder(out, kind="model", force=force)
     choose_device(options["device"])  # a slip here should not wait for the corpus to be read
     if threads:
         torch.set_num_threads(threads)
-    unfinished = unfinished_path(out)
     if unfinished.exists() and not (resume or force):
         raise OutputExistsError(
             f"An unfinished training of {out} lies at {unfinished}. Pass --resume to go on with it, or --force to start"
