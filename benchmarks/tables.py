@@ -65,8 +65,9 @@ def _our_row(found: dict[str, Any], recipe: str) -> str:
     mean = found["mean"][recipe]
     bounds = [run["perplexity_per_document"] for run in found["runs"] if run["recipe"] == recipe]
     return (
-        f"| **docnvil**, recipe {recipe} | **{mean['perplexity_per_document']:.0f}** ± {max(bounds) - min(bounds):.1f}"
-        f" (importance-weighted {mean['importance_weighted_per_document']:.0f})"
+        f"| **docnvil**, recipe {recipe} | **{mean['perplexity_per_document']:.0f}**"
+        f" ({len(bounds)} seeds within {max(bounds) - min(bounds):.1f}; importance-weighted"
+        f" {mean['importance_weighted_per_document']:.0f})"
         f" | **{mean['completion_per_word']:.0f}** | **{mean['completion_per_document']:.0f}**"
         f" | {mean['npmi']:.2f} | {mean['diversity']:.2f} | {mean['fit_wall_seconds']:.0f} |"
     )
