@@ -11,8 +11,8 @@ import click
 from docnvil import __version__
 from docnvil.commands.console import FailsInSentences
 
-# Idle threads shall sleep, not spin: where another program wants a core too, spinning made training six times as slow.
-# It is read when torch is first imported, and whoever sets it otherwise is left alone.
+# Idle threads shall sleep, not spin: beside one other busy program spinning made training four times as slow, and alone
+# on two cores it saves about a fifth. Read when torch is first imported; whoever sets it otherwise is left alone.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = {
