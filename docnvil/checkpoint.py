@@ -40,7 +40,7 @@ from docnvil.tables import history_csv, read_history, write_topics
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import UnitStatistics, topics
-from docnvil.training import EpochRecord, Training, TrainingConfig
+from docnvil.training import EpochRecord, Training, TrainingConfig, best_of
 
 FORMAT_VERSION = 1
 WORDS_IN_TOPICS_FILE = 20
@@ -132,7 +132,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
 
 
 def _description(checkpoint: Checkpoint) -> dict[str, Any]:
-    best = max((record for record in checkpoint.history if record.best), key=lambda record: record.epoch)
+    best = best_of(checkpoint.history)
     return {
         "format_version": FORMAT_VERSION,
         "docnvil": __version__,

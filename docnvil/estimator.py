@@ -319,13 +319,13 @@ def _hold_out(counts: csr_array, wanted: float | int, seed: int, *, at_most: flo
 
     Arguments:
         counts: `[N, V]`. wanted: a share or a number of documents. seed: draws them.
-        at_most: the share of documents that may be held out at all.
+        at_most: the share that may be held out at all; below 1 a larger wish is cut down to it, at 1 it is refused.
     """
     whole = _is_integer(wanted)
     if not (wanted >= 0 and (whole or wanted < 1)):
         raise ConfigurationError(f"validation is {wanted}. Give a share from 0 up to 1, or a number of documents.")
     filled = np.flatnonzero(np.diff(counts.indptr))
-    if whole and wanted and wanted >= at_most * len(filled) and at_most == 1:
+    if at_most == 1 and whole and wanted and wanted >= len(filled):
         raise ConfigurationError(
             f"{wanted} documents are to be held out of {len(filled)} that have words, which leaves none to learn from."
             " Ask for fewer."

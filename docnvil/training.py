@@ -5,7 +5,7 @@ Axes: S samples, B documents of a batch, N documents, V words, K units. Unit: na
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -125,6 +125,11 @@ class EpochRecord:
     best: bool
 
 
+def best_of(history: Sequence[EpochRecord]) -> EpochRecord:
+    """Return the record of the epoch whose parameters are the best so far."""
+    return max((record for record in history if record.best), key=lambda record: record.epoch)
+
+
 @dataclass
 class Training:
     """Everything that changes while a network is trained; `state` and `restore` carry it over an interruption.
@@ -172,7 +177,7 @@ class Training:
     @property
     def best(self) -> EpochRecord:
         """The record of the epoch with the best validation bound."""
-        return max((record for record in self.history if record.best), key=lambda record: record.epoch)
+        return best_of(self.history)
 
     @property
     def finished(self) -> bool:

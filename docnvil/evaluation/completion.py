@@ -18,9 +18,9 @@ from scipy.sparse import csr_array, csr_matrix
 from docnvil.batches import content_keys, iterate_batches
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.evaluation.perplexity import (
-    LOGITS_IN_FLIGHT,
     SAMPLES_IN_FLIGHT,
     check_width,
+    documents_at_once,
     log_probabilities,
     to_perplexity,
 )
@@ -75,12 +75,11 @@ def document_completion(
     check_width(model, observed)
     if n_samples < 1:
         raise ConfigurationError(f"A prediction needs at least one sample, and {n_samples} were asked for.")
-    batch_size = max(1, LOGITS_IN_FLIGHT // (min(n_samples, SAMPLES_IN_FLIGHT) * observed.shape[1]))
     return complete(
         lambda counts: predict_words(model, counts, n_samples=n_samples, seed=seed),
         observed,
         predicted,
-        batch_size=batch_size,
+        batch_size=documents_at_once(n_samples, observed.shape[1]),
     )
 
 

@@ -160,7 +160,7 @@ def document_bounds(
     if estimate is None:
         raise ConfigurationError(f"There is no bound named {bound!r}. Choose 'elbo' or 'importance'.")
     log_likelihood, reconstruction, kl = np.zeros((3, counts.shape[0]))
-    batch_size = max(1, LOGITS_IN_FLIGHT // (min(n_samples, SAMPLES_IN_FLIGHT) * counts.shape[1]))
+    batch_size = documents_at_once(n_samples, counts.shape[1])
     start = 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
         stop = start + len(batch.counts)
@@ -173,6 +173,11 @@ def document_bounds(
     lengths = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
     filled = lengths > 0
     return DocumentBounds(log_likelihood * filled, reconstruction * filled, kl * filled, lengths)
+
+
+def documents_at_once(n_samples: int, n_words: int) -> int:
+    """Return B, so that no more than `LOGITS_IN_FLIGHT` of the S B V logits are alive, S being taken in lots."""
+    return max(1, LOGITS_IN_FLIGHT // (min(n_samples, SAMPLES_IN_FLIGHT) * n_words))
 
 
 def log_probabilities(model: BeliefNetwork, counts: SparseCounts, codes: Codes) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
+from docnvil.nvil.bounds import total
 from docnvil.nvil.signals import (
     RunningMoments,
     centred,
@@ -54,7 +55,7 @@ def nvil_surrogate(log_p: Sequence[Tensor], log_q: Sequence[Tensor], signals: Se
         log_p: p's terms, each `[S, B]`; log_q: q's terms, each `[S, B]`; signals: one a layer of q, each `[S, B]`.
     """
     weighted = [signal.detach() * term for signal, term in zip(signals, log_q, strict=True)]
-    return -torch.stack((*log_p, *weighted)).sum(0).mean(0).sum()
+    return -total((*log_p, *weighted)).mean(0).sum()
 
 
 class NVIL(nn.Module):

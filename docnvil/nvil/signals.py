@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from docnvil.nvil.bounds import total
+
 
 def learning_signal(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Tensor:
     """Return l(x, h) = log p(x, h) - log q(h | x), `[S, B]`.
@@ -23,7 +25,7 @@ def learning_signal(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Tensor:
         log_p: terms log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
         log_q: terms log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`.
     """
-    return torch.stack(tuple(log_p)).sum(0) - torch.stack(tuple(log_q)).sum(0)
+    return total(log_p) - total(log_q)
 
 
 def local_learning_signals(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -9,9 +9,9 @@ Axes: S samples, B documents of a batch, B' dreamed documents. Unit: nats.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from docnvil.nvil.bounds import total
 from docnvil.nvil.gradient import Losses
 from docnvil.nvil.signals import learning_signal
 
@@ -29,7 +29,7 @@ def wake_sleep(log_p: Sequence[Tensor], log_q: Sequence[Tensor], dreamed_log_q: 
         log_p, log_q: the terms of the waking documents, each `[S, B]`; log_q only to report the bound.
         dreamed_log_q: q's terms of the dreamed documents and units, each `[1, B']`.
     """
-    wake = torch.stack(tuple(log_p)).sum(0).mean(0).sum()
-    sleep = torch.stack(tuple(dreamed_log_q)).sum(0).mean(0).sum()
+    wake = total(log_p).mean(0).sum()
+    sleep = total(dreamed_log_q).mean(0).sum()
     signal = learning_signal([term.detach() for term in log_p], [term.detach() for term in log_q])
     return Losses(-wake - sleep, signal, (signal.std(correction=0),))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from docnvil.topics import Topic
-from docnvil.training import EpochRecord
+from docnvil.training import EpochRecord, best_of
 
 FONTS = "-apple-system, 'Segoe UI', Roboto, 'Noto Sans', Helvetica, Arial, sans-serif"
 ROWS_IN_OVERVIEW = 16
@@ -121,11 +121,6 @@ def bound_lines(history: Sequence[EpochRecord], palette: Palette = OF_THE_PAGE) 
 def perplexity_lines(history: Sequence[EpochRecord], palette: Palette = OF_THE_PAGE) -> list[Line]:
     """Return validation perplexity, per document."""
     return [Line("validation", [record.validation_perplexity for record in history], palette.validation)]
-
-
-def best_of(history: Sequence[EpochRecord]) -> EpochRecord:
-    """Return the record of the epoch whose parameters the model has."""
-    return max((record for record in history if record.best), key=lambda record: record.epoch)
 
 
 def overview(

@@ -13,7 +13,6 @@ from docnvil.checkpoint import Checkpoint
 from docnvil.report.assets import SCRIPT, STYLE
 from docnvil.report.drawing import (
     WORDS_IN_OVERVIEW,
-    best_of,
     bound_lines,
     curve,
     element,
@@ -25,6 +24,7 @@ from docnvil.report.drawing import (
 )
 from docnvil.tables import words_of
 from docnvil.topics import DEAD_INFORMATION, Topic, topics
+from docnvil.training import best_of
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
