@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
+from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -69,6 +70,20 @@ def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:
         torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)).to(like.device),
         matrix.shape[1],
     )
+
+
+def require_bits(counts: csr_array | csr_matrix) -> None:
+    """Refuse counts other than zero and one, which a model of binary vectors has no probability for.
+
+    Raises:
+        CorpusError: a count is neither.
+    """
+    others = counts.data[counts.data != 1]
+    if len(others):
+        raise CorpusError(
+            f"A model of binary vectors needs zeros and ones, and there is a count of {others[0]}."
+            " Binarize the counts first, or choose the observation 'softmax'."
+        )
 
 
 def content_keys(matrix: csr_array | csr_matrix) -> NDArray[np.int64]:

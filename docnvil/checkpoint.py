@@ -107,7 +107,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
             f" It was written by docnvil {description.get('docnvil')}; use that version or a newer one."
         )
     try:
-        config = ModelConfig(**{**description["model"], "units": tuple(description["model"]["units"])})
+        settings = description["model"].items()
+        config = ModelConfig(**{name: tuple(each) if isinstance(each, list) else each for name, each in settings})
         model = BeliefNetwork(config)
         model.load_state_dict(load_file(path / "parameters.safetensors"))
         statistics = load_arrays(path / "units.safetensors")

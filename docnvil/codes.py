@@ -46,7 +46,7 @@ def unit_probabilities(
         parts.append(torch.cat(means, dim=1).double().cpu().numpy())
     probabilities = np.concatenate(parts) if parts else np.zeros((0, sum(model.config.units)))
     empty = np.diff(counts.indptr) == 0
-    if empty.any():
+    if empty.any() and not model.config.is_binary:  # a vector of zeros says as much as any other
         probabilities[empty] = prior_probabilities(model)
     return probabilities
 

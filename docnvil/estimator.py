@@ -17,6 +17,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from docnvil import checkpoint
+from docnvil.batches import require_bits
 from docnvil.codes import unit_probabilities
 from docnvil.devices import choose_device
 from docnvil.errors import ConfigurationError, VocabularyError
@@ -32,6 +33,13 @@ from docnvil.training import EpochRecord, Training, TrainingConfig, train
 
 MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user says how many documents to hold out
 
+# The constructor's arguments that are fields of `ModelConfig` and of `TrainingConfig`.
+MODEL_SETTINGS = ("prior", "posterior", "observation", "recognition_input", "recognition_hidden")
+TRAINING_SETTINGS = (
+    *("epochs", "batch_size", "n_samples", "learning_rate", "recognition_rate", "optimizer", "schedule", "patience"),
+    *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1"),
+)
+
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
 
 
@@ -45,13 +53,22 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Arguments:
         n_components: K, the number of binary units; several numbers make several layers, from the document upward.
-        recipe: the settings to start from, "default", "best" or "paper"; the arguments below override it unless None.
+        recipe: the settings to start from, "default", "best", "binary" or "paper"; the arguments below override it
+            unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
         posterior: the same for the units within each layer of the recognition network.
-        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words.
+        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words; "bernoulli" for binary
+            vectors, or "autoregressive-bernoulli" for those of a DARN.
+        recognition_input: what q sees: "counts", "log1p" of them, or "centred" by their training mean.
+        recognition_hidden: sizes of deterministic tanh layers of q below the first units.
         epochs: passes over the documents. batch_size: documents an update. n_samples: samples of q a document.
-        learning_rate: of the generative model. gradient: "nvil" or "wake-sleep".
-        baseline: NVIL's, "learned", "leave-one-out" or "none".
+        learning_rate: of the generative model. recognition_rate: q's rate as a multiple of it.
+        optimizer: "adam" or "sgd". schedule: "constant" or "cosine". patience: epochs without a better one until it
+            stops; without it all epochs are done.
+        gradient: "nvil" or "wake-sleep". baseline: NVIL's, "learned", "leave-one-out" or "none".
+        centre, normalise, local_signals: whether NVIL centres and normalises its learning signals, and gives each
+            layer its own.
+        start: where units start, "random" or at "clusters" of documents.
         l1: strength of the Laplace prior on the weights.
         validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: a
             tenth, or 100 in "paper"); 0 chooses by the training documents themselves, as do corpora too small.
@@ -79,12 +96,22 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         prior: str | None = None,
         posterior: str | None = None,
         observation: str | None = None,
+        recognition_input: str | None = None,
+        recognition_hidden: tuple[int, ...] | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
         n_samples: int | None = None,
         learning_rate: float | None = None,
+        recognition_rate: float | None = None,
+        optimizer: str | None = None,
+        schedule: str | None = None,
+        patience: int | None = None,
         gradient: str = "nvil",
         baseline: str | None = None,
+        centre: bool | None = None,
+        normalise: bool | None = None,
+        local_signals: bool | None = None,
+        start: str | None = None,
         l1: float | None = None,
         validation: float | int | None = None,
         device: str = "auto",
@@ -95,12 +122,22 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.prior = prior
         self.posterior = posterior
         self.observation = observation
+        self.recognition_input = recognition_input
+        self.recognition_hidden = recognition_hidden
         self.epochs = epochs
         self.batch_size = batch_size
         self.n_samples = n_samples
         self.learning_rate = learning_rate
+        self.recognition_rate = recognition_rate
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.patience = patience
         self.gradient = gradient
         self.baseline = baseline
+        self.centre = centre
+        self.normalise = normalise
+        self.local_signals = local_signals
+        self.start = start
         self.l1 = l1
         self.validation = validation
         self.device = device
@@ -136,10 +173,13 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         seed = int(given) if _is_integer(given) else int(check_random_state(given).randint(2**31))
         if seed < 0:
             raise ConfigurationError(f"random_state is {seed}. Give a seed of 0 or more, or None to draw one.")
+        model = self._model_config(counts.shape[1])
+        if model.is_binary:
+            require_bits(counts)
         at_most = MOST_FOR_VALIDATION if self.validation is None else 1.0
-        rest, validation = _hold_out(counts, self._validation, seed, at_most=at_most)
+        rest, validation = _hold_out(counts, self._validation, seed, at_most=at_most, binary=model.is_binary)
         config = self._training_config(seed, n_documents=rest.shape[0])
-        self.training_ = Training.start(self._model_config(counts.shape[1]), config, rest, choose_device(self.device))
+        self.training_ = Training.start(model, config, rest, choose_device(self.device))
         self.fingerprint_ = checkpoint.fingerprint(self.vocabulary_, rest, validation)
         if resume_from is not None:
             checkpoint.resume(self.training_, resume_from, self.fingerprint_)
@@ -192,16 +232,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         estimator = cls(
             loaded.model.config.units if len(loaded.model.config.units) > 1 else loaded.model.config.units[0],
             recipe=loaded.recipe,
-            prior=loaded.model.config.prior,
-            posterior=loaded.model.config.posterior,
-            observation=loaded.model.config.observation,
-            epochs=training.epochs,
-            batch_size=training.batch_size,
-            n_samples=training.n_samples,
-            learning_rate=training.learning_rate,
-            gradient=training.gradient,
-            baseline=training.baseline,
-            l1=training.l1,
+            **{name: getattr(loaded.model.config, name) for name in MODEL_SETTINGS},
+            **{name: getattr(training, name) for name in TRAINING_SETTINGS},
             validation=loaded.corpus["validation"],
             device=device,
             random_state=training.seed,
@@ -248,6 +280,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             counts = counts.copy()  # the caller's matrix stays as it is
             counts.sum_duplicates()
             counts.eliminate_zeros()
+        if not reset and self.model_.config.is_binary:
+            require_bits(counts)
         return counts
 
     @property
@@ -260,14 +294,16 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ConfigurationError(
                 f"n_components is {self.n_components!r}. Give a whole number of units, or several."
             )
-        chosen = {"units": tuple(int(each) for each in units), **self._given("prior", "posterior", "observation")}
+        given = self._given(*MODEL_SETTINGS)
+        if "recognition_hidden" in given:
+            given["recognition_hidden"] = tuple(int(each) for each in given["recognition_hidden"])
+        chosen = {"units": tuple(int(each) for each in units), **given}
         return ModelConfig(n_words, **{**recipe_named(self.recipe).model, **chosen})
 
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
         recipe = recipe_named(self.recipe)
-        names = ("epochs", "batch_size", "n_samples", "learning_rate", "gradient", "baseline", "l1")
-        config = TrainingConfig(**{**recipe.training, **self._given(*names), "seed": seed})
+        config = TrainingConfig(**{**recipe.training, **self._given(*TRAINING_SETTINGS), "seed": seed})
         return (
             config if self.epochs is not None else replace(config, epochs=recipe.epochs(n_documents, config.batch_size))
         )
@@ -314,17 +350,20 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_iter_ = len(done.history)
 
 
-def _hold_out(counts: csr_array, wanted: float | int, seed: int, *, at_most: float) -> tuple[csr_array, csr_array]:
+def _hold_out(
+    counts: csr_array, wanted: float | int, seed: int, *, at_most: float, binary: bool
+) -> tuple[csr_array, csr_array]:
     """Split off the documents that choose the best epoch; empty documents teach and judge nothing.
 
     Arguments:
         counts: `[N, V]`. wanted: a share or a number of documents. seed: draws them.
         at_most: the share that may be held out at all; below 1 a larger wish is cut down to it, at 1 it is refused.
+        binary: whether these are binary vectors, among which one of zeros is no emptier than the others.
     """
     whole = _is_integer(wanted)
     if not (wanted >= 0 and (whole or wanted < 1)):
         raise ConfigurationError(f"validation is {wanted}. Give a share from 0 up to 1, or a number of documents.")
-    filled = np.flatnonzero(np.diff(counts.indptr))
+    filled = np.arange(counts.shape[0]) if binary else np.flatnonzero(np.diff(counts.indptr))
     if at_most == 1 and whole and wanted and wanted >= len(filled):
         raise ConfigurationError(
             f"{wanted} documents are to be held out of {len(filled)} that have words, which leaves none to learn from."

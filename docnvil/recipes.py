@@ -67,6 +67,26 @@ RECIPES: dict[str, Recipe] = {
         training=DEFAULT.training,
         updates=4000,
     ),
+    "binary": Recipe(
+        "for binary vectors, images for instance: the default without what only words need",
+        model={
+            "observation": "bernoulli",
+            "recognition_input": "centred",  # essential for images, say Mnih & Gregor (2014), section 4.1
+            "start_logit": -4.0,
+            "weight_scale": 0.01,
+        },
+        training={
+            "batch_size": 100,
+            "n_samples": 5,
+            "optimizer": "adam",
+            "learning_rate": 0.005,
+            "schedule": "cosine",
+            "start": "random",
+            "l1": 0.0,
+            "baseline": "leave-one-out",
+        },
+        updates=30_000,
+    ),
     "paper": Recipe(
         "the protocol of Mnih & Gregor (2014): SGD, minibatches of 20, one sample, learned baseline, early stopping",
         model={"recognition_input": "counts", "start_logit": 0.0, "weight_scale": 0.01},

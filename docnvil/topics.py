@@ -35,7 +35,7 @@ class UnitStatistics:
         activity: `[K]`, the expected number of documents with unit k on.
         information: `[K]`, mutual information of unit k and the document, in nats: the entropy of the unit over the
             corpus less its mean entropy given a document. Zero if the unit does the same whatever it reads.
-        n_documents: N, documents with words.
+        n_documents: N, documents with words; binary vectors all.
     """
 
     documents_on: NDArray[np.float64]
@@ -81,7 +81,7 @@ def unit_statistics(model: BeliefNetwork, counts: csr_array | csr_matrix) -> Uni
     n_units = model.config.units[0]
     documents_on = np.zeros((n_units, counts.shape[1]))
     activity, entropy = np.zeros((2, n_units))
-    filled = np.flatnonzero(np.diff(counts.indptr))
+    filled = np.arange(counts.shape[0]) if model.config.is_binary else np.flatnonzero(np.diff(counts.indptr))
     for start in range(0, len(filled), BATCH_SIZE):
         batch = counts[filled[start : start + BATCH_SIZE]]
         on = unit_probabilities(model, batch)[:, :n_units]  # [B, K]

@@ -165,8 +165,8 @@ class Training:
         if config.start == "clusters":
             found = cluster_profiles(counts, model_config.units[0], np.random.default_rng([config.seed, 2]))
             profiles = torch.from_numpy(found)
-        model = build_model(model_config, generator, frequencies, profiles).to(device)
-        gradient = _build_gradient(model_config, config, generator).to(device)
+        model = build_model(model_config, generator, frequencies, profiles, counts.shape[0]).to(device)
+        gradient = _build_gradient(model, config, generator).to(device)
         return cls(model, gradient, _build_optimizer(model, gradient, config), config, counts.shape[0])
 
     @property
@@ -331,17 +331,19 @@ def _learning_rate(config: TrainingConfig, progress: float) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _build_gradient(model: ModelConfig, config: TrainingConfig, generator: torch.Generator) -> NVIL:
-    networks = []
+def _build_gradient(model: BeliefNetwork, config: TrainingConfig, generator: torch.Generator) -> NVIL:
+    units, networks = model.config.units, []
     if config.baseline == "learned":
-        first = SparseLinear(model.n_words, N_BASELINE_UNITS, model.recognition_input)
-        deeper = [torch.nn.Linear(units, N_BASELINE_UNITS) for units in model.units[:-1]]
+        first = SparseLinear(model.config.n_words, N_BASELINE_UNITS, model.config.recognition_input)
+        deeper = [torch.nn.Linear(n_units, N_BASELINE_UNITS) for n_units in units[:-1]]
         networks = [InputDependentBaseline(layer, N_BASELINE_UNITS) for layer in (first, *deeper)]
         for network in networks:
-            torch.nn.init.normal_(network.first.weight, std=model.weight_scale, generator=generator)
+            torch.nn.init.normal_(network.first.weight, std=model.config.weight_scale, generator=generator)
             torch.nn.init.zeros_(network.first.bias)
+        if model.config.recognition_input == "centred":
+            first.mean.copy_(model.recognition.first.linear.mean)
     return NVIL(
-        len(model.units),
+        len(units),
         baseline=config.baseline,
         networks=networks,
         centre=config.centre,

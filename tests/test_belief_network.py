@@ -87,8 +87,8 @@ def test_a_start_knows_word_frequencies_and_sparse_units():
         ({"n_words": 3, "units": (0,)}, "at least one unit"),
         ({"n_words": 3, "units": ()}, "at least one unit"),
         ({"n_words": 0}, "at least one word"),
-        ({"n_words": 3, "prior": "chain"}, "Choose 'factorial' or 'autoregressive'"),
-        ({"n_words": 3, "recognition_input": "squared"}, "Choose 'counts' or 'log1p'"),
+        ({"n_words": 3, "prior": "chain"}, "Choose one of factorial, autoregressive"),
+        ({"n_words": 3, "recognition_input": "squared"}, "Choose one of counts, log1p, centred"),
     ],
 )
 def test_impossible_networks_are_refused(settings, complaint):

@@ -149,7 +149,7 @@ def test_the_published_protocol_runs_through_the_same_door(block_counts):
     ("settings", "complaint"),
     [
         ({"n_components": 0}, "at least one unit"),
-        ({"recipe": "grandmother's"}, "Choose one of default, best, paper"),
+        ({"recipe": "grandmother's"}, "Choose one of default, best, binary, paper"),
         ({"validation": 1.5}, "Give a share"),
         ({"validation": float("nan")}, "Give a share"),
         ({"validation": float("inf")}, "Give a share"),

@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -27,12 +28,25 @@ def folders(text_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_its_commands_run(folders):
     section = README.split("## Your own documents")[1].split("## ")[0]
     commands = re.findall(r"^\$ docnvil (.*?) +#", section, re.MULTILINE)
-    assert {command.split()[0] for command in commands} == set(COMMANDS) - {"corpus"}
+    assert {command.split()[0] for command in commands} == set(COMMANDS) - {"corpus", "draw"}
     for command in commands:
         quick = ["--epochs", "2"] if command.startswith("fit") else []
         result = CliRunner().invoke(main, [*shlex.split(command), *quick])
         assert result.exit_code == 0, (command, result.output)
     assert (folders / "embeddings.csv").read_text().startswith("id,label,unit0,")
+
+
+def test_its_commands_for_images_run(tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 2, (60, 16))
+    np.savez(tmp_path / "mnist.npz", train=np.packbits(images, axis=1), test=np.packbits(images[:9], axis=1))
+    monkeypatch.chdir(tmp_path)
+    section = README.split("## Images")[1].split("## ")[0]
+    commands = re.findall(r"^\$ docnvil (.*?) +#", section, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["fit", "perplexity", "draw"]
+    for command in commands:
+        quick = ["--epochs", "2"] if command.startswith("fit") else []
+        result = CliRunner().invoke(main, [*shlex.split(command), *quick])
+        assert result.exit_code == 0, (command, result.output)
 
 
 def test_its_python_runs(folders, capsys):

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
-from docnvil.commands.options import CORPUS, Share, load_for_training, source_options, token_options
+from docnvil.commands.options import CORPUS, Share, holds_bits, load_for_training, source_options, token_options
 from docnvil.recipes import RECIPES
 
 if TYPE_CHECKING:
     from docnvil.estimator import DocNVIL
     from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.training import EpochRecord
 
 
 SECONDS_BETWEEN_SAVES = 2.0
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
     try:
         units = tuple(int(each) for each in value.split(","))
     except ValueError:
@@ -53,15 +56,26 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 )
 @click.option(
     "--observation",
-    type=click.Choice(["softmax", "dirichlet-multinomial"]),
-    help="The visible layer; dirichlet-multinomial knows that words are bursty.  [default: the recipe's]",
+    type=click.Choice(["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]),
+    help="The visible layer: words (dirichlet-multinomial knows that they are bursty) or bits (autoregressive: a DARN)."
+    "  [default: the recipe's]",
+)
+@click.option(
+    "--recognition-input",
+    type=click.Choice(["counts", "log1p", "centred"]),
+    help="What the recognition network sees: counts, log(1 + x), or x less the training mean.  [default: the recipe's]",
+)
+@click.option(
+    "--recognition-hidden",
+    metavar="SIZES",
+    callback=_units,
+    help="Deterministic tanh layers of the recognition network, e.g. 200 or 200,100.  [default: none]",
 )
 @click.option(
     "--recipe",
     type=click.Choice(list(RECIPES)),
-    default="default",
-    show_default=True,
-    help="Settings to start from: default, best (slower, lower perplexity), or paper (the published protocol).",
+    help="Settings to start from: default, best (slower, lower perplexity), binary (for vectors of bits), or paper (the"
+    " published protocol).  [default: default, or binary for files of bits]",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Passes over the documents, at most.  [default: the recipe's]"
@@ -73,6 +87,18 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Documents an update.  [default: the recipe's]")
 @click.option("--learning-rate", type=float, help="Of the generative model.  [default: the recipe's]")
+@click.option("--recognition-rate", type=float, help="The recognition network's rate over it.  [default: the recipe's]")
+@click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="How steps are made.  [default: the recipe's]")
+@click.option(
+    "--schedule",
+    type=click.Choice(["constant", "cosine"]),
+    help="Whether the rate stays, or falls to zero along a half-cosine.  [default: the recipe's]",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Stop after so many epochs without a better validation bound.  [default: the recipe's, mostly never]",
+)
 @click.option(
     "--gradient",
     type=click.Choice(["nvil", "wake-sleep"]),
@@ -84,6 +110,18 @@ def _units(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     "--baseline",
     type=click.Choice(["learned", "leave-one-out", "none"]),
     help="What the learning signal is compared with.  [default: the recipe's]",
+)
+@click.option("--centre/--no-centre", default=None, help="Subtract the learning signal's running mean.")
+@click.option("--normalise/--no-normalise", default=None, help="Divide it by its running deviation where above 1.")
+@click.option(
+    "--local-signals/--no-local-signals",
+    default=None,
+    help="Give each layer only the part of the signal that it influences.  [default for all three: the recipe's, on]",
+)
+@click.option(
+    "--start",
+    type=click.Choice(["random", "clusters"]),
+    help="Where the first layer's units start.  [default: the recipe's]",
 )
 @click.option(
     "--l1", type=click.FloatRange(min=0), help="Strength of the Laplace prior on the weights.  [default: the recipe's]"
@@ -108,6 +146,7 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     docnvil fit corpus/ --out model/
     docnvil fit posts.jsonl.gz --text-column body --id-column key --units 100
     docnvil fit counts.npz --recipe paper --epochs 500
+    docnvil fit images.npz --array train --units 200,200
 
     The model folder holds the weights, the vocabulary, the rules by which text became words, and the training's
     history. A training that is interrupted leaves its last epoch beside it, and goes on with --resume.
@@ -117,7 +156,7 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     from docnvil.checkpoint import unfinished_path
     from docnvil.devices import choose_device
     from docnvil.errors import OutputExistsError
-    from docnvil.estimator import DocNVIL
+    from docnvil.estimator import MODEL_SETTINGS, TRAINING_SETTINGS, DocNVIL
     from docnvil.folders import refuse_existing_folder
 
     unfinished = unfinished_path(out)
@@ -136,18 +175,10 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     units = options["units"]
     model = DocNVIL(
         units if len(units) > 1 else units[0],
-        recipe=options["recipe"],
-        prior=options["prior"],
-        posterior=options["posterior"],
-        observation=options["observation"],
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
+        recipe=options["recipe"] or ("binary" if holds_bits(source, options) else "default"),
         n_samples=options["samples"],
-        learning_rate=options["learning_rate"],
-        gradient=options["gradient"],
-        baseline=options["baseline"],
-        l1=options["l1"],
         validation=options["validation"],
+        **{name: options[name] for name in (*MODEL_SETTINGS, *TRAINING_SETTINGS) if name != "n_samples"},
         device=options["device"],
         random_state=options["seed"],
     )
@@ -186,15 +217,22 @@ def _train(model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, 
                 model.save_unfinished(unfinished)
                 kept = time.monotonic()
             epoch = f"epoch {record.epoch}/{model.training_.config.epochs}"
-            figures = (
-                f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
-                f" (best {model.training_.best.validation_perplexity:.0f})"
-            )
+            figures = _figures(model, record)
             bar.set_description(epoch, refresh=False)
             bar.set_postfix_str(figures)
             if not watched and time.monotonic() - told > SECONDS_BETWEEN_LINES:
                 note(f"{epoch}: {figures}")
                 told = time.monotonic()
+
+
+def _figures(model: "DocNVIL", record: "EpochRecord") -> str:
+    best = model.training_.best
+    if model.training_.model.config.is_binary:
+        return f"bound {record.validation_bound:.2f} nats (best {best.validation_bound:.2f})"
+    return (
+        f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
+        f" (best {best.validation_perplexity:.0f})"
+    )
 
 
 def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
@@ -220,14 +258,22 @@ def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[
 def _told(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> str:
     found = _summary(model, matrix, out)
     dead = f", {found['dead_units']} of them dead" if found["dead_units"] else ""
+    binary = model.model_.config.is_binary
+    reached = (
+        f"negative log-likelihood {-found['validation_bound']:.2f} nats a vector"
+        if binary
+        else f"perplexity {found['validation_perplexity_per_document']:.1f} per document"
+    )
+    look = (
+        f"docnvil draw {shlex.quote(str(out))} --out pictures/" if binary else f"docnvil topics {shlex.quote(str(out))}"
+    )
     return (
         f"Trained {'-'.join(map(str, found['units']))} units{dead} for {found['epochs']} epochs in"
         f" {found['seconds']:.0f} s on {found['device']}.\n"
-        f"Best epoch {found['best_epoch']}: validation perplexity"
-        f" {found['validation_perplexity_per_document']:.1f} per document (bound, seed {found['seed']}).\n"
+        f"Best epoch {found['best_epoch']}: validation {reached} (bound, seed {found['seed']}).\n"
         f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
         "Next:\n"
-        f"  docnvil topics {shlex.quote(str(out))}\n"
+        f"  {look}\n"
         f"  docnvil perplexity {shlex.quote(str(out))} HELD-OUT\n"
         f"  docnvil embed {shlex.quote(str(out))} CORPUS --out embeddings.csv"
     )

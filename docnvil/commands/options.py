@@ -61,11 +61,13 @@ def source_options(command: Command) -> Command:
             "format",
             default="auto",
             show_default=True,
-            help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, corpus; auto: by the name.",
+            help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, bits, corpus; auto: by the"
+            " name.",
         ),
         click.option("--text-column", default="text", show_default=True, help="Column with the text."),
         click.option("--id-column", help="Column with the ids.  [default: 'id' if there is one, else row numbers]"),
         click.option("--label-column", help="Column with a label; it comes first after the id in embeddings."),
+        click.option("--array", help="Which array of an .npz of binary vectors, where it has several."),
         click.option("--encoding", default="utf-8", show_default=True, help="Encoding of text files."),
         click.option(
             "--vocabulary",
@@ -175,6 +177,13 @@ def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
             raise click.UsageError(f"{source} holds counts, whose words are settled. Leave out {option}.")
 
 
+def holds_bits(source: Path, options: Mapping[str, Any]) -> bool:
+    """Tell whether a source is a file of binary vectors."""
+    from docnvil.text.documents import detect_format
+
+    return detect_format(source, _source(options)) == "bits"
+
+
 def about(matrix: "DocumentTermMatrix") -> str:
     """Say in a line what a corpus is, and what is odd about it."""
     text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} words of {matrix.n_words:,} different ones"
@@ -218,7 +227,7 @@ def _counting(options: Mapping[str, Any]) -> dict[str, Any]:
 def _source(options: Mapping[str, Any]) -> Any:
     from docnvil.text.documents import SourceOptions
 
-    names = ("format", "text_column", "id_column", "label_column", "encoding")
+    names = ("format", "text_column", "id_column", "label_column", "encoding", "array")
     return SourceOptions(**{name: options[name] for name in names})
 
 

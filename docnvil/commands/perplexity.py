@@ -35,14 +35,32 @@ def perplexity(
     docnvil perplexity model/ test.npz --bound importance --samples 100 --json
 
     Perplexity per document is exp of the mean over documents of nats a word, the figure of the papers; per word is exp
-    of all nats over all words. Both are upper bounds: the model is at least this good.
+    of all nats over all words. Both are upper bounds: the model is at least this good. For a model of binary vectors
+    the figure is the negative log-likelihood, in nats a vector.
     """
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.perplexity import unigram_perplexity
+    from docnvil.evaluation.perplexity import independent_bits, unigram_perplexity
 
     estimator = DocNVIL.load(model, device)
     matrix = load_for_model(source, options, estimator)
     found = estimator.perplexity(matrix, bound=bound, n_samples=samples, seed=seed)
+    name = {"elbo": "variational bound", "importance": "importance-weighted bound"}[found.bound]
+    if estimator.model_.config.is_binary:
+        known = estimator.statistics_
+        alone = independent_bits(known.word_frequency, known.n_documents, matrix.counts)
+        nats = {"negative_log_likelihood": -found.log_likelihood / found.documents}
+        nats["negative_log_likelihood_of_independent_bits"] = -alone.log_likelihood / alone.documents
+        if as_json:
+            echo_json({**nats, **asdict(found)})
+            return
+        ours, theirs = nats.values()
+        click.echo(
+            f"negative log-likelihood  {ours:10.2f} nats a vector   (independent bits alone: {theirs:.2f})\n"
+            f"reconstruction           {-found.reconstruction / found.documents:10.2f}\n"
+            f"KL                       {found.kl / found.documents:10.2f}\n"
+            f"from {found.documents:,} vectors of {matrix.n_words:,} bits; {name}, {found.samples} samples"
+        )
+        return
     unigram = unigram_perplexity(estimator.statistics_.word_frequency, matrix.counts)
     if as_json:
         of_unigram = {
@@ -50,7 +68,6 @@ def perplexity(
         }
         echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram})
         return
-    name = {"elbo": "variational bound", "importance": "importance-weighted bound"}[found.bound]
     empty = f", and {found.empty_documents:,} empty ones left out" if found.empty_documents else ""
     unknown = f"\n{unknown_words(matrix)}" if matrix.n_unknown else ""
     click.echo(

@@ -144,6 +144,10 @@ def predict_words(
     Arguments:
         model: the belief network; observed: `[B, V]` CSR. n_samples: S. seed: with the words, all draws depend on.
     """
+    if model.config.is_binary:
+        raise ConfigurationError(
+            "Completion predicts words, and this is a model of binary vectors. Ask for perplexity."
+        )
     (batch,) = iterate_batches(
         csr_array(observed), observed.shape[0], keys=content_keys(observed), like=model.generative.prior.bias
     )

@@ -37,7 +37,7 @@ class DocumentBounds:
         log_likelihood: the chosen lower bound on log p(x).
         reconstruction: E_q[log p(x | h1)], how well units drawn for the document predict its words.
         kl: E_q[log q(h | x) - log p(h)], what describing the units costs; reconstruction - kl is the ELBO.
-        lengths: L, the tokens of each document.
+        lengths: L, the tokens of each document; for binary vectors V.
     """
 
     log_likelihood: NDArray[np.float64]
@@ -56,7 +56,8 @@ class Perplexity:
     Arguments:
         perplexity_per_document: as above, N being the documents with words.
         perplexity_per_word: as above.
-        log_likelihood: the bound on log p(x), summed over documents, in nats.
+        log_likelihood: the bound on log p(x), summed over documents, in nats; by documents, minus the negative
+            log-likelihood a document, the figure for binary vectors.
         reconstruction: E_q[log p(x | h)], summed, in nats.
         kl: KL(q(h | x) || p(h)) as sampled, summed, in nats.
         documents: N, documents with at least one word.
@@ -170,9 +171,16 @@ def document_bounds(
         reconstruction[start:stop] = of_words.mean(0).cpu()
         kl[start:stop] = (log_q - log_prior).mean(0).cpu()
         start = stop
-    lengths = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    lengths = document_lengths(model, counts)
     filled = lengths > 0
     return DocumentBounds(log_likelihood * filled, reconstruction * filled, kl * filled, lengths)
+
+
+def document_lengths(model: BeliefNetwork, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
+    """Return L, how many draws each document is of, `[N]`: its words, or all V bits of a binary vector."""
+    if model.config.is_binary:
+        return np.full(counts.shape[0], float(counts.shape[1]))
+    return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
 
 
 def documents_at_once(n_samples: int, n_words: int) -> int:
@@ -213,6 +221,25 @@ def unigram_perplexity(
     log_probability = np.log(frequencies / frequencies.sum())
     log_likelihood = test @ log_probability
     lengths = np.asarray(test.sum(axis=1, dtype=np.float64)).ravel()
+    exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
+    return summarise(exact, bound="exact", n_samples=0)
+
+
+def independent_bits(ones: NDArray[np.float64], n_vectors: int, test: csr_array | csr_matrix) -> Perplexity:
+    """Judge binary vectors by a model that knows how often each bit is set and nothing else; the figure is exact.
+
+    Arguments:
+        ones: `[V]`, how often each bit is set in training, half a vector being added on each side.
+        n_vectors: N of training. test: `[N', V]` CSR of zeros and ones.
+
+    Example:
+        >>> exact = independent_bits(np.array([5.0, 5.0]), 10, csr_array(np.array([[0, 1]])))
+        >>> round(exact.log_likelihood / math.log(2), 9)
+        -2.0
+    """
+    logits = np.log((ones + 0.5) / (n_vectors - ones + 0.5))
+    log_likelihood = test @ logits - np.logaddexp(0, logits).sum()
+    lengths = np.full(test.shape[0], float(test.shape[1]))
     exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
     return summarise(exact, bound="exact", n_samples=0)
 

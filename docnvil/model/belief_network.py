@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
-from docnvil.model.generative import GenerativeModel, start_bias
+from docnvil.model.generative import GenerativeModel, start_bias, start_logits
 from docnvil.model.layers import BernoulliPrior, Dependence, InputTransform, Observation, SigmoidLayer
 from docnvil.model.recognition import RecognitionNetwork
 
@@ -23,8 +23,11 @@ class ModelConfig:
         units: units of each layer, counted from the document upward, so (200, 50) puts 50 units on top of 200.
         prior: how the deepest units hang together, "factorial", or "autoregressive" for an fDARN.
         posterior: how the units within each layer of the recognition network hang together, likewise.
-        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words.
-        recognition_input: what recognition and baseline networks see of the counts: "counts", or "log1p" of them.
+        observation: the visible layer: "softmax" over words, or "dirichlet-multinomial" for bursty ones; "bernoulli"
+            for binary vectors of V bits, or "autoregressive-bernoulli", whose bits also see earlier bits (DARN).
+        recognition_input: what recognition and baseline networks see of the counts: "counts", "log1p" of them, or
+            "centred", the counts less their training mean.
+        recognition_hidden: sizes of deterministic tanh layers of q between the document and the first units.
         start_logit: the value at which the biases of p's and q's units start. Below zero, units start rarely on, and
             training finds units that stand for a subject rather than for half of the corpus.
         weight_scale: standard deviation of the normal distribution the weights start from.
@@ -36,6 +39,7 @@ class ModelConfig:
     posterior: Dependence = "factorial"
     observation: Observation = "softmax"
     recognition_input: InputTransform = "counts"
+    recognition_hidden: tuple[int, ...] = ()
     start_logit: float = 0.0
     weight_scale: float = 0.01
 
@@ -44,18 +48,28 @@ class ModelConfig:
             raise ConfigurationError(
                 f"Every layer needs at least one unit, and units are {list(self.units)}. Ask for 1 or more."
             )
+        if any(size < 1 for size in self.recognition_hidden):
+            raise ConfigurationError(
+                f"recognition_hidden is {list(self.recognition_hidden)}, and a layer needs at least one unit."
+                " Ask for 1 or more, or for no such layers."
+            )
         if self.n_words < 1:
             raise ConfigurationError("A model needs at least one word. Build the vocabulary from documents with words.")
-        for name, (one, other) in _CHOICES.items():
-            if getattr(self, name) not in (one, other):
-                raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose {one!r} or {other!r}.")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose one of {', '.join(known)}.")
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the model is of binary vectors; else it is of words."""
+        return self.observation in ("bernoulli", "autoregressive-bernoulli")
 
 
 _CHOICES = {
     "prior": ("factorial", "autoregressive"),
     "posterior": ("factorial", "autoregressive"),
-    "observation": ("softmax", "dirichlet-multinomial"),
-    "recognition_input": ("counts", "log1p"),
+    "observation": ("softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"),
+    "recognition_input": ("counts", "log1p", "centred"),
 }
 
 
@@ -72,7 +86,9 @@ class BeliefNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.generative = GenerativeModel(config.n_words, config.units, config.prior, config.observation)
-        self.recognition = RecognitionNetwork(config.n_words, config.units, config.recognition_input, config.posterior)
+        self.recognition = RecognitionNetwork(
+            config.n_words, config.units, config.recognition_input, config.posterior, config.recognition_hidden
+        )
 
     @property
     def device(self) -> torch.device:
@@ -91,16 +107,18 @@ def build_model(
     generator: torch.Generator,
     word_frequencies: Tensor | None = None,
     profiles: Tensor | None = None,
+    n_documents: int | None = None,
 ) -> BeliefNetwork:
     """Build a network at its starting point.
 
     Arguments:
         config: the shape of the network and of its start.
         generator: a CPU generator for the starting weights.
-        word_frequencies: `[V]`, the corpus's word counts; the visible bias starts at their logarithm. Without them it
-            starts at zero, the uniform distribution.
+        word_frequencies: `[V]`, the corpus's word counts; the visible bias starts at what predicts them. Without them
+            it starts at zero, the uniform distribution.
         profiles: `[K, V]`, log p(w | k) / p(w) of a subject for each unit of the first layer to start at. Its words'
             weights start towards it, and the unit's recognition leans that way.
+        n_documents: N, of the documents that `word_frequencies` are of; binary and centred models need it.
     """
     network = BeliefNetwork(config)
     for name, parameter in network.named_parameters():
@@ -109,9 +127,16 @@ def build_model(
     for module in (*network.recognition.modules(), *network.generative.modules()):
         if isinstance(module, SigmoidLayer | BernoulliPrior):
             module.bias.fill_(config.start_logit)
-    network.recognition.first.linear.bias.fill_(config.start_logit)
+    first = network.recognition.first
+    if config.recognition_hidden:
+        for layer in (first.linear, *first.deeper):  # tanh units that start asleep would wake up late
+            layer.weight.normal_(0.0, config.n_words**-0.5, generator=generator)
+    (first.deeper[-1] if config.recognition_hidden else first.linear).bias.fill_(config.start_logit)
     if word_frequencies is not None:
-        network.generative.visible.bias.copy_(start_bias(word_frequencies))
+        bias = start_logits(word_frequencies, n_documents) if config.is_binary else start_bias(word_frequencies)
+        network.generative.visible.bias.copy_(bias)
+        if config.recognition_input == "centred":
+            first.linear.mean.copy_(word_frequencies / n_documents)
     if profiles is not None:
         network.generative.visible.weight.add_(profiles.T.clamp(min=0), alpha=PROFILE_IN_WEIGHTS)
         network.recognition.first.linear.weight.add_(profiles.T, alpha=PROFILE_IN_RECOGNITION)

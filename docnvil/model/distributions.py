@@ -220,6 +220,59 @@ class DirichletMultinomialWords:
         return probability.index_put((samples, counts.documents, counts.indices), seen, accumulate=True)
 
 
+class Bits:
+    """Binary vectors whose bits are independent given the units, or a chain given them: logits a = W h + b + L x.
+
+    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)), kept in factored form like `Words`: the first sum
+    needs x W alone, and the `[S, B, V]` logits appear in the second only.
+
+    Source: Mnih & Gregor (2014), section 5.1; with L, the visible layer of a deep autoregressive network (DARN), Gregor
+    et al. (2014), section 3.
+
+    Arguments:
+        codes: `[S, B, K]`, the units h.
+        weight: `[V, K]`; bias: `[V]`.
+        lateral: `[V, V]`, L, of which only the part below the diagonal is used; None for independent bits.
+
+    Example:
+        Three tosses of a fair coin, of which one is a head:
+
+        >>> x = SparseCounts(torch.tensor([1]), torch.ones(1), torch.tensor([0, 1]), n_words=3)
+        >>> Bits(torch.zeros(1, 1, 5), torch.zeros(3, 5), torch.zeros(3)).log_prob(x).exp()
+        tensor([[0.1250]])
+    """
+
+    def __init__(self, codes: Tensor, weight: Tensor, bias: Tensor, lateral: Tensor | None = None) -> None:
+        self.codes, self.weight, self.bias = codes, weight, bias
+        self.lateral = None if lateral is None else lateral.tril(-1)
+
+    @property
+    def logits(self) -> Tensor:
+        """W h + b, `[..., V]`: what each bit hears from the units."""
+        return self.codes @ self.weight.T + self.bias
+
+    @property
+    def mean(self) -> Tensor:
+        """The probability of a one given the units, and, in a chain, no bits before it, `[..., V]`."""
+        return torch.sigmoid(self.logits)
+
+    @torch.no_grad()
+    def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
+        """Draw a vector for each of the codes, `[1, B, K]`; `lengths`, `[B]`, has nothing to say of binary vectors."""
+        bits = Bernoulli(self.logits) if self.lateral is None else AutoregressiveBernoulli(self.logits, self.lateral)
+        return SparseCounts.from_dense(bits.sample(bits.logits.shape, generator)[0])
+
+    def log_prob(self, counts: SparseCounts) -> Tensor:
+        """Return log p(x | h) of each vector, `[S, B]`; `counts` are ones where bits are set."""
+        bias = self.bias
+        if self.lateral is not None:
+            bias = bias + counts.matmul(self.lateral.T)  # [B, V], what each bit hears from those before it
+        heard = bias[counts.indices] if bias.dim() == 1 else bias[counts.documents, counts.indices]
+        common = counts.sum_over_words((counts.values * heard)[None])  # [1, B]
+        chosen = (self.codes * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
+        return chosen - bits_normaliser(self.codes, self.weight, bias)
+
+
 def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`, with one pass of exponentials for value and gradient.
 
@@ -262,4 +315,50 @@ class _LogNormaliser(torch.autograd.Function):
             of_weight = exponentials.T @ (scale * rows)
         if ctx.needs_input_grad[2]:
             of_bias = (exponentials.T @ scale).squeeze(1)
+        return of_codes, of_weight, of_bias
+
+
+def bits_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return sum_v log(1 + exp(a_v)) for logits a = W h + b, `[S, B, K] -> [S, B]`, its gradient at little more cost.
+
+    Arguments:
+        codes: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`, or `[B, V]` if each vector has its own.
+
+    Example:
+        >>> bits_normaliser(torch.zeros(1, 1, 3), torch.ones(4, 3), torch.zeros(4)).exp()
+        tensor([[16.]])
+    """
+    return _BitsNormaliser.apply(codes, weight, bias)
+
+
+class _BitsNormaliser(torch.autograd.Function):
+    """sum_v softplus(a_v), whose gradient by a_v is sigmoid(a_v): one matrix is kept for all three gradients."""
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if bias.dim() == 1:
+            logits = torch.addmm(bias, codes.reshape(-1, codes.shape[-1]), weight.T).view(*codes.shape[:-1], -1)
+        else:
+            logits = (codes @ weight.T).add_(bias)  # [S, B, V]
+        total = functional.softplus(logits).sum(-1)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(codes, weight, logits.sigmoid_())
+            ctx.bias_shape = bias.shape
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        codes, weight, probability = ctx.saved_tensors
+        n_words, n_units = weight.shape
+        of_codes = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_codes = gradient[..., None] * (probability @ weight)
+        if ctx.needs_input_grad[1]:
+            scaled = (gradient[..., None] * codes).reshape(-1, n_units)
+            of_weight = probability.view(-1, n_words).T @ scaled
+        if ctx.needs_input_grad[2]:
+            if len(ctx.bias_shape) == 1:
+                of_bias = gradient.reshape(-1) @ probability.view(-1, n_words)
+            else:
+                of_bias = torch.einsum("sb,sbv->bv", gradient, probability)
         return of_codes, of_weight, of_bias

@@ -1,4 +1,4 @@
-"""The generative model p(x, h): a prior over the deepest units, sigmoid layers down, words at the bottom.
+"""The generative model p(x, h): a prior over the deepest units, sigmoid layers down, words or bits at the bottom.
 
 Layers are counted from the document upward: h1 touches the words, hn is the deepest.
 Axes: S samples, B documents of a batch, V words, K units.
@@ -10,9 +10,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, Words
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, DirichletMultinomialWords, Words
 from docnvil.model.layers import (
     BernoulliPrior,
+    BitsLayer,
     Dependence,
     DirichletMultinomialLayer,
     Observation,
@@ -24,6 +25,7 @@ from docnvil.randomness import Generator
 
 Codes = tuple[Tensor, ...]
 Layer = Bernoulli | AutoregressiveBernoulli
+Observed = Words | DirichletMultinomialWords | Bits
 
 
 class GenerativeModel(nn.Module):
@@ -35,7 +37,8 @@ class GenerativeModel(nn.Module):
         n_words: V.
         units: the number of units of each layer, from the document upward.
         prior: how the deepest units hang together; "autoregressive" makes the model an fDARN.
-        observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words.
+        observation: the visible layer: "softmax" over words, or "dirichlet-multinomial" for bursty ones; "bernoulli"
+            for binary vectors, or "autoregressive-bernoulli" for those of a DARN, whose bits also see earlier bits.
     """
 
     def __init__(
@@ -46,12 +49,11 @@ class GenerativeModel(nn.Module):
         observation: Observation = "softmax",
     ) -> None:
         super().__init__()
-        visible = {"softmax": SoftmaxWords, "dirichlet-multinomial": DirichletMultinomialLayer}[observation]
-        self.visible = visible(units[0], n_words)
+        self.visible = _visible_layer(observation, units[0], n_words)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
         self.prior = BernoulliPrior(units[-1], prior)
 
-    def words(self, codes: Codes) -> Words | DirichletMultinomialWords:
+    def words(self, codes: Codes) -> Observed:
         """Return p(x | h1)."""
         return self.visible(codes[0])
 
@@ -73,6 +75,26 @@ class GenerativeModel(nn.Module):
             codes.insert(0, units.sample(units.logits.shape, generator))
         return tuple(codes)
 
+    @torch.no_grad()
+    def sample_means(self, n_vectors: int, generator: Generator) -> Tensor:
+        """Draw units, and return how probable each bit is given what was drawn before it, `[n_vectors, V]`.
+
+        For the bits of a DARN, those before it are drawn as well.
+        """
+        bits = self.words(self.sample(n_vectors, generator))
+        if bits.lateral is None:
+            return bits.mean[0]
+        chain = AutoregressiveBernoulli(bits.logits, bits.lateral)
+        return chain.given(chain.sample(bits.logits.shape, generator)).mean[0]
+
+
+def _visible_layer(observation: Observation, n_units: int, n_words: int) -> SoftmaxWords | BitsLayer:
+    if observation == "bernoulli":
+        return BitsLayer(n_units, n_words)
+    if observation == "autoregressive-bernoulli":
+        return BitsLayer(n_units, n_words, "autoregressive")
+    return {"softmax": SoftmaxWords, "dirichlet-multinomial": DirichletMultinomialLayer}[observation](n_units, n_words)
+
 
 def start_bias(word_frequencies: Tensor) -> Tensor:
     """Return the visible bias that makes a model without units predict the corpus's own word frequencies.
@@ -88,3 +110,18 @@ def start_bias(word_frequencies: Tensor) -> Tensor:
     """
     bias = torch.log(word_frequencies + 0.5)
     return bias - bias.mean()
+
+
+def start_logits(ones: Tensor, n_vectors: int) -> Tensor:
+    """Return the visible bias that makes a model without units predict each bit's own frequency.
+
+    b_v = log((n_v + 1/2) / (N - n_v + 1/2)), so that bits never seen to change keep a chance.
+
+    Arguments:
+        ones: `[V]`, how often each bit is set in training. n_vectors: N.
+
+    Example:
+        >>> start_logits(torch.tensor([5.0, 10.0]), 10).sigmoid()
+        tensor([0.5000, 0.9545])
+    """
+    return torch.log((ones + 0.5) / (n_vectors - ones + 0.5))

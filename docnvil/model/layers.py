@@ -3,17 +3,19 @@
 Axes: S samples, B documents of a batch, V words, K units.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, Words
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, DirichletMultinomialWords, Words
 from docnvil.model.sparse import SparseCounts
 
-InputTransform = Literal["counts", "log1p"]
+InputTransform = Literal["counts", "log1p", "centred"]
 Dependence = Literal["factorial", "autoregressive"]
-Observation = Literal["softmax", "dirichlet-multinomial"]
+Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
 START_CONCENTRATION = 200.0  # near the softmax; training finds how bursty words are
 
 
@@ -63,9 +65,14 @@ class SigmoidLayer(nn.Module):
 
 
 class SparseLinear(nn.Module):
-    """An affine map of a document's word counts, f(x) W + b, with f the identity or log(1 + x).
+    """An affine map of a document's word counts, f(x) W + b, with f the identity, log(1 + x), or x less its mean.
 
-    The weight is kept `[V, K]`, a row a word, because sparse documents gather rows.
+    The weight is kept `[V, K]`, a row a word, because sparse documents gather rows. Centring keeps them sparse:
+    (x - m) W = x W - m W.
+
+    Arguments:
+        n_words: V. n_outputs: K.
+        transform: "counts", "log1p", or "centred", which subtracts the buffer `mean`, `[V]`, the training mean.
     """
 
     def __init__(self, n_words: int, n_outputs: int, transform: InputTransform = "counts") -> None:
@@ -73,15 +80,23 @@ class SparseLinear(nn.Module):
         self.weight = nn.Parameter(torch.zeros(n_words, n_outputs))
         self.bias = nn.Parameter(torch.zeros(n_outputs))
         self.transform = transform
+        if transform == "centred":
+            self.register_buffer("mean", torch.zeros(n_words))
 
     def forward(self, counts: SparseCounts) -> Tensor:
         """Map B documents to `[B, K]`."""
         inputs = counts.log1p() if self.transform == "log1p" else counts
-        return inputs.matmul(self.weight) + self.bias
+        bias = self.bias - self.mean @ self.weight if self.transform == "centred" else self.bias
+        return inputs.matmul(self.weight) + bias
 
 
 class WordSigmoidLayer(nn.Module):
-    """Binary units that see a document through a sparse affine map, q(h | x) with logits f(x) W + b."""
+    """Binary units that see a document through a sparse affine map, q(h | x) with logits f(x) W + b.
+
+    Arguments:
+        n_words: V. n_units: K. transform: f, see `SparseLinear`. dependence: how the units hang together.
+        hidden: sizes of deterministic tanh layers in between, from the document upward.
+    """
 
     def __init__(
         self,
@@ -89,14 +104,20 @@ class WordSigmoidLayer(nn.Module):
         n_units: int,
         transform: InputTransform = "counts",
         dependence: Dependence = "factorial",
+        hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.linear = SparseLinear(n_words, n_units, transform)
+        sizes = (*hidden, n_units)
+        self.linear = SparseLinear(n_words, sizes[0], transform)
+        self.deeper = nn.ModuleList(nn.Linear(below, above) for below, above in pairwise(sizes))
         self.units = Units(n_units, dependence)
 
     def forward(self, counts: SparseCounts) -> Bernoulli | AutoregressiveBernoulli:
         """Map B documents to units with logits `[B, K]`."""
-        return self.units(self.linear(counts))
+        value = self.linear(counts)
+        for layer in self.deeper:
+            value = layer(value.tanh())
+        return self.units(value)
 
 
 class SoftmaxWords(nn.Module):
@@ -122,3 +143,22 @@ class DirichletMultinomialLayer(SoftmaxWords):
     def forward(self, codes: Tensor) -> DirichletMultinomialWords:
         """Map units `[..., K]` to a distribution over words."""
         return DirichletMultinomialWords(codes, self.weight, self.bias, self.log_concentration)
+
+
+class BitsLayer(nn.Module):
+    """The visible layer for binary vectors: a logistic regression a bit, on the units and, in a DARN, on earlier bits.
+
+    Arguments:
+        n_units: K. n_bits: V.
+        dependence: "factorial", or "autoregressive" for bits that also see those before them.
+    """
+
+    def __init__(self, n_units: int, n_bits: int, dependence: Dependence = "factorial") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_bits, n_units))
+        self.bias = nn.Parameter(torch.zeros(n_bits))
+        self.lateral = nn.Parameter(torch.zeros(n_bits, n_bits)) if dependence == "autoregressive" else None
+
+    def forward(self, codes: Tensor) -> Bits:
+        """Map units `[..., K]` to a distribution over binary vectors."""
+        return Bits(codes, self.weight, self.bias, self.lateral)

@@ -20,8 +20,9 @@ class RecognitionNetwork(nn.Module):
     Arguments:
         n_words: V.
         units: the number of units of each layer, from the document upward.
-        transform: what the first layer sees of the counts, themselves or log(1 + x).
+        transform: what the first layer sees of the counts: themselves, log(1 + x), or x less its training mean.
         posterior: how the units within each layer hang together given the layer below.
+        hidden: sizes of deterministic tanh layers between the document and h1.
     """
 
     def __init__(
@@ -30,9 +31,10 @@ class RecognitionNetwork(nn.Module):
         units: Sequence[int],
         transform: InputTransform = "counts",
         posterior: Dependence = "factorial",
+        hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.first = WordSigmoidLayer(n_words, units[0], transform, posterior)
+        self.first = WordSigmoidLayer(n_words, units[0], transform, posterior, hidden)
         self.layers = nn.ModuleList(SigmoidLayer(below, above, posterior) for below, above in pairwise(units))
 
     def sample(self, counts: SparseCounts, n_samples: int, generator: Generator) -> Codes:

@@ -37,6 +37,13 @@ class SparseCounts:
     offsets: Tensor
     n_words: int
 
+    @classmethod
+    def from_dense(cls, rows: Tensor) -> "SparseCounts":
+        """Keep what is not zero of `[B, V]`; for what has been drawn dense, a batch at a time."""
+        documents, indices = rows.nonzero(as_tuple=True)
+        starts = torch.arange(len(rows) + 1, device=rows.device)
+        return cls(indices, rows[documents, indices], torch.searchsorted(documents, starts), rows.shape[1])
+
     def __len__(self) -> int:
         """Return B, the number of documents."""
         return len(self.offsets) - 1

@@ -136,7 +136,7 @@ def load_matrix(
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
         matrix = count_words(_some(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:
-        matrix = _read_ready_made(path, form, vocabulary_path)
+        matrix = _read_ready_made(path, form, vocabulary_path, options.array)
         if vocabulary is not None:
             matrix = _fitted(matrix, vocabulary, path)
     if matrix.empty.all() and not may_be_empty:
@@ -209,9 +209,9 @@ def _only(rows: np.ndarray, documents: Iterator[Document]) -> Iterator[Document]
             row = next(wanted, None)
 
 
-def _read_ready_made(path: Path, form: str, vocabulary_path: Path | None) -> DocumentTermMatrix:
+def _read_ready_made(path: Path, form: str, vocabulary_path: Path | None, array: str | None) -> DocumentTermMatrix:
     if form != "corpus":
-        return read_counts(path, form, vocabulary_path=vocabulary_path)
+        return read_counts(path, form, vocabulary_path=vocabulary_path, array=array)
     if vocabulary_path is not None:
         raise ConfigurationError(f"The prepared corpus {path} has a vocabulary of its own. Leave out --vocabulary.")
     return read_corpus(path)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.folders import is_folder_of_kind
+from docnvil.text.bits import holds_bits
 from docnvil.text.files import encodable, open_text, plain_name
 from docnvil.text.rows import Row, Rows, json_rows, parquet_rows, separated_rows
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
-FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "corpus")
+FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
 
 _SUFFIXES = {
     ".txt": "lines",
@@ -25,6 +26,7 @@ _SUFFIXES = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".npz": "npz",
+    ".npy": "bits",
     ".mtx": "mtx",
     ".ldac": "ldac",
     ".lda-c": "ldac",
@@ -60,6 +62,7 @@ class SourceOptions:
             column, or with `""`, rows are numbered from 1.
         label_column: a column that must be there, and comes first in the metadata.
         encoding: the encoding of text files, by its Python name.
+        array: which array of an `.npz` of binary vectors, where it has several.
 
     Raises:
         ConfigurationError: the format or the encoding is unknown.
@@ -70,6 +73,7 @@ class SourceOptions:
     id_column: str | None = None
     label_column: str | None = None
     encoding: str = "utf-8"
+    array: str | None = None
 
     def __post_init__(self) -> None:
         if self.format not in ("auto", *FORMATS):
@@ -89,7 +93,8 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     """Tell the format of a source: the one the options name, else what the path's kind and name say.
 
     A folder is a prepared corpus or a folder of text files; a file whose name starts with `docword` is in the UCI
-    form; otherwise the suffix decides, after a `.gz` has been taken off.
+    form; otherwise the suffix decides, after a `.gz` has been taken off. An `.npz` that holds no sparse matrix holds
+    binary vectors.
 
     Raises:
         CorpusError: there is nothing at the path, or its suffix is unknown.
@@ -115,7 +120,7 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
             f"The format of {path} is not known by its name. docnvil reads folders of text files, prepared corpora,"
             f" docword*.txt and {', '.join(_SUFFIXES)}, also with .gz. Rename it, or pass --format."
         )
-    return found
+    return "bits" if found == "npz" and holds_bits(path) else found
 
 
 def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iterator[Document]:

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.folders import replace_file
+from docnvil.text.bits import read_bits
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.documents import COUNT_FORMATS
 from docnvil.text.files import encodable, open_text, plain_name, telling_of, write_bytes
@@ -34,7 +35,9 @@ from docnvil.text.vocabulary import Vocabulary
 _WITHOUT_WIDTH = ("ldac", "svmlight")
 
 
-def read_counts(path: str | Path, format: str, *, vocabulary_path: Path | None = None) -> DocumentTermMatrix:
+def read_counts(
+    path: str | Path, format: str, *, vocabulary_path: Path | None = None, array: str | None = None
+) -> DocumentTermMatrix:
     """Read ready-made counts.
 
     The words are those of `vocabulary_path`, else of the first of these beside the file: `<stem>.vocab.txt`,
@@ -43,8 +46,9 @@ def read_counts(path: str | Path, format: str, *, vocabulary_path: Path | None =
 
     Arguments:
         path: the file.
-        format: one of `COUNT_FORMATS`.
+        format: one of `COUNT_FORMATS`, or "bits" for binary vectors.
         vocabulary_path: a file with one word a line.
+        array: which array of an `.npz` of binary vectors, where it has several.
 
     Returns:
         The counts.
@@ -53,9 +57,13 @@ def read_counts(path: str | Path, format: str, *, vocabulary_path: Path | None =
         CorpusError: the file is missing, malformed or cut short, or holds something else than counts.
         VocabularyError: the vocabulary is not as wide as the counts; both files and numbers are named.
     """
-    _require_format(format)
     path = Path(path)
-    counts, labels = _READERS[format](path)
+    if format == "bits":
+        named = vocabulary_path or _find_vocabulary(path)
+        counts, labels = read_bits(path, array, width=None if named is None else len(Vocabulary.load(named)))
+    else:
+        _require_format(format)
+        counts, labels = _READERS[format](path)
     vocabulary, counts = _named(path, format, counts, vocabulary_path)
     metadata = {} if labels is None else {"label": labels}
     return DocumentTermMatrix(counts, vocabulary, _ids(path, counts.shape[0]), metadata)

@@ -1,0 +1,73 @@
+"""Pictures of models of images: many small images on one sheet, as PNG.
+
+Axes: N images, V pixels of an image.
+"""
+
+import math
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAP = 2  # pixels between two images
+ENLARGED = 2  # screen pixels a side for each pixel
+
+
+def sheet(images: NDArray[np.floating], shape: tuple[int, int], *, columns: int | None = None) -> NDArray[np.uint8]:
+    """Lay images side by side, row after row, from 0 (black) to 1 (white).
+
+    Arguments:
+        images: `[N, V]`, grey values; what lies outside 0 to 1 is cut off.
+        shape: height and width of an image; their product is V.
+        columns: images a row; by default such that the sheet is about square.
+
+    Example:
+        >>> sheet(np.ones((3, 4)), (2, 2)).shape  # 2 by 2 places of 4 screen pixels a side, and gaps around them
+        (14, 14)
+    """
+    height, width = (side * ENLARGED for side in shape)
+    columns = columns or max(1, math.ceil(math.sqrt(len(images))))
+    rows = max(1, math.ceil(len(images) / columns))
+    page = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), 96, dtype=np.uint8)
+    for number, image in enumerate(np.clip(images, 0, 1)):
+        row, column = divmod(number, columns)
+        top, left = row * (height + GAP) + GAP, column * (width + GAP) + GAP
+        grey = np.rint(255 * image.reshape(shape)).astype(np.uint8)
+        page[top : top + height, left : left + width] = grey.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+    return page
+
+
+def filters(weight: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Scale each unit's weights to grey values: a half for none, white for its strongest positive one.
+
+    Arguments:
+        weight: `[K, V]`, a row a unit.
+
+    Example:
+        >>> filters(np.array([[-2.0, 0.0, 1.0]]))
+        array([[0.  , 0.5 , 0.75]])
+    """
+    strongest = np.abs(weight).max(axis=1, keepdims=True)
+    return 0.5 + 0.5 * weight / np.where(strongest == 0, 1, strongest)
+
+
+def png(grey: NDArray[np.uint8]) -> bytes:
+    """Encode grey values, `[height, width]`, as a PNG file.
+
+    Source: W3C (2003), *Portable Network Graphics*: 8-bit greyscale, every line unfiltered.
+
+    Example:
+        >>> png(np.zeros((1, 1), np.uint8))[1:4]
+        b'PNG'
+    """
+    height, width = grey.shape
+    lines = np.hstack([np.zeros((height, 1), np.uint8), grey]).tobytes()  # each line starts with its filter, none
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines, 9)) + _chunk(b"IEND", b"")
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,0 +1,285 @@
+"""Binary vectors: the files that hold them, and models of them, against enumeration."""
+
+import json
+import zlib
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from exact import exact_elbo, exact_log_likelihood, random_network, sparse
+from scipy.sparse import csr_array, save_npz
+from test_gradient import exact_gradient, expected_gradient, gradient_with
+from torch.autograd import gradcheck
+
+from docnvil import DocNVIL
+from docnvil.commands import main
+from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.evaluation.completion import predict_words
+from docnvil.evaluation.perplexity import document_bounds, independent_bits
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, bits_normaliser
+from docnvil.randomness import KeyedGenerator
+from docnvil.report.images import filters, png, sheet
+from docnvil.text.bits import read_bits
+from docnvil.text.documents import detect_format
+
+N_BITS = 4
+OBSERVATIONS = ("bernoulli", "autoregressive-bernoulli")
+every_vector = torch.tensor(list(product([0.0, 1.0], repeat=N_BITS)), dtype=torch.float64)
+each_observation = pytest.mark.parametrize("observation", OBSERVATIONS)
+each_shape = pytest.mark.parametrize("units", [(3,), (2, 2)])
+
+
+def random_bits(observation: str, n_samples: int = 3, n_vectors: int = 16) -> Bits:
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(n_samples, n_vectors, 2), (N_BITS, 2), (N_BITS,), (N_BITS, N_BITS)]
+    codes, weight, bias, lateral = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    return Bits(codes, weight, bias, lateral if observation == "autoregressive-bernoulli" else None)
+
+
+@each_observation
+def test_log_prob_is_the_dense_definition(observation):
+    bits = random_bits(observation)
+    dense = Bernoulli(bits.logits) if bits.lateral is None else AutoregressiveBernoulli(bits.logits, bits.lateral)
+    assert torch.allclose(bits.log_prob(sparse(every_vector)), dense.log_prob(every_vector), atol=1e-12)
+
+
+@pytest.mark.parametrize("bias_shape", [(5,), (3, 5)])
+def test_the_normaliser_has_the_right_gradients(bias_shape):
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(2, 3, 4), (5, 4), bias_shape]
+    arguments = [torch.randn(each, generator=generator, dtype=torch.float64, requires_grad=True) for each in shapes]
+    assert gradcheck(bits_normaliser, arguments)
+
+
+@each_observation
+@each_shape
+def test_the_model_sums_to_one_over_vectors_and_units(units, observation):
+    network = random_network(N_BITS, units, observation=observation)
+    assert exact_log_likelihood(network, sparse(every_vector)).exp().sum().item() == pytest.approx(1, abs=1e-12)
+
+
+@each_observation
+@each_shape
+@pytest.mark.parametrize("hidden", [(), (3,), (5, 3)])
+def test_nvil_is_unbiased_through_deterministic_layers_and_centred_inputs(units, observation, hidden):
+    settings = {"recognition_input": "centred", "recognition_hidden": hidden}
+    network = random_network(N_BITS + 1, units, observation=observation, **settings)
+    network.recognition.first.linear.mean.uniform_(0, 1)
+    vector = sparse(torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0]], dtype=torch.float64))
+    gradient = gradient_with(units, normalise=False)
+    estimated = expected_gradient(network, gradient, vector, 1)
+    for estimate, exact in zip(estimated, exact_gradient(network, vector), strict=True):
+        assert torch.allclose(estimate, exact, atol=1e-8, rtol=0)
+
+
+@each_observation
+def test_bits_are_drawn_as_they_are_probable(observation):
+    network = random_network(N_BITS, (2,), observation=observation)
+    keys, lengths = torch.arange(40_000), torch.zeros(40_000, dtype=torch.int64)
+    generator = KeyedGenerator(0, keys)
+    codes = network.generative.sample(40_000, generator)
+    drawn = network.generative.words(codes).sample(lengths, generator)
+    numbered = drawn.matmul(2.0 ** torch.arange(N_BITS - 1, -1, -1, dtype=torch.float64)[:, None])[:, 0].long()
+    found = torch.bincount(numbered, minlength=2**N_BITS) / 40_000
+    expected = exact_log_likelihood(network, sparse(every_vector)).exp().detach()
+    assert torch.allclose(found.double(), expected, atol=0.01)
+    means = network.generative.sample_means(40_000, KeyedGenerator(1, keys)).mean(0)
+    assert torch.allclose(means, (expected[:, None] * every_vector).sum(0), atol=0.015)
+
+
+@each_observation
+def test_a_vector_of_zeros_is_a_vector_like_any_other(observation):
+    network = random_network(N_BITS, (3,), observation=observation)
+    vectors = csr_array(every_vector.numpy())
+    bounds = document_bounds(network, vectors, n_samples=20_000)
+    assert np.allclose(bounds.log_likelihood, exact_elbo(network, sparse(every_vector)).detach(), atol=0.1)
+    assert bounds.log_likelihood[0] < -0.5
+    assert (bounds.lengths == N_BITS).all()
+
+
+def test_centred_recognition_sees_what_differs_from_the_mean():
+    network = random_network(3, (2,), recognition_input="centred")
+    first = network.recognition.first.linear
+    first.mean.copy_(torch.tensor([0.5, 0.25, 1.0]))
+    dense = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
+    assert torch.allclose(first(sparse(dense)), (dense - first.mean) @ first.weight + first.bias)
+
+
+def test_a_start_knows_the_bits_frequencies_and_the_mean():
+    rng = np.random.default_rng(0)
+    vectors = (rng.random((200, 6)) < np.linspace(0.1, 0.9, 6)).astype(int)
+    model = DocNVIL(3, recipe="binary", epochs=1, learning_rate=1e-9, validation=0).fit(vectors)
+    ones = vectors.sum(axis=0)
+    expected = np.log((ones + 0.5) / (200 - ones + 0.5))
+    assert np.allclose(model.model_.generative.visible.bias.detach(), expected, atol=1e-5)
+    assert np.allclose(model.model_.recognition.first.linear.mean, vectors.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("gradient", ["nvil", "wake-sleep"])
+@each_observation
+def test_two_kinds_of_vectors_are_learned(observation, gradient):
+    """Eight bits that are all on or all off: half a nat more than the coin that decides between the two."""
+    rng = np.random.default_rng(0)
+    vectors = np.repeat(rng.integers(0, 2, (400, 1)), 8, axis=1)
+    model = DocNVIL(1, recipe="binary", observation=observation, epochs=60, learning_rate=0.1, batch_size=20)
+    model.set_params(gradient=gradient).fit(vectors)
+    found = model.perplexity(vectors)
+    assert -found.log_likelihood / found.documents < np.log(2) + 0.5
+    alone = independent_bits(vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
+    assert -alone.log_likelihood / alone.documents == pytest.approx(8 * np.log(2), abs=0.05)
+
+
+def test_counts_are_refused_by_a_model_of_bits():
+    with pytest.raises(CorpusError, match="zeros and ones, and there is a count of 2"):
+        DocNVIL(2, recipe="binary").fit(np.array([[0, 1], [2, 0]]))
+    with pytest.raises(ConfigurationError, match="predicts words"):
+        predict_words(random_network(3, (2,), observation="bernoulli"), csr_array(np.eye(3)))
+
+
+class TestFiles:
+    @pytest.fixture
+    def vectors(self) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 2, (20, 13))
+
+    def test_packed_and_plain_arrays_are_the_same(self, tmp_path, vectors):
+        np.savez(tmp_path / "packed.npz", only=np.packbits(vectors, axis=1))
+        (tmp_path / "packed.vocab.txt").write_text("".join(f"pixel{number}\n" for number in range(13)))
+        np.savez(tmp_path / "plain.npz", only=vectors.astype(bool))
+        np.save(tmp_path / "plain.npy", vectors.astype(float))
+        for name, width in (("packed.npz", 13), ("plain.npz", None), ("plain.npy", None)):
+            assert detect_format(tmp_path / name) == "bits"
+            assert np.array_equal(read_bits(tmp_path / name, width=width).counts.toarray(), vectors)
+
+    def test_labels_beside_the_array_are_kept(self, tmp_path, vectors):
+        np.savez(tmp_path / "a.npz", train=vectors, test=vectors[:2], train_labels=np.arange(20))
+        assert read_bits(tmp_path / "a.npz", "train").labels == tuple(map(str, range(20)))
+        assert read_bits(tmp_path / "a.npz", "test").labels is None
+
+    def test_a_sparse_matrix_stays_a_sparse_matrix(self, tmp_path, vectors):
+        save_npz(tmp_path / "counts.npz", csr_array(vectors))
+        assert detect_format(tmp_path / "counts.npz") == "npz"
+
+    @pytest.mark.parametrize(
+        ("arrays", "options", "complaint"),
+        [
+            ({"a": np.eye(2), "b": np.eye(2)}, [], "2 tables (a, b). Choose one with --array"),
+            ({"a": np.eye(2), "b": np.eye(2)}, ["--array", "c"], "no array 'c'. It has a, b"),
+            ({"a": np.array([[0, 3]])}, [], "other numbers than zeros and ones"),
+            ({"a": np.zeros(4)}, [], "has 0 tables"),
+            ({"a": np.zeros(4)}, ["--array", "a"], "rows of a table"),
+        ],
+    )
+    def test_what_is_no_table_of_bits_is_refused(self, tmp_path, arrays, options, complaint):
+        np.savez(tmp_path / "bits.npz", **arrays)
+        out = tmp_path / "model"
+        done = CliRunner().invoke(main, ["fit", str(tmp_path / "bits.npz"), *options, "--out", str(out)])
+        assert done.exit_code == 1
+        assert complaint in done.stderr
+        assert not out.exists()
+
+    def test_a_damaged_file_is_told_in_a_sentence(self, tmp_path):
+        (tmp_path / "bits.npy").write_bytes(b"nothing of the kind")
+        with pytest.raises(CorpusError, match=r"not an array as numpy\.save"):
+            read_bits(tmp_path / "bits.npy")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images of 4 by 4 pixels, each one bright row or one bright column, and a model of them."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    images = np.zeros((300, 4, 4), dtype=np.uint8)
+    for image in images:
+        place = rng.integers(0, 4)
+        image[(place, slice(None)) if rng.random() < 0.5 else (slice(None), place)] = 1
+    flat = images.reshape(300, 16)
+    np.savez(folder / "images.npz", train=np.packbits(flat[:250], axis=1), test=flat[250:])
+    arguments = [
+        "--array",
+        "train",
+        "--learning-rate",
+        "0.03",
+        "--units",
+        "8,3",
+        "--epochs",
+        "40",
+        "--recognition-hidden",
+        "12",
+        "--batch-size",
+        "25",
+    ]
+    made = CliRunner().invoke(main, ["fit", str(folder / "images.npz"), *arguments, "--out", str(folder / "m")])
+    assert made.exit_code == 0, made.stderr
+    assert "nats a vector" in made.stdout
+    return folder
+
+
+class TestCommands:
+    def test_the_likelihood_is_in_nats_a_vector(self, folder):
+        arguments = ["perplexity", str(folder / "m"), str(folder / "images.npz"), "--array", "test"]
+        found = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+        assert found["negative_log_likelihood"] < found["negative_log_likelihood_of_independent_bits"]
+        told = CliRunner().invoke(main, arguments).stdout
+        assert f"{found['negative_log_likelihood']:.2f} nats a vector" in told
+        assert "50 vectors of 16 bits" in told
+
+    def test_a_model_comes_back_as_it_was(self, folder):
+        model = DocNVIL.load(folder / "m")
+        assert model.model_.config.recognition_hidden == (12,)
+        assert model.recipe == "binary"
+        assert model.model_.recognition.first.linear.mean.sum() > 0
+
+    def test_samples_and_filters_are_pictures(self, folder):
+        out = folder / "pictures"
+        arguments = ["draw", str(folder / "m"), "--out", str(out), "--samples", "9"]
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+        assert {place.name for place in out.iterdir()} == {"samples.png", "filters.png"}
+        before = (out / "samples.png").read_bytes()
+        again = CliRunner().invoke(main, arguments)
+        assert again.exit_code == 1
+        assert "--force" in again.stderr
+        assert CliRunner().invoke(main, [*arguments, "--force"]).exit_code == 0
+        assert (out / "samples.png").read_bytes() == before  # one seed, one picture
+
+    @pytest.mark.parametrize(
+        ("options", "code", "complaint"),
+        [(["--shape", "3x5"], 1, "3 by 5 pixels are not the 16"), (["--shape", "wide"], 2, "28x28")],
+    )
+    def test_impossible_shapes_are_refused(self, folder, options, code, complaint):
+        done = CliRunner().invoke(main, ["draw", str(folder / "m"), "--out", str(folder / "none"), *options])
+        assert done.exit_code == code
+        assert complaint in done.stderr
+        assert not (folder / "none").exists()
+
+
+def test_a_png_holds_the_pixels():
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    data = png(grey)
+    start = data.index(b"IDAT")
+    length = int.from_bytes(data[start - 4 : start], "big")
+    lines = np.frombuffer(zlib.decompress(data[start + 4 : start + 4 + length]), np.uint8).reshape(3, 5)
+    assert not lines[:, 0].any()
+    assert np.array_equal(lines[:, 1:], grey)
+
+
+def test_a_sheet_shows_every_image_in_its_place():
+    page = sheet(np.array([[0.0, 1.0], [0.5, 2.0]]), (1, 2), columns=2)
+    assert page.shape == (6, 14)
+    assert page[2, 2:6].tolist() == [0, 0, 255, 255]
+    assert page[3, 8:12].tolist() == [128, 128, 255, 255]
+    assert filters(np.zeros((1, 3))).tolist() == [[0.5, 0.5, 0.5]]
+
+
+def test_deterministic_layers_change_what_recognition_can_say():
+    """An exclusive or of two bits is no logistic regression; with a hidden layer q follows it."""
+    network = random_network(2, (1,), observation="bernoulli", recognition_hidden=(4,))
+    vectors = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=torch.float64)
+    wanted = torch.tensor([[0.0], [1.0], [1.0], [0.0]], dtype=torch.float64)
+    optimizer = torch.optim.Adam(network.recognition.parameters(), lr=0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (-network.recognition.first(sparse(vectors)).log_prob(wanted).sum()).backward()
+        optimizer.step()
+    assert torch.allclose(network.recognition.first(sparse(vectors)).mean, wanted, atol=0.05)
