@@ -79,7 +79,7 @@ RECIPES: dict[str, Recipe] = {
             "batch_size": 100,
             "n_samples": 5,
             "optimizer": "adam",
-            "learning_rate": 0.005,
+            "learning_rate": 0.01,
             "schedule": "cosine",
             "start": "random",
             "l1": 0.0,
