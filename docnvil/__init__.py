@@ -14,10 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from docnvil.comparison import compare
     from docnvil.errors import DocnvilError
     from docnvil.estimator import DocNVIL
     from docnvil.evaluation.coherence import diversity, npmi
     from docnvil.evaluation.perplexity import Perplexity, unigram_perplexity
+    from docnvil.peers import adapt
     from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
     from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents
     from docnvil.text.documents import Document, SourceOptions, read_documents
@@ -36,8 +38,10 @@ _HOMES = {
     "SourceOptions": "text.documents",
     "TokenRules": "text.tokens",
     "Vocabulary": "text.vocabulary",
+    "adapt": "peers",
     "align": "text.counts",
     "build_vocabulary": "text.vocabulary",
+    "compare": "comparison",
     "count_words": "text.counts",
     "diversity": "evaluation.coherence",
     "load_matrix": "text.corpus",

@@ -54,6 +54,11 @@ def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) ->
     _write(path, ["unit", "share", "information", "dead", "words"], rows)
 
 
+def write_records(path: Path, records: Sequence[Mapping[str, object]]) -> None:
+    """Write a row a record, all with the fields of the first; what is None is left empty."""
+    _write(path, list(records[0]), (record.values() for record in records))
+
+
 def words_of(topic: Topic, vocabulary: Vocabulary) -> list[str]:
     """Return a unit's words, best first."""
     return [vocabulary[word] for word in topic.words]

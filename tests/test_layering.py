@@ -26,6 +26,8 @@ STOREYS = {
     "tables": 4.5,
     "checkpoint": 5,
     "estimator": 6,
+    "peers": 6.2,
+    "comparison": 6.4,
     "report": 6.5,
     "commands": 7,
     "__main__": 8,

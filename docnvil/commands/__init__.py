@@ -20,6 +20,7 @@ COMMANDS = {
     "topics": "Show what each unit of a model stands for, in words.",
     "perplexity": "Say how well a model explains documents it has not seen.",
     "completion": "Say how well a model completes documents.",
+    "compare": "Set docnvil beside other people's models, in one table.",
     "embed": "Write a latent code for every document.",
     "report": "Draw a page about a model.",
     "draw": "Draw what a model of images dreams, and what its units see.",

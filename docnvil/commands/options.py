@@ -164,6 +164,19 @@ def load_for_model(
     )
 
 
+def load_beside(source: Path, options: Mapping[str, Any], matrix: "DocumentTermMatrix") -> "DocumentTermMatrix":
+    """Read a corpus by the rules and the words of another."""
+    from docnvil.text.corpus import load_matrix
+
+    return load_matrix(
+        source,
+        _source(options),
+        rules=matrix.rules,
+        vocabulary=matrix.vocabulary,
+        vocabulary_path=options["vocabulary"],
+    )
+
+
 def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
     """Refuse options about words that were given for counts, which have their words already."""
     from docnvil.text.documents import TEXT_FORMATS, detect_format
