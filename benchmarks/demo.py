@@ -17,7 +17,7 @@ from scipy.sparse import csr_array, vstack
 sys.path.insert(0, str(Path(__file__).parent))
 
 from common import ROOT, Done, docnvil, keep, run
-from peers import scikit_learn_lda
+from peers import fitted
 
 from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.folders import replace_file
@@ -49,7 +49,7 @@ def main(out: Path, keep_results: bool) -> None:
     docnvil("report", "model", *title, "--out", "report.html", "--overview", "overview.svg", **here)
 
     train, test = (read_corpus(out / "corpus" / part).counts for part in ("train", "test"))
-    lda = scikit_learn_lda(train, UNITS, seed=0)
+    lda = fitted("sklearn-lda", train, UNITS, seed=0)
     reference = csr_array(vstack([train, test], format="csr"))
     ours = docnvil(
         "topics", "model", "--coherence", "corpus/train", "--coherence", "corpus/test", "--json", cwd=out
@@ -59,7 +59,7 @@ def main(out: Path, keep_results: bool) -> None:
     click.echo(f"{'docnvil':32s}{ours['npmi']:6.3f}  {ours['diversity']:9.3f}  {fit.seconds:14.0f}")
     peers = {}
     for ranking in ("by probability", "by relevance"):
-        words = lda.words(ranking)
+        words = lda.model.words(ranking=ranking)
         peers[ranking] = {"npmi": float(np.mean(npmi(words, reference))), "diversity": diversity(words)}
         of_lda = peers[ranking]
         click.echo(

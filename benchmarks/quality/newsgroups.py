@@ -7,7 +7,6 @@ Everything of ours goes through the commands, as a user runs them. The test set 
 
 import sys
 import tempfile
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -21,10 +20,11 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import docnvil, keep, shared_data
-from peers import FittedTopics, clusters_alone, scikit_learn_lda, tomotopy_lda
+from peers import FittedTopics, clusters_alone, fitted
 
 from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.evaluation.completion import complete
+from docnvil.peers import PEERS
 
 COMMAND = "python benchmarks/quality/newsgroups.py"
 RECIPES = ("default", "best")
@@ -67,15 +67,15 @@ def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: in
         }
 
 
-def peer(fitted: FittedTopics, reference: csr_array, parts: tuple[Path, Path]) -> dict[str, Any]:
-    lists = {ranking: fitted.words(ranking) for ranking in RANKINGS}
+def peer(topics: FittedTopics, reference: csr_array, parts: tuple[Path, Path]) -> dict[str, Any]:
+    lists = {ranking: topics.model.words(ranking=ranking) for ranking in RANKINGS}
     completed = {}
-    if fitted.mixture:
-        found = complete(fitted.predict, *(csr_array(load_npz(path)) for path in parts))
+    if topics.reads:
+        found = complete(topics.model.predict, *(csr_array(load_npz(path)) for path in parts))
         completed["completion_per_word"] = found.perplexity_per_word
         completed["completion_per_document"] = found.perplexity_per_document
     return {
-        "fit_wall_seconds": round(fitted.seconds, 1),
+        "fit_wall_seconds": round(topics.seconds, 1),
         **completed,
         **{
             ranking: {"npmi": float(np.mean(npmi(words, reference))), "diversity": diversity(words)}
@@ -110,10 +110,10 @@ def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds
     reference = csr_array(vstack([counts, held_out], format="csr"))
     peers = {
         "the clusters that units start at": peer(clusters_alone(counts, units, 0), reference, parts),
-        "scikit-learn LDA": peer(scikit_learn_lda(counts, units, 0), reference, parts),
+        "scikit-learn LDA": peer(fitted("sklearn-lda", counts, units, 0), reference, parts),
     }
-    if find_spec("tomotopy"):
-        peers["tomotopy LDA, 1000 iterations"] = peer(tomotopy_lda(counts, units, 0), reference, parts)
+    if PEERS["tomotopy-lda"].installed:
+        peers["tomotopy LDA, 1000 iterations"] = peer(fitted("tomotopy-lda", counts, units, 0), reference, parts)
     for name, figures in peers.items():
         told = ", ".join(f"{r} {figures[r]['npmi']:.3f} / {figures[r]['diversity']:.3f}" for r in RANKINGS)
         if "completion_per_word" in figures:
