@@ -1,0 +1,198 @@
+"""docnvil, topic models of other packages and neural rivals on three corpora: completion, words, bounds, seconds.
+
+    python benchmarks/quality/rivals.py             writes benchmarks/results/rivals.json, a row at a time
+
+A row is one model on one corpus with one seed. Rows that the file has are not measured again, so that a run which was
+stopped goes on where it was; `--again` starts afresh. Settings of the rivals are chosen on training documents alone.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from scipy.io import loadmat
+from scipy.sparse import csr_array, vstack
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import RESULTS, keep, shared_data
+from rivals.gaussian import SAMPLES_OF_BOUND, SAMPLES_OF_PREDICTION, RivalTopics, bounds
+from rivals.training import RIVALS, choose, train, tried_settings
+
+from docnvil.comparison import compare, judge
+from docnvil.evaluation.completion import split_words
+from docnvil.evaluation.perplexity import summarise
+from docnvil.machine import machine
+from docnvil.text.corpus import load_matrix
+from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
+from docnvil.text.documents import Document, read_documents
+
+COMMAND = "python benchmarks/quality/rivals.py"
+MODELS = ("docnvil", "docnvil-best", "sklearn-lda", "gensim-lda", "tomotopy-lda", "sklearn-nmf")
+SEEDS = {"ng20_sh2009": 3, "kos": 1, "ng20_raw": 1}
+SHARE = 0.2  # of a test document's words to hide, where no split comes with the corpus
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents to learn from, and the two parts of those to judge by, `[N, V]` each."""
+
+    train: DocumentTermMatrix
+    observed: csr_array
+    hidden: csr_array
+
+    def first(self, documents: int | None) -> "Corpus":
+        """Return as many of the training documents, and as many of the test documents; all if None."""
+        some = slice(documents)
+        return Corpus(self.train.select(some), self.observed[some], self.hidden[some])
+
+
+def ng20_sh2009() -> Corpus:
+    """Read 20 Newsgroups as the papers prepared it; the split of the test documents' words comes with it."""
+    matrices = loadmat(shared_data("ng20_sh2009/20news_data.mat"))
+    parts = (csr_array(matrices[name].T).astype(np.int32) for name in ("wordsHeldout", "wordsTest"))
+    return Corpus(load_matrix(shared_data("ng20_sh2009/train.npz")), *parts)
+
+
+def kos() -> Corpus:
+    """Read the Daily Kos; a tenth of the entries is drawn to judge by."""
+    train, test = split_documents(load_matrix(shared_data("kos/docword.kos.txt.gz")), 0.1, np.random.default_rng(0))
+    return Corpus(train, *split_words(test.counts, SHARE, np.random.default_rng(0)))
+
+
+def ng20_raw() -> Corpus:
+    """Read raw posts with their headers, split by date; words are chosen by the training posts."""
+
+    def posts(split: str) -> Iterator[Document]:
+        documents = read_documents(shared_data("ng20_raw/ng20_bydate.jsonl.gz"))
+        return (document for document in documents if document.metadata["split"] == split)
+
+    train = count_words(posts("train"))
+    test = count_words(posts("test"), vocabulary=train.vocabulary)
+    return Corpus(train, *split_words(test.counts, SHARE, np.random.default_rng(0)))
+
+
+CORPORA: dict[str, Callable[[], Corpus]] = {"ng20_sh2009": ng20_sh2009, "kos": kos, "ng20_raw": ng20_raw}
+
+
+def rival(name: str, corpus: Corpus, units: int, seed: int, epochs: int, chosen: dict | None) -> dict[str, Any]:
+    """Train a rival, with settings chosen before or to be chosen now, and measure what the table shows.
+
+    Arguments:
+        name: of `RIVALS`. epochs: at most. chosen: settings, or None to try them out on the training documents.
+    """
+    counts = corpus.train.counts
+    tried = []
+    if chosen is None:
+        best, tried = choose(name, counts, units, seed, epochs)
+    else:
+        best = train(name, counts, units, seed, chosen, epochs)
+    test = csr_array(corpus.observed + corpus.hidden)
+    ours = summarise(bounds(best.model, test), bound="elbo", n_samples=SAMPLES_OF_BOUND)
+    tighter = summarise(
+        bounds(best.model, test, n_samples=SAMPLES_OF_PREDICTION, tighter=True),
+        bound="importance",
+        n_samples=SAMPLES_OF_PREDICTION,
+    )
+    topics = RivalTopics(best.model, seed)
+    reference = csr_array(vstack([counts, test], format="csr"))
+    return {
+        "settings": dict(best.settings),
+        "epoch": best.epoch,
+        "epochs": best.epochs,
+        "tried": tried_settings(tried),
+        "bound_per_document": ours.perplexity_per_document,
+        "bound_per_word": ours.perplexity_per_word,
+        "importance_weighted_per_document": tighter.perplexity_per_document,
+        "importance_weighted_per_word": tighter.perplexity_per_word,
+        **judge(topics, corpus.observed, corpus.hidden, reference, topics.words()),
+        "training_seconds": best.seconds,
+        "choosing_seconds": sum(each.seconds for each in tried),
+    }
+
+
+@click.command()
+@click.option("--corpora", default=",".join(CORPORA), show_default=True, help="Which, with commas.")
+@click.option("--models", default=",".join((*RIVALS, *MODELS)), show_default=True, help="Which, with commas.")
+@click.option("--units", default=50, show_default=True)
+@click.option("--epochs", default=200, show_default=True, help="Of a rival, at most.")
+@click.option("--documents", type=int, help="Take only so many, to try this out.")
+@click.option("--threads", default=1, show_default=True, help="Of every model.")
+@click.option("--out", default="rivals", show_default=True, help="The name of the file in benchmarks/results.")
+@click.option("--again", is_flag=True, help="Measure everything again.")
+def main(
+    corpora: str,
+    models: str,
+    units: int,
+    epochs: int,
+    documents: int | None,
+    threads: int,
+    out: str,
+    again: bool,
+) -> None:
+    torch.set_num_threads(threads)
+    told = {"units": units, "threads": threads, "epochs": epochs, "documents": documents}
+    rows = [] if again else _kept(out, told)
+    for name in corpora.split(","):
+        corpus = CORPORA[name]().first(documents)
+        for seed in range(SEEDS[name]):
+            done = {row["model"] for row in rows if (row["corpus"], row["seed"]) == (name, seed)}
+            wanted = [model for model in models.split(",") if model not in done]
+            for model in filter(RIVALS.__contains__, wanted):
+                figures = rival(model, corpus, units, seed, epochs, _chosen(rows, name, model))
+                _add(rows, {"corpus": name, "model": model, "seed": seed, **figures}, out, told)
+            others = [model for model in wanted if model not in RIVALS]
+            compared = compare(
+                others, corpus.train, corpus.observed, corpus.hidden, n_components=units, seed=seed, threads=threads
+            )
+            for row in compared if others else ():
+                if row.model not in done:
+                    _add(rows, {"corpus": name, "seed": seed, **asdict(row)}, out, told)
+
+
+def _add(rows: list[dict[str, Any]], row: dict[str, Any], out: str, told: dict[str, Any]) -> None:
+    """Take up a row, keep all there are, and say what it holds."""
+    rows.append({**row, "machine": machine()})
+    keep(out, COMMAND, {**told, "rows": rows})
+    click.echo(_line(row))
+
+
+def _kept(out: str, told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows measured so far, with the same settings."""
+    path = RESULTS / f"{out}.json"
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if {name: found[name] for name in told} != told:
+        raise click.ClickException(f"{path} was measured with other settings. Pass --again, or choose another --out.")
+    return found["rows"]
+
+
+def _chosen(rows: list[dict[str, Any]], corpus: str, model: str) -> dict[str, float] | None:
+    """Return what validation chose for the first seed, for the other seeds to use."""
+    return next((row["settings"] for row in rows if (row["corpus"], row["model"]) == (corpus, model)), None)
+
+
+def _line(row: dict[str, Any]) -> str:
+    told = f"{row['corpus']}, {row['model']}, seed {row['seed']}: "
+    if row.get("gap"):
+        return told + row["gap"]
+    told += f"completion {row['completion_per_word']:.1f} per word, {row['completion_per_document']:.1f} per document"
+    if row["npmi"] is not None:
+        told += f"; NPMI {row['npmi']:.3f}, diversity {row['diversity']:.3f}, {row['topics']} topics"
+    if "bound_per_document" in row:
+        told += (
+            f"; bound {row['bound_per_document']:.1f} per document, {row['bound_per_word']:.1f} per word,"
+            f" importance-weighted {row['importance_weighted_per_document']:.1f} per document"
+        )
+    return f"{told}; {row['training_seconds']:.0f} s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The neural rivals of the benchmarks: their bounds are bounds, and their predictions are distributions."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from docnvil.errors import VocabularyError
+from docnvil.evaluation.completion import complete
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from rivals.gaussian import RivalTopics, bounds
+from rivals.nvdm import NVDM
+from rivals.training import CHOICES, RIVALS, choose, train
+
+
+def small(name: str, n_topics: int, n_words: int = 6) -> torch.nn.Module:
+    """A rival with weights of some size, ready to evaluate."""
+    model = RIVALS[name](n_words, n_topics, torch.ones(n_words), torch.Generator().manual_seed(1)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+    return model
+
+
+@pytest.fixture
+def documents() -> csr_array:
+    counts = np.random.default_rng(0).poisson(1.0, size=(7, 6))
+    counts[3] = 0
+    return csr_array(counts)
+
+
+def test_bounds_stay_below_the_likelihood_and_reach_it(documents):
+    """One dimension of code can be integrated by a sum over a fine grid."""
+    model = small("NVDM", 1)
+    grid = torch.linspace(-8, 8, 4001)[:, None]
+    with torch.no_grad():
+        log_words = torch.log_softmax(model.logits(grid), -1).double()  # [grid, V]
+    log_p = torch.from_numpy(documents.toarray()).double() @ log_words.T + model.prior.log_prob(grid[:, 0]).double()
+    exact = (torch.logsumexp(log_p, 1) + np.log(16 / 4000)).numpy() * (documents.sum(axis=1) > 0)
+    bound = bounds(model, documents, n_samples=2000)
+    tighter = bounds(model, documents, n_samples=50_000, tighter=True)
+    assert (bound.log_likelihood <= exact + 0.02).all()
+    assert tighter.log_likelihood == pytest.approx(exact, abs=0.05)
+    assert bound.log_likelihood == pytest.approx(bound.reconstruction - bound.kl)
+    assert bound.log_likelihood[3] == 0
+    assert bound.lengths.tolist() == documents.sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_predictions_are_distributions_and_repeat(name, documents):
+    topics = RivalTopics(small(name, 3), seed=2)
+    predicted = topics.predict(documents)
+    assert predicted.shape == (7, 6)
+    assert predicted.sum(1) == pytest.approx(1)
+    assert np.array_equal(predicted, topics.predict(documents))
+    assert topics.topics.sum(1) == pytest.approx(1)
+    assert topics.encode(documents).shape == (7, 3)
+    assert len(topics.words(4)) == 3
+    with pytest.raises(VocabularyError, match="5 columns and the rival 6 words"):
+        topics.predict(documents[:, :5])
+
+
+def test_a_posterior_that_is_the_prior_costs_nothing(documents):
+    model = small("NVDM", 2)
+    for layer in (model.mean, model.log_variance):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    assert bounds(model, documents).kl == pytest.approx(0)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_subjects_are_learned_and_a_seed_is_enough(name, block_counts):
+    counts = csr_array(block_counts)
+    settings = {"learning_rate": 0.02, "dropout": 0.0}
+    trained = train(name, counts, 4, 0, settings, most_epochs=30)
+    found = complete(RivalTopics(trained.model).predict, counts, counts)
+    assert found.perplexity_per_word < 10  # 5 is the best there is, 15 knows nothing
+    brief = [train(name, counts, 4, 0, settings, most_epochs=2).validation_bound for _ in range(2)]
+    assert brief[0] == brief[1]
+
+
+def test_validation_chooses_the_settings(block_counts):
+    best, tried = choose("ProdLDA", csr_array(block_counts), 4, 0, most_epochs=2)
+    assert [each.settings for each in tried] == list(CHOICES["ProdLDA"])
+    assert best.validation_bound == max(each.validation_bound for each in tried)
+
+
+def test_nvdm_starts_at_the_frequencies_of_words():
+    frequencies = torch.tensor([3.0, 1.0, 0.0])
+    model = NVDM(3, 2, frequencies, torch.Generator().manual_seed(0))
+    start = torch.softmax(model.logits(torch.zeros(2)), -1)
+    assert start.tolist() == pytest.approx([0.75, 0.25, 0.0], abs=0.01)
