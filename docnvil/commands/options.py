@@ -152,28 +152,26 @@ def load_for_model(
     source: Path, options: Mapping[str, Any], model: "DocNVIL", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
     """Read a corpus as a trained model reads it, by the rules and vocabulary it carries."""
-    from docnvil.text.corpus import load_matrix
-
-    return load_matrix(
-        source,
-        _source(options),
-        rules=model.rules_,
-        vocabulary=model.vocabulary_,
-        vocabulary_path=options["vocabulary"],
-        may_be_empty=may_be_empty,
-    )
+    return _load_by(source, options, model.rules_, model.vocabulary_, may_be_empty=may_be_empty)
 
 
 def load_beside(source: Path, options: Mapping[str, Any], matrix: "DocumentTermMatrix") -> "DocumentTermMatrix":
     """Read a corpus by the rules and the words of another."""
+    return _load_by(source, options, matrix.rules, matrix.vocabulary)
+
+
+def _load_by(
+    source: Path, options: Mapping[str, Any], rules: Any, vocabulary: Any, *, may_be_empty: bool = False
+) -> "DocumentTermMatrix":
     from docnvil.text.corpus import load_matrix
 
     return load_matrix(
         source,
         _source(options),
-        rules=matrix.rules,
-        vocabulary=matrix.vocabulary,
+        rules=rules,
+        vocabulary=vocabulary,
         vocabulary_path=options["vocabulary"],
+        may_be_empty=may_be_empty,
     )
 
 
