@@ -37,7 +37,11 @@ from docnvil.text.corpus import read_corpus, write_corpus
 from docnvil.text.counts import DocumentTermMatrix
 
 UNIGRAM = "word frequencies"
-OURS = {("docnvil" if name == "default" else f"docnvil-{name}"): name for name in RECIPES}
+OURS = {  # the recipes for counts of words
+    ("docnvil" if name == "default" else f"docnvil-{name}"): name
+    for name, recipe in RECIPES.items()
+    if recipe.model.get("observation", "softmax") in ("softmax", "dirichlet-multinomial")
+}
 SAMPLES = 100  # of a belief network, for each prediction
 WORDS = 10  # of a topic, for NPMI and diversity
 
