@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from text_data import anything, as_dicts, assert_same, documents, matrices
 
 from docnvil.errors import (
@@ -22,6 +23,7 @@ from docnvil.text.documents import SourceOptions
 from docnvil.text.formats import write_counts
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.text.writing import writing_corpus
 
 MATRIX = DocumentTermMatrix(
     [[2, 0, 1], [0, 0, 0], [0, 3, 0]],
@@ -233,3 +235,28 @@ class TestLoadMatrix:
         matrix = count_words(documents("cat mouse", "cat", ""), size=None, min_df=1, max_df=1.0)
         write_corpus(matrix, tmp_path / "corpus")
         assert_same(load_matrix(tmp_path / "corpus", AUTO), matrix)
+
+
+def test_a_corpus_written_in_pieces_is_the_corpus_written_at_once(tmp_path):
+    counts = np.random.default_rng(0).integers(0, 2, (30, 4))
+    ids, labels = tuple(map(str, range(30))), tuple("abc" * 10)
+    matrix = DocumentTermMatrix(counts, Vocabulary("wxyz"), ids, {"id": labels})
+    write_corpus(matrix, tmp_path / "whole")
+    with writing_corpus(tmp_path / "pieces", matrix.vocabulary, columns=("id",)) as corpus:
+        for rows in (slice(0, 0), slice(0, 7), slice(7, 8), slice(8, 30)):
+            corpus.append(matrix.counts[rows], ids[rows], {"id": labels[rows]})
+    np.save(tmp_path / "counts.npy", matrix.counts.data)
+    assert (tmp_path / "whole" / "counts.npy").read_bytes() == (tmp_path / "counts.npy").read_bytes()
+    for file in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "pieces" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_corpus_whose_writing_fails_is_not_there(tmp_path):
+    def stopped():
+        with writing_corpus(tmp_path / "pieces", Vocabulary("wxyz")) as corpus:
+            corpus.append(csr_array((2, 4), dtype=np.int32), ("a", "b"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert not list(tmp_path.iterdir())

@@ -21,6 +21,7 @@ STOREYS = {
     "clusters": 2,
     "evaluation": 3,
     "codes": 3.5,
+    "sampling": 3.5,
     "topics": 3.7,
     "training": 4,
     "tables": 4.5,

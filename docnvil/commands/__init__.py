@@ -22,6 +22,7 @@ COMMANDS = {
     "completion": "Say how well a model completes documents.",
     "compare": "Set docnvil beside other people's models, in one table.",
     "embed": "Write a latent code for every document.",
+    "sample": "Draw a corpus from a model.",
     "report": "Draw a page about a model.",
     "draw": "Draw what a model of images dreams, and what its units see.",
     "corpus": "Turn documents into a prepared corpus.",

@@ -143,17 +143,8 @@ class Words:
     @torch.no_grad()
     def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
         """Draw a document of each of the given lengths, `[B]` int64, for codes `[1, B, K]`."""
-        cumulative = self.mean.double().cumsum(-1)[0]  # [B, V]
-        n_documents, n_words = cumulative.shape
-        longest = int(lengths.max()) if n_documents else 0
-        drawn = uniform((1, n_documents, longest), generator, like=cumulative)[0]  # [B, L]
-        words = torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_(max=n_words - 1)
-        kept = torch.arange(longest, device=lengths.device) < lengths[:, None]
-        places = (words + n_words * torch.arange(n_documents, device=lengths.device)[:, None])[kept]
-        places, counts = places.unique(return_counts=True)
-        rows = torch.div(places, n_words, rounding_mode="floor")
-        offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
-        return SparseCounts(places % n_words, counts.to(self.weight.dtype), offsets, n_words)
+        words = _independent_words(self.mean, lengths, generator)
+        return _counted(words, lengths, self.weight)
 
     def predict(self, counts: SparseCounts) -> Tensor:
         """Return the probability of each next word, whatever the document's words before it, `[S, B, V]`."""
@@ -210,6 +201,25 @@ class DirichletMultinomialWords:
         total = self.log_concentration.exp()
         of_lengths = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
         return counts.sum_over_words(of_words) + of_lengths
+
+    @torch.no_grad()
+    def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
+        """Draw a document of each of the given lengths, `[B]` int64, for codes `[1, B, K]`, as the urn fills.
+
+        After n words the next is a fresh one with probability A / (A + n), else it repeats one of those n, any of them
+        as likely as another.
+
+        Source: Blackwell & MacQueen (1973), *Ferguson distributions via Polya urn schemes*.
+        """
+        words = _independent_words(self.mean, lengths, generator)  # [B, L], those that would be fresh
+        before = torch.arange(words.shape[1], device=words.device)  # n
+        total = self.log_concentration.detach().double().exp()
+        ball = uniform((1, *words.shape), generator, like=total)[0] * (total + before)
+        source = torch.where(ball < total, before, (ball - total).long().minimum(before - 1))  # [B, L]
+        # A repeated word may repeat a repeated one; each round doubles how far back it has been followed.
+        for _ in range(words.shape[1].bit_length()):
+            source = source.gather(1, source)
+        return _counted(words.gather(1, source), lengths, self.weight)
 
     def predict(self, counts: SparseCounts) -> Tensor:
         """Return the probability of each next word after those of the document, (a_w + x_w) / (A + L), `[S, B, V]`."""
@@ -271,6 +281,27 @@ class Bits:
         common = counts.sum_over_words((counts.values * heard)[None])  # [1, B]
         chosen = (self.codes * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
         return chosen - bits_normaliser(self.codes, self.weight, bias)
+
+
+def _independent_words(mean: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
+    """Draw the words of documents one by one from probabilities `[1, B, V]`, as far as the longest goes, `[B, L]`."""
+    cumulative = mean.double().cumsum(-1)[0]  # [B, V]
+    n_documents, n_words = cumulative.shape
+    longest = int(lengths.max()) if n_documents else 0
+    drawn = uniform((1, n_documents, longest), generator, like=cumulative)[0]  # [B, L]
+    return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_(max=n_words - 1)
+
+
+def _counted(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
+    """Count the words `[B, L]` of documents as far as their lengths go; `weight` `[V, K]` says of what type."""
+    n_documents, longest = words.shape
+    n_words = len(weight)
+    kept = torch.arange(longest, device=words.device) < lengths[:, None]
+    places = (words + n_words * torch.arange(n_documents, device=words.device)[:, None])[kept]
+    places, counts = places.unique(return_counts=True)
+    rows = torch.div(places, n_words, rounding_mode="floor")
+    offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
+    return SparseCounts(places % n_words, counts.to(weight.dtype), offsets, n_words)
 
 
 def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -18,17 +18,16 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-import docnvil
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, DocnvilError, VocabularyError
-from docnvil.folders import verify_folder, write_json, writing_folder
+from docnvil.folders import verify_folder
 from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents, split_rows
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.formats import read_counts
 from docnvil.text.rows import LONGEST_FIELD
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.text.writing import FORMAT_VERSION, writing_corpus
 
-FORMAT_VERSION = 1
 _DEFAULTS = SourceOptions()
 
 
@@ -50,13 +49,12 @@ def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = 
     ...     read_corpus(Path(folder, "pets")).counts.toarray().tolist()
     [[2, 0], [0, 0]]
     """
-    with writing_folder(Path(path), kind="corpus", force=force) as folder:
-        write_json(folder / "corpus.json", _description(matrix))
-        matrix.vocabulary.save(folder / "vocabulary.txt")
-        _write_documents(matrix, folder / "documents.csv")
-        np.save(folder / "indptr.npy", matrix.counts.indptr.astype(np.int64))
-        np.save(folder / "indices.npy", matrix.counts.indices.astype(np.int32))
-        np.save(folder / "counts.npy", matrix.counts.data)
+    columns = tuple(matrix.metadata)
+    kind = matrix.counts.dtype
+    with writing_corpus(
+        Path(path), matrix.vocabulary, matrix.rules, columns=columns, dtype=kind, force=force
+    ) as corpus:
+        corpus.append(matrix.counts, matrix.ids, matrix.metadata)
 
 
 def read_corpus(path: str | Path) -> DocumentTermMatrix:
@@ -234,33 +232,17 @@ def _fitted(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Path) -> D
     return align(matrix, vocabulary)
 
 
-def _description(matrix: DocumentTermMatrix) -> dict[str, Any]:
-    return {
-        "format_version": FORMAT_VERSION,
-        "docnvil": docnvil.__version__,
-        "documents": matrix.n_documents,
-        "words": matrix.n_words,
-        "tokens": matrix.n_tokens,
-        "empty_documents": int(matrix.empty.sum()),
-        "rules": None if matrix.rules is None else matrix.rules.to_json(),
-    }
-
-
-def _write_documents(matrix: DocumentTermMatrix, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        # Columns are told by place, so that metadata may be called "id" too; CRLF makes the writer quote both.
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(["id", *matrix.metadata])
-        writer.writerows(zip(matrix.ids, *matrix.metadata.values(), strict=True))
-
-
 def _read_documents_table(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         _, *names = next(reader)
-        columns = list(zip(*reader, strict=True)) or [()] * (len(names) + 1)
-    return columns[0], dict(zip(names, columns[1:], strict=True))
+        columns: list[list[str]] = [[] for _ in range(len(names) + 1)]
+        for row in reader:  # one by one: all rows as lists would weigh several times what the columns do
+            for column, value in zip(columns, row, strict=True):
+                column.append(value)
+    ids, *metadata = map(tuple, columns)
+    return ids, dict(zip(names, metadata, strict=True))
 
 
 def _mapped_counts(path: Path, width: int) -> csr_array:

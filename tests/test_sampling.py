@@ -1,0 +1,112 @@
+"""Documents drawn from a model follow it, and depend on nothing but the seed, their place and their length."""
+
+import json
+import math
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from exact import exact_log_likelihood, random_network, sparse
+from scipy.sparse import csr_array, vstack
+
+from docnvil import sampling
+from docnvil.commands import main
+from docnvil.estimator import DocNVIL
+from docnvil.sampling import sample_documents
+from docnvil.text.corpus import read_corpus, write_corpus
+from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.vocabulary import Vocabulary
+
+WORDS, LENGTH, DOCUMENTS = 3, 3, 60_000
+
+
+def drawn(network, lengths, seed=0) -> csr_array:
+    return csr_array(vstack(list(sample_documents(network, np.asarray(lengths), seed=seed))))
+
+
+@pytest.mark.parametrize(
+    ("units", "settings"),
+    [
+        ((3,), {}),
+        ((2, 2), {}),
+        ((3,), {"prior": "autoregressive"}),
+        ((2,), {"observation": "dirichlet-multinomial"}),
+    ],
+    ids=["sbn", "two layers", "fdarn", "polya"],
+)
+def test_documents_come_as_often_as_the_model_says(units, settings):
+    network = random_network(WORDS, units, **settings)
+    counts = drawn(network, np.full(DOCUMENTS, LENGTH)).toarray()
+    possible = [count for count in product(range(LENGTH + 1), repeat=WORDS) if sum(count) == LENGTH]
+    sequences = [math.factorial(LENGTH) / math.prod(map(math.factorial, count)) for count in possible]
+    of_a_sequence = exact_log_likelihood(network, sparse(torch.tensor(possible, dtype=torch.float64))).exp()
+    expected = of_a_sequence.detach().numpy() * sequences
+    found = [(counts == count).all(1).mean() for count in np.array(possible)]
+    assert expected.sum() == pytest.approx(1)
+    assert found == pytest.approx(expected, abs=5 * 0.5 / math.sqrt(DOCUMENTS))  # five standard errors, at most
+
+
+@pytest.mark.parametrize("observation", ["softmax", "dirichlet-multinomial"])
+def test_batches_change_nothing(monkeypatch, observation):
+    network = random_network(7, (4,), observation=observation)
+    lengths = np.random.default_rng(0).integers(0, 30, 50)
+    whole = drawn(network, lengths)
+    assert whole.sum(axis=1).tolist() == lengths.tolist()
+    monkeypatch.setattr(sampling, "DOCUMENTS_AT_ONCE", 7)
+    monkeypatch.setattr(sampling, "PLACES_IN_FLIGHT", 60)
+    assert (drawn(network, lengths) != whole).nnz == 0
+    assert (drawn(network, lengths[:20]) != whole[:20]).nnz == 0
+    assert (drawn(network, lengths, seed=1) != whole).nnz
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, block_counts) -> Path:
+    """A folder with `model` and `corpus`, whose last document is empty."""
+    folder = tmp_path_factory.mktemp("sampling")
+    matrix = DocumentTermMatrix(
+        np.vstack([block_counts[:30], 3 * block_counts[30:31], 0 * block_counts[:1]]),
+        Vocabulary([f"word-{column}" for column in range(15)]),
+        tuple(map(str, range(32))),
+    )
+    write_corpus(matrix, folder / "corpus")
+    DocNVIL(2, epochs=2, random_state=0).fit(matrix).save(folder / "model")
+    return folder
+
+
+def run(places, *options):
+    arguments = ["sample", places / "model", "--lengths-of", places / "corpus", *options]
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_command_writes_a_corpus_of_real_lengths(places, tmp_path):
+    found = run(places, "--documents", 500, "--out", tmp_path / "drawn", "--json")
+    assert found.exit_code == 0, found.output
+    corpus = read_corpus(tmp_path / "drawn")
+    assert corpus.ids[:2] == ("1", "2")
+    assert corpus.vocabulary.words[3] == "word-3"
+    assert set(corpus.lengths.tolist()) == {20, 60}  # the empty document lends its length to none
+    assert json.loads(found.stdout)["tokens"] == corpus.n_tokens
+    again = run(places, "--documents", 500, "--out", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    for file in (tmp_path / "drawn").iterdir():
+        assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_it_replaces_nothing_unasked(places, tmp_path):
+    (tmp_path / "drawn").mkdir()
+    refused = run(places, "--documents", 5, "--out", tmp_path / "drawn")
+    assert refused.exit_code == 1
+    assert "--force" in refused.stderr
+    assert run(places, "--documents", 5, "--out", tmp_path / "drawn", "--force").exit_code == 0
+
+
+def test_a_corpus_of_strangers_has_no_lengths_to_lend(places, tmp_path):
+    (tmp_path / "strange.txt").write_text("nothing known\n")
+    strange = ["sample", places / "model", "--documents", 5, "--out", tmp_path / "drawn"]
+    found = CliRunner().invoke(main, [*map(str, strange), "--lengths-of", str(tmp_path / "strange.txt")])
+    assert found.exit_code == 1
+    assert "vocabulary" in found.stderr
+    assert not (tmp_path / "drawn").exists()
