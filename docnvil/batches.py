@@ -14,6 +14,7 @@ from torch import Tensor
 
 from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
+from docnvil.text.sparse import Rows, blocks
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -34,7 +35,7 @@ class Batch:
 
 
 def iterate_batches(
-    matrix: csr_array | csr_matrix,
+    matrix: Rows,
     batch_size: int,
     *,
     keys: NDArray[np.int64],
@@ -44,7 +45,7 @@ def iterate_batches(
     """Cut documents into batches, the last one possibly smaller.
 
     Arguments:
-        matrix: `[N, V]` counts, CSR.
+        matrix: `[N, V]` counts, CSR or rows selected of it.
         batch_size: B.
         keys: `[N]`, each document's key for keyed draws.
         like: a tensor whose floating-point type and device the batches get.
@@ -86,7 +87,7 @@ def require_bits(counts: csr_array | csr_matrix) -> None:
         )
 
 
-def content_keys(matrix: csr_array | csr_matrix) -> NDArray[np.int64]:
+def content_keys(matrix: Rows) -> NDArray[np.int64]:
     """Return a key for each document made of its words and counts alone, `[N]`.
 
     Equal documents get equal keys wherever they stand, so that what is drawn for one never depends on its row, its
@@ -97,6 +98,10 @@ def content_keys(matrix: csr_array | csr_matrix) -> NDArray[np.int64]:
         >>> keys[0] == keys[2], keys[0] == keys[1]
         (np.True_, np.False_)
     """
+    return np.concatenate([np.zeros(0, np.int64), *map(_content_keys, blocks(matrix))])
+
+
+def _content_keys(matrix: csr_array) -> NDArray[np.int64]:
     with np.errstate(over="ignore"):  # 64-bit arithmetic that wraps around is the point of a hash
         bits = np.asarray(matrix.data).astype(np.float64).view(np.uint64)
         pairs = _mix(_mix(matrix.indices.astype(np.uint64) + _GOLDEN) ^ _mix(bits))

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file as load_arrays
@@ -29,7 +30,6 @@ from safetensors.torch import load_file
 from safetensors.torch import (
     save as serialise,
 )  # and write by ourselves: a full disk is then told as the system tells it
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from docnvil import __version__
@@ -37,6 +37,7 @@ from docnvil.errors import CheckpointError, DocnvilError
 from docnvil.folders import replacing_file, verify_folder, write_json, writing_folder
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig
 from docnvil.tables import history_csv, read_history, write_topics
+from docnvil.text.sparse import Rows, blocks, row_entries
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import UnitStatistics, topics
@@ -199,7 +200,7 @@ def resume(training: Training, path: Path, fingerprint: str) -> None:
     training.restore(tensors, list(read_history(about["history"])), json.loads(about["epoch_seconds"]))
 
 
-def fingerprint(vocabulary: Vocabulary, *parts: csr_array) -> str:
+def fingerprint(vocabulary: Vocabulary, *parts: Rows) -> str:
     """Return a SHA-256 of words and counts, to tell whether a training goes on with the documents it began with.
 
     Arguments:
@@ -207,9 +208,14 @@ def fingerprint(vocabulary: Vocabulary, *parts: csr_array) -> str:
     """
     digest = hashlib.sha256("\n".join(vocabulary.words).encode())
     for counts in parts:
-        for array in (counts.indptr, counts.indices, counts.data):
-            digest.update(str(array.dtype).encode())
-            digest.update(array.tobytes())
+        types = counts[:0]
+        starts = np.concatenate([[0], row_entries(counts)]).cumsum().astype(types.indptr.dtype)
+        digest.update(str(starts.dtype).encode())
+        digest.update(starts)
+        for name in ("indices", "data"):
+            digest.update(str(getattr(types, name).dtype).encode())
+            for block in blocks(counts):
+                digest.update(np.ascontiguousarray(getattr(block, name)))
     return digest.hexdigest()
 
 

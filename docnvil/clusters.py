@@ -8,16 +8,16 @@ Axes: N documents, V words, K units.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix, diags_array
+from scipy.sparse import csr_array, diags_array
+
+from docnvil.text.sparse import Rows, row_entries
 
 MAX_DOCUMENTS = 20_000  # a sample of this size places fifty clusters as well as all documents would
 ITERATIONS = 10
 PRIOR_TOKENS = 300.0  # of the whole corpus's words added to each cluster, so that small ones claim little
 
 
-def cluster_profiles(
-    counts: csr_array | csr_matrix, n_clusters: int, generator: np.random.Generator
-) -> NDArray[np.float32]:
+def cluster_profiles(counts: Rows, n_clusters: int, generator: np.random.Generator) -> NDArray[np.float32]:
     """Cluster documents and return how each cluster's words differ from the corpus, log p(w | k) / p(w), `[K, V]`.
 
     Spherical k-means on log(1 + x) idf vectors of unit length; a cluster without documents has a row of zeros.
@@ -25,7 +25,7 @@ def cluster_profiles(
     Source: Dhillon & Modha (2001), *Concept decompositions for large sparse text data using clustering*.
 
     Arguments:
-        counts: `[N, V]` CSR; at most 20,000 of the documents are looked at.
+        counts: `[N, V]` CSR, or rows selected of it; at most 20,000 of the documents are looked at.
         n_clusters: K.
         generator: draws those documents, and the first centres among them.
 
@@ -35,7 +35,7 @@ def cluster_profiles(
         >>> sorted(np.sign(profiles).tolist())
         [[-1.0, -1.0, 1.0, 1.0], [1.0, 1.0, -1.0, -1.0]]
     """
-    rows = np.flatnonzero(np.diff(counts.indptr))
+    rows = np.flatnonzero(row_entries(counts))
     if not len(rows):
         return np.zeros((n_clusters, counts.shape[1]), dtype=np.float32)
     if len(rows) > MAX_DOCUMENTS:

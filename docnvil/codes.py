@@ -6,19 +6,19 @@ Axes: S samples, B documents of a batch, N documents, K units.
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix
 
 from docnvil.batches import content_keys, iterate_batches
 from docnvil.evaluation.perplexity import check_width
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.randomness import KeyedGenerator
+from docnvil.text.sparse import Rows, row_entries
 
 PROBABILITIES_IN_FLIGHT = 4_000_000  # of the S B K probabilities, how many are alive at once: 16 MB
 
 
 @torch.no_grad()
 def unit_probabilities(
-    model: BeliefNetwork, counts: csr_array | csr_matrix, *, n_samples: int = 100, seed: int = 0
+    model: BeliefNetwork, counts: Rows, *, n_samples: int = 100, seed: int = 0
 ) -> NDArray[np.float64]:
     """Return q(h_k = 1 | x) for each document and unit, `[N, K]`, all layers side by side from the document upward.
 
@@ -37,15 +37,15 @@ def unit_probabilities(
     exact = len(model.config.units) == 1 and model.config.posterior == "factorial"
     n_samples = 1 if exact else n_samples
     batch_size = max(1, PROBABILITIES_IN_FLIGHT // (n_samples * sum(model.config.units)))
-    parts = []
+    probabilities, start = np.empty((counts.shape[0], sum(model.config.units))), 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
         generator = KeyedGenerator(seed, batch.keys)
         codes = model.recognition.sample(batch.counts, n_samples, generator)
         layers = zip(model.recognition.distributions(batch.counts, codes), codes, strict=True)
         means = [_mean_over_samples(layer.given(code).mean) for layer, code in layers]
-        parts.append(torch.cat(means, dim=1).double().cpu().numpy())
-    probabilities = np.concatenate(parts) if parts else np.zeros((0, sum(model.config.units)))
-    empty = np.diff(counts.indptr) == 0
+        probabilities[start : start + len(batch.counts)] = torch.cat(means, dim=1).double().cpu().numpy()
+        start += len(batch.counts)
+    empty = row_entries(counts) == 0
     if empty.any() and not model.config.is_binary:  # a vector of zeros says as much as any other
         probabilities[empty] = prior_probabilities(model)
     return probabilities

@@ -27,6 +27,7 @@ from docnvil.model.belief_network import ModelConfig
 from docnvil.recipes import recipe as recipe_named
 from docnvil.tables import words_of
 from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.sparse import Rows, SelectedRows, row_sums
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic, topics, unit_statistics
 from docnvil.training import EpochRecord, Training, TrainingConfig, train
@@ -316,7 +317,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Take the best parameters, look once more through the documents, and become a fitted estimator."""
         training = self.training_
         model = training.finish()
-        lengths = counts.sum(axis=1)
+        lengths = row_sums(counts, counts.dtype if counts.dtype.kind == "f" else np.int64)
         self._settle(
             checkpoint.Checkpoint(
                 model=model,
@@ -352,7 +353,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 def _hold_out(
     counts: csr_array, wanted: float | int, seed: int, *, at_most: float, binary: bool
-) -> tuple[csr_array, csr_array]:
+) -> tuple[Rows, Rows]:
     """Split off the documents that choose the best epoch; empty documents teach and judge nothing.
 
     Arguments:
@@ -373,9 +374,10 @@ def _hold_out(
         filled = np.arange(counts.shape[0])
     n_held_out = min(int(wanted) if whole else round(wanted * len(filled)), int(at_most * len(filled)), len(filled) - 1)
     if n_held_out < 1:
-        return counts[filled], counts[filled]
+        return SelectedRows(counts, filled), SelectedRows(counts, filled)
     shuffled = np.random.default_rng([seed, 1]).permutation(filled)
-    return counts[np.sort(shuffled[n_held_out:])], counts[np.sort(shuffled[:n_held_out])]
+    rest, held_out = np.sort(shuffled[n_held_out:]), np.sort(shuffled[:n_held_out])
+    return SelectedRows(counts, rest), SelectedRows(counts, held_out)
 
 
 def _is_integer(value: object) -> bool:

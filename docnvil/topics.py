@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix
 
 from docnvil.codes import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.text.sparse import Rows, column_sums, document_frequencies, row_entries
 
 BATCH_SIZE = 4096
 # Units that fall asleep in training carry weights of no size and less than 0.001 nats; the rarest real subject seen so
@@ -72,7 +72,7 @@ class Topic:
     dead: bool
 
 
-def unit_statistics(model: BeliefNetwork, counts: csr_array | csr_matrix) -> UnitStatistics:
+def unit_statistics(model: BeliefNetwork, counts: Rows) -> UnitStatistics:
     """Go through a corpus once and gather what `topics` needs.
 
     Arguments:
@@ -81,7 +81,7 @@ def unit_statistics(model: BeliefNetwork, counts: csr_array | csr_matrix) -> Uni
     n_units = model.config.units[0]
     documents_on = np.zeros((n_units, counts.shape[1]))
     activity, entropy = np.zeros((2, n_units))
-    filled = np.arange(counts.shape[0]) if model.config.is_binary else np.flatnonzero(np.diff(counts.indptr))
+    filled = np.arange(counts.shape[0]) if model.config.is_binary else np.flatnonzero(row_entries(counts))
     for start in range(0, len(filled), BATCH_SIZE):
         batch = counts[filled[start : start + BATCH_SIZE]]
         on = unit_probabilities(model, batch)[:, :n_units]  # [B, K]
@@ -91,8 +91,8 @@ def unit_statistics(model: BeliefNetwork, counts: csr_array | csr_matrix) -> Uni
     n_documents = max(1, len(filled))
     return UnitStatistics(
         documents_on=documents_on,
-        document_frequency=np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.float64),
-        word_frequency=np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel(),
+        document_frequency=document_frequencies(counts).astype(np.float64),
+        word_frequency=column_sums(counts),
         activity=activity,
         information=np.maximum(_entropy(activity / n_documents) - entropy / n_documents, 0.0),
         n_documents=len(filled),

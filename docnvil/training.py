@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from docnvil.batches import Batch, iterate_batches
@@ -24,6 +23,7 @@ from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
 from docnvil.nvil.wake_sleep import wake_sleep
 from docnvil.randomness import KeyedGenerator, fold
+from docnvil.text.sparse import Rows, column_sums
 
 N_BASELINE_UNITS = 100
 # The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a
@@ -152,15 +152,13 @@ class Training:
     best_parameters: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def start(
-        cls, model_config: ModelConfig, config: TrainingConfig, counts: csr_array, device: torch.device
-    ) -> "Training":
+    def start(cls, model_config: ModelConfig, config: TrainingConfig, counts: Rows, device: torch.device) -> "Training":
         """Build the network for these counts, `[N, V]`, and all that trains it, at the starting point.
 
         Starting weights are drawn on the CPU, so that they do not depend on the device.
         """
         generator = torch.Generator().manual_seed(fold(config.seed, 0) >> 1)
-        frequencies = torch.from_numpy(np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel())
+        frequencies = torch.from_numpy(column_sums(counts))
         profiles = None
         if config.start == "clusters":
             found = cluster_profiles(counts, model_config.units[0], np.random.default_rng([config.seed, 2]))
@@ -221,8 +219,8 @@ class Training:
 
 def train(
     training: Training,
-    counts: csr_array,
-    validation: csr_array,
+    counts: Rows,
+    validation: Rows,
     *,
     on_batch: Callable[[int], None] = lambda documents: None,
 ) -> Iterator[EpochRecord]:

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
 from docnvil.batches import content_keys, iterate_batches
@@ -23,6 +22,7 @@ from docnvil.model.generative import Codes
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import elbo, importance_weighted_bound, total
 from docnvil.randomness import KeyedGenerator
+from docnvil.text.sparse import Rows, blocks, row_sums
 
 Bound = Literal["elbo", "importance", "exact"]
 SAMPLES_IN_FLIGHT = 10
@@ -81,7 +81,7 @@ class Perplexity:
 
 def perplexity(
     model: BeliefNetwork,
-    counts: csr_array | csr_matrix,
+    counts: Rows,
     *,
     bound: Bound = "elbo",
     n_samples: int = 10,
@@ -142,7 +142,7 @@ def summarise(bounds: DocumentBounds, *, bound: Bound, n_samples: int) -> Perple
 @torch.no_grad()
 def document_bounds(
     model: BeliefNetwork,
-    counts: csr_array | csr_matrix,
+    counts: Rows,
     *,
     bound: Bound = "elbo",
     n_samples: int = 10,
@@ -176,11 +176,11 @@ def document_bounds(
     return DocumentBounds(log_likelihood * filled, reconstruction * filled, kl * filled, lengths)
 
 
-def document_lengths(model: BeliefNetwork, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
+def document_lengths(model: BeliefNetwork, counts: Rows) -> NDArray[np.float64]:
     """Return L, how many draws each document is of, `[N]`: its words, or all V bits of a binary vector."""
     if model.config.is_binary:
         return np.full(counts.shape[0], float(counts.shape[1]))
-    return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    return row_sums(counts, np.float64)
 
 
 def documents_at_once(n_samples: int, n_words: int) -> int:
@@ -202,9 +202,7 @@ def log_probabilities(model: BeliefNetwork, counts: SparseCounts, codes: Codes) 
     return of_words, log_prior, log_q
 
 
-def unigram_perplexity(
-    word_frequency: NDArray[np.float64], test: csr_array | csr_matrix, *, pseudo_count: float = 0.01
-) -> Perplexity:
+def unigram_perplexity(word_frequency: NDArray[np.float64], test: Rows, *, pseudo_count: float = 0.01) -> Perplexity:
     """Perplexity of a model that knows word frequencies and nothing else: what any topic model must beat.
 
     p(w) is proportional to how often w occurs in training, plus a small pseudo-count. The figure is exact.
@@ -214,18 +212,19 @@ def unigram_perplexity(
         pseudo_count: what a word unseen in training counts as.
 
     Example:
+        >>> from scipy.sparse import csr_array
         >>> unigram_perplexity(np.array([5.0, 5.0]), csr_array(np.array([[1, 3]]))).perplexity_per_word
         2.0
     """
     frequencies = word_frequency + pseudo_count
     log_probability = np.log(frequencies / frequencies.sum())
-    log_likelihood = test @ log_probability
-    lengths = np.asarray(test.sum(axis=1, dtype=np.float64)).ravel()
+    log_likelihood = np.concatenate([np.zeros(0), *(block @ log_probability for block in blocks(test))])
+    lengths = row_sums(test, np.float64)
     exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
     return summarise(exact, bound="exact", n_samples=0)
 
 
-def independent_bits(ones: NDArray[np.float64], n_vectors: int, test: csr_array | csr_matrix) -> Perplexity:
+def independent_bits(ones: NDArray[np.float64], n_vectors: int, test: Rows) -> Perplexity:
     """Judge binary vectors by a model that knows how often each bit is set and nothing else; the figure is exact.
 
     Arguments:
@@ -233,18 +232,20 @@ def independent_bits(ones: NDArray[np.float64], n_vectors: int, test: csr_array 
         n_vectors: N of training. test: `[N', V]` CSR of zeros and ones.
 
     Example:
+        >>> from scipy.sparse import csr_array
         >>> exact = independent_bits(np.array([5.0, 5.0]), 10, csr_array(np.array([[0, 1]])))
         >>> round(exact.log_likelihood / math.log(2), 9)
         -2.0
     """
     logits = np.log((ones + 0.5) / (n_vectors - ones + 0.5))
-    log_likelihood = test @ logits - np.logaddexp(0, logits).sum()
+    of_ones = np.concatenate([np.zeros(0), *(block @ logits for block in blocks(test))])
+    log_likelihood = of_ones - np.logaddexp(0, logits).sum()
     lengths = np.full(test.shape[0], float(test.shape[1]))
     exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
     return summarise(exact, bound="exact", n_samples=0)
 
 
-def check_width(model: BeliefNetwork, counts: csr_array | csr_matrix) -> None:
+def check_width(model: BeliefNetwork, counts: Rows) -> None:
     """Refuse counts over another number of words than the model knows."""
     if counts.shape[1] != model.config.n_words:
         raise VocabularyError(

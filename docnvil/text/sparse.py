@@ -1,14 +1,70 @@
-"""Counts as SciPy sparse arrays in one canonical form, whatever form they came in. Shapes are `[N, V]`."""
+"""Counts as SciPy sparse arrays in one canonical form, whatever form they came in. Shapes are `[N, V]`.
 
+Counts may be mapped from a disk and larger than memory: what goes through all of them does so block by block.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, issparse
+from numpy.typing import DTypeLike, NDArray
+from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
 
 from docnvil.errors import CorpusError
 
 _INT32_MAX = 2**31 - 1
 _LARGEST_TOTAL = 2**53  # the largest whole number that a float64 still tells from its neighbours
+ENTRIES_AT_ONCE = 1 << 20  # of all stored counts, how many are worked on together: 8 MB for each intermediate
+
+
+class SelectedRows:
+    """Some rows of a matrix, copied only where they are looked at: a split of a corpus on disk stays on the disk.
+
+    Arguments:
+        matrix: the counts. rows: the positions of those selected, `[N]`, in the order wanted.
+
+    >>> some = SelectedRows(csr_array(np.array([[1, 0], [0, 2], [3, 3]])), np.array([2, 0]))
+    >>> some.shape, some[1:].toarray().tolist()
+    ((2, 2), [[1, 0]])
+    """
+
+    def __init__(self, matrix: csr_array | csr_matrix, rows: NDArray[np.int64]) -> None:
+        self._matrix, self._rows = matrix, rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and V."""
+        return len(self._rows), self._matrix.shape[1]
+
+    @property
+    def entries(self) -> NDArray[np.int64]:
+        """How many counts are stored of each row, `[N]`."""
+        return row_entries(self._matrix)[self._rows]
+
+    def __getitem__(self, rows: Any) -> csr_array:
+        return self._matrix[self._rows[rows]]
+
+
+Rows = csr_array | csr_matrix | SelectedRows
+
+
+def row_entries(counts: Rows) -> NDArray[np.int64]:
+    """Return how many counts are stored of each row, `[N]`."""
+    return counts.entries if isinstance(counts, SelectedRows) else np.diff(counts.indptr)
+
+
+def blocks(counts: Rows) -> Iterator[csr_array]:
+    """Yield the rows some at a time, in order, about a million stored counts together; at least one row each time.
+
+    >>> [block.shape for block in blocks(csr_array(np.ones((5, 2), dtype=int)))]
+    [(5, 2)]
+    """
+    ends = np.cumsum(row_entries(counts), dtype=np.int64)
+    start = done = 0
+    while start < len(ends):
+        stop = max(start + 1, int(np.searchsorted(ends, done + ENTRIES_AT_ONCE, side="right")))
+        yield counts[start:stop]
+        start, done = stop, ends[stop - 1]
 
 
 def as_counts(matrix: Any, *, where: str) -> csr_array:
@@ -51,10 +107,16 @@ def relabel_columns(counts: csr_array, columns: np.ndarray, width: int) -> csr_a
     Returns:
         The counts, `[N, width]`, in canonical form.
     """
-    moved = columns[counts.indices]
-    kept = moved >= 0
-    starts = running_count(kept)[counts.indptr]
-    relabelled = csr_array((counts.data[kept], moved[kept], starts), shape=(counts.shape[0], width))
+    data, indices, entries = [], [], []
+    for block in blocks(counts):
+        moved = columns[block.indices]
+        kept = moved >= 0
+        data.append(block.data[kept])
+        indices.append(moved[kept].astype(counts.indices.dtype))
+        entries.append(np.diff(running_count(kept)[block.indptr]))
+    starts = np.concatenate([[0], *entries]).cumsum()
+    parts = (np.concatenate([counts.data[:0], *data]), np.concatenate([counts.indices[:0], *indices]), starts)
+    relabelled = csr_array(parts, shape=(counts.shape[0], width))
     relabelled.sort_indices()
     return as_counts(relabelled, where="The counts")
 
@@ -69,10 +131,31 @@ def running_count(mask: np.ndarray) -> np.ndarray:
     return np.concatenate(([0], np.cumsum(mask.view(np.int8), dtype=np.int64)))
 
 
-def row_sums(counts: csr_array) -> np.ndarray:
-    """Return the sum of each row, `[N]`, in int64, whatever type the counts are of."""
-    totals = np.concatenate(([0], np.cumsum(counts.data, dtype=np.int64)))
-    return np.diff(totals[counts.indptr])
+def row_sums(counts: Rows, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """Return the sum of each row, `[N]`, in `dtype`, whatever type the counts are of."""
+    sums = (np.asarray(block.sum(axis=1, dtype=dtype)).ravel() for block in blocks(counts))
+    return np.concatenate([np.zeros(0, dtype), *sums])
+
+
+def column_sums(counts: Rows) -> NDArray[np.float64]:
+    """Return the sum of each column, `[V]`.
+
+    >>> column_sums(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
+    [3.0, 5.0]
+    """
+    sums = (np.asarray(block.sum(axis=0, dtype=np.float64)).ravel() for block in blocks(counts))
+    return sum(sums, np.zeros(counts.shape[1]))
+
+
+def document_frequencies(counts: Rows) -> NDArray[np.int64]:
+    """Return how many counts are stored of each column, `[V]`: the documents that have the word.
+
+    >>> document_frequencies(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
+    [2, 1]
+    """
+    width = counts.shape[1]
+    frequencies = (np.bincount(block.indices, minlength=width) for block in blocks(counts))
+    return sum(frequencies, np.zeros(width, dtype=np.int64))
 
 
 def from_triples(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> csr_array:
@@ -121,6 +204,8 @@ def _require_counts(counts: csr_array, where: str) -> None:
     values = counts.data
     if np.issubdtype(values.dtype, np.complexfloating):
         raise CorpusError(f"{where} holds complex numbers. Give whole numbers from 0.")
+    if np.issubdtype(values.dtype, np.unsignedinteger) or (values.dtype.kind == "i" and values.min(initial=0) >= 0):
+        return
     bad = values < 0
     if np.issubdtype(values.dtype, np.floating):
         bad |= ~np.isfinite(values) | (values != np.floor(values))
