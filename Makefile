@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow lint bench clean
+.PHONY: help demo test slow lint bench bench-rcv1 clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /make \1   /p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,5 +34,8 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 	$(BIN)/python benchmarks/demo.py --keep-results
 	$(BIN)/python benchmarks/tables.py --write
 
+bench-rcv1: $(INSTALLED)  ## train on 804,414 documents over 10,000 words from disk (in rcv1/; resumable)
+	$(BIN)/python benchmarks/scale/rcv1.py --work rcv1
+
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo rcv1 dist build .pytest_cache .ruff_cache .hypothesis

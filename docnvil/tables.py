@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +23,22 @@ def write_embeddings(
     path: Path,
     ids: Sequence[str],
     metadata: Mapping[str, Sequence[str]],
-    embeddings: NDArray[np.float64] | NDArray[np.int64],
+    n_units: int,
+    parts: Iterable[NDArray[np.float64] | NDArray[np.int64]],
 ) -> None:
     """Write a row a document: its id, its metadata, and a column a unit.
 
     Arguments:
         path: the CSV file. ids: N of them.
         metadata: by column name, N values each; one that is called like a column of ours gets "metadata_" before it.
-        embeddings: `[N, K]`; probabilities are written to six significant digits, codes as 0 and 1.
+        n_units: K.
+        parts: the embeddings `[n, K]` of some documents after the other, N in all; probabilities are written to six
+            significant digits, codes as 0 and 1.
     """
-    units = [f"unit{unit}" for unit in range(embeddings.shape[1])]
+    units = [f"unit{unit}" for unit in range(n_units)]
     taken = {"id", *units}
     names = [f"metadata_{name}" if name in taken else name for name in metadata]
+    embeddings = chain.from_iterable(parts)
     texts = (map(str, row) if row.dtype.kind == "i" else (f"{value:.6g}" for value in row) for row in embeddings)
     rows = ((*about, *values) for about, values in zip(zip(ids, *metadata.values(), strict=True), texts, strict=True))
     _write(path, ["id", *names, *units], rows)

@@ -36,16 +36,18 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     from docnvil.estimator import DocNVIL
     from docnvil.folders import refuse_existing_file
     from docnvil.tables import write_embeddings
+    from docnvil.text.sparse import blocks
 
     refuse_existing_file(out, force=force)
     estimator = DocNVIL.load(model, device)
     matrix = load_for_model(source, options, estimator, may_be_empty=True)
-    embeddings = estimator.transform(matrix)
+    n_units = len(estimator.get_feature_names_out())
+    parts = (estimator.transform(some) for some in blocks(matrix.counts))
     if kind == "codes":
-        embeddings = (embeddings > 0.5).astype(int)
-    write_embeddings(out, matrix.ids, matrix.metadata, embeddings)
+        parts = ((probabilities > 0.5).astype(int) for probabilities in parts)
+    write_embeddings(out, matrix.ids, matrix.metadata, n_units, parts)
     empty = int(matrix.empty.sum())
     about = f"; {empty:,} without known words have the prior's" if empty else ""
-    note(f"Wrote {out}: {matrix.n_documents:,} documents, {embeddings.shape[1]} units{about}.")
+    note(f"Wrote {out}: {matrix.n_documents:,} documents, {n_units} units{about}.")
     if matrix.n_unknown:
         note(unknown_words(matrix))
