@@ -33,5 +33,9 @@ class TrainingError(DocnvilError):
     """Training that cannot go on, for instance because the bound is no longer a number."""
 
 
+class WorkerError(DocnvilError):
+    """Processes that were to share the work, and died."""
+
+
 class MissingDependencyError(DocnvilError):
     """An optional package or data set that a chosen option needs is not installed."""

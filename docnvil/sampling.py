@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import KeyedGenerator, fold
 from docnvil.text.sparse import as_counts
 
+WORD_LAYERS = ("softmax", "dirichlet-multinomial")
 DOCUMENTS_AT_ONCE = 4096  # whose units are drawn together, and that are handed on together
 PLACES_IN_FLIGHT = 1_000_000  # of B (V + L) probabilities and words, how many are alive at once: 8 MB each time
 
@@ -34,12 +36,20 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
     Returns:
         The counts, `[n, V]` CSR, some thousands of documents at a time.
 
+    Raises:
+        ConfigurationError: the model's visible layer is no layer of words.
+
     Example:
         >>> from docnvil.model.belief_network import ModelConfig, build_model
         >>> network = build_model(ModelConfig(n_words=7, units=(3,)), torch.Generator().manual_seed(0))
         >>> [part.sum(axis=1).tolist() for part in sample_documents(network, np.array([4, 0, 9]))]
         [[4, 0, 9]]
     """
+    if model.config.observation not in WORD_LAYERS:
+        raise ConfigurationError(
+            f"Documents are drawn from models of words ({', '.join(WORD_LAYERS)}), and this one's visible layer is"
+            f" {model.config.observation}. Give a model that was trained on counts of words."
+        )
     for start in range(0, len(lengths), DOCUMENTS_AT_ONCE):
         yield _sample(
             model, torch.as_tensor(lengths[start : start + DOCUMENTS_AT_ONCE], dtype=torch.int64), start, seed

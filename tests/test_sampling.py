@@ -14,6 +14,7 @@ from scipy.sparse import csr_array, vstack
 
 from docnvil import sampling
 from docnvil.commands import main
+from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
 from docnvil.sampling import sample_documents
 from docnvil.text.corpus import read_corpus, write_corpus
@@ -60,6 +61,13 @@ def test_batches_change_nothing(monkeypatch, observation):
     assert (drawn(network, lengths) != whole).nnz == 0
     assert (drawn(network, lengths[:20]) != whole[:20]).nnz == 0
     assert (drawn(network, lengths, seed=1) != whole).nnz
+
+
+def test_only_layers_of_words_are_drawn_from():
+    network = random_network(3, (2,))
+    object.__setattr__(network.config, "observation", "pictures")
+    with pytest.raises(ConfigurationError, match="visible layer is pictures"):
+        drawn(network, [1])
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTerm
     from docnvil.text.corpus import load_matrix
 
     _refuse_idle_options(source, options)
-    matrix = load_matrix(source, _source(options), **_counting(options))
+    matrix = load_matrix(source, source_of(options), **counting_of(options))
     note(about(matrix))
     return matrix
 
@@ -145,7 +145,7 @@ def load_in_two(
 
     from docnvil.text.corpus import load_split
 
-    return load_split(source, _source(options), held_out, np.random.default_rng(seed), **_counting(options))
+    return load_split(source, source_of(options), held_out, np.random.default_rng(seed), **counting_of(options))
 
 
 def load_for_model(
@@ -167,7 +167,7 @@ def _load_by(
 
     return load_matrix(
         source,
-        _source(options),
+        source_of(options),
         rules=rules,
         vocabulary=vocabulary,
         vocabulary_path=options["vocabulary"],
@@ -179,7 +179,7 @@ def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
     """Refuse options about words that were given for counts, which have their words already."""
     from docnvil.text.documents import TEXT_FORMATS, detect_format
 
-    if detect_format(source, _source(options)) in TEXT_FORMATS:
+    if detect_format(source, source_of(options)) in TEXT_FORMATS:
         return
     context = click.get_current_context()
     for name in TOKEN_OPTIONS:
@@ -192,7 +192,7 @@ def holds_bits(source: Path, options: Mapping[str, Any]) -> bool:
     """Tell whether a source is a file of binary vectors."""
     from docnvil.text.documents import detect_format
 
-    return detect_format(source, _source(options)) == "bits"
+    return detect_format(source, source_of(options)) == "bits"
 
 
 def about(matrix: "DocumentTermMatrix") -> str:
@@ -211,7 +211,7 @@ def unknown_words(matrix: "DocumentTermMatrix") -> str:
     return f"{matrix.n_unknown:,} words ({share:.0%}) are not in the model's vocabulary, and were left out of this."
 
 
-def _counting(options: Mapping[str, Any]) -> dict[str, Any]:
+def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rules of counting that the options give, as `load_matrix` and `load_split` take them."""
     from docnvil.text.stop_words import resolve_stop_words
     from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
@@ -235,7 +235,8 @@ def _counting(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _source(options: Mapping[str, Any]) -> Any:
+def source_of(options: Mapping[str, Any]) -> Any:
+    """Return how a source is read, as the options say it."""
     from docnvil.text.documents import SourceOptions
 
     names = ("format", "text_column", "id_column", "label_column", "encoding", "array")

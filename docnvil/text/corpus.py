@@ -138,11 +138,16 @@ def load_matrix(
         if vocabulary is not None:
             matrix = _fitted(matrix, vocabulary, path)
     if matrix.empty.all() and not may_be_empty:
-        raise CorpusError(
-            f"Every document of {path} is empty after tokenization: none of its words is in the vocabulary of"
-            f" {matrix.n_words} words. Check the source, the token rules and the vocabulary."
-        )
+        raise all_empty(path, matrix.n_words)
     return matrix
+
+
+def all_empty(path: Path, n_words: int) -> CorpusError:
+    """Return the error that none of a source's documents has a word that counts."""
+    return CorpusError(
+        f"Every document of {path} is empty after tokenization: none of its words is in the vocabulary of {n_words}"
+        " words. Check the source, the token rules and the vocabulary."
+    )
 
 
 def load_split(
@@ -193,8 +198,13 @@ def _some(path: Path, options: SourceOptions) -> Iterator[Document]:
     documents = read_documents(path, options)
     first = next(documents, None)
     if first is None:
-        raise CorpusError(f"{path} holds no documents. Check that it is the right source, and was written whole.")
+        raise no_documents(path)
     return chain([first], documents)
+
+
+def no_documents(path: Path) -> CorpusError:
+    """Return the error that a source has no documents."""
+    return CorpusError(f"{path} holds no documents. Check that it is the right source, and was written whole.")
 
 
 def _only(rows: np.ndarray, documents: Iterator[Document]) -> Iterator[Document]:

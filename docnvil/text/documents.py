@@ -4,7 +4,7 @@ Everything is read lazily, a document at a time. Ids are kept as they come, also
 posted to two newsgroups, say): a document is told by its row.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -177,14 +177,28 @@ def _refuse_columns(path: Path, options: SourceOptions) -> None:
 
 
 def _read_folder(path: Path, options: SourceOptions) -> Iterator[Document]:
+    yield from read_files(path, files_of_folder(path), options)
+
+
+def files_of_folder(path: Path) -> list[str]:
+    """Return the names of the files that are documents of a folder, relative to it, in the order they are read.
+
+    Raises:
+        CorpusError: there is no folder, or no file in it.
+    """
     if not path.is_dir():
         raise CorpusError(f"There is no folder at {path}. Check the path, or the --format.")
     files = [(file.relative_to(path), file) for file in path.rglob("*") if file.is_file()]
     visible = sorted((name.as_posix(), file) for name, file in files if not any(p.startswith(".") for p in name.parts))
     if not visible:
         raise CorpusError(f"The folder {path} holds no files. Put text files in it, or check the path.")
-    for name, file in visible:
-        with open_text(file, encoding=options.encoding) as stream:
+    return [name for name, _ in visible]
+
+
+def read_files(folder: Path, names: Iterable[str], options: SourceOptions) -> Iterator[Document]:
+    """Read some files of a folder as documents, see `files_of_folder`."""
+    for name in names:
+        with open_text(folder / name, encoding=options.encoding) as stream:
             text = stream.read()
         label, _, rest = encodable(name).partition("/")
         yield Document(encodable(name), text, {"label": label} if rest else {})

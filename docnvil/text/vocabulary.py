@@ -1,5 +1,6 @@
 """The vocabulary: an ordered list of distinct words that never changes once it is made."""
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
@@ -30,8 +31,9 @@ class Vocabulary:
         self._index = {word: column for column, word in enumerate(self._words)}
         if not self._words:
             raise VocabularyError("The vocabulary has no words. Give it one at least.")
-        for number, word in enumerate(self._words, start=1):
-            _check_word(number, word)
+        if not _all_sound(self._words):
+            for number, word in enumerate(self._words, start=1):
+                _check_word(number, word)
         if len(self._index) != len(self._words):
             twice = next(word for column, word in enumerate(self._words) if self._index[word] != column)
             raise VocabularyError(f"The vocabulary has the word {twice!r} more than once. Remove one of them.")
@@ -112,6 +114,16 @@ class Vocabulary:
         return f"Vocabulary of {len(self)} words: {', '.join(self._words[:5])}{' ...' if len(self) > 5 else ''}"
 
 
+def _all_sound(words: tuple[str, ...]) -> bool:
+    """Tell whether `_check_word` would pass every word, ten times as fast."""
+    try:
+        text = "\n".join(words)
+    except TypeError:
+        return False
+    marked = text.count("\n") >= len(words) or any(mark in text for mark in "\r\ufeff")
+    return not marked and all(words) and encodable(text) == text
+
+
 def _check_word(number: int, word: str) -> None:
     if not isinstance(word, str):
         raise VocabularyError(f"Word {number} of the vocabulary is {word!r}, not a string. Give words as strings.")
@@ -173,16 +185,43 @@ def build_vocabulary(
     >>> build_vocabulary({"b": 2, "a": 2, "c": 9}, {"a": 1, "b": 2, "c": 3}, 3, size=2).words
     ('c', 'a')
     """
+    words = ((word, frequency, document_frequencies[word]) for word, frequency in term_frequencies.items())
+    return choose_words(words, n_documents, size=size, min_df=min_df, max_df=max_df)
+
+
+def choose_words(
+    words: Iterable[tuple[str, int, int]],
+    n_documents: int,
+    *,
+    size: int | None = None,
+    min_df: int | float = 1,
+    max_df: int | float = 1.0,
+) -> Vocabulary:
+    """Choose as `build_vocabulary` does from a stream of words, of which no more than `size` are kept at a time.
+
+    Arguments:
+        words: each with how often it occurs, and in how many documents. The rest as for `build_vocabulary`.
+
+    >>> choose_words([("b", 2, 2), ("a", 2, 1), ("c", 9, 3)], 3, size=2).words
+    ('c', 'a')
+    """
     check_limits(size, min_df, max_df)
     least, most = (limit * n_documents if isinstance(limit, float) else limit for limit in (min_df, max_df))
-    kept = [word for word in term_frequencies if least <= document_frequencies[word] <= most]
+    seen = rare = common = 0
+
+    def ranked() -> Iterator[tuple[int, str]]:
+        nonlocal seen, rare, common
+        for word, frequency, document_frequency in words:
+            seen += 1
+            rare += document_frequency < least
+            common += document_frequency > most
+            if least <= document_frequency <= most:
+                yield -frequency, word  # the most frequent first, and ties in the order of the alphabet
+
+    kept = sorted(ranked()) if size is None else heapq.nsmallest(size, ranked())
     if not kept:
-        rare = sum(document_frequencies[word] < least for word in term_frequencies)
-        common = sum(document_frequencies[word] > most for word in term_frequencies)
-        raise VocabularyError(_nothing_left(len(term_frequencies), n_documents, rare, common, min_df, max_df))
-    kept.sort()
-    kept.sort(key=term_frequencies.__getitem__, reverse=True)  # a stable sort: ties stay alphabetical
-    return Vocabulary(kept[:size])
+        raise VocabularyError(_nothing_left(seen, n_documents, rare, common, min_df, max_df))
+    return Vocabulary(word for _, word in kept)
 
 
 def _nothing_left(

@@ -1,0 +1,337 @@
+"""Building a prepared corpus of any size, in parts, by any number of processes, to the same bytes.
+
+count_shard     texts -> counts over the shard's own words, in segments that memory holds
+merge           the words of all segments -> the vocabulary
+encode_shard    counts over the shard's own words -> counts over the vocabulary
+join            encoded segments, in order -> the corpus
+
+Nothing of a text is kept but its counts, so every text is read once. A shard's folder is whole or not there, and a step
+that finds its folder there and sound does nothing: whatever stops a build, the same call goes on with it. What is built
+is what `count_words` would have counted; shards, segments and processes leave no trace in it.
+
+Memory: a segment ends with the document that fills it, by tokens or by distinct ones, and the words of all segments are
+merged from sorted files. Beside its segment a process keeps no more than the vocabulary.
+"""
+
+import csv
+import hashlib
+import heapq
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import docnvil
+from docnvil.errors import CheckpointError
+from docnvil.folders import replacing_file, verify_folder, writing_folder
+from docnvil.text.corpus import all_empty, no_documents, read_corpus, write_corpus
+from docnvil.text.counts import DocumentTermMatrix, align
+from docnvil.text.documents import Document, SourceOptions, detect_format, files_of_folder, read_documents, read_files
+from docnvil.text.processes import run_all
+from docnvil.text.sparse import column_sums, document_frequencies, relabel_columns
+from docnvil.text.tally import Columns, Metadata, Tally
+from docnvil.text.tokens import Tokenizer, TokenRules
+from docnvil.text.vocabulary import Vocabulary, choose_words
+from docnvil.text.writing import writing_corpus
+
+BYTES_PER_SHARD = 16 << 20  # of a folder's files; a file of rows is one shard
+TOKENS_PER_SEGMENT = 1 << 21
+TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 60 MB
+RUNS_AT_ONCE = 64  # sorted files that are merged together
+WORDS_FILE = "words.tsv"  # of a segment: each word as JSON, its frequency, its document frequency; sorted
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of the sources that one process counts: a file of rows, or some files of a folder.
+
+    Arguments:
+        source: the file or folder. options: how it is read.
+        names: the files of the folder, in order; None for a file of rows.
+    """
+
+    source: Path
+    options: SourceOptions
+    names: tuple[str, ...] | None = None
+
+    def documents(self) -> Iterator[Document]:
+        """Read the documents, in order."""
+        if self.names is None:
+            return read_documents(self.source, self.options)
+        return read_files(self.source, self.names, self.options)
+
+    def key(self, rules: TokenRules) -> str:
+        """Return a name made of all that the shard's counts depend on: files, sizes and times, options and rules."""
+        files = [self.source] if self.names is None else [self.source / name for name in self.names]
+        states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        about = [docnvil.__version__, str(self.source), states, asdict(self.options), rules.to_json()]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How the vocabulary is chosen; see `count_words`."""
+
+    size: int | None = 10_000
+    min_df: int | float = 2
+    max_df: int | float = 0.5
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build came to: documents, empty ones among them, words, tokens, and documents whose id came before."""
+
+    documents: int
+    empty_documents: int
+    words: int
+    tokens: int
+    repeated_ids: int
+
+
+def build_corpus(
+    sources: Sequence[Path],
+    out: Path,
+    options: SourceOptions,
+    rules: TokenRules,
+    limits: Limits,
+    *,
+    vocabulary: Vocabulary | None = None,
+    workers: int = 1,
+    force: bool = False,
+    on_step: Callable[[int, int], None] = lambda done, steps: None,
+) -> Built:
+    """Build a prepared corpus of texts; what a stopped build of the same corpus has done is not done again.
+
+    Arguments:
+        sources: files and folders of texts, one after the other. options: how they are read.
+        out: the folder to make; the parts lie in `building_path(out)` meanwhile.
+        rules: how texts become words. limits: how the vocabulary is chosen. vocabulary: the words to count instead.
+        workers: how many processes count. One counts in this process.
+        force: replace a corpus that stands at `out`.
+        on_step: called with the steps done, and how many there are.
+
+    Raises:
+        CorpusError: a source cannot be read, or there are no documents, or all are empty.
+        VocabularyError: the limits leave no word.
+        OutputExistsError: something stands at `out` that may not be replaced.
+        WorkerError: processes died again and again.
+    """
+    shards = [shard for source in sources for shard in shards_of(source, options)]
+    parts = building_path(out)
+    counted = [parts / "counted" / shard.key(rules) for shard in shards]
+    steps = 2 * len(set(counted)) + 1
+    try:
+        # The same file given twice is counted once.
+        tasks = {folder: (shard, rules, folder) for folder, shard in zip(counted, shards, strict=True)}
+        run_all(count_shard, list(tasks.values()), workers, on_done=lambda done: on_step(done, steps))
+        if not any(map(_segments_in, counted)):
+            raise no_documents(sources[0])
+        if vocabulary is None:
+            vocabulary = merge(counted, limits, parts / "merged")
+        key = hashlib.sha256("\n".join(vocabulary).encode()).hexdigest()
+        encoded = [parts / f"encoded-{key[:16]}" / folder.name for folder in counted]
+        tasks = {target: (source, vocabulary, target) for source, target in zip(counted, encoded, strict=True)}
+        run_all(encode_shard, list(tasks.values()), workers, on_done=lambda done: on_step(len(tasks) + done, steps))
+        built = join(encoded, out, vocabulary, rules, source=sources[0], force=force)
+        on_step(steps, steps)
+        for folder in (*parts.glob("encoded-*"), parts / "merged", parts / "counted"):
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        for folder in (parts / "counted", parts):
+            with suppress(OSError):  # what holds finished parts stays
+                folder.rmdir()
+    return built
+
+
+def building_path(out: Path) -> Path:
+    """Return where the parts of an unfinished corpus lie: a folder beside it."""
+    out = out.resolve()
+    return out.with_name(out.name + ".building")
+
+
+def shards_of(source: Path, options: SourceOptions) -> list[Shard]:
+    """Cut a source into shards: a file of rows is one, a folder's files are taken together up to 16 MiB."""
+    if detect_format(source, options) != "folder":
+        return [Shard(source, options)]
+    read_documents(source, options)  # refuses options that folders do not know
+    shards: list[list[str]] = [[]]
+    size = 0
+    for name in files_of_folder(source):
+        size += (source / name).stat().st_size
+        if shards[-1] and size > BYTES_PER_SHARD:
+            shards.append([])
+            size = (source / name).stat().st_size
+        shards[-1].append(name)
+    return [Shard(source, options, tuple(names)) for names in shards]
+
+
+def count_shard(shard: Shard, rules: TokenRules, target: Path) -> None:
+    """Count a shard's words into `target`, a folder of segments: prepared corpora over words of their own.
+
+    Their words stand in JSON's quotes: a word that is not chosen in the end may hold anything.
+    """
+    if _is_done(target, "counted shard"):
+        return
+    with writing_folder(target, kind="counted shard") as draft:
+        for number, segment in enumerate(_segments(shard.documents(), rules)):
+            write_corpus(segment, draft / f"{number:06d}")
+            _write_words(segment, draft / f"{number:06d}.{WORDS_FILE}")
+
+
+def merge(counted: Iterable[Path], limits: Limits, scratch: Path) -> Vocabulary:
+    """Choose the vocabulary from the words of all segments, in memory that grows with `limits.size` alone.
+
+    Arguments:
+        counted: folders that `count_shard` wrote. limits: how to choose. scratch: a folder for files in between.
+    """
+    segments = [segment for folder in counted for segment in _segments_in(folder)]
+    n_documents = sum(_description(segment)["documents"] for segment in segments)
+    runs = [segment.with_name(f"{segment.name}.{WORDS_FILE}") for segment in segments]
+    level = 0
+    while len(runs) > RUNS_AT_ONCE:
+        groups = [runs[start : start + RUNS_AT_ONCE] for start in range(0, len(runs), RUNS_AT_ONCE)]
+        runs = [scratch / f"merged-{level}-{number}.tsv" for number in range(len(groups))]
+        for group, run in zip(groups, runs, strict=True):
+            with replacing_file(run) as draft, draft.open("w", encoding="ascii") as file:
+                file.writelines(f"{word}\t{frequency}\t{documents}\n" for word, frequency, documents in _merged(group))
+        level += 1
+    words = ((json.loads(word), frequency, documents) for word, frequency, documents in _merged(runs))
+    return choose_words(words, n_documents, **asdict(limits))
+
+
+def encode_shard(counted: Path, vocabulary: Vocabulary, target: Path) -> None:
+    """Bring the counts of a shard, as `count_shard` wrote it, to the vocabulary; `target` has the same segments."""
+    if _is_done(target, "encoded shard"):
+        return
+    quoted = Vocabulary(map(json.dumps, vocabulary))
+    with writing_folder(target, kind="encoded shard") as draft:
+        for segment in _segments_in(counted):
+            matrix = align(read_corpus(segment), quoted)
+            named = DocumentTermMatrix(matrix.counts, vocabulary, matrix.ids, matrix.metadata)
+            write_corpus(named, draft / segment.name)
+
+
+def join(
+    encoded: Iterable[Path], out: Path, vocabulary: Vocabulary, rules: TokenRules, *, source: Path, force: bool
+) -> Built:
+    """Write the corpus that encoded shards make, one segment in memory at a time.
+
+    Arguments:
+        encoded: folders that `encode_shard` wrote, in order. out: the corpus folder to make; force: replace an old one.
+        vocabulary: the words. rules: how texts became words. source: what to name in an error.
+    """
+    segments = [segment for folder in encoded for segment in _segments_in(folder)]
+    columns = tuple(dict.fromkeys(name for segment in segments for name in _columns(segment)))
+    total = sum(_description(segment)["tokens"] for segment in segments)
+    kind = np.int32 if total <= _INT32_MAX else np.int64
+    marks = []  # 8 bytes a document, to tell ids that come back
+    with writing_corpus(out, vocabulary, rules, columns=columns, dtype=kind, force=force) as corpus:
+        for segment in segments:
+            matrix = read_corpus(segment)
+            absent = ("",) * matrix.n_documents
+            corpus.append(matrix.counts, matrix.ids, {name: matrix.metadata.get(name, absent) for name in columns})
+            marks.append(np.fromiter(map(hash, matrix.ids), dtype=np.int64))
+        if corpus.n_empty == corpus.n_documents:
+            raise all_empty(source, len(vocabulary))
+    repeated = corpus.n_documents - len(np.unique(np.concatenate(marks)))
+    return Built(corpus.n_documents, corpus.n_empty, len(vocabulary), corpus.n_tokens, repeated)
+
+
+def _segments(documents: Iterable[Document], rules: TokenRules) -> Iterator[DocumentTermMatrix]:
+    """Count documents, and yield what has been counted whenever that fills a segment."""
+    tokenizer = Tokenizer(rules)
+    segment = _Segment(tokenizer, Columns(tokenizer, None))
+    for document in documents:
+        segment.add(document)
+        overflows = len(segment.columns) > TOKENS_REMEMBERED
+        if overflows or segment.tokens >= TOKENS_PER_SEGMENT:
+            yield segment.finished()
+            segment = _Segment(tokenizer, Columns(tokenizer, None) if overflows else segment.columns)
+    if segment.ids:
+        yield segment.finished()
+
+
+class _Segment:
+    """Documents that are counted together, over the words that they have."""
+
+    def __init__(self, tokenizer: Tokenizer, columns: Columns) -> None:
+        self._tokenizer, self.columns = tokenizer, columns
+        self.tokens = 0
+        self.ids: list[str] = []
+        self._metadata = Metadata()
+        self._tally = Tally()
+
+    def add(self, document: Document) -> None:
+        tokens = self._tokenizer.split(document.text)
+        self._tally.add(map(self.columns.__getitem__, tokens))
+        self._metadata.add(len(self.ids), document)
+        self.ids.append(document.id)
+        self.tokens += len(tokens) + 1  # a document of no words also takes its place
+
+    def finished(self) -> DocumentTermMatrix:
+        known = list(self.columns.words)
+        counts = self._tally.counts(len(known))
+        quoted = sorted((json.dumps(known[column]), column) for column in np.flatnonzero(document_frequencies(counts)))
+        places = np.full(len(known), -1)
+        places[[column for _, column in quoted]] = np.arange(len(quoted))
+        counts = relabel_columns(counts, places, max(1, len(quoted)))
+        words = Vocabulary([word for word, _ in quoted] or ['""'])  # a vocabulary has a word, if only the empty one
+        return DocumentTermMatrix(counts, words, tuple(self.ids), self._metadata.padded(len(self.ids)))
+
+
+def _write_words(segment: DocumentTermMatrix, path: Path) -> None:
+    frequencies = column_sums(segment.counts).astype(np.int64).tolist()
+    documents = document_frequencies(segment.counts).tolist()
+    with path.open("w", encoding="ascii") as file:
+        rows = zip(segment.vocabulary, frequencies, documents, strict=True)
+        file.writelines(f"{word}\t{frequency}\t{within}\n" for word, frequency, within in rows if frequency)
+
+
+def _merged(runs: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
+    """Yield the words of sorted files in order, each once, with its frequencies added up."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(run.open(encoding="ascii")) for run in runs]
+        rows = heapq.merge(*(map(_fields, file) for file in files))
+        for word, same in groupby(rows, key=lambda row: row[0]):
+            frequency = documents = 0
+            for _, of_word, of_documents in same:
+                frequency += int(of_word)
+                documents += int(of_documents)
+            yield word, frequency, documents
+
+
+def _fields(line: str) -> list[str]:
+    return line.split("\t")
+
+
+def _segments_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
+def _description(segment: Path) -> dict[str, Any]:
+    return json.loads((segment / "corpus.json").read_text(encoding="utf-8"))
+
+
+def _columns(segment: Path) -> list[str]:
+    """Return the names of a segment's metadata."""
+    with (segment / "documents.csv").open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))[1:]
+
+
+def _is_done(folder: Path, kind: str) -> bool:
+    """Tell whether a part is there and sound; one that was altered is cleared away, to be made again."""
+    if not folder.exists():
+        return False
+    try:
+        verify_folder(folder, kind=kind)
+    except CheckpointError:
+        shutil.rmtree(folder)
+        return False
+    return True
