@@ -5,7 +5,8 @@ python benchmarks/scale/rcv1.py --work rcv1/        writes benchmarks/results/rc
 The papers' matrix cannot be had, so documents are drawn from an SBN fitted to 20 Newsgroups, as long as real posts are.
 That gives what no real corpus has, the true model, whose own importance-weighted estimate on held-out documents says
 how well they can be explained at all. What is measured is whether docnvil carries the size: time and memory, and how
-near the trained models come. A stage that is done is not done again; an interrupted training goes on.
+near the trained models come. A stage that is done is not done again; an interrupted training goes on, and then tells
+the wall seconds of its last run alone.
 """
 
 import json

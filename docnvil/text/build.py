@@ -107,7 +107,7 @@ def build_corpus(
     force: bool = False,
     on_step: Callable[[int, int], None] = lambda done, steps: None,
 ) -> Built:
-    """Build a prepared corpus of texts; what a stopped build of the same corpus has done is not done again.
+    r"""Build a prepared corpus of texts; what a stopped build of the same corpus has done is not done again.
 
     Arguments:
         sources: files and folders of texts, one after the other. options: how they are read.
@@ -122,6 +122,14 @@ def build_corpus(
         VocabularyError: the limits leave no word.
         OutputExistsError: something stands at `out` that may not be replaced.
         WorkerError: processes died again and again.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     notes = Path(folder, "notes.txt")
+    ...     _ = notes.write_text("a mouse, a cat\na cat\nnothing\n")
+    ...     out = Path(folder, "corpus")
+    ...     build_corpus([notes], out, SourceOptions(), TokenRules(), Limits(max_df=1.0))
+    Built(documents=3, empty_documents=1, words=1, tokens=2, repeated_ids=0)
     """
     shards = [shard for source in sources for shard in shards_of(source, options)]
     parts = building_path(out)

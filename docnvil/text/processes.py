@@ -33,6 +33,10 @@ def run_all(
 
     Raises:
         WorkerError: processes died several times in a row. What `work` itself raises comes through.
+
+    >>> run_all(print, [("a", 1), ("b", 2)], workers=1)
+    a 1
+    b 2
     """
     if workers == 1:
         for done, task in enumerate(tasks, start=1):
