@@ -351,9 +351,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_iter_ = len(done.history)
 
 
-def _hold_out(
-    counts: csr_array, wanted: float | int, seed: int, *, at_most: float, binary: bool
-) -> tuple[Rows, Rows]:
+def _hold_out(counts: csr_array, wanted: float | int, seed: int, *, at_most: float, binary: bool) -> tuple[Rows, Rows]:
     """Split off the documents that choose the best epoch; empty documents teach and judge nothing.
 
     Arguments:

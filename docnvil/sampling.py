@@ -16,7 +16,6 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import KeyedGenerator, fold
 from docnvil.text.sparse import as_counts
 
-WORD_LAYERS = ("softmax", "dirichlet-multinomial")
 DOCUMENTS_AT_ONCE = 4096  # whose units are drawn together, and that are handed on together
 PLACES_IN_FLIGHT = 1_000_000  # of B (V + L) probabilities and words, how many are alive at once: 8 MB each time
 
@@ -37,7 +36,7 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
         The counts, `[n, V]` CSR, some thousands of documents at a time.
 
     Raises:
-        ConfigurationError: the model's visible layer is no layer of words.
+        ConfigurationError: it is a model of binary vectors.
 
     Example:
         >>> from docnvil.model.belief_network import ModelConfig, build_model
@@ -45,10 +44,9 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
         >>> [part.sum(axis=1).tolist() for part in sample_documents(network, np.array([4, 0, 9]))]
         [[4, 0, 9]]
     """
-    if model.config.observation not in WORD_LAYERS:
+    if model.config.is_binary:
         raise ConfigurationError(
-            f"Documents are drawn from models of words ({', '.join(WORD_LAYERS)}), and this one's visible layer is"
-            f" {model.config.observation}. Give a model that was trained on counts of words."
+            "Documents are drawn from models of words, and this is one of binary vectors. Ask for docnvil draw."
         )
     for start in range(0, len(lengths), DOCUMENTS_AT_ONCE):
         yield _sample(

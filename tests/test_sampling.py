@@ -64,10 +64,8 @@ def test_batches_change_nothing(monkeypatch, observation):
 
 
 def test_only_layers_of_words_are_drawn_from():
-    network = random_network(3, (2,))
-    object.__setattr__(network.config, "observation", "pictures")
-    with pytest.raises(ConfigurationError, match="visible layer is pictures"):
-        drawn(network, [1])
+    with pytest.raises(ConfigurationError, match="binary vectors"):
+        drawn(random_network(3, (2,), observation="bernoulli"), [1])
 
 
 @pytest.fixture(scope="module")
