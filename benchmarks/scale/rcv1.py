@@ -88,7 +88,7 @@ def memory_of(process: int) -> tuple[int, int]:
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Where corpora and models go; kept.")
 @click.option("--documents", default=DOCUMENTS, show_default=True, help="Documents drawn; fewer to try it out.")
 @click.option("--held-out", default=HELD_OUT, show_default=True, help="Of these, how many judge.")
-@click.option("--epochs", default=2, show_default=True, help="Passes over the documents drawn.")
+@click.option("--epochs", default=1, show_default=True, help="Passes over the documents drawn.")
 @click.option("--samples", default=200, show_default=True, help="Of the importance-weighted bound.")
 @click.option("--seed", default=0, show_default=True)
 def main(work: Path, documents: int, held_out: int, epochs: int, samples: int, seed: int) -> None:
