@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow lint bench bench-rcv1 clean
+.PHONY: help demo test slow lint bench bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
@@ -37,5 +37,11 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 bench-rcv1: $(INSTALLED)  ## train on 804,414 documents over 10,000 words from disk (in rcv1/; resumable)
 	$(BIN)/python benchmarks/scale/rcv1.py --work rcv1
 
+paper: paper-table1 paper-table2 paper-table3 paper-figure1  ## the tables of Mnih & Gregor (2014): days, but it goes on where it was left
+
+paper-table1 paper-table2 paper-table3 paper-figure1: $(INSTALLED)
+	$(BIN)/python benchmarks/paper/train.py $(@:paper-%=%)
+	$(BIN)/python benchmarks/tables.py --write
+
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo rcv1 dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo rcv1 paper-models dist build .pytest_cache .ruff_cache .hypothesis
