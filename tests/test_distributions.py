@@ -116,6 +116,31 @@ def test_urn_probabilities_sum_to_one_over_word_sequences(generator, length):
     assert torch.allclose(total, torch.ones(2, 1, dtype=FLOAT))
 
 
+def test_documents_drawn_from_an_urn_follow_its_probabilities(generator):
+    words, n_documents = urn(generator, n_samples=1), 40_000
+    many = DirichletMultinomialWords(
+        words.codes.expand(-1, n_documents, -1), words.weight, words.bias, words.log_concentration
+    )
+    drawn = many.sample(torch.full((n_documents,), 4), generator).matmul(torch.eye(3, dtype=FLOAT))
+    assert (drawn.sum(1) == 4).all()
+    expected = dict.fromkeys(((a, b, 4 - a - b) for a in range(5) for b in range(5 - a)), 0.0)
+    for sequence in product(range(3), repeat=4):
+        counts = tuple(sequence.count(word) for word in range(3))
+        expected[counts] += words.log_prob(counts_of(*sequence)).exp().item()
+    for counts, probability in expected.items():
+        share = (drawn == torch.tensor(counts)).all(1).double().mean().item()
+        assert share == pytest.approx(probability, abs=5 * (probability / n_documents) ** 0.5)
+
+
+def test_an_urns_words_do_not_depend_on_a_documents_neighbours(generator):
+    words = urn(generator, n_samples=1)
+    many = DirichletMultinomialWords(words.codes.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
+    lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
+    together = many.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(3, dtype=FLOAT))
+    alone = words.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(3, dtype=FLOAT))
+    assert torch.equal(alone, together[2:])
+
+
 def test_an_urn_predicts_what_its_probabilities_say(generator):
     words = urn(generator)
     before = words.log_prob(counts_of(0, 0, 2))
