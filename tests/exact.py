@@ -3,6 +3,7 @@
 Axes: M = 2^K settings stand where S samples stand elsewhere; B documents; V words.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 
 import torch
@@ -68,3 +69,38 @@ def exact_log_likelihood(network: BeliefNetwork, counts: SparseCounts) -> Tensor
     """log p(x) by enumeration, `[B]`."""
     log_p, _, _ = joint_terms(network, counts)
     return torch.logsumexp(sum(log_p), 0)
+
+
+Draws = Iterable[tuple[Tensor, Codes]]
+
+
+def every_draw(network: BeliefNetwork, counts: SparseCounts, n_samples: int) -> Iterator[tuple[Tensor, Codes]]:
+    """Every S-tuple of codes that q could draw for one document, with its probability, differentiable in q."""
+    codes = all_codes(network, 1)
+    probability = sum(network.recognition.log_prob_terms(counts, codes)).exp().squeeze(1)
+    for chosen in product(range(len(probability)), repeat=n_samples):
+        yield probability[list(chosen)].prod(), tuple(layer[list(chosen)] for layer in codes)
+
+
+def expectation(network: BeliefNetwork, draws: Draws, loss: Callable[[Codes], Tensor]) -> dict[str, Tensor]:
+    """The mean over draws of minus a loss's gradient, by parameter."""
+    parameters = dict(network.named_parameters())
+    surrogate = sum(probability.detach() * loss(codes) for probability, codes in draws)
+    found = torch.autograd.grad(-surrogate, list(parameters.values()), allow_unused=True, materialize_grads=True)
+    return dict(zip(parameters, found, strict=True))
+
+
+def variance(draws: Draws, loss: Callable[[Codes], Tensor], parameter: Tensor) -> float:
+    """The variance over draws of a loss's gradient by one parameter, summed over its entries."""
+    first = second = 0.0
+    for probability, codes in draws:
+        (gradient,) = torch.autograd.grad(loss(codes), parameter)
+        first, second = first + probability.detach() * gradient, second + probability.detach() * gradient**2
+    return (second - first**2).sum().item()
+
+
+def exact_gradient(network: BeliefNetwork, objective: Tensor) -> dict[str, Tensor]:
+    """The gradient of an enumerated objective, by parameter."""
+    parameters = dict(network.named_parameters())
+    found = torch.autograd.grad(objective, list(parameters.values()), allow_unused=True, materialize_grads=True)
+    return dict(zip(parameters, found, strict=True))
