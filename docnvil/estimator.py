@@ -66,7 +66,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         learning_rate: of the generative model. recognition_rate: q's rate as a multiple of it.
         optimizer: "adam" or "sgd". schedule: "constant" or "cosine". patience: epochs without a better one until it
             stops; without it all epochs are done.
-        gradient: "nvil" or "wake-sleep". baseline: NVIL's, "learned", "leave-one-out" or "none".
+        gradient: its estimator, "nvil", "rloo", "vimco", "disarm" (an even number of samples), "arms", "muprop",
+            "st-gumbel" (biased), "rws" or "wake-sleep". baseline: NVIL's, "learned", "leave-one-out" or "none".
         centre, normalise, local_signals: whether NVIL centres and normalises its learning signals, and gives each
             layer its own.
         start: where units start, "random" or at "clusters" of documents.

@@ -11,17 +11,17 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from docnvil.batches import Batch, iterate_batches
 from docnvil.clusters import cluster_profiles
 from docnvil.errors import ConfigurationError, TrainingError
 from docnvil.evaluation.perplexity import Perplexity, perplexity
+from docnvil.gradients import ESTIMATORS, GradientName, Stateless, refuse_chains, refuse_samples
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
-from docnvil.nvil.wake_sleep import wake_sleep
 from docnvil.randomness import KeyedGenerator, fold
 from docnvil.text.sparse import Rows, column_sums
 
@@ -44,7 +44,7 @@ class TrainingConfig:
         schedule: "constant", or "cosine" for a half-cosine from the full rate down to zero over all epochs.
         start: where the first layer's units start, "random" or "clusters" of documents.
         l1: strength of a Laplace prior on the visible weights, -log p(W) = l1 |W|_1, counted once a pass.
-        gradient: the estimator of the gradient, "nvil" or "wake-sleep".
+        gradient: the estimator of the gradient, one of `docnvil.gradients.ESTIMATORS`.
         baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
         patience: stop after so many epochs without a better validation bound; None never stops early.
         validation_samples: samples a document for the validation bound.
@@ -60,7 +60,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "cosine"
     start: Literal["random", "clusters"] = "clusters"
     l1: float = 3.0
-    gradient: Literal["nvil", "wake-sleep"] = "nvil"
+    gradient: GradientName = "nvil"
     baseline: BaselineKind = "leave-one-out"
     centre: bool = True
     normalise: bool = True
@@ -88,13 +88,14 @@ class TrainingConfig:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose one of {', '.join(known)}.")
+        refuse_samples(self.gradient, self.n_samples)
 
 
 _CHOICES = {
     "optimizer": ("adam", "sgd"),
     "schedule": ("constant", "cosine"),
     "start": ("random", "clusters"),
-    "gradient": ("nvil", "wake-sleep"),
+    "gradient": tuple(ESTIMATORS),
     "baseline": ("learned", "leave-one-out", "none"),
 }
 
@@ -136,14 +137,14 @@ class Training:
 
     Arguments:
         model: the network, at the latest epoch; `finish` takes it back to the best.
-        gradient: the estimator, with its baselines and moments.
+        gradient: the estimator, with its baselines and moments if it has any.
         optimizer: over the parameters of both.
         config: what was asked for.
         n_documents: N, the documents it learns from.
     """
 
     model: BeliefNetwork
-    gradient: NVIL
+    gradient: nn.Module
     optimizer: torch.optim.Optimizer
     config: TrainingConfig
     n_documents: int
@@ -274,14 +275,11 @@ def update(
         learning_rate: of the generative model, l1: strength of the prior on its weights, both for this update.
     """
     model, config = training.model, training.config
-    with torch.no_grad():
-        codes = model.recognition.sample(batch.counts, config.n_samples, generator)
+    estimator = ESTIMATORS[config.gradient]
+    codes = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
     log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
     log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
-    if config.gradient == "wake-sleep":
-        losses = wake_sleep(log_p, log_q, dream(model, batch.counts.lengths, generator))
-    else:
-        losses = training.gradient(log_p, log_q, model.recognition.parents(batch.counts, codes))
+    losses = training.gradient(log_p, log_q, *estimator.needed(model, batch.counts, codes, generator))
     training.optimizer.zero_grad(set_to_none=True)
     losses.total.backward()
     if l1:
@@ -290,15 +288,7 @@ def update(
     for group in training.optimizer.param_groups:
         group["lr"] = learning_rate * group["multiple"]
     training.optimizer.step()
-    return losses, sum(layer.mean(0).sum() for layer in codes)
-
-
-def dream(model: BeliefNetwork, lengths: Tensor, generator: KeyedGenerator) -> tuple[Tensor, ...]:
-    """Draw documents of given lengths, `[B]`, and their units from p; return q's terms for them, each `[1, B]`."""
-    with torch.no_grad():
-        codes = model.generative.sample(len(lengths), generator)
-        words = model.generative.words(codes).sample(lengths.long(), generator)
-    return model.recognition.log_prob_terms(words, codes)
+    return losses, sum(layer.detach().mean(0).sum() for layer in codes)
 
 
 def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:
@@ -329,15 +319,19 @@ def _learning_rate(config: TrainingConfig, progress: float) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _build_gradient(model: BeliefNetwork, config: TrainingConfig, generator: torch.Generator) -> NVIL:
+def _build_gradient(model: BeliefNetwork, config: TrainingConfig, generator: torch.Generator) -> nn.Module:
+    refuse_chains(config.gradient, model.config.posterior)
+    losses = ESTIMATORS[config.gradient].losses
+    if losses is not None:
+        return Stateless(losses)
     units, networks = model.config.units, []
     if config.baseline == "learned":
         first = SparseLinear(model.config.n_words, N_BASELINE_UNITS, model.config.recognition_input)
-        deeper = [torch.nn.Linear(n_units, N_BASELINE_UNITS) for n_units in units[:-1]]
+        deeper = [nn.Linear(n_units, N_BASELINE_UNITS) for n_units in units[:-1]]
         networks = [InputDependentBaseline(layer, N_BASELINE_UNITS) for layer in (first, *deeper)]
         for network in networks:
-            torch.nn.init.normal_(network.first.weight, std=model.config.weight_scale, generator=generator)
-            torch.nn.init.zeros_(network.first.bias)
+            nn.init.normal_(network.first.weight, std=model.config.weight_scale, generator=generator)
+            nn.init.zeros_(network.first.bias)
         if model.config.recognition_input == "centred":
             first.mean.copy_(model.recognition.first.linear.mean)
     return NVIL(
@@ -350,7 +344,7 @@ def _build_gradient(model: BeliefNetwork, config: TrainingConfig, generator: tor
     )
 
 
-def _build_optimizer(model: BeliefNetwork, gradient: NVIL, config: TrainingConfig) -> torch.optim.Optimizer:
+def _build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     groups = [
         {"params": list(model.generative.parameters()), "multiple": 1.0},
         {"params": [*model.recognition.parameters(), *gradient.parameters()], "multiple": config.recognition_rate},

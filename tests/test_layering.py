@@ -23,6 +23,7 @@ STOREYS = {
     "codes": 3.5,
     "sampling": 3.5,
     "topics": 3.7,
+    "gradients": 3.9,
     "training": 4,
     "tables": 4.5,
     "checkpoint": 5,

@@ -3,9 +3,9 @@
 import torch
 from exact import joint_terms, random_network, sparse
 
+from docnvil.gradients import dream
 from docnvil.nvil.wake_sleep import wake_sleep
 from docnvil.randomness import KeyedGenerator
-from docnvil.training import dream
 
 WORDS = 4
 

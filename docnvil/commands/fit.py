@@ -101,10 +101,10 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 @click.option(
     "--gradient",
-    type=click.Choice(["nvil", "wake-sleep"]),
+    type=click.Choice(["nvil", "rloo", "vimco", "disarm", "arms", "muprop", "st-gumbel", "rws", "wake-sleep"]),
     default="nvil",
     show_default=True,
-    help="Estimator of the gradient.",
+    help="Estimator of the gradient; disarm wants an even number of samples, st-gumbel is biased.",
 )
 @click.option(
     "--baseline",
