@@ -1,0 +1,295 @@
+"""The estimators of the gradient beside one another on 20 Newsgroups: noise at equal cost, and what they train.
+
+    python benchmarks/quality/gradients.py      writes benchmarks/results/gradients.json and docs/gradients.svg
+
+Noise: the variance of the gradient for q, summed over its parameters, as a multiple of the squared length of its mean,
+so that an estimator gains nothing by a smaller scale (NVIL divides its signal). All are measured on one minibatch and
+one partly trained network, each spending the same number of likelihood evaluations a document. The cosine to the ELBO's
+gradient tells the biased ones, and those that follow another objective.
+
+Training: each estimator at the default recipe, DisARM with 6 samples because it draws pairs; the validation bound is
+the ELBO for all. A row measured with the same settings is kept, so an interrupted run goes on where it was.
+"""
+
+import copy
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from scipy.sparse import csr_array, load_npz
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import RESULTS, ROOT, keep, shared_data
+
+from docnvil import DocNVIL
+from docnvil.batches import Batch, iterate_batches
+from docnvil.folders import replace_file
+from docnvil.gradients import ESTIMATORS, Stateless
+from docnvil.nvil.gradient import NVIL
+from docnvil.randomness import KeyedGenerator, fold
+from docnvil.report.drawing import FONTS, ON_WHITE, bar, element, markup, text_width, ticks
+from docnvil.training import Training
+
+COMMAND = "python benchmarks/quality/gradients.py"
+DOCUMENTS = 100  # in the minibatch on which noise is measured
+# What one estimate spends beside its samples, in evaluations of the likelihood: MuProp's at the mean of q, and the word
+# probabilities that a document is dreamed by.
+BESIDE_SAMPLES = {"muprop": 1, "rws": 1, "wake-sleep": 1}
+DEFAULT_SAMPLES = 5
+COLOURS = {
+    "nvil": "#1f5fbf",
+    "rloo": "#1ca3b3",
+    "vimco": "#2f8f4e",
+    "disarm": "#e08a2c",
+    "arms": "#c0392b",
+    "muprop": "#7d4fb3",
+    "st-gumbel": "#d1579f",
+    "rws": "#8a5a3b",
+    "wake-sleep": "#66707d",
+}
+SHOWN_FROM = 0.1  # of the updates: before, all bounds rush up from far below
+
+
+@click.command()
+@click.option("--units", default=50, show_default=True)
+@click.option("--evaluations", default=6, show_default=True, help="Of the likelihood, a document and estimate.")
+@click.option("--draws", default=500, show_default=True, help="Estimates of each gradient, to take the variance of.")
+@click.option("--after", default=10, show_default=True, help="Epochs of training before noise is measured.")
+@click.option("--epochs", type=int, help="Epochs of the trainings that are compared.  [default: the recipe's]")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--name", default="gradients", show_default=True, help="Of the JSON and of the drawing.")
+def main(units: int, evaluations: int, draws: int, after: int, epochs: int | None, seed: int, name: str) -> None:
+    settings = {
+        "corpus": "ng20_sh2009",
+        "units": units,
+        "evaluations": evaluations,
+        "draws": draws,
+        "after": after,
+        "epochs": epochs,
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+    }
+    path = RESULTS / f"{name}.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = {"settings": settings, "noise": {}, "training": {}}
+    if kept.get("settings") == settings:
+        found = {part: kept[part] for part in found}
+    train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
+    measure_noise(train, found, lambda: keep(name, COMMAND, found))
+    measure_training(train, test, found, lambda: keep(name, COMMAND, found))
+    drawing = ROOT / "docs" / f"{name}.svg"
+    replace_file(drawing, drawn(found).encode())
+    click.echo(f"Wrote {drawing.relative_to(ROOT)}", err=True)
+
+
+def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
+    settings = found["settings"]
+    missing = [name for name in ("reinforce", *ESTIMATORS) if name not in found["noise"]]
+    if not missing:
+        return
+    training = partly_trained(train, settings)
+    keys = np.arange(DOCUMENTS)
+    (batch,) = iterate_batches(train[:DOCUMENTS], DOCUMENTS, keys=keys, like=training.model.generative.prior.bias)
+    draws, seed = settings["draws"], settings["seed"]
+    reference = moments(training, batch, "rloo", n_samples=50, draws=draws, seed=seed + 1)
+    for name in missing:
+        n_samples = settings["evaluations"] - BESIDE_SAMPLES.get(name, 0)
+        measured = moments(training, batch, name, n_samples=n_samples, draws=draws, seed=seed)
+        if min(measured.squared_length, reference.squared_length) <= 0:
+            raise click.ClickException(f"{draws} draws do not show the mean gradient of {name}. Ask for more --draws.")
+        lengths = measured.squared_length * reference.squared_length
+        found["noise"][name] = {
+            "samples": n_samples,
+            "noise": measured.variance / measured.squared_length,
+            "cosine_to_elbo": float(measured.mean @ reference.mean) / math.sqrt(lengths),
+        }
+        click.echo("{}: noise {noise:.3g}, cosine {cosine_to_elbo:.3f}".format(name, **found["noise"][name]))
+        keep_row()
+
+
+def measure_training(train: csr_array, test: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
+    settings = found["settings"]
+    for name in ESTIMATORS:
+        if name in found["training"]:
+            continue
+        multiple = ESTIMATORS[name].multiple
+        model = DocNVIL(
+            settings["units"],
+            gradient=name,
+            n_samples=math.ceil(DEFAULT_SAMPLES / multiple) * multiple,
+            epochs=settings["epochs"],
+            random_state=settings["seed"],
+        )
+        history = list(model.fit_epochs(train))
+        weighted = model.perplexity(test, bound="importance", n_samples=100)
+        row = found["training"][name] = {
+            "samples": model.training_.config.n_samples,
+            "updates": [record.updates for record in history],
+            "seconds": [round(each, 2) for each in accumulate(model.training_.epoch_seconds)],
+            "validation_bound": [record.validation_bound for record in history],
+            "best_validation_bound": model.training_.best.validation_bound,
+            "test_perplexity_per_document": model.perplexity(test).perplexity_per_document,
+            "test_importance_weighted_per_document": weighted.perplexity_per_document,
+        }
+        click.echo(
+            "{0}: validation bound {best_validation_bound:.1f} nats, test perplexity per document"
+            " {test_perplexity_per_document:.1f}, importance-weighted {test_importance_weighted_per_document:.1f};"
+            " {1:.0f} s".format(name, row["seconds"][-1], **row)
+        )
+        keep_row()
+
+
+def partly_trained(train: csr_array, settings: dict[str, Any]) -> Training:
+    """Return a default training, stopped in the middle."""
+    model = DocNVIL(settings["units"], random_state=settings["seed"])
+    for record in model.fit_epochs(train):
+        if record.epoch == settings["after"]:
+            break
+    return model.training_
+
+
+def gradient_of(name: str, training: Training) -> nn.Module:
+    """Return the gradient of this name: NVIL with the moments of the training so far, the others have no state."""
+    if name == "nvil":
+        return training.gradient
+    if name == "reinforce":
+        n_layers = len(training.model.config.units)
+        return NVIL(n_layers, baseline="none", centre=False, normalise=False, local=False)
+    return Stateless(ESTIMATORS[name].losses)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean of R estimated gradients of q as one vector, the summed variance of one, and R."""
+
+    mean: Tensor
+    variance: float
+    draws: int
+
+    @property
+    def squared_length(self) -> float:
+        """Of the true mean, without bias: what R estimates leave of the variance is taken off."""
+        return float(self.mean @ self.mean) - self.variance / self.draws
+
+
+def moments(training: Training, batch: Batch, name: str, *, n_samples: int, draws: int, seed: int) -> Moments:
+    """Estimate the gradient for q again and again, on the same documents and the same network."""
+    network, counts = training.model, batch.counts
+    estimator, gradient = ESTIMATORS["nvil" if name == "reinforce" else name], gradient_of(name, training)
+    parameters = list(network.recognition.parameters())
+    total, squares = torch.zeros(()), 0.0
+    for draw in range(draws):
+        generator = KeyedGenerator(fold(seed, draw), batch.keys)
+        codes = estimator.sample(network.recognition, counts, n_samples, generator)
+        log_p = network.generative.log_prob_terms(counts, codes)
+        log_q = network.recognition.log_prob_terms(counts, codes)
+        fresh = copy.deepcopy(gradient)  # with the moments that the training left, in every draw
+        losses = fresh(log_p, log_q, *estimator.needed(network, counts, codes, generator))
+        found = torch.cat([each.flatten() for each in torch.autograd.grad(-losses.total, parameters)]).double()
+        total, squares = total + found, squares + found.square().sum().item()
+    mean = total / draws
+    return Moments(mean, (squares - draws * float(mean @ mean)) / (draws - 1), draws)
+
+
+def drawn(found: Mapping[str, Any]) -> str:
+    """Draw bound against updates and against seconds, and the noise as bars."""
+    width, height = 1120, 760
+    settings, rows = found["settings"], found["training"]
+    title = f"Gradient estimators, {settings['units']} units, 20 Newsgroups"
+    told = (
+        f"noise of q's gradient at {settings['evaluations']} likelihood evaluations a document: variance / |mean|²,"
+        " on a logarithmic scale"
+    )
+    inside = [
+        element("rect", width=width, height=height, rx=8, fill=ON_WHITE.paper),
+        text(36, 46, title, size=22, weight=700),
+        key(36, 76, rows),
+        element("g", lines(rows, "updates", "updates", 510, 340), transform="translate(34 100)"),
+        element("g", lines(rows, "seconds", "seconds", 510, 340), transform="translate(576 100)"),
+        element("g", bars(found["noise"], told, width - 72), transform="translate(36 470)"),
+    ]
+    look = {"viewBox": f"0 0 {width} {height}", "width": width, "height": height, "role": "img", "aria_label": title}
+    return element("svg", *inside, xmlns="http://www.w3.org/2000/svg", font_family=FONTS, **look) + "\n"
+
+
+def key(x: float, y: float, names: Sequence[str]) -> str:
+    parts = []
+    for name in names:
+        parts.append(element("line", x1=x, y1=y - 4, x2=x + 18, y2=y - 4, stroke=COLOURS[name], stroke_width=3))
+        parts.append(text(x + 24, y, name, size=13))
+        x += 48 + text_width(name, 13)
+    return "".join(parts)
+
+
+def lines(rows: Mapping[str, Any], across: str, unit: str, width: float, height: float) -> str:
+    """Draw the validation bound of each training; the steep beginning is cut off."""
+    shown = [
+        bound for row in rows.values() for bound in row["validation_bound"][int(SHOWN_FROM * len(row["updates"])) :]
+    ]
+    ups, rights = ticks(min(shown), max(shown)), ticks(0, max(row[across][-1] for row in rows.values()))
+    left, right, top, bottom = 52, width - 8, 30, height - 34
+
+    def place(value: float, bound: float) -> tuple[float, float]:
+        x = left + (right - left) * value / rights[-1]
+        return x, bottom - (bottom - top) * (bound - ups[0]) / (ups[-1] - ups[0])
+
+    parts = [text(0, 14, f"validation bound, nats per document, against {unit}", fill=ON_WHITE.muted)]
+    for tick in ups:
+        y = place(0, tick)[1]
+        parts.append(element("line", x1=left, y1=y, x2=right, y2=y, stroke=ON_WHITE.grid))
+        parts.append(text(left - 8, y + 4, f"{tick:g}".replace("-", "−"), fill=ON_WHITE.muted, anchor="end"))
+    for tick in rights:
+        parts.append(text(place(tick, 0)[0], bottom + 20, f"{tick:,g}", fill=ON_WHITE.muted, anchor="middle"))
+    for name, row in rows.items():
+        places = [place(*each) for each in zip(row[across], row["validation_bound"], strict=True) if each[1] >= ups[0]]
+        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+        parts.append(
+            element("path", d=path, fill="none", stroke=COLOURS[name], stroke_width=2, stroke_linejoin="round")
+        )
+    return "".join(parts)
+
+
+def bars(rows: Mapping[str, Any], told: str, width: float) -> str:
+    """Draw the noise of each estimator on a logarithmic scale, as a multiple of NVIL's in words."""
+    parts = [text(0, 14, told, fill=ON_WHITE.muted)]
+    left, room = 96.0, width - 420
+    low = math.floor(math.log10(min(row["noise"] for row in rows.values())))
+    high = max(math.log10(row["noise"]) for row in rows.values())
+    for number, (name, row) in enumerate(rows.items()):
+        y = 44 + 24 * number
+        length = max(2.0, room * (math.log10(row["noise"]) - low) / (high - low))
+        parts.append(text(left - 8, y, name, anchor="end", size=13))
+        parts.append(bar(left, y - 11, length, 14, COLOURS.get(name, ON_WHITE.grid)))
+        times = row["noise"] / rows["nvil"]["noise"]
+        of_nvil = "" if name == "nvil" else f" ({times:.2g} times NVIL's)"
+        figures = f"{row['noise']:.3g}{of_nvil}, cosine to the ELBO's gradient {row['cosine_to_elbo']:.2f}"
+        parts.append(text(left + length + 8, y, figures, fill=ON_WHITE.muted))
+    return "".join(parts)
+
+
+def text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    fill: str = ON_WHITE.ink,
+    size: int = 12,
+    weight: int = 400,
+    anchor: str = "start",
+) -> str:
+    look = {"fill": fill, "font_size": size, "font_weight": weight, "text_anchor": anchor}
+    return element("text", markup(words), x=x, y=y, **look)
+
+
+if __name__ == "__main__":
+    main()
