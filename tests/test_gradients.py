@@ -5,10 +5,13 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_array
+from click.testing import CliRunner
+from scipy.sparse import csr_array, save_npz
 
+from docnvil.commands import main
 from docnvil.commands.fit import fit
 from docnvil.errors import ConfigurationError
+from docnvil.estimator import DocNVIL
 from docnvil.evaluation.perplexity import perplexity
 from docnvil.gradients import ESTIMATORS, GradientName
 from docnvil.model.belief_network import ModelConfig
@@ -70,3 +73,31 @@ def test_numbers_of_samples_that_make_no_sense_are_refused(name, n_samples, comp
 def test_the_command_offers_them_all():
     (option,) = [parameter for parameter in fit.params if parameter.name == "gradient"]
     assert set(option.type.choices) == set(ESTIMATORS) == set(get_args(GradientName))
+
+
+def test_the_command_trains_by_pairs_and_refuses_an_odd_number(block_counts, tmp_path):
+    save_npz(tmp_path / "counts.npz", csr_array(block_counts))
+    command = ["fit", str(tmp_path / "counts.npz"), "--units", "4,2", "--epochs", "1", "--gradient", "disarm"]
+    refused = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "odd")])
+    assert refused.exit_code == 1
+    assert "n_samples is 5. Ask for 6 samples." in refused.stderr
+    assert not (tmp_path / "odd").exists()
+    done = CliRunner().invoke(main, [*command, "--samples", "4", "--out", str(tmp_path / "even")])
+    assert done.exit_code == 0, done.output
+    assert DocNVIL.load(tmp_path / "even").gradient == "disarm"
+
+
+def test_a_restored_training_ends_in_the_same_bytes(block_counts):
+    config = TrainingConfig(epochs=4, batch_size=25, n_samples=2, gradient="arms")
+    whole, rows = trained(block_counts, config), csr_array(block_counts)
+    first, second = (
+        Training.start(ModelConfig(block_counts.shape[1], units=(4,)), config, rows, torch.device("cpu"))
+        for _ in range(2)
+    )
+    for record in train(first, rows, rows):
+        if record.epoch == 2:
+            break
+    second.restore({name: value.clone() for name, value in first.state().items()}, first.history, first.epoch_seconds)
+    for _ in train(second, rows, rows):
+        pass
+    assert all(torch.equal(value, whole.state()[name]) for name, value in second.state().items())

@@ -28,8 +28,7 @@ def antithetic_codes(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
     for one of a group at most. A unit is 1 where u < p; one with p > 1/2 is drawn by its zeros. For n = 2 the pair is
     u, 1 - u.
 
-    Source: Dimitriev & Zhou (2021), *ARMS*, section 4 (the Dirichlet copula); for n = 2 Dong, Mnih & Tucker (2020),
-    *DisARM*, section 3.
+    Source: Dimitriev & Zhou (2021), *ARMS*, on the Dirichlet copula; for n = 2 Dong, Mnih & Tucker (2020), *DisARM*.
 
     Arguments:
         uniforms: `[S, B, K]`, independent; logits: of the units, broadcast to them. group: n, which divides S.
@@ -54,8 +53,7 @@ def correlation(logits: Tensor, group: int) -> Tensor:
 
     rho = (max(0, 2 m^(1 / (n-1)) - 1)^(n-1) - m^2) / (m (1 - m)), with m = min(p, 1 - p).
 
-    Source: Dimitriev & Zhou (2021), section 4; for n = 2, where 1 / (1 - rho) = max(p, 1 - p), Dong, Mnih & Tucker
-    (2020), equation 7.
+    Source: Dimitriev & Zhou (2021); for n = 2, where 1 / (1 - rho) = max(p, 1 - p), Dong, Mnih & Tucker (2020).
 
     Example:
         Of two coins, one shows a head and one a tail; of three, rather not all the same:
@@ -76,8 +74,9 @@ def disarm(
     For each unit of a pair (b, b'): (1/2) (f - f') (b - b') max(p, 1 - p) d logit, averaged over pairs; p learns from
     all samples.
 
-    Source: Dong, Mnih & Tucker (2020), *DisARM*, equation 7, and its section on several layers; Yin, Ho, Yan, Qian &
-    Zhou (2020), *Probabilistic best subset selection by gradient-based optimization* (U2G).
+    Source: Dong, Mnih & Tucker (2020), *DisARM: an antithetic gradient estimator for binary latent variables*, for
+    one layer and for several; Yin, Ho, Yan, Qian & Zhou (2020), *Probabilistic best subset selection by gradient-based
+    optimization* (U2G).
 
     Arguments:
         log_p: p's terms, log_q: q's terms, each `[L S, B]`. With several layers there are L sets of S samples, one
@@ -91,8 +90,8 @@ def disarm(
 def arms(log_p: Sequence[Tensor], log_q: Sequence[Tensor], codes: Sequence[Tensor], logits: Sequence[Tensor]) -> Losses:
     """Return losses whose gradient is ARMS's: all S samples of a set avoid one another; unbiased for the ELBO.
 
-    Source: Dimitriev & Zhou (2021), *ARMS: antithetic-REINFORCE-multi-sample gradient for binary variables*,
-    section 3; several layers as in `disarm`.
+    Source: Dimitriev & Zhou (2021), *ARMS: antithetic-REINFORCE-multi-sample gradient for binary variables*;
+    several layers as in `disarm`.
 
     Arguments:
         log_p, log_q, codes, logits: as for `disarm`, with groups of S in place of pairs; S of at least 2.

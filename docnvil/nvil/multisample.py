@@ -20,7 +20,7 @@ def rloo(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     -sum_b mean_s [grad log p(x, h_s) + (l_s - mean_(r != s) l_r) grad log q(h_s | x)], unbiased for the ELBO. It is
     NVIL with that baseline, the whole signal, and neither centring nor normalisation.
 
-    Source: Kool, van Hoof & Welling (2019), *Buy 4 REINFORCE samples, get a baseline for free!*, equation 8.
+    Source: Kool, van Hoof & Welling (2019), *Buy 4 REINFORCE samples, get a baseline for free!*
 
     Arguments:
         log_p: p's terms, log_q: q's terms, each `[S, B]`, with S of at least 2.
@@ -44,7 +44,8 @@ def vimco(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     With w_s = p(x, h_s) / q(h_s | x), L = log mean_s w_s, and L_-s the same with w_s replaced by the geometric mean of
     the others: -sum_b sum_s [(L - L_-s) grad log q(h_s | x) + (w_s / sum_r w_r) grad log w_s].
 
-    Source: Mnih & Rezende (2016), *Variational inference for Monte Carlo objectives*, section 2.4, equations 10 and 11.
+    Source: Mnih & Rezende (2016), *Variational inference for Monte Carlo objectives*, its per-sample learning
+    signals with the geometric mean.
 
     Arguments:
         log_p: p's terms, log_q: q's terms, each `[S, B]`, with S of at least 2.
@@ -76,7 +77,8 @@ def reweighted_wake_sleep(log_p: Sequence[Tensor], log_q: Sequence[Tensor], drea
     p's gradient is that of the importance-weighted bound of S samples; q's follows no bound: its two parts lower
     KL(p(h | x) || q(h | x)), over the documents (up to the bias of self-normalised weights) and over dreams.
 
-    Source: Bornschein & Bengio (2015), *Reweighted wake-sleep*, sections 2.2 and 2.3.
+    Source: Bornschein & Bengio (2015), *Reweighted wake-sleep*: its updates of p, and of q in the wake and in the sleep
+    phase.
 
     Arguments:
         log_p, log_q: the terms of the waking documents, each `[S, B]`; with S of 1 this is wake-sleep whose q learns

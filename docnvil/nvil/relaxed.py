@@ -38,8 +38,8 @@ def muprop(
     For each layer: -sum_b mean_s [(l - value - slope (h - mean)) grad log q + slope grad mean], unbiased for the ELBO.
     What is left of the signal is compared with that of the document's other samples, if there are any, as in `rloo`.
 
-    Source: Gu, Levine, Sutskever & Mnih (2016), *MuProp*, section 3, equation 5; layer by layer, each given the
-    sampled layer below.
+    Source: Gu, Levine, Sutskever & Mnih (2016), *MuProp: unbiased backpropagation for stochastic neural networks*;
+    here layer by layer, each given the sampled layer below.
 
     Arguments:
         log_p: p's terms, log_q: q's terms, each `[S, B]`. codes: the samples of each layer, `[S, B, K]`.
