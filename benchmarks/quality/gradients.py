@@ -105,15 +105,16 @@ def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[]
     for name in missing:
         n_samples = settings["evaluations"] - BESIDE_SAMPLES.get(name, 0)
         measured = moments(training, batch, name, n_samples=n_samples, draws=draws, seed=seed)
-        if min(measured.squared_length, reference.squared_length) <= 0:
+        squared_length, cosine = measured.squared_length, None
+        if name == "reinforce":  # its own mean drowns in noise, and is known to be the ELBO's gradient
+            squared_length = reference.squared_length
+        elif min(squared_length, reference.squared_length) > 0:
+            cosine = float(measured.mean @ reference.mean) / math.sqrt(squared_length * reference.squared_length)
+        else:
             raise click.ClickException(f"{draws} draws do not show the mean gradient of {name}. Ask for more --draws.")
-        lengths = measured.squared_length * reference.squared_length
-        found["noise"][name] = {
-            "samples": n_samples,
-            "noise": measured.variance / measured.squared_length,
-            "cosine_to_elbo": float(measured.mean @ reference.mean) / math.sqrt(lengths),
-        }
-        click.echo("{}: noise {noise:.3g}, cosine {cosine_to_elbo:.3f}".format(name, **found["noise"][name]))
+        row = {"samples": n_samples, "noise": measured.variance / squared_length, "cosine_to_elbo": cosine}
+        found["noise"][name] = row
+        click.echo(f"{name}: noise {row['noise']:.3g}, cosine {cosine and round(cosine, 3)}")
         keep_row()
 
 
@@ -272,7 +273,9 @@ def bars(rows: Mapping[str, Any], told: str, width: float) -> str:
         parts.append(bar(left, y - 11, length, 14, COLOURS.get(name, ON_WHITE.grid)))
         times = row["noise"] / rows["nvil"]["noise"]
         of_nvil = "" if name == "nvil" else f" ({times:.2g} times NVIL's)"
-        figures = f"{row['noise']:.3g}{of_nvil}, cosine to the ELBO's gradient {row['cosine_to_elbo']:.2f}"
+        figures = f"{row['noise']:.3g}{of_nvil}"
+        if row["cosine_to_elbo"] is not None:
+            figures += f", cosine to the ELBO's gradient {row['cosine_to_elbo']:.2f}"
         parts.append(text(left + length + 8, y, figures, fill=ON_WHITE.muted))
     return "".join(parts)
 

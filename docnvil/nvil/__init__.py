@@ -1,1 +1,1 @@
-"""Bounds, learning signals and the losses whose gradients are NVIL's; they see log-probabilities, never models."""
+"""Bounds, learning signals and losses with the published estimators' gradients, of log-probabilities, never models."""
