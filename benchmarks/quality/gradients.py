@@ -272,12 +272,17 @@ def bars(rows: Mapping[str, Any], told: str, width: float) -> str:
         parts.append(text(left - 8, y, name, anchor="end", size=13))
         parts.append(bar(left, y - 11, length, 14, COLOURS.get(name, ON_WHITE.grid)))
         times = row["noise"] / rows["nvil"]["noise"]
-        of_nvil = "" if name == "nvil" else f" ({times:.2g} times NVIL's)"
-        figures = f"{row['noise']:.3g}{of_nvil}"
+        of_nvil = "" if name == "nvil" else f" ({rounded(times, 2)} times NVIL's)"
+        figures = f"{rounded(row['noise'], 3)}{of_nvil}"
         if row["cosine_to_elbo"] is not None:
             figures += f", cosine to the ELBO's gradient {row['cosine_to_elbo']:.2f}"
         parts.append(text(left + length + 8, y, figures, fill=ON_WHITE.muted))
     return "".join(parts)
+
+
+def rounded(value: float, digits: int) -> str:
+    """Write a number with so many significant digits, and never with an exponent below a million."""
+    return f"{float(f'{value:.{digits}g}'):,g}"
 
 
 def text(
