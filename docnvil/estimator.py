@@ -21,7 +21,7 @@ from docnvil.batches import require_bits
 from docnvil.codes import unit_probabilities
 from docnvil.devices import choose_device
 from docnvil.errors import ConfigurationError, VocabularyError
-from docnvil.evaluation.perplexity import Bound, Perplexity, document_bounds, perplexity
+from docnvil.evaluation.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
 from docnvil.machine import machine
 from docnvil.model.belief_network import ModelConfig
 from docnvil.recipes import recipe as recipe_named
@@ -207,10 +207,16 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Return the mean bound on log p(x), in nats a document; greater is better."""
         return float(self.score_samples(X).mean())
 
-    def perplexity(self, X: Counts, *, bound: Bound = "elbo", n_samples: int = 10, seed: int = 0) -> Perplexity:
-        """Return perplexities per document and per word with what they are made of; see `docnvil.perplexity`."""
+    def perplexity(
+        self, X: Counts, *, bound: Bound = "elbo", n_samples: int = 10, temperatures: int = TEMPERATURES, seed: int = 0
+    ) -> Perplexity:
+        """Return perplexities per document and per word with what they are made of.
+
+        The arguments are those of `docnvil.evaluation.perplexity.perplexity`.
+        """
         check_is_fitted(self)
-        return perplexity(self.model_, self._counts(X, reset=False), bound=bound, n_samples=n_samples, seed=seed)
+        options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
+        return perplexity(self.model_, self._counts(X, reset=False), **options)
 
     def topics(self, n_words: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its words' column numbers and scores, its share and information."""

@@ -31,6 +31,7 @@ class KeyedGenerator:
     Arguments:
         seed: any integer; see `fold` to make one of several.
         keys: `[B]` int64, one key a document; their device is where numbers are made.
+        first_sample: the number of the first sample drawn, so that many samples can be drawn lot by lot.
 
     Example:
         >>> keys = torch.tensor([7, 8, 9])
@@ -40,9 +41,10 @@ class KeyedGenerator:
         True
     """
 
-    def __init__(self, seed: int, keys: Tensor) -> None:
+    def __init__(self, seed: int, keys: Tensor, first_sample: int = 0) -> None:
         self._seed = seed
         self._keys = keys
+        self._first_sample = first_sample
         self._calls = 0
 
     def uniform(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
@@ -53,7 +55,8 @@ class KeyedGenerator:
         stream = _signed(fold(self._seed, self._calls))
         self._calls += 1
         start = _mix(self._keys + stream)  # [B]
-        counter = torch.arange(n_samples * n_units, device=self._keys.device).mul_(_signed(_GOLDEN))
+        counter = torch.arange(n_samples * n_units, device=self._keys.device)
+        counter.add_(self._first_sample * n_units).mul_(_signed(_GOLDEN))
         state = start[:, None] + counter.view(n_samples, 1, n_units)  # [S, B, K]
         bits = 24 if dtype == torch.float32 else 53  # what the mantissa holds exactly
         return _shift(_mix(state), 64 - bits).to(dtype).mul_(2.0**-bits)

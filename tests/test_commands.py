@@ -168,7 +168,7 @@ def test_a_model_without_live_units_says_so(texts, tmp_path):
 
 
 def test_too_little_memory_is_said_in_a_sentence(model, texts):
-    failed(run("perplexity", model, texts, "--samples", 3_000_000_000), 1, "too little memory")
+    failed(run("completion", model, texts, "--samples", 3_000_000_000), 1, "too little memory")
 
 
 def test_force_never_costs_the_input(texts, tmp_path):

@@ -44,12 +44,26 @@ def test_single_precision_means_the_same_but_for_rounding(counts, monkeypatch):
     assert document_bounds(network, counts).log_likelihood == pytest.approx(whole, rel=1e-5)
 
 
+@pytest.mark.parametrize("bound", ["elbo", "importance"])
 @pytest.mark.parametrize("n_samples", [1, 10, 25])
-def test_samples_in_several_lots_are_the_same_samples(network, counts, n_samples, monkeypatch):
-    whole = document_bounds(network, counts, bound="importance", n_samples=n_samples).log_likelihood
-    monkeypatch.setattr(module, "SAMPLES_IN_FLIGHT", 4)
-    pieces = document_bounds(network, counts, bound="importance", n_samples=n_samples).log_likelihood
+def test_samples_in_several_lots_are_the_same_samples(network, counts, bound, n_samples, monkeypatch):
+    whole = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
+    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 4 * WORDS)  # four samples of one document
+    pieces = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
     assert pieces == pytest.approx(whole, rel=1e-13)
+
+
+def test_a_million_samples_are_never_alive_together(network, counts, monkeypatch):
+    """The largest lot that q is asked for does not grow with the number of samples."""
+    asked = []
+    sample = network.recognition.sample
+    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 1000 * WORDS)
+    monkeypatch.setattr(
+        network.recognition, "sample", lambda counts, n, g: asked.append(n * len(counts)) or sample(counts, n, g)
+    )
+    perplexity(network, counts[:2], bound="importance", n_samples=100_000)
+    assert sum(asked) == 200_000
+    assert max(asked) <= 1000
 
 
 @pytest.mark.parametrize("bound", ["elbo", "importance"])
@@ -130,7 +144,7 @@ def test_nothing_to_predict_is_refused(network):
         perplexity(network, csr_array((3, WORDS), dtype=np.int64))
 
 
-@pytest.mark.parametrize("options", [{"n_samples": 0}, {"bound": "exactly"}])
+@pytest.mark.parametrize("options", [{"n_samples": 0}, {"bound": "exactly"}, {"bound": "annealed", "temperatures": 0}])
 def test_impossible_estimators_are_refused(network, counts, options):
     with pytest.raises(ConfigurationError):
         perplexity(network, counts, **options)

@@ -7,26 +7,31 @@ Axes: S samples, B documents of a batch, N documents, K units. Unit: nats.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from docnvil.batches import content_keys, iterate_batches
+from docnvil.batches import Batch, content_keys, iterate_batches
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.evaluation.annealed import annealed_log_weights
+from docnvil.evaluation.exact import check_enumerable, exact_terms
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Codes
 from docnvil.model.sparse import SparseCounts
-from docnvil.nvil.bounds import elbo, importance_weighted_bound, total
+from docnvil.nvil.bounds import importance_weighted_bound, total
 from docnvil.randomness import KeyedGenerator
 from docnvil.text.sparse import Rows, blocks, row_sums
 
-Bound = Literal["elbo", "importance", "exact"]
-SAMPLES_IN_FLIGHT = 10
+Bound = Literal["elbo", "importance", "annealed", "exact"]
+TEMPERATURES = 100
+SAMPLES_IN_FLIGHT = 10  # samples of a document that are drawn together where there are documents enough
 LOGITS_IN_FLIGHT = 2_000_000  # of the S B V logits, how many are alive at once: 8 MB in single precision
+DOCUMENTS_ENUMERATED = 256  # at once; the normalisers of all settings are worked out once for them
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class DocumentBounds:
     """What the model says of each document, in nats; every field `[N]` float64.
 
     Arguments:
-        log_likelihood: the chosen lower bound on log p(x).
+        log_likelihood: the chosen lower bound on log p(x), or log p(x) itself.
         reconstruction: E_q[log p(x | h1)], how well units drawn for the document predict its words.
         kl: E_q[log q(h | x) - log p(h)], what describing the units costs; reconstruction - kl is the ELBO.
         lengths: L, the tokens of each document; for binary vectors V.
@@ -63,8 +68,9 @@ class Perplexity:
         documents: N, documents with at least one word.
         empty_documents: documents without words.
         tokens: sum of L.
-        bound: the estimator, "elbo" or "importance"; "exact" for a model whose likelihood can be had.
-        samples: S.
+        bound: the estimator, "elbo", "importance" or "annealed"; "exact" for the likelihood itself.
+        samples: S; 0 if exact.
+        temperatures: T of the annealing; 0 for other estimators.
     """
 
     perplexity_per_document: float
@@ -77,6 +83,7 @@ class Perplexity:
     tokens: float
     bound: Bound
     samples: int
+    temperatures: int = 0
 
 
 def perplexity(
@@ -85,6 +92,7 @@ def perplexity(
     *,
     bound: Bound = "elbo",
     n_samples: int = 10,
+    temperatures: int = TEMPERATURES,
     seed: int = 0,
 ) -> Perplexity:
     """Estimate the perplexity of documents.
@@ -92,21 +100,22 @@ def perplexity(
     Arguments:
         model: the belief network.
         counts: `[N, V]` CSR.
-        bound: "elbo", the variational bound of the papers, or "importance", the tighter importance-weighted one.
-        n_samples: S.
+        bound: "elbo", the variational bound of the papers; "importance", the tighter importance-weighted one;
+            "annealed", tighter still at the price of time; or "exact", for models of at most 20 units.
+        n_samples: S; memory does not grow with it. temperatures: T, steps of the annealing.
         seed: with the documents' words, all that the samples depend on.
 
     Raises:
         VocabularyError: counts of another width than the model's vocabulary.
         CorpusError: no document has a word.
+        ConfigurationError: no such bound, no samples or temperatures, or too many units for "exact".
     """
-    return summarise(
-        document_bounds(model, counts, bound=bound, n_samples=n_samples, seed=seed), bound=bound, n_samples=n_samples
-    )
+    bounds = document_bounds(model, counts, bound=bound, n_samples=n_samples, temperatures=temperatures, seed=seed)
+    return summarise(bounds, bound=bound, n_samples=n_samples, temperatures=temperatures)
 
 
-def summarise(bounds: DocumentBounds, *, bound: Bound, n_samples: int) -> Perplexity:
-    """Add documents' bounds up to perplexities.
+def summarise(bounds: DocumentBounds, *, bound: Bound, n_samples: int, temperatures: int = TEMPERATURES) -> Perplexity:
+    """Add documents' bounds up to perplexities; what the estimator does not use is not put down.
 
     Example:
         Two documents whose every word has the probability 1/8, and an empty one:
@@ -135,7 +144,8 @@ def summarise(bounds: DocumentBounds, *, bound: Bound, n_samples: int) -> Perple
         empty_documents=int((~filled).sum()),
         tokens=_whole(math.fsum(bounds.lengths)),
         bound=bound,
-        samples=n_samples,
+        samples=0 if bound == "exact" else n_samples,
+        temperatures=temperatures if bound == "annealed" else 0,
     )
 
 
@@ -146,6 +156,7 @@ def document_bounds(
     *,
     bound: Bound = "elbo",
     n_samples: int = 10,
+    temperatures: int = TEMPERATURES,
     seed: int = 0,
 ) -> DocumentBounds:
     """Bound log p(x) of each document; the arguments are those of `perplexity`.
@@ -153,23 +164,20 @@ def document_bounds(
     An empty document's log p(x) is 0, the probability of saying nothing being one, and it is not estimated.
     """
     check_width(model, counts)
-    if n_samples < 1:
-        raise ConfigurationError(
-            f"A bound needs at least one sample, and {n_samples} were asked for. Ask for 1 or more."
-        )
-    estimate = {"elbo": elbo, "importance": importance_weighted_bound}.get(bound)
-    if estimate is None:
-        raise ConfigurationError(f"There is no bound named {bound!r}. Choose 'elbo' or 'importance'.")
+    _check_estimator(model, bound, n_samples, temperatures)
     log_likelihood, reconstruction, kl = np.zeros((3, counts.shape[0]))
-    batch_size = documents_at_once(n_samples, counts.shape[1])
+    exact = bound == "exact"
+    batch_size = DOCUMENTS_ENUMERATED if exact else documents_at_once(n_samples, counts.shape[1])
     start = 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
         stop = start + len(batch.counts)
-        codes = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-        of_words, log_prior, log_q = log_probabilities(model, batch.counts, codes)
-        log_likelihood[start:stop] = estimate(of_words + log_prior, log_q).cpu()
-        reconstruction[start:stop] = of_words.mean(0).cpu()
-        kl[start:stop] = (log_q - log_prior).mean(0).cpu()
+        terms = (
+            exact_terms(model, batch.counts)
+            if exact
+            else _sampled_terms(model, batch, bound, n_samples, temperatures, seed)
+        )
+        for values, of_batch in zip((log_likelihood, reconstruction, kl), terms, strict=True):
+            values[start:stop] = of_batch.cpu()
         start = stop
     lengths = document_lengths(model, counts)
     filled = lengths > 0
@@ -183,6 +191,55 @@ def document_lengths(model: BeliefNetwork, counts: Rows) -> NDArray[np.float64]:
     return row_sums(counts, np.float64)
 
 
+def _check_estimator(model: BeliefNetwork, bound: Bound, n_samples: int, temperatures: int) -> None:
+    if bound not in get_args(Bound):
+        raise ConfigurationError(
+            f"There is no bound named {bound!r}. Choose one of {', '.join(map(repr, get_args(Bound)))}."
+        )
+    if n_samples < 1:
+        raise ConfigurationError(
+            f"A bound needs at least one sample, and {n_samples} were asked for. Ask for 1 or more."
+        )
+    if temperatures < 1:
+        raise ConfigurationError(
+            f"Annealing needs at least one temperature, and {temperatures} were asked for. Ask for 1 or more."
+        )
+    if bound == "exact":
+        check_enumerable(sum(model.config.units))
+
+
+def _sampled_terms(
+    model: BeliefNetwork, batch: Batch, bound: Bound, n_samples: int, temperatures: int, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Estimate log p(x), E_q[log p(x | h1)] and KL(q(h | x) || p(h)), `[B]` each, lot after lot of samples.
+
+    Of each lot only sums over its samples are kept, so that memory does not grow with S.
+    """
+    reconstruction, kl = torch.zeros(2, len(batch.counts), dtype=torch.float64, device=model.device)
+    log_sum = torch.full_like(kl, -torch.inf)  # of the weights of all samples so far
+    for first, size in _lots(n_samples, len(batch.counts), batch.counts.n_words):
+        generator = KeyedGenerator(seed, batch.keys, first_sample=first)
+        codes = model.recognition.sample(batch.counts, size, generator)
+        of_words, log_prior, log_q = log_probabilities(model, batch.counts, codes)
+        reconstruction += of_words.sum(0) / n_samples
+        kl += (log_q - log_prior).sum(0) / n_samples
+        if bound == "annealed":
+            log_weights = annealed_log_weights(model, batch.counts, codes, temperatures, generator)
+            log_sum = torch.logaddexp(log_sum, torch.logsumexp(log_weights, 0))
+        elif bound == "importance":
+            mean = importance_weighted_bound(of_words + log_prior, log_q)
+            log_sum = torch.logaddexp(log_sum, mean + math.log(size))
+    log_likelihood = reconstruction - kl if bound == "elbo" else log_sum - math.log(n_samples)
+    return log_likelihood, reconstruction, kl
+
+
+def _lots(n_samples: int, n_documents: int, n_words: int) -> Iterator[tuple[int, int]]:
+    """Cut S samples into lots of as many as `LOGITS_IN_FLIGHT` allows: the first of each lot, and its size."""
+    most = max(1, LOGITS_IN_FLIGHT // max(1, n_documents * n_words))
+    for first in range(0, n_samples, most):
+        yield first, min(most, n_samples - first)
+
+
 def documents_at_once(n_samples: int, n_words: int) -> int:
     """Return B, so that no more than `LOGITS_IN_FLIGHT` of the S B V logits are alive, S being taken in lots."""
     return max(1, LOGITS_IN_FLIGHT // (min(n_samples, SAMPLES_IN_FLIGHT) * n_words))
@@ -194,7 +251,8 @@ def log_probabilities(model: BeliefNetwork, counts: SparseCounts, codes: Codes) 
     The logits of all samples and words are never alive together: memory does not grow with S but for the codes.
     """
     parts = []
-    for some in zip(*(layer.split(SAMPLES_IN_FLIGHT) for layer in codes), strict=True):
+    for first, size in _lots(len(codes[0]), len(counts), counts.n_words):
+        some = tuple(layer[first : first + size] for layer in codes)
         of_words, *of_units = (term.double() for term in model.generative.log_prob_terms(counts, some))
         log_q = total(model.recognition.log_prob_terms(counts, some)).double()
         parts.append((of_words, total(of_units), log_q))

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import torch
+from exact import all_codes, exact_log_likelihood, joint_terms, random_network, sparse
+from scipy.sparse import csr_array
+
+from docnvil.batches import sparse_counts
+from docnvil.evaluation import perplexity as module
+from docnvil.evaluation.annealed import annealed_log_weights, gibbs_sweep
+from docnvil.evaluation.perplexity import document_bounds, perplexity
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.randomness import KeyedGenerator
+
+WORDS = 6
+KINDS = [
+    {"units": (4,)},
+    {"units": (3, 2)},
+    {"units": (4,), "prior": "autoregressive", "posterior": "autoregressive"},
+    {"units": (2, 2, 2), "posterior": "autoregressive", "observation": "dirichlet-multinomial"},
+]
+
+
+@pytest.fixture
+def counts() -> csr_array:
+    dense = np.random.default_rng(0).integers(0, 4, size=(7, WORDS))
+    dense[4] = 0
+    return csr_array(dense)
+
+
+@pytest.fixture
+def network() -> BeliefNetwork:
+    return random_network(WORDS, (3, 2))
+
+
+def tensors_of(counts: csr_array):
+    return sparse_counts(counts, torch.empty(0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_sweep_leaves_its_distribution_as_it_is(kind, share):
+    """Every code stands there in proportion to f, before and after."""
+    network = random_network(WORDS, **kind)
+    counts = sparse(torch.tensor([[2.0, 0, 1, 1, 0, 3]], dtype=torch.float64))
+    log_p, log_q, codes = joint_terms(network, counts)
+    f = torch.softmax((1 - share) * sum(log_q) + share * sum(log_p), 0).detach()[:, 0]  # [M]
+    copies = (f * 60_000).round().long()
+    start = tuple(layer.repeat_interleave(copies, 0) for layer in codes)
+    moved = gibbs_sweep(network, counts, start, share, KeyedGenerator(0, torch.tensor([1])))
+    places = 2.0 ** torch.arange(sum(network.config.units))
+    numbers, settings = (torch.cat(layers, -1)[:, 0] @ places.double() for layers in (moved, codes))
+    found = torch.stack([(numbers == setting).double().mean() for setting in settings])
+    assert found == pytest.approx(f, abs=4 * (0.25 / 60_000) ** 0.5)
+    assert any(not torch.equal(a, b) for a, b in zip(start, moved, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_mean_weights_are_the_probability_of_the_document(counts, kind):
+    network, tensors = random_network(WORDS, **kind), tensors_of(counts)
+    generator = KeyedGenerator(0, torch.arange(7))
+    codes = network.recognition.sample(tensors, 4000, generator)
+    weights = annealed_log_weights(network, tensors, codes, 4, generator).exp()
+    exact = exact_log_likelihood(network, tensors).exp().detach()
+    error = (weights.mean(0) - exact) / (weights.std(0) / 4000**0.5)
+    assert error.abs().max() < 4
+
+
+def test_one_temperature_is_importance_weighting(network, counts):
+    annealed, weighted = (
+        document_bounds(network, counts, bound=bound, temperatures=1).log_likelihood
+        for bound in ("annealed", "importance")
+    )
+    assert annealed == pytest.approx(weighted, rel=1e-12)
+
+
+def test_it_lies_between_the_importance_weighted_bound_and_the_truth(counts):
+    network = random_network(WORDS, (4, 3), scale=1.0)
+    counts = csr_array(np.tile(counts.toarray() * 3, (20, 1)) + np.eye(140, WORDS, dtype=int))
+    weighted, few, many, exact = (
+        perplexity(network, counts, **options).log_likelihood
+        for options in (
+            {"bound": "importance"},
+            {"bound": "annealed", "temperatures": 5},
+            {"bound": "annealed", "temperatures": 50},
+            {"bound": "exact"},
+        )
+    )
+    assert weighted < few < many < exact
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_documents_value_depends_on_nothing_but_the_document(counts, kind, monkeypatch):
+    network = random_network(WORDS, **kind)
+    options = {"bound": "annealed", "temperatures": 4, "n_samples": 25}
+    whole = document_bounds(network, counts, **options).log_likelihood
+    assert document_bounds(network, counts[[5]], **options).log_likelihood == pytest.approx(whole[[5]], rel=1e-12)
+    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 7 * WORDS)
+    assert document_bounds(network, counts, **options).log_likelihood == pytest.approx(whole, rel=1e-12)
+
+
+def test_the_softmax_layers_shortcut_changes_nothing(counts, monkeypatch):
+    network, tensors = random_network(WORDS, (5,)), tensors_of(counts)
+    start = tuple(layer[:32] for layer in all_codes(network, 7))
+    quick = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
+    monkeypatch.setattr("docnvil.evaluation.annealed._words_below", recomputed)
+    plain = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
+    assert torch.equal(quick[0], plain[0])
+
+
+def recomputed(*arguments):
+    from docnvil.evaluation.annealed import _WordsBelow
+
+    return _WordsBelow(*arguments)

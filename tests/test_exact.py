@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from exact import exact_elbo, exact_log_likelihood, random_network
+from scipy.sparse import csr_array
+
+from docnvil.batches import sparse_counts
+from docnvil.errors import ConfigurationError
+from docnvil.evaluation import exact as module
+from docnvil.evaluation.perplexity import document_bounds, perplexity
+
+WORDS = 6
+KINDS = [
+    {"units": (5,)},
+    {"units": (3, 2)},
+    {"units": (4, 3, 2)},
+    {"units": (5,), "prior": "autoregressive", "posterior": "autoregressive"},
+    {"units": (3, 2), "posterior": "autoregressive", "observation": "dirichlet-multinomial"},
+]
+
+
+@pytest.fixture
+def counts() -> csr_array:
+    dense = np.random.default_rng(0).integers(0, 4, size=(9, WORDS))
+    dense[4] = 0
+    return csr_array(dense)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("in_flight", [1, 100, 2_000_000])
+def test_it_is_the_sum_over_all_codes(counts, kind, in_flight, monkeypatch):
+    monkeypatch.setattr(module, "NUMBERS_IN_FLIGHT", in_flight)
+    network = random_network(WORDS, **kind)
+    tensors = sparse_counts(counts, torch.empty(0, dtype=torch.float64))
+    filled = np.arange(9) != 4
+    found = document_bounds(network, counts, bound="exact")
+    expected = exact_log_likelihood(network, tensors).detach().numpy()
+    assert found.log_likelihood == pytest.approx(expected * filled, rel=1e-12)
+    elbo = exact_elbo(network, tensors).detach().numpy()
+    assert found.reconstruction - found.kl == pytest.approx(elbo * filled, rel=1e-12)
+
+
+def test_probabilities_of_all_documents_of_a_length_sum_to_one():
+    """All sequences of two words, each as often as it can be ordered."""
+    pairs = [np.eye(WORDS, dtype=int)[i] + np.eye(WORDS, dtype=int)[j] for i in range(WORDS) for j in range(WORDS)]
+    network = random_network(WORDS, (3, 2), observation="dirichlet-multinomial")
+    found = document_bounds(network, csr_array(np.array(pairs)), bound="exact")
+    assert np.exp(found.log_likelihood).sum() == pytest.approx(1, rel=1e-12)
+
+
+def test_it_does_not_depend_on_samples_or_batches(counts, monkeypatch):
+    network = random_network(WORDS, (3, 2))
+    whole = perplexity(network, counts, bound="exact")
+    assert whole.samples == whole.temperatures == 0
+    monkeypatch.setattr("docnvil.evaluation.perplexity.DOCUMENTS_ENUMERATED", 2)
+    pieces = perplexity(network, counts, bound="exact", n_samples=3, seed=5)
+    assert pieces.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-13)
+
+
+def test_twenty_units_are_the_most(counts):
+    found = perplexity(random_network(WORDS, (12, 8), scale=0.1), counts[:1], bound="exact")
+    assert found.log_likelihood < 0
+    with pytest.raises(ConfigurationError, match="21 units where 20 are the most"):
+        perplexity(random_network(WORDS, (12, 9)), counts, bound="exact")
