@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from docnvil.errors import ConfigurationError
+from docnvil.evaluation import bootstrap as module
+from docnvil.evaluation.bootstrap import bootstrap_intervals
+
+
+@pytest.fixture
+def values() -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    lengths = generator.poisson(40, 400).astype(float)
+    return -lengths * generator.normal(6, 0.5, 400), lengths
+
+
+def test_a_normal_mean_has_its_normal_interval(values):
+    log_likelihood, lengths = values
+    rates = -log_likelihood / lengths
+    error = 1.96 * rates.std() / np.sqrt(len(rates))
+    found = np.log(bootstrap_intervals(*values, 0.95).perplexity_per_document)
+    assert found == pytest.approx([rates.mean() - error, rates.mean() + error], abs=0.1 * error)
+
+
+def test_the_figures_lie_within_and_more_share_is_wider(values):
+    log_likelihood, lengths = values
+    per_word = np.exp(-log_likelihood.sum() / lengths.sum())
+    narrow, wide = (bootstrap_intervals(*values, share).perplexity_per_word for share in (0.5, 0.99))
+    assert wide[0] < narrow[0] < per_word < narrow[1] < wide[1]
+
+
+def test_it_covers_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(1)
+    covered = 0
+    for seed in range(200):
+        lengths = generator.poisson(30, 80).astype(float)
+        log_likelihood = -lengths * generator.normal(5, 1, 80)
+        low, high = bootstrap_intervals(
+            log_likelihood, lengths, 0.9, n_resamples=200, seed=seed
+        ).perplexity_per_document
+        covered += low < np.exp(5) < high
+    assert 0.83 < covered / 200 < 0.96
+
+
+def test_seeds_repeat_and_empty_documents_and_memory_change_nothing(values, monkeypatch):
+    found = bootstrap_intervals(*values, seed=3)
+    assert found == bootstrap_intervals(*values, seed=3)
+    assert found != bootstrap_intervals(*values, seed=4)
+    with_empty = (np.append(each, 0.0) for each in values)
+    assert bootstrap_intervals(*with_empty, seed=3) == found
+    monkeypatch.setattr(module, "DRAWS_IN_FLIGHT", 4000)
+    assert bootstrap_intervals(*values, seed=3).perplexity_per_word == pytest.approx(found.perplexity_per_word)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 95])
+def test_impossible_shares_are_refused(values, share):
+    with pytest.raises(ConfigurationError, match="between 0 and 1"):
+        bootstrap_intervals(*values, share)
+
+
+def test_nothing_to_draw_from_is_refused():
+    with pytest.raises(ConfigurationError, match="documents with words"):
+        bootstrap_intervals(np.zeros(2), np.zeros(2))
