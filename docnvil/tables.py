@@ -1,4 +1,4 @@
-"""Every CSV that is written: embeddings, topics, history. Each appears whole or not at all.
+"""Every CSV that is written: embeddings, values of documents, topics, history. Each appears whole or not at all.
 
 Axes: N documents, K units.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.evaluation.perplexity import to_perplexity
 from docnvil.folders import replacing_file
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic
@@ -42,6 +43,29 @@ def write_embeddings(
     texts = (map(str, row) if row.dtype.kind == "i" else (f"{value:.6g}" for value in row) for row in embeddings)
     rows = ((*about, *values) for about, values in zip(zip(ids, *metadata.values(), strict=True), texts, strict=True))
     _write(path, ["id", *names, *units], rows)
+
+
+def write_document_values(
+    path: Path,
+    ids: Sequence[str],
+    words: NDArray[np.float64],
+    nats: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Write a row a document: its id, its words, its nats by name, its perplexity, and whether it is empty.
+
+    The perplexity is exp(-log_likelihood / words). An empty document has none: its place is left blank, and the column
+    "empty" says 1.
+
+    Arguments:
+        path: the CSV file. ids: N of them. words: `[N]`, how many of each document are judged.
+        nats: `[N]` each by column name, "log_likelihood" among them; written in full.
+    """
+    rates = -nats["log_likelihood"] / np.where(words > 0, words, 1)
+    perplexities = [f"{to_perplexity(rate):.6g}" if length else "" for rate, length in zip(rates, words, strict=True)]
+    lengths = (f"{length:g}" if length % 1 else f"{length:.0f}" for length in words)
+    columns = (ids, lengths, *(map(repr, values.tolist()) for values in nats.values()), perplexities)
+    empty = (words == 0).astype(int).tolist()
+    _write(path, ["id", "words", *nats, "perplexity", "empty"], zip(*columns, empty, strict=True))
 
 
 def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) -> None:

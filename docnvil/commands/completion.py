@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from docnvil.commands.console import echo_json
+from docnvil.commands.console import echo_json, note
+from docnvil.commands.intervals import in_json, in_words, interval_option, intervals
 from docnvil.commands.options import CORPUS, load_for_model, source_options
 
 
@@ -26,6 +27,9 @@ from docnvil.commands.options import CORPUS, load_for_model, source_options
     help="Without --predict: the share of each document's words to hide and predict.",
 )
 @click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Samples a document.")
+@interval_option
+@click.option("--out", type=CORPUS, help="Also write a CSV file with each document's values here.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split and the samples.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -36,6 +40,9 @@ def completion(
     predict: Path | None,
     share: float,
     samples: int,
+    interval: float | None,
+    out: Path | None,
+    force: bool,
     seed: int,
     device: str,
     as_json: bool,
@@ -49,25 +56,40 @@ def completion(
 
     This figure holds no bound, so it compares models of any kind: each word that was hidden costs -log p(word | what
     was observed) nats.
+
+    --interval says between which figures the perplexities would lie if other documents of the same kind were judged.
+    The rows of --out come in the order of the documents, none is left out; one without words to predict has 1 in the
+    column "empty".
     """
     import numpy as np
 
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.completion import document_completion, split_words
+    from docnvil.evaluation.completion import completed_documents, split_words
+    from docnvil.folders import refuse_existing_file
+    from docnvil.tables import write_document_values
 
+    if out is not None:
+        refuse_existing_file(out, force=force)
     estimator = DocNVIL.load(model, device)
-    observed = load_for_model(source, options, estimator).counts
+    matrix = load_for_model(source, options, estimator)
     if predict is None:
-        observed, hidden = split_words(observed, share, np.random.default_rng(seed))
+        observed, hidden = split_words(matrix.counts, share, np.random.default_rng(seed))
     else:
-        hidden = load_for_model(predict, options, estimator).counts
-    found = document_completion(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
+        rest = load_for_model(predict, options, estimator)
+        observed, hidden = matrix.counts, rest.counts
+    documents = completed_documents(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
+    found = documents.summary()
+    spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
+    if out is not None:
+        write_document_values(out, matrix.ids, documents.lengths, {"log_likelihood": documents.log_likelihood})
+        note(f"Wrote {out}: {matrix.n_documents:,} documents.")
     if as_json:
-        echo_json({**asdict(found), "samples": samples})
+        echo_json({**asdict(found), "samples": samples, **in_json(spread)})
         return
+    per_document, per_word = in_words(spread)
     skipped = f", {found.skipped:,} documents with none skipped" if found.skipped else ""
     click.echo(
-        f"completion perplexity per word      {found.perplexity_per_word:10.2f}\n"
-        f"completion perplexity per document  {found.perplexity_per_document:10.2f}\n"
+        f"completion perplexity per word      {found.perplexity_per_word:10.2f}{per_word}\n"
+        f"completion perplexity per document  {found.perplexity_per_document:10.2f}{per_document}\n"
         f"from {found.tokens:,} hidden words of {found.documents:,} documents{skipped}; {samples} samples"
     )

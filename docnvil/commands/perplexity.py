@@ -2,12 +2,23 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json
+from docnvil.commands.console import echo_json, note
+from docnvil.commands.intervals import in_json, in_words, interval_option, intervals
 from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
+
+if TYPE_CHECKING:
+    from docnvil.evaluation.perplexity import Perplexity
+
+ESTIMATORS = {
+    "elbo": "variational bound, {samples} samples",
+    "importance": "importance-weighted bound, {samples} samples",
+    "annealed": "annealed bound, {samples} samples, {temperatures} temperatures",
+    "exact": "exact",
+}
 
 
 @click.command()
@@ -16,49 +27,86 @@ from docnvil.commands.options import CORPUS, load_for_model, source_options, unk
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, help="Samples a document.")
 @click.option(
     "--bound",
-    type=click.Choice(["elbo", "importance"]),
+    type=click.Choice(list(ESTIMATORS)),
     default="elbo",
     show_default=True,
-    help="The variational bound of the papers, or the tighter importance-weighted one.",
+    help="The variational bound of the papers; the tighter importance-weighted one; the still tighter and slower"
+    " annealed one; or the likelihood itself, of models with at most 20 units.",
 )
+@click.option(
+    "--temperatures",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Steps from the recognition network to the posterior, with --bound annealed.",
+)
+@interval_option
+@click.option("--out", type=CORPUS, help="Also write a CSV file with each document's values here.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
 def perplexity(
-    model: Path, source: Path, samples: int, bound: str, seed: int, device: str, as_json: bool, **options: Any
+    model: Path,
+    source: Path,
+    samples: int,
+    bound: str,
+    temperatures: int,
+    interval: float | None,
+    out: Path | None,
+    force: bool,
+    seed: int,
+    device: str,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Estimate MODEL's perplexity on CORPUS, read by the rules and vocabulary the model carries.
 
     \b
     docnvil perplexity model/ held-out/
     docnvil perplexity model/ test.npz --bound importance --samples 100 --json
+    docnvil perplexity model/ held-out/ --interval 0.95 --out documents.csv
 
     Perplexity per document is exp of the mean over documents of nats a word, the figure of the papers; per word is exp
     of all nats over all words. Both are upper bounds: the model is at least this good. For a model of binary vectors
     the figure is the negative log-likelihood, in nats a vector.
+
+    --interval says between which figures the perplexities would lie if other documents of the same kind were judged.
+    The rows of --out come in the order of the documents, none is left out; an empty one has 1 in the column "empty".
     """
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.perplexity import independent_bits, unigram_perplexity
+    from docnvil.evaluation.perplexity import document_bounds, independent_bits, summarise, unigram_perplexity
+    from docnvil.folders import refuse_existing_file
+    from docnvil.tables import write_document_values
 
+    if out is not None:
+        refuse_existing_file(out, force=force)
     estimator = DocNVIL.load(model, device)
     matrix = load_for_model(source, options, estimator)
-    found = estimator.perplexity(matrix, bound=bound, n_samples=samples, seed=seed)
-    name = {"elbo": "variational bound", "importance": "importance-weighted bound"}[found.bound]
+    by = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
+    documents = document_bounds(estimator.model_, matrix.counts, **by, seed=seed)
+    found = summarise(documents, **by)
+    spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
+    if out is not None:
+        names = ("log_likelihood", "reconstruction", "kl")
+        nats = {name: getattr(documents, name) for name in names}
+        write_document_values(out, matrix.ids, documents.lengths, nats)
+        note(f"Wrote {out}: {matrix.n_documents:,} documents.")
     if estimator.model_.config.is_binary:
         known = estimator.statistics_
         alone = independent_bits(known.word_frequency, known.n_documents, matrix.counts)
         nats = {"negative_log_likelihood": -found.log_likelihood / found.documents}
         nats["negative_log_likelihood_of_independent_bits"] = -alone.log_likelihood / alone.documents
         if as_json:
-            echo_json({**nats, **asdict(found)})
+            echo_json({**nats, **asdict(found), **in_json(spread)})
             return
         ours, theirs = nats.values()
         click.echo(
             f"negative log-likelihood  {ours:10.2f} nats a vector   (independent bits alone: {theirs:.2f})\n"
             f"reconstruction           {-found.reconstruction / found.documents:10.2f}\n"
             f"KL                       {found.kl / found.documents:10.2f}\n"
-            f"from {found.documents:,} vectors of {matrix.n_words:,} bits; {name}, {found.samples} samples"
+            f"from {found.documents:,} vectors of {matrix.n_words:,} bits; {_told(found)}"
         )
         return
     unigram = unigram_perplexity(estimator.statistics_.word_frequency, matrix.counts)
@@ -66,17 +114,23 @@ def perplexity(
         of_unigram = {
             f"unigram_{name}": getattr(unigram, name) for name in ("perplexity_per_document", "perplexity_per_word")
         }
-        echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram})
+        echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram, **in_json(spread)})
         return
     empty = f", and {found.empty_documents:,} empty ones left out" if found.empty_documents else ""
     unknown = f"\n{unknown_words(matrix)}" if matrix.n_unknown else ""
+    per_document, per_word = in_words(spread)
     click.echo(
-        f"perplexity per document  {found.perplexity_per_document:10.2f}"
+        f"perplexity per document  {found.perplexity_per_document:10.2f}{per_document}"
         f"   (word frequencies alone: {unigram.perplexity_per_document:.2f})\n"
-        f"perplexity per word      {found.perplexity_per_word:10.2f}"
+        f"perplexity per word      {found.perplexity_per_word:10.2f}{per_word}"
         f"   (word frequencies alone: {unigram.perplexity_per_word:.2f})\n"
         f"log-likelihood           {found.log_likelihood:,.1f} nats"
         f" (reconstruction {found.reconstruction:,.1f}, KL {found.kl:,.1f})\n"
-        f"from {found.documents:,} documents with {found.tokens:,} words{empty}; {name}, {found.samples} samples"
+        f"from {found.documents:,} documents with {found.tokens:,} words{empty}; {_told(found)}"
         f"{unknown}"
     )
+
+
+def _told(found: "Perplexity") -> str:
+    """Name the estimator in words."""
+    return ESTIMATORS[found.bound].format(samples=found.samples, temperatures=found.temperatures)

@@ -53,6 +53,31 @@ class Completion:
     tokens: int
 
 
+@dataclass(frozen=True)
+class CompletedDocuments:
+    """How well the hidden part of each document is predicted; every field `[N]` float64.
+
+    Arguments:
+        log_likelihood: sum over the predicted words of log p(w | observed part), in nats; 0 where none is predicted.
+        lengths: predicted words.
+    """
+
+    log_likelihood: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+
+    def summary(self) -> Completion:
+        """Add the documents up."""
+        filled = self.lengths > 0
+        return Completion(
+            perplexity_per_word=to_perplexity(-math.fsum(self.log_likelihood) / math.fsum(self.lengths)),
+            perplexity_per_document=to_perplexity(-float(np.mean(self.log_likelihood[filled] / self.lengths[filled]))),
+            log_likelihood=math.fsum(self.log_likelihood),
+            documents=int(filled.sum()),
+            skipped=int((~filled).sum()),
+            tokens=int(math.fsum(self.lengths)),
+        )
+
+
 def document_completion(
     model: BeliefNetwork,
     observed: csr_array | csr_matrix,
@@ -61,7 +86,19 @@ def document_completion(
     n_samples: int = 100,
     seed: int = 0,
 ) -> Completion:
-    """Score a belief network by the words it predicts; see `complete` and `predict_words`.
+    """Score a belief network by the words it predicts; the arguments are those of `completed_documents`."""
+    return completed_documents(model, observed, predicted, n_samples=n_samples, seed=seed).summary()
+
+
+def completed_documents(
+    model: BeliefNetwork,
+    observed: csr_array | csr_matrix,
+    predicted: csr_array | csr_matrix,
+    *,
+    n_samples: int = 100,
+    seed: int = 0,
+) -> CompletedDocuments:
+    """Score a belief network document by document; see `complete` and `predict_words`.
 
     Arguments:
         model: the belief network.
@@ -75,7 +112,7 @@ def document_completion(
     check_width(model, observed)
     if n_samples < 1:
         raise ConfigurationError(f"A prediction needs at least one sample, and {n_samples} were asked for.")
-    return complete(
+    return complete_each(
         lambda counts: predict_words(model, counts, n_samples=n_samples, seed=seed),
         observed,
         predicted,
@@ -103,6 +140,17 @@ def complete(
         >>> round(complete(lambda counts: np.full(counts.shape, 1 / 3), *parts).perplexity_per_word, 9)
         3.0
     """
+    return complete_each(predict, observed, predicted, batch_size=batch_size).summary()
+
+
+def complete_each(
+    predict: Predictor,
+    observed: csr_array | csr_matrix,
+    predicted: csr_array | csr_matrix,
+    *,
+    batch_size: int = 256,
+) -> CompletedDocuments:
+    """Score any predictor of words document by document; the arguments are those of `complete`."""
     if observed.shape != predicted.shape:
         kind = CorpusError if observed.shape[0] != predicted.shape[0] else VocabularyError
         raise kind(
@@ -113,22 +161,15 @@ def complete(
     filled = np.flatnonzero(lengths)
     if not len(filled):
         raise CorpusError("No document has words left to predict. Hold out a larger part.")
-    log_likelihood = np.zeros(len(filled))
+    log_likelihood = np.zeros(len(lengths))
     for start in range(0, len(filled), batch_size):
         rows = filled[start : start + batch_size]
         wanted = csr_array(predicted[rows])
         probabilities = predict(csr_array(observed[rows]))  # [B, V]
         documents = np.repeat(np.arange(len(rows)), np.diff(wanted.indptr))
         nats = wanted.data * np.log(np.maximum(probabilities[documents, wanted.indices], TINY))
-        log_likelihood[start : start + batch_size] = np.bincount(documents, nats, minlength=len(rows))
-    return Completion(
-        perplexity_per_word=to_perplexity(-math.fsum(log_likelihood) / math.fsum(lengths)),
-        perplexity_per_document=to_perplexity(-float(np.mean(log_likelihood / lengths[filled]))),
-        log_likelihood=math.fsum(log_likelihood),
-        documents=len(filled),
-        skipped=len(lengths) - len(filled),
-        tokens=int(math.fsum(lengths)),
-    )
+        log_likelihood[rows] = np.bincount(documents, nats, minlength=len(rows))
+    return CompletedDocuments(log_likelihood, lengths)
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """log p(x) itself, by adding up all 2^K settings of the units: what every estimate is judged by.
 
-Axes: M settings of the units stand where S samples stand elsewhere; B documents of a batch, V words, K units. Unit: nats.
+Axes: M settings of the units stand where S samples stand elsewhere; B documents, V words, K units. Unit: nats.
 """
 
 import torch

@@ -1,0 +1,159 @@
+"""How evaluation looks from the command line: figures, intervals, files of values, and what is refused."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from scipy.sparse import csr_array, save_npz
+from test_commands import QUICK, failed, run
+
+WORDS = [f"w{word:02d}" for word in range(12)]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two subjects of six words, 60 documents, and a text file of the words' names."""
+    folder = tmp_path_factory.mktemp("counts")
+    save_npz(folder / "train.npz", csr_array(block_counts(60)))
+    test = block_counts(20, seed=1)
+    test[3] = 0
+    save_npz(folder / "test.npz", csr_array(test))
+    (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in WORDS))
+    np.save(folder / "train.npy", np.arange(60) % 2)
+    np.save(folder / "test.npy", np.arange(20) % 2)
+    return folder
+
+
+def block_counts(n_documents: int, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    counts = np.zeros((n_documents, 12), dtype=np.int64)
+    for row in range(n_documents):
+        subject = 6 * (row % 2)
+        counts[row, subject : subject + 6] = generator.multinomial(15, np.full(6, 1 / 6))
+    return counts
+
+
+@pytest.fixture(scope="module")
+def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fitted") / "model"
+    words = ("--vocabulary", corpus / "vocabulary.txt")
+    assert run("fit", corpus / "train.npz", "--out", path, *words, *QUICK, "--epochs", 60).exit_code == 0
+    return path
+
+
+def in_json(*arguments: object) -> dict:
+    result: Result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_bound_is_named_with_what_it_took(model, corpus):
+    found = {
+        bound: in_json("perplexity", model, corpus / "test.npz", "--bound", bound, "--temperatures", 5)
+        for bound in ("elbo", "importance", "annealed", "exact")
+    }
+    settings = {bound: (each["bound"], each["samples"], each["temperatures"]) for bound, each in found.items()}
+    assert settings == {
+        "elbo": ("elbo", 10, 0),
+        "importance": ("importance", 10, 0),
+        "annealed": ("annealed", 10, 5),
+        "exact": ("exact", 0, 0),
+    }
+    exact = found.pop("exact")["log_likelihood"]
+    assert all(each["log_likelihood"] < exact + 0.1 for each in found.values())
+    told = run("perplexity", model, corpus / "test.npz", "--bound", "annealed", "--temperatures", 5).stdout
+    assert "annealed bound, 10 samples, 5 temperatures" in told
+    assert "left out; exact" in run("perplexity", model, corpus / "test.npz", "--bound", "exact").stdout
+
+
+def test_too_many_units_to_enumerate(corpus, tmp_path):
+    assert run("fit", corpus / "train.npz", "--out", tmp_path / "m", "--units", "21", "--epochs", 1).exit_code == 0
+    failed(run("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact"), 1, "20 are the most", "annealed")
+
+
+@pytest.mark.parametrize("command", ["perplexity", "completion"])
+def test_intervals_hold_the_figures(model, corpus, command):
+    found = in_json(command, model, corpus / "test.npz", "--interval", 0.9)
+    spread = found["interval"]
+    assert (spread["share"], spread["resamples"]) == (0.9, 2000)
+    for name in ("perplexity_per_document", "perplexity_per_word"):
+        low, high = spread[name]
+        assert low < found[name] < high
+    told = run(command, model, corpus / "test.npz", "--interval", 0.9).stdout
+    low, high = spread["perplexity_per_word"]
+    assert f"(0.9 interval {low:.2f} to {high:.2f})" in told
+    failed(run(command, model, corpus / "test.npz", "--interval", 95), 2, "--interval")
+
+
+def test_values_of_documents_add_up_to_the_figures(model, corpus, tmp_path):
+    out = tmp_path / "documents.csv"
+    found = in_json("perplexity", model, corpus / "test.npz", "--out", out)
+    rows = rows_of(out)
+    assert list(rows[0]) == ["id", "words", "log_likelihood", "reconstruction", "kl", "perplexity", "empty"]
+    assert [row["id"] for row in rows] == [str(number) for number in range(1, 21)]
+    assert [row["id"] for row in rows if row["empty"] == "1"] == ["4"]
+    assert (rows[3]["words"], rows[3]["perplexity"], float(rows[3]["log_likelihood"])) == ("0", "", 0.0)
+    for name in ("log_likelihood", "reconstruction", "kl"):
+        assert sum(float(row[name]) for row in rows) == pytest.approx(found[name], rel=1e-12)
+    logs = [np.log(float(row["perplexity"])) for row in rows if row["empty"] == "0"]
+    assert np.exp(np.mean(logs)) == pytest.approx(found["perplexity_per_document"], rel=1e-4)
+
+
+def test_values_of_completion_keep_every_row(model, corpus, tmp_path):
+    out = tmp_path / "documents.csv"
+    found = in_json("completion", model, corpus / "test.npz", "--out", out)
+    rows = rows_of(out)
+    assert list(rows[0]) == ["id", "words", "log_likelihood", "perplexity", "empty"]
+    assert len(rows) == 20
+    assert sum(int(row["words"]) for row in rows) == found["tokens"]
+    assert sum(int(row["empty"]) for row in rows) == found["skipped"]
+    assert sum(float(row["log_likelihood"]) for row in rows) == pytest.approx(found["log_likelihood"])
+
+
+@pytest.mark.parametrize("command", ["perplexity", "completion"])
+def test_a_file_that_is_there_stays(model, corpus, tmp_path, command):
+    (tmp_path / "d.csv").write_text("precious")
+    arguments = (command, model, corpus / "test.npz", "--out", tmp_path / "d.csv")
+    failed(run(*arguments), 1, "already exists", "--force")
+    assert (tmp_path / "d.csv").read_text() == "precious"
+    assert run(*arguments, "--force").exit_code == 0
+    assert len(rows_of(tmp_path / "d.csv")) == 20
+
+
+# Bad input: never a wrong number.
+
+
+@pytest.mark.parametrize("command", ["perplexity", "completion"])
+def test_all_empty_and_wrongly_wide_test_sets(model, tmp_path, command):
+    save_npz(tmp_path / "empty.npz", csr_array((5, 12), dtype=np.int64))
+    failed(run(command, model, tmp_path / "empty.npz", "--out", tmp_path / "d.csv"), 1, "empty")
+    save_npz(tmp_path / "wide.npz", csr_array(np.ones((5, 13), dtype=np.int64)))
+    failed(run(command, model, tmp_path / "wide.npz", "--out", tmp_path / "d.csv"), 1, "13", "12")
+    assert not (tmp_path / "d.csv").exists()
+
+
+def test_words_never_trained_on_are_told_and_cost_nothing(model, tmp_path):
+    (tmp_path / "known.txt").write_text("w01 w02 w03\n")
+    (tmp_path / "mixed.txt").write_text("w01 w02 w03 zebra\n")
+    known, mixed = (in_json("perplexity", model, tmp_path / f"{name}.txt") for name in ("known", "mixed"))
+    assert (known["unknown_tokens"], mixed["unknown_tokens"]) == (0, 1)
+    assert mixed["perplexity_per_word"] == known["perplexity_per_word"]
+    (tmp_path / "strange.txt").write_text("zebra quagga okapi\n")
+    for command in ("perplexity", "completion"):
+        failed(run(command, model, tmp_path / "strange.txt"), 1, "none of its words is in the vocabulary")
+
+
+def test_a_split_that_leaves_nothing_to_predict(model, tmp_path):
+    save_npz(tmp_path / "single.npz", csr_array(np.eye(2, 12, dtype=np.int64)))
+    failed(run("completion", model, tmp_path / "single.npz", "--share", 1e-9), 1, "words left to predict")
+    save_npz(tmp_path / "nothing.npz", csr_array((2, 12), dtype=np.int64))
+    parts = ("completion", model, tmp_path / "single.npz", "--predict", tmp_path / "nothing.npz")
+    failed(run(*parts), 1, "empty")
