@@ -3,7 +3,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from docnvil.errors import CorpusError
-from docnvil.evaluation.coherence import diversity, npmi
+from docnvil.evaluation import coherence as module
+from docnvil.evaluation.coherence import c_v, diversity, npmi
 
 
 @pytest.fixture
@@ -55,6 +56,63 @@ def test_unknown_words_and_no_documents_are_refused(counts):
         npmi([[0, 3]], csr_array(counts))
     with pytest.raises(CorpusError, match="no documents"):
         npmi([[0, 1]], csr_array((0, 8)))
+
+
+LISTS = [[0, 1, 2, 3], [4, 5, 6, 7], [7, 0], [3, 1, 5, 2, 6]]
+
+
+@pytest.fixture
+def texts() -> list[np.ndarray]:
+    """Texts of 0 to 60 tokens, longer and shorter than a window, in which words come back; -1 is in no list."""
+    generator = np.random.default_rng(0)
+    return [generator.integers(-1, 9, size) for size in [0, 1, 60, *generator.integers(2, 60, 40)]]
+
+
+def c_v_by_definition(lists: list[list[int]], texts: list[np.ndarray], window: int) -> list[float]:
+    """Every window laid out as the set of its words."""
+    windows = [set(text[at : at + window].tolist()) for text in texts for at in range(max(1, len(text) - window + 1))]
+    present = np.array([[word in each for word in range(9)] for each in windows], dtype=float)
+    together = present.T @ present / len(windows)
+    joint = together + 1e-12
+    association = np.log(joint / np.outer(together.diagonal(), together.diagonal())) / -np.log(joint)
+    found = []
+    for words in lists:
+        vectors = association[np.ix_(words, words)]
+        whole = vectors.sum(0)
+        found.append(np.mean([v @ whole / np.linalg.norm(v) / np.linalg.norm(whole) for v in vectors]))
+    return found
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 30, 100])
+@pytest.mark.parametrize("in_flight", [1, 5, 1000])
+def test_c_v_agrees_with_the_definition(texts, window, in_flight, monkeypatch):
+    monkeypatch.setattr(module, "TEXTS_IN_FLIGHT", in_flight)
+    found = c_v(LISTS, iter(texts), window=window, like_gensim=False)
+    assert found == pytest.approx(c_v_by_definition(LISTS, texts, window), abs=1e-9)
+
+
+@pytest.mark.parametrize("window", [2, 7, 30, 110])
+def test_c_v_agrees_with_gensim(texts, window):
+    models = pytest.importorskip("gensim.models", reason="gensim is an optional peer")
+    corpora = pytest.importorskip("gensim.corpora")
+    names = [f"w{word}" for word in range(9)]
+    theirs = models.CoherenceModel(
+        topics=[[names[word] for word in words] for words in LISTS],
+        texts=[[f"w{word}" for word in text] for text in texts],
+        dictionary=corpora.Dictionary([names]),
+        coherence="c_v",
+        window_size=window,
+        processes=1,
+    ).get_coherence_per_topic()
+    assert c_v(LISTS, texts, window=window) == pytest.approx(theirs, abs=1e-6)
+
+
+def test_c_v_refuses_words_and_texts_that_are_not_there(texts):
+    with pytest.raises(CorpusError, match="occurs in none"):
+        c_v([[0, 99]], texts)
+    with pytest.raises(CorpusError, match="no texts"):
+        c_v([[0, 1]], [])
+    assert np.isnan(c_v([[0], []], texts)).all()
 
 
 def test_diversity_counts_distinct_words():

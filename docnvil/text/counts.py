@@ -1,6 +1,6 @@
 """The document-term matrix: counts `[N, V]` with the words of its columns and the ids of its rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,11 +10,11 @@ from scipy.sparse import csr_array
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.documents import Document
 from docnvil.text.sparse import as_counts, relabel_columns, row_sums
-from docnvil.text.tally import Columns, Metadata, Tally
+from docnvil.text.tally import PASSED_OVER, Columns, Metadata, Tally
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary, check_limits
 
-__all__ = ["DocumentTermMatrix", "align", "as_counts", "count_words", "split_documents"]
+__all__ = ["DocumentTermMatrix", "align", "as_counts", "count_words", "split_documents", "word_sequences"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +166,28 @@ def count_words(
     else:
         unknown = tally.unknown()
     return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules, unknown)
+
+
+def word_sequences(
+    documents: Iterable[Document], rules: TokenRules | None, vocabulary: Vocabulary
+) -> Iterator[np.ndarray]:
+    """Yield each document's words in their order, as columns of a vocabulary; -2 for a word it does not have.
+
+    Tokens that the rules drop, stop words among them, leave no gap.
+
+    Arguments:
+        documents: the documents; read one by one. rules: how texts become words; None for the defaults.
+        vocabulary: the words, V.
+
+    >>> pets = [Document("a", "A mouse, an owl and a cat.")]
+    >>> [words.tolist() for words in word_sequences(pets, None, Vocabulary(["cat", "mouse"]))]
+    [[1, -2, 0]]
+    """
+    tokenizer = Tokenizer(TokenRules() if rules is None else rules)
+    columns = Columns(tokenizer, vocabulary)
+    for document in documents:
+        found = np.fromiter(map(columns.__getitem__, tokenizer.split(document.text)), dtype=np.int64)
+        yield found[found != PASSED_OVER]
 
 
 def _prune(counts: csr_array, words: list[str], **limits: Any) -> tuple[Vocabulary, csr_array]:
