@@ -128,6 +128,20 @@ def test_a_file_that_is_there_stays(model, corpus, tmp_path, command):
     assert len(rows_of(tmp_path / "d.csv")) == 20
 
 
+def test_topics_are_judged_by_c_v_where_words_have_their_order(model, corpus, tmp_path):
+    rows = block_counts(30)
+    texts = "\n".join(" ".join(np.repeat(WORDS, row)) for row in rows)
+    (tmp_path / "texts.txt").write_text(texts)
+    found = in_json("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v")
+    listed = [unit["c_v"] for unit in found["units"] if unit["c_v"] is not None]
+    assert found["c_v"] == pytest.approx(np.mean(listed))
+    assert 0 < found["exclusivity"] <= 1
+    assert found["duplicate_units"] == sum(unit["duplicate_of"] is not None for unit in found["units"])
+    told = run("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v").stdout
+    assert f"mean C_V {found['c_v']:.3f}" in told
+    failed(run("topics", model, "--coherence", corpus / "train.npz", "--measure", "c_v"), 1, "Give the texts")
+
+
 # Bad input: never a wrong number.
 
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from docnvil.batches import sparse_counts
 from docnvil.codes import prior_probabilities, unit_probabilities
 from docnvil.estimator import DocNVIL
-from docnvil.topics import UnitStatistics, topics, unit_statistics
+from docnvil.topics import UnitStatistics, duplicates, exclusivity, general_units, topics, unit_statistics
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,55 @@ def test_probabilities_of_chains_agree_with_enumeration():
     weights = sum(log_p).exp()[..., None]
     expected = torch.cat([(weights * layer).sum((0, 1)) for layer in codes]).detach().numpy()
     assert prior_probabilities(network) == pytest.approx(expected, abs=0.03)
+
+
+def statistics_of(on: list[list[float]], without: list[float], information: list[float]) -> UnitStatistics:
+    """A thousand documents, a hundred with each unit on: shares of words with each unit, and without the first."""
+    documents_on = np.array(on) * 101
+    frequency = documents_on[0] + np.array(without) * 901
+    activity = np.full(len(on), 100.0)
+    return UnitStatistics(documents_on, frequency, frequency, activity, np.array(information), 1000)
+
+
+def test_words_of_one_unit_are_exclusive_and_words_of_all_are_not():
+    statistics = statistics_of([[0.5, 0.6, 0.3], [0.0, 0.6, 0.1], [0.0, 0.6, 0.9]], [0, 0.6, 0], [0.1, 0.1, 0.0])
+    assert exclusivity(statistics, [[0], [1], []])[:2] == pytest.approx([1, 0.5], abs=1e-3)  # the third unit is dead
+    assert exclusivity(statistics, [[0, 2], [1], []])[0] == pytest.approx((1 + 0.3 / 0.4) / 2, abs=1e-3)
+    assert np.isnan(exclusivity(statistics, [[0], [1], []])[2])
+
+
+def test_of_units_that_say_the_same_the_most_informative_stands():
+    scores = np.array([[3.0, 1, 0], [3, 1.2, 0], [0, 0, 1], [3, 0.9, 0], [3, 1, 0]])
+    statistics = statistics_of([[0.1] * 3] * 5, [0.1] * 3, [0.2, 0.4, 0.1, 0.3, 0.0])
+    assert duplicates(statistics, scores) == [1, None, None, 1, None]  # the last is dead, which is said already
+
+
+def test_words_that_come_without_the_unit_are_general():
+    shares = [[0.4, 0.3, 0.02, 0.05]]
+    assert general_units(statistics_of(shares, [0.15, 0.1, 0.01, 0.001], [0.1]), [[0, 1]]).all()  # common words
+    assert general_units(statistics_of(shares, [0.15, 0.1, 0.01, 0.001], [0.1]), [[2]]).all()  # hardly more frequent
+    assert not general_units(statistics_of(shares, [0.15, 0.1, 0.01, 0.001], [0.1]), [[3]]).any()
+    assert not general_units(statistics_of(shares, [0.15, 0.1, 0.01, 0.001], [0.0]), [[0, 1]]).any()  # dead
+
+
+def test_a_copied_unit_is_found_in_a_model(fitted, block_counts):
+    model = fitted.model_
+    live = next(topic.unit for topic in fitted.topics() if not topic.dead)
+    copy = (live + 1) % 6
+    places = (
+        model.generative.visible.weight.data.T,
+        model.recognition.first.linear.weight.data.T,
+        model.recognition.first.linear.bias.data,
+    )
+    before = [place[copy].clone() for place in places]
+    try:
+        for place in places:
+            place[copy] = place[live]
+        found = topics(model, unit_statistics(model, csr_array(block_counts)))
+        assert any(found[unit].duplicate_of is not None for unit in (live, copy))
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place[copy] = value
 
 
 def test_layers_are_listed_from_the_document_upward(block_counts):

@@ -1,7 +1,7 @@
 """Options that several commands share, and what they make of a corpus."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +10,9 @@ import click
 from docnvil.commands.console import note
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from docnvil.estimator import DocNVIL
     from docnvil.text.counts import DocumentTermMatrix
 
@@ -173,6 +176,17 @@ def _load_by(
         vocabulary_path=options["vocabulary"],
         may_be_empty=may_be_empty,
     )
+
+
+def sequences_for_model(source: Path, options: Mapping[str, Any], model: "DocNVIL") -> Iterator["NDArray[np.integer]"]:
+    """Read texts as a trained model reads them, each as its words' columns in their order."""
+    from docnvil.errors import CorpusError
+    from docnvil.text.counts import word_sequences
+    from docnvil.text.documents import TEXT_FORMATS, detect_format, read_documents
+
+    if detect_format(source, _source(options)) not in TEXT_FORMATS:
+        raise CorpusError(f"{source} holds counts, and C_V needs words in their order. Give the texts, or choose npmi.")
+    return word_sequences(read_documents(source, _source(options)), model.rules_, model.vocabulary_)
 
 
 def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json
-from docnvil.commands.options import CORPUS, load_for_model, source_options
+from docnvil.commands.options import CORPUS, load_for_model, sequences_for_model, source_options
 
 if TYPE_CHECKING:
     from docnvil.estimator import DocNVIL
     from docnvil.topics import Topic
+
+MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 
 
 @click.command()
@@ -24,9 +26,16 @@ if TYPE_CHECKING:
     type=CORPUS,
     help="Also judge the words by this corpus, in which they occur together or not; may be given several times.",
 )
+@click.option(
+    "--measure",
+    type=click.Choice(list(MEASURES)),
+    default="npmi",
+    show_default=True,
+    help="With --coherence: NPMI over documents; or C_V over windows of 110 words of texts, as gensim counts it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
-def topics(model: Path, words: int, references: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
     """List the units of MODEL, a line each: number, share of documents that switch it on, words.
 
     \b
@@ -34,8 +43,9 @@ def topics(model: Path, words: int, references: tuple[Path, ...], as_json: bool,
     docnvil topics model/ --coherence train/ --coherence test/
 
     Words are ranked by how much more often they come in documents with the unit on than off. A unit that tells nothing
-    about a document is said to be dead. With --coherence each line has the words' NPMI over those documents, and a last
-    line their mean over live units, with the share of distinct words among all listed.
+    about a document is said to be dead; one that says what another says better, and one whose words are common without
+    it, are marked. With --coherence each line has the words' coherence over those documents, and a last line its mean
+    over live units, with the share of distinct words among all listed, and how far words belong to one unit.
     """
     from docnvil.estimator import DocNVIL
     from docnvil.tables import words_of
@@ -43,8 +53,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], as_json: bool,
     estimator = DocNVIL.load(model, "cpu")
     listed = estimator.topics(words)
     live = [topic for topic in listed if not topic.dead]
-    coherence = _coherence(estimator, live, references, options) if references else {}
-    summary = _summary(live, coherence)
+    coherence = _coherence(estimator, live, references, options, measure) if references else {}
+    summary = _summary(live, coherence, measure)
     if as_json:
         units = [
             {
@@ -52,45 +62,65 @@ def topics(model: Path, words: int, references: tuple[Path, ...], as_json: bool,
                 "share": topic.share,
                 "information": topic.information,
                 "dead": topic.dead,
+                "duplicate_of": topic.duplicate_of,
+                "general": topic.general,
+                "exclusivity": topic.exclusivity,
                 "words": words_of(topic, estimator.vocabulary_),
                 "scores": topic.scores,
-                **({"npmi": coherence.get(topic.unit)} if references else {}),
+                **({measure: coherence.get(topic.unit)} if references else {}),
             }
             for topic in listed
         ]
         echo_json({"units": units, **summary})
         return
     for topic in listed:
-        npmi = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
-        text = "(dead)" if topic.dead else " ".join(words_of(topic, estimator.vocabulary_))
-        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {npmi}{text}")
+        figure = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
+        text = "(dead)" if topic.dead else " ".join(words_of(topic, estimator.vocabulary_)) + _mark(topic)
+        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {figure}{text}")
     if coherence:
         click.echo(
-            f"\nmean NPMI {summary['npmi']:.3f}, diversity {summary['diversity']:.3f},"
-            f" over {summary['live_units']} live units of {len(listed)}"
+            f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f},"
+            f" exclusivity {summary['exclusivity']:.3f}, over {summary['live_units']} live units of {len(listed)}"
         )
 
 
+def _mark(topic: "Topic") -> str:
+    """Say what a reader should know before reading anything into the words."""
+    if topic.duplicate_of is not None:
+        return f"  (as unit {topic.duplicate_of})"
+    return "  (general words)" if topic.general else ""
+
+
 def _coherence(
-    estimator: "DocNVIL", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any]
+    estimator: "DocNVIL", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any], measure: str
 ) -> dict[int, float]:
-    """NPMI of each live unit's words over the documents of all references together."""
+    """Coherence of each live unit's words over the documents of all references together."""
+    from itertools import chain
+
     import numpy as np
     from scipy.sparse import csr_array, vstack
 
-    from docnvil.evaluation.coherence import npmi
+    from docnvil.evaluation.coherence import c_v, npmi
 
-    counts = [load_for_model(path, options, estimator).counts for path in references]
-    values = npmi([topic.words for topic in live], csr_array(vstack(counts, format="csr")))
+    lists = [topic.words for topic in live]
+    if measure == "c_v":
+        values = c_v(lists, chain.from_iterable(sequences_for_model(path, options, estimator) for path in references))
+    else:
+        counts = [load_for_model(path, options, estimator).counts for path in references]
+        values = npmi(lists, csr_array(vstack(counts, format="csr")))
     return {topic.unit: float(value) for topic, value in zip(live, values, strict=True) if not np.isnan(value)}
 
 
-def _summary(live: Sequence["Topic"], coherence: Mapping[int, float]) -> dict[str, float | None]:
-    """Mean NPMI and diversity over live units; None where there is nothing to average."""
+def _summary(live: Sequence["Topic"], coherence: Mapping[int, float], measure: str) -> dict[str, float | None]:
+    """Mean coherence, diversity and exclusivity over live units; None where there is nothing to average."""
     from docnvil.evaluation.coherence import diversity
 
+    worded = [topic for topic in live if topic.words]
     return {
         "live_units": len(live),
-        "diversity": diversity([topic.words for topic in live]) if any(topic.words for topic in live) else None,
-        "npmi": sum(coherence.values()) / len(coherence) if coherence else None,
+        "duplicate_units": sum(topic.duplicate_of is not None for topic in live),
+        "general_units": sum(topic.general for topic in live),
+        "diversity": diversity([topic.words for topic in worded]) if worded else None,
+        "exclusivity": sum(topic.exclusivity for topic in worded) / len(worded) if worded else None,
+        measure: sum(coherence.values()) / len(coherence) if coherence else None,
     }

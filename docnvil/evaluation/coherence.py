@@ -56,7 +56,7 @@ def c_v(
     window: int = WINDOW,
     like_gensim: bool = True,
 ) -> NDArray[np.float64]:
-    """Return the C_V coherence of each list, `[K]`: do its words keep the same company?
+    """Return the C_V coherence of each list, `[K]`: how far its words keep the same company.
 
     A word's company is the vector of its NPMI with every word of its list, itself among them, counted over all windows
     of 110 successive tokens; C_V is the mean over words of the cosine between a word's vector and the sum of all. Lists
