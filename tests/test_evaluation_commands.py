@@ -142,6 +142,60 @@ def test_topics_are_judged_by_c_v_where_words_have_their_order(model, corpus, tm
     failed(run("topics", model, "--coherence", corpus / "train.npz", "--measure", "c_v"), 1, "Give the texts")
 
 
+@pytest.fixture
+def labelled(corpus) -> tuple[object, ...]:
+    files = ("--train-labels", corpus / "train.npy", "--test-labels", corpus / "test.npy")
+    return ("retrieval", corpus / "train.npz", corpus / "test.npz", *files)
+
+
+def test_retrieval_finds_documents_of_the_same_label(model, labelled):
+    command, *rest = labelled
+    found = in_json(command, model, *rest)
+    for each in found["retrieval"].values():
+        assert each["retrieved"] == [1, 2, 4, 8, 10, 16, 32, 60]
+        assert each["precision"][-1] == pytest.approx(0.5)
+        assert each["recall"][-1] == pytest.approx(1)
+        assert (each["queries"], each["skipped"]) == (20, 0)
+    assert found["retrieval"]["cosine"]["precision"][0] > 0.8
+    assert found["classification"]["accuracy"] > 0.9
+    assert found["empty_documents"] == 1
+    told = run(command, model, *rest).stdout
+    assert "precision at                  1      10" in told
+    assert f"accuracy {found['classification']['accuracy']:.3f}" in told
+
+
+def test_labels_from_metadata(model, tmp_path):
+    for name, n_documents in (("train", 20), ("test", 6)):
+        rows = []
+        for row, counts in enumerate(block_counts(n_documents)):
+            folder = tmp_path / name / "ab"[row % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            text = " ".join(np.repeat(WORDS, counts))
+            (folder / f"{row:02d}.txt").write_text(text)
+            rows.append(json.dumps({"text": text, "tribe": "ab"[row % 2]}) + "\n")
+        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+        built = tmp_path / f"{name}-corpus"
+        assert run("corpus", "build", tmp_path / f"{name}.jsonl", "--min-df", 1, "--out", built).exit_code == 0
+    folders = in_json("retrieval", model, tmp_path / "train", tmp_path / "test")
+    for ending in (".jsonl", "-corpus"):
+        sources = (tmp_path / f"{name}{ending}" for name in ("train", "test"))
+        lines = in_json("retrieval", model, *sources, "--label-column", "tribe")
+        assert lines["classification"] == pytest.approx(folders["classification"])
+        assert lines["retrieval"]["cosine"]["precision"] == pytest.approx(folders["retrieval"]["cosine"]["precision"])
+    missing = ("retrieval", model, tmp_path / "train-corpus", tmp_path / "test-corpus", "--label-column", "clan")
+    failed(run(*missing), 1, "no 'clan'", "tribe")
+
+
+def test_labels_that_do_not_fit_are_refused(model, corpus, labelled, tmp_path):
+    command, train, test, *files = labelled
+    failed(run(command, model, train, test), 1, "--label-column", "--train-labels")
+    failed(run(command, model, train, test, *files[:3], corpus / "train.npy"), 1, "20 labels", "one a document")
+    (tmp_path / "labels.npy").write_text("sea\nfood\n")
+    failed(run(command, model, train, test, *files[:3], tmp_path / "labels.npy"), 1, "numpy.save")
+    np.save(tmp_path / "strange.npy", np.full(20, 7))
+    failed(run(command, model, train, test, *files[:3], tmp_path / "strange.npy"), 1, "labels of the same kind")
+
+
 # Bad input: never a wrong number.
 
 

@@ -19,8 +19,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def folders(text_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place with `corpus/` and `held-out/`, as the README supposes."""
     text_folder.rename(tmp_path / "corpus")
-    (tmp_path / "held-out").mkdir()
-    (tmp_path / "held-out" / "new.txt").write_text("wind and sail and storm and anchor\n" * 20)
+    (tmp_path / "held-out" / "sailing").mkdir(parents=True)
+    (tmp_path / "held-out" / "sailing" / "new.txt").write_text("wind and sail and storm and anchor\n" * 20)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

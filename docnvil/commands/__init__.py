@@ -21,6 +21,7 @@ COMMANDS = {
     "perplexity": "Say how well a model explains documents it has not seen.",
     "completion": "Say how well a model completes documents.",
     "compare": "Set docnvil beside other people's models, in one table.",
+    "retrieval": "Say how well codes find documents of the same label.",
     "embed": "Write a latent code for every document.",
     "sample": "Draw a corpus from a model.",
     "report": "Draw a page about a model.",
