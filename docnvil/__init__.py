@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from docnvil.comparison import compare
     from docnvil.errors import DocnvilError
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.coherence import diversity, npmi
+    from docnvil.evaluation.bootstrap import bootstrap_intervals
+    from docnvil.evaluation.coherence import c_v, diversity, npmi
     from docnvil.evaluation.perplexity import Perplexity, unigram_perplexity
     from docnvil.peers import adapt
     from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
@@ -40,7 +41,9 @@ _HOMES = {
     "Vocabulary": "text.vocabulary",
     "adapt": "peers",
     "align": "text.counts",
+    "bootstrap_intervals": "evaluation.bootstrap",
     "build_vocabulary": "text.vocabulary",
+    "c_v": "evaluation.coherence",
     "compare": "comparison",
     "count_words": "text.counts",
     "diversity": "evaluation.coherence",

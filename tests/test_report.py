@@ -15,7 +15,7 @@ from docnvil.checkpoint import Checkpoint
 from docnvil.commands import main
 from docnvil.estimator import DocNVIL
 from docnvil.report.drawing import Line, curve, overview, ticks
-from docnvil.report.page import render, render_overview
+from docnvil.report.page import _cautions, render, render_overview
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic
@@ -202,6 +202,15 @@ def test_long_words_do_not_run_out_of_the_overview():
     topic = Topic(0, tuple(range(8)), tuple(np.linspace(1, 0.3, 8)), 0.5, 0.5, False)
     drawn = overview(history([-9.0], 1), [(topic, ["m" * 18] * 8)], "Title")
     assert 1 <= drawn.count("m" * 18) < 8
+
+
+def test_the_page_says_which_units_repeat_another_or_say_little():
+    def unit(number: int, **marks: object) -> Topic:
+        return Topic(number, (0,), (1.0,), 0.5, 0.5, False, **marks)
+
+    told = _cautions([unit(3, general=True), unit(2, duplicate_of=0), unit(1, general=True), unit(0)])
+    assert "Unit 2 says what unit 0 says. The words of units 1, 3 are general" in told
+    assert _cautions([unit(0), unit(1)]) == ""
 
 
 def test_the_command_writes_page_and_picture(folder, tmp_path):

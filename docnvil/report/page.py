@@ -181,8 +181,23 @@ def _units_section(checkpoint: Checkpoint, listed: Sequence[tuple[Topic, list[st
             " where the unit is on, the strongest first and boldest. Bars are relative to the longest of their column.",
             "note",
         ),
+        _cautions([topic for topic, _ in live]),
         f'<table id="units"><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>',
     )
+
+
+def _cautions(live: Sequence[Topic]) -> str:
+    """Say which units repeat another and which list general words, if any do."""
+    told = [
+        f"Unit {topic.unit} says what unit {topic.duplicate_of} says."
+        for topic in sorted(live, key=lambda topic: topic.unit)
+        if topic.duplicate_of is not None
+    ]
+    general = sorted(topic.unit for topic in live if topic.general)
+    if general:
+        which = f"unit {general[0]}" if len(general) == 1 else f"units {', '.join(map(str, general))}"
+        told.append(f"The words of {which} are general: they come without it too.")
+    return _paragraph(" ".join(told), "note") if told else ""
 
 
 def _unit_row(topic: Topic, words: Sequence[str], largest_share: float, largest_information: float) -> str:
