@@ -214,9 +214,20 @@ def test_words_never_trained_on_are_told_and_cost_nothing(model, tmp_path):
     known, mixed = (in_json("perplexity", model, tmp_path / f"{name}.txt") for name in ("known", "mixed"))
     assert (known["unknown_tokens"], mixed["unknown_tokens"]) == (0, 1)
     assert mixed["perplexity_per_word"] == known["perplexity_per_word"]
+    assert in_json("completion", model, tmp_path / "mixed.txt", "--share", 0.9)["unknown_tokens"] == 1
+    told = run("completion", model, tmp_path / "mixed.txt", "--share", 0.9).stdout
+    assert "1 words (25%) are not in the model's vocabulary" in told
     (tmp_path / "strange.txt").write_text("zebra quagga okapi\n")
     for command in ("perplexity", "completion"):
         failed(run(command, model, tmp_path / "strange.txt"), 1, "none of its words is in the vocabulary")
+
+
+def test_parts_of_other_documents(model, tmp_path):
+    for name, ids in (("observed", "ab"), ("hidden", "ba")):
+        lines = [json.dumps({"id": each, "text": "w01 w02"}) + "\n" for each in ids]
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    parts = ("completion", model, tmp_path / "observed.jsonl", "--predict", tmp_path / "hidden.jsonl")
+    failed(run(*parts), 1, "Row 1 is 'a'", "row by row")
 
 
 def test_a_split_that_leaves_nothing_to_predict(model, tmp_path):

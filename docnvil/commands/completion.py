@@ -2,13 +2,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from docnvil.commands.console import echo_json, note
 from docnvil.commands.intervals import in_json, in_words, interval_option, intervals
-from docnvil.commands.options import CORPUS, load_for_model, source_options
+from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
+
+if TYPE_CHECKING:
+    from docnvil.text.counts import DocumentTermMatrix
 
 
 @click.command()
@@ -72,11 +75,13 @@ def completion(
         refuse_existing_file(out, force=force)
     estimator = DocNVIL.load(model, device)
     matrix = load_for_model(source, options, estimator)
+    parts = [matrix]
     if predict is None:
         observed, hidden = split_words(matrix.counts, share, np.random.default_rng(seed))
     else:
-        rest = load_for_model(predict, options, estimator)
-        observed, hidden = matrix.counts, rest.counts
+        parts.append(load_for_model(predict, options, estimator))
+        refuse_other_documents(*parts)
+        observed, hidden = (part.counts for part in parts)
     documents = completed_documents(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
     found = documents.summary()
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
@@ -84,7 +89,8 @@ def completion(
         write_document_values(out, matrix.ids, documents.lengths, {"log_likelihood": documents.log_likelihood})
         note(f"Wrote {out}: {matrix.n_documents:,} documents.")
     if as_json:
-        echo_json({**asdict(found), "samples": samples, **in_json(spread)})
+        unknown = sum(part.n_unknown for part in parts)
+        echo_json({**asdict(found), "samples": samples, "unknown_tokens": unknown, **in_json(spread)})
         return
     per_document, per_word = in_words(spread)
     skipped = f", {found.skipped:,} documents with none skipped" if found.skipped else ""
@@ -92,4 +98,17 @@ def completion(
         f"completion perplexity per word      {found.perplexity_per_word:10.2f}{per_word}\n"
         f"completion perplexity per document  {found.perplexity_per_document:10.2f}{per_document}\n"
         f"from {found.tokens:,} hidden words of {found.documents:,} documents{skipped}; {samples} samples"
+        + "".join(f"\n{unknown_words(part)}" for part in parts if part.n_unknown)
     )
+
+
+def refuse_other_documents(observed: "DocumentTermMatrix", hidden: "DocumentTermMatrix") -> None:
+    """Refuse two parts whose rows are not of the same documents, as far as ids tell."""
+    from docnvil.errors import CorpusError
+
+    for row, (one, other) in enumerate(zip(observed.ids, hidden.ids, strict=False), start=1):
+        if one != other:
+            raise CorpusError(
+                f"Row {row} is {one!r} among the words to observe and {other!r} among those to predict. Give two parts"
+                " of the same documents, row by row."
+            )

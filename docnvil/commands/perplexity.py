@@ -36,7 +36,7 @@ ESTIMATORS = {
 @click.option(
     "--temperatures",
     type=click.IntRange(min=1),
-    default=100,
+    default=10,
     show_default=True,
     help="Steps from the recognition network to the posterior, with --bound annealed.",
 )

@@ -28,7 +28,7 @@ from docnvil.randomness import KeyedGenerator
 from docnvil.text.sparse import Rows, blocks, row_sums
 
 Bound = Literal["elbo", "importance", "annealed", "exact"]
-TEMPERATURES = 100
+TEMPERATURES = 10
 SAMPLES_IN_FLIGHT = 10  # samples of a document that are drawn together where there are documents enough
 LOGITS_IN_FLIGHT = 2_000_000  # of the S B V logits, how many are alive at once: 8 MB in single precision
 DOCUMENTS_ENUMERATED = 256  # at once; the normalisers of all settings are worked out once for them
