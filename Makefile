@@ -31,6 +31,9 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python benchmarks/quality/newsgroups.py
 	$(BIN)/python benchmarks/quality/newsgroups_text.py
+	$(BIN)/python benchmarks/quality/calibration.py
+	$(BIN)/python benchmarks/quality/peers_figures.py
+	$(BIN)/python benchmarks/quality/retrieval.py
 	$(BIN)/python benchmarks/demo.py --keep-results
 	$(BIN)/python benchmarks/tables.py --write
 

@@ -1,7 +1,7 @@
-"""Tables for the README out of benchmarks/results, so that no figure is copied by hand.
+"""Tables for the README and docs/ out of benchmarks/results, so that no figure is copied by hand.
 
 python benchmarks/tables.py            print them
-python benchmarks/tables.py --write    put them into README.md, between their marks
+python benchmarks/tables.py --write    put them into the pages, between their marks
 """
 
 import json
@@ -13,6 +13,7 @@ import click
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "evaluation.md")
 
 
 def newsgroups() -> str:
@@ -52,7 +53,82 @@ def demo() -> str:
     return f"```console\n{found['shown']}\n```"
 
 
-TABLES = {"demo": demo, "newsgroups": newsgroups, "raw-text": raw_text}
+def calibration() -> str:
+    """Errors of every estimator of log p(x), on models that can be enumerated."""
+    found = _results("calibration")
+    rows = []
+    for model, figures in found["models"].items():
+        rows += ["", f"**{model}** (exact: {figures['exact']['perplexity_per_document']:.1f} per document)", ""]
+        rows += ["| estimate | perplexity per document | error, nats a document | seconds |", "|---|--:|--:|--:|"]
+        rows += [
+            f"| {name} | {each['perplexity_per_document']:.1f} | {_signed(each['mean_error'], 3)} ±"
+            f" {each['standard_error']:.3f} | {each['seconds']:.1f} |"
+            for name, each in figures.items()
+            if isinstance(each, dict) and name != "exact"
+        ]
+    documents = next(iter(found["models"].values()))["documents"]
+    return "\n".join([*rows[1:], "", f"{documents} test documents of 20 Newsgroups. {_made(found)}"])
+
+
+def peers_perplexities() -> str:
+    """Return what scikit-learn and gensim print for a model whose perplexity is known."""
+    found = _results("peers_figures")
+    learn, gensim = found["scikit_learn"], found["gensim"]
+    rows = [
+        "| LDA with one topic, which is the unigram model | documents | printed | true perplexity per word |",
+        "|---|--:|--:|--:|",
+        *(
+            f"| scikit-learn, `perplexity` | {each['documents']:,} | {_large(each['printed'])} | {each['exact']:,.0f} |"
+            for each in learn["documents"]
+        ),
+        f"| gensim, `2 ** -log_perplexity` as it logs it | {learn['documents'][-1]['documents']:,}"
+        f" | {gensim['printed']:,.0f} | {gensim['exact']:,.0f} |",
+        f"| gensim, `exp(-log_perplexity)` | {learn['documents'][-1]['documents']:,} | {gensim['of_nats']:,.0f}"
+        f" | {gensim['exact']:,.0f} |",
+    ]
+    half = learn["printed_for_half_the_columns"]
+    width = (
+        f"Given only half of the columns it was trained on, scikit-learn's model answers {half:,.0f}, and no error."
+        if half is not None
+        else "Given only half of the columns it was trained on, scikit-learn's model refuses."
+    )
+    return "\n".join([*rows, "", f"{width} {_made(found)}"])
+
+
+def windows() -> str:
+    """Return how much gensim's way of counting windows changes C_V."""
+    found = _results("peers_figures")["c_v"]
+    return (
+        f"On {found['texts']:,} raw posts, for the words of fifty clusters, C_V is {found['like_gensim']:.3f} as gensim"
+        f" counts and {found['as_the_paper']:.3f} as the paper does; single lists differ by up to"
+        f" {found['largest_difference']:.2f}. {_made(_results('peers_figures'))}"
+    )
+
+
+def retrieval() -> str:
+    """Precision and accuracy of codes beside those of words."""
+    found = _results("retrieval")
+    rows = [
+        "| documents as | nearest by | precision at 1 | at 10 | at 100 | accuracy | macro F1 |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, figures in found["found"].items():
+        told = figures["classification"]
+        for measure, each in figures["retrieval"].items():
+            at = (f"{each['precision'][each['retrieved'].index(number)]:.3f}" for number in (1, 10, 100))
+            rows.append(f"| {name} | {measure} | {' | '.join(at)} | {told['accuracy']:.3f} | {told['macro_f1']:.3f} |")
+    return "\n".join([*rows, "", _made(found)])
+
+
+TABLES = {
+    "demo": demo,
+    "newsgroups": newsgroups,
+    "raw-text": raw_text,
+    "calibration": calibration,
+    "peers-perplexities": peers_perplexities,
+    "windows": windows,
+    "retrieval": retrieval,
+}
 
 
 def rendered(text: str) -> str:
@@ -82,6 +158,19 @@ def _lda_row(name: str, figures: dict[str, Any], ranking: str) -> str:
     return f"| {name}, words {ranking} | | {completed} | {npmi:.2f} | {diversity:.2f} | {seconds} |"
 
 
+def _signed(value: float, digits: int) -> str:
+    """Write a number with a true minus sign, which a table shows best."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _large(value: float) -> str:
+    """Write a number of any size: beyond a million in powers of ten."""
+    if value < 1e6:
+        return f"{value:,.0f}"
+    digits, power = f"{value:.0e}".split("e")
+    return f"{digits} · 10^{int(power)}"
+
+
 def _results(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -94,12 +183,12 @@ def _made(found: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Put the tables into README.md.")
+@click.option("--write", is_flag=True, help="Put the tables into README.md and docs/.")
 def main(write: bool) -> None:
     """Print the tables, or write them."""
-    readme = ROOT / "README.md"
     if write:
-        readme.write_text(rendered(readme.read_text(encoding="utf-8")), encoding="utf-8")
+        for page in PAGES:
+            page.write_text(rendered(page.read_text(encoding="utf-8")), encoding="utf-8")
     else:
         click.echo("\n\n".join(table() for table in TABLES.values()))
 

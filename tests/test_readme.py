@@ -59,8 +59,23 @@ def test_its_figures_are_those_of_the_benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import tables
 
-    assert tables.rendered(README) == README
+    for page in tables.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert tables.rendered(text) == text, page
     sys.modules.pop("tables")
+
+
+def test_the_commands_of_the_page_on_evaluation_run(folders):
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    quick = ["fit", "corpus", "--out", "model", "--units", "6", "--epochs", "2"]
+    assert CliRunner().invoke(main, quick).exit_code == 0
+    commands = re.findall(r"^\$ docnvil (.*?)(?: +#.*)?$", page, re.MULTILINE)
+    assert len(commands) > 8
+    for command in commands:
+        result = CliRunner().invoke(main, shlex.split(command))
+        assert result.exit_code == 0, (command, result.output)
+    for script in re.findall(r"benchmarks/[\w/]+\.py", page):
+        assert (ROOT / script).exists(), script
 
 
 def test_its_tree_and_links_exist():
