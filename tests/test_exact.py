@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,18 @@ def test_it_is_the_sum_over_all_codes(counts, kind, in_flight, monkeypatch):
     assert found.log_likelihood == pytest.approx(expected * filled, rel=1e-12)
     elbo = exact_elbo(network, tensors).detach().numpy()
     assert found.reconstruction - found.kl == pytest.approx(elbo * filled, rel=1e-12)
+
+
+@pytest.mark.parametrize("observation", ["bernoulli", "autoregressive-bernoulli"])
+def test_probabilities_of_all_binary_vectors_sum_to_one(observation):
+    vectors = np.array(list(product([0, 1], repeat=WORDS)))
+    network = random_network(WORDS, (3, 2), observation=observation)
+    exact, annealed = (
+        document_bounds(network, csr_array(vectors), bound=bound, n_samples=400, temperatures=3)
+        for bound in ("exact", "annealed")
+    )
+    assert np.exp(exact.log_likelihood).sum() == pytest.approx(1, rel=1e-12)
+    assert np.exp(annealed.log_likelihood).sum() == pytest.approx(1, rel=0.05)
 
 
 def test_probabilities_of_all_documents_of_a_length_sum_to_one():

@@ -1,6 +1,7 @@
 """docnvil perplexity: how well a model explains documents it has not seen."""
 
 from dataclasses import asdict
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +103,12 @@ def perplexity(
             echo_json({**nats, **asdict(found), **in_json(spread)})
             return
         ours, theirs = nats.values()
+        between = ""
+        if spread is not None:  # the perplexity of V bits is exp of nats a bit
+            low, high = (matrix.n_words * log(each) for each in spread.perplexity_per_document)
+            between = f"   ({spread.share:.4g} interval {low:.2f} to {high:.2f})"
         click.echo(
-            f"negative log-likelihood  {ours:10.2f} nats a vector   (independent bits alone: {theirs:.2f})\n"
+            f"negative log-likelihood  {ours:10.2f} nats a vector{between}   (independent bits alone: {theirs:.2f})\n"
             f"reconstruction           {-found.reconstruction / found.documents:10.2f}\n"
             f"KL                       {found.kl / found.documents:10.2f}\n"
             f"from {found.documents:,} vectors of {matrix.n_words:,} bits; {_told(found)}"
