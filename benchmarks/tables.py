@@ -105,6 +105,21 @@ def windows() -> str:
     )
 
 
+def retrieval() -> str:
+    """Precision and accuracy of codes beside those of words."""
+    found = _results("retrieval")
+    rows = [
+        "| documents as | nearest by | precision at 1 | at 10 | at 100 | accuracy | macro F1 |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, figures in found["found"].items():
+        told = figures["classification"]
+        for measure, each in figures["retrieval"].items():
+            at = (f"{each['precision'][each['retrieved'].index(number)]:.3f}" for number in (1, 10, 100))
+            rows.append(f"| {name} | {measure} | {' | '.join(at)} | {told['accuracy']:.3f} | {told['macro_f1']:.3f} |")
+    return "\n".join([*rows, "", _made(found)])
+
+
 TABLES = {
     "demo": demo,
     "newsgroups": newsgroups,
@@ -112,6 +127,7 @@ TABLES = {
     "calibration": calibration,
     "peers-perplexities": peers_perplexities,
     "windows": windows,
+    "retrieval": retrieval,
 }
 
 

@@ -79,7 +79,7 @@ def windows(seed: int = 0) -> dict[str, Any]:
     """C_V of the words of fifty clusters, over raw posts."""
     documents = list(islice(read_documents(shared_data("ng20_raw/ng20_bydate.jsonl.gz")), TEXTS))
     matrix = count_words(documents)
-    lists = clusters_alone(csr_array(matrix.counts), 50, seed).words("by relevance")
+    lists = clusters_alone(csr_array(matrix.counts), 50, seed).model.words()
     texts = list(word_sequences(documents, None, matrix.vocabulary))
     by_gensim, by_paper = (c_v(lists, texts, like_gensim=way) for way in (True, False))
     return {
