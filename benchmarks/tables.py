@@ -6,14 +6,19 @@ python benchmarks/tables.py --write    put them into the pages, between their ma
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from paper import tables as paper_tables
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "evaluation.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "evaluation.md", ROOT / "docs" / "paper.md")
 
 
 def newsgroups() -> str:
@@ -120,6 +125,22 @@ def retrieval() -> str:
     return "\n".join([*rows, "", _made(found)])
 
 
+def chains() -> str:
+    """Return what autoregressive layers cost beside factorial ones."""
+    found = _results("chains")
+    rows = [
+        "| | samples | documents | units | factorial, ms | autoregressive, ms | ratio |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, label in (("drawing", "drawing a layer"), ("training_step", "a whole update, prior and q")):
+        rows += [
+            f"| {label} | {each['samples']} | {each['documents']} | {each['units']} | {each['factorial_ms']:.2f}"
+            f" | {each['autoregressive_ms']:.2f} | {each['ratio']:.1f} |"
+            for each in found[name]
+        ]
+    return "\n".join([*rows, "", f"2,000 words, one thread. {_made(found)}"])
+
+
 TABLES = {
     "demo": demo,
     "newsgroups": newsgroups,
@@ -128,12 +149,14 @@ TABLES = {
     "peers-perplexities": peers_perplexities,
     "windows": windows,
     "retrieval": retrieval,
+    "chains": chains,
+    **paper_tables.TABLES,
 }
 
 
 def rendered(text: str) -> str:
     """Return a page with every marked table made anew."""
-    marks = re.compile(r"(<!-- (?P<name>[a-z-]+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
+    marks = re.compile(r"(<!-- (?P<name>[a-z0-9-]+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
     return marks.sub(lambda found: f"{found[1]}{TABLES[found['name']]()}\n{found[3]}", text)
 
 
@@ -189,6 +212,8 @@ def main(write: bool) -> None:
     if write:
         for page in PAGES:
             page.write_text(rendered(page.read_text(encoding="utf-8")), encoding="utf-8")
+        for name, drawing in paper_tables.drawings().items():
+            (ROOT / "docs" / name).write_text(drawing, encoding="utf-8")
     else:
         click.echo("\n\n".join(table() for table in TABLES.values()))
 

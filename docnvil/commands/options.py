@@ -184,9 +184,9 @@ def sequences_for_model(source: Path, options: Mapping[str, Any], model: "DocNVI
     from docnvil.text.counts import word_sequences
     from docnvil.text.documents import TEXT_FORMATS, detect_format, read_documents
 
-    if detect_format(source, _source(options)) not in TEXT_FORMATS:
+    if detect_format(source, source_of(options)) not in TEXT_FORMATS:
         raise CorpusError(f"{source} holds counts, and C_V needs words in their order. Give the texts, or choose npmi.")
-    return word_sequences(read_documents(source, _source(options)), model.rules_, model.vocabulary_)
+    return word_sequences(read_documents(source, source_of(options)), model.rules_, model.vocabulary_)
 
 
 def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
