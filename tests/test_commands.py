@@ -87,6 +87,33 @@ def test_fit_prints_one_json_object(texts, tmp_path):
     assert found["validation_perplexity_per_document"] > 1
 
 
+def test_every_technique_can_be_switched_by_itself(texts, tmp_path):
+    given = {
+        "--no-centre": ("training", "centre", False),
+        "--no-normalise": ("training", "normalise", False),
+        "--no-local-signals": ("training", "local_signals", False),
+        "--baseline=none": ("training", "baseline", "none"),
+        "--optimizer=sgd": ("training", "optimizer", "sgd"),
+        "--schedule=constant": ("training", "schedule", "constant"),
+        "--recognition-rate=0.2": ("training", "recognition_rate", 0.2),
+        "--patience=2": ("training", "patience", 2),
+        "--start=random": ("training", "start", "random"),
+        "--recognition-input=centred": ("model", "recognition_input", "centred"),
+        "--recognition-hidden=7,5": ("model", "recognition_hidden", [7, 5]),
+    }
+    usual = ["--units", "4,2", "--epochs", "1"]
+    assert run("fit", texts, *usual, "--out", tmp_path / "usual").exit_code == 0
+    plain = json.loads((tmp_path / "usual" / "model.json").read_text())
+    assert plain["training"]["centre"]
+    assert plain["training"]["normalise"]
+    assert plain["training"]["local_signals"]
+    for number, (option, (part, name, value)) in enumerate(given.items()):
+        out = tmp_path / str(number)
+        assert run("fit", texts, *usual, option, "--out", out).exit_code == 0, option
+        written = json.loads((out / "model.json").read_text())
+        assert written[part] == {**plain[part], name: value}
+
+
 def test_perplexity_has_the_promised_fields(model, texts):
     found = json.loads(run("perplexity", model, texts, "--json").stdout)
     assert found["documents"] == 60

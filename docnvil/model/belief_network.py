@@ -139,5 +139,6 @@ def build_model(
             first.linear.mean.copy_(word_frequencies / n_documents)
     if profiles is not None:
         network.generative.visible.weight.add_(profiles.T.clamp(min=0), alpha=PROFILE_IN_WEIGHTS)
-        network.recognition.first.linear.weight.add_(profiles.T, alpha=PROFILE_IN_RECOGNITION)
+        if not config.recognition_hidden:  # behind deterministic layers no weight is between a word and a unit
+            first.linear.weight.add_(profiles.T, alpha=PROFILE_IN_RECOGNITION)
     return network
