@@ -269,7 +269,7 @@ def test_a_sheet_shows_every_image_in_its_place():
     assert page.shape == (6, 14)
     assert page[2, 2:6].tolist() == [0, 0, 255, 255]
     assert page[3, 8:12].tolist() == [128, 128, 255, 255]
-    assert filters(np.zeros((1, 3))).tolist() == [[0.5, 0.5, 0.5]]
+    assert filters(np.zeros((1, 3)), np.full(3, 0.2)).tolist() == [[0.5, 0.5, 0.5]]
 
 
 def test_deterministic_layers_change_what_recognition_can_say():

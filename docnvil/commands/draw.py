@@ -33,8 +33,8 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     \b
     docnvil draw model/ --out pictures/
 
-    samples.png shows images drawn from the model, each pixel as bright as it is probable; filters.png the first layer's
-    weights, a unit an image, white where it switches pixels on and black where it switches them off.
+    samples.png shows images drawn from the model, each pixel as bright as it is probable; filters.png what the units of
+    the first layer do, a unit an image, white where it makes pixels likelier and black where it makes them unlikelier.
     """
     import torch
 
@@ -59,7 +59,10 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     if not force and (there := [place for place in places if place.exists()]):
         raise OutputExistsError(f"{there[0]} already exists. Pass --force to replace it, or choose another --out.")
     dreamed = network.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
+    known = estimator.statistics_
+    frequency = (known.word_frequency + 0.5) / (known.n_documents + 1)
     out.mkdir(parents=True, exist_ok=True)
-    for place, images in zip(places, (dreamed.double().numpy(), filters(estimator.components_)), strict=True):
+    pictures = dreamed.double().numpy(), filters(estimator.components_, frequency)
+    for place, images in zip(places, pictures, strict=True):
         replace_file(place, png(sheet(images, shape)))
         click.echo(place)

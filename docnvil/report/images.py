@@ -38,18 +38,22 @@ def sheet(images: NDArray[np.floating], shape: tuple[int, int], *, columns: int 
     return page
 
 
-def filters(weight: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Scale each unit's weights to grey values: a half for none, white for its strongest positive one.
+def filters(weight: NDArray[np.floating], frequency: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Show what each unit does to the pixels: a half for nothing, white for its strongest effect.
+
+    The effect on pixel v, which is on with frequency f_v, is sigmoid(logit f_v + W_kv) - f_v. The weights themselves
+    would show little but the rim, where pixels are never on and nothing holds weights back.
 
     Arguments:
-        weight: `[K, V]`, a row a unit.
+        weight: `[K, V]`, a row a unit. frequency: `[V]`, how often each pixel is on, strictly between 0 and 1.
 
     Example:
-        >>> filters(np.array([[-2.0, 0.0, 1.0]]))
-        array([[0.  , 0.5 , 0.75]])
+        >>> filters(np.array([[0.0, np.log(3), -40.0]]), np.array([0.5, 0.5, 1e-6])).round(3)
+        array([[0.5, 1. , 0.5]])
     """
-    strongest = np.abs(weight).max(axis=1, keepdims=True)
-    return 0.5 + 0.5 * weight / np.where(strongest == 0, 1, strongest)
+    effect = 1 / (1 + (1 - frequency) / frequency * np.exp(-weight)) - frequency
+    strongest = np.abs(effect).max(axis=1, keepdims=True)
+    return 0.5 + 0.5 * effect / np.where(strongest == 0, 1, strongest)
 
 
 def png(grey: NDArray[np.uint8]) -> bytes:
