@@ -280,3 +280,16 @@ class TestParquet:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
         with pytest.raises(MissingDependencyError, match=r"pip install 'docnvil\[parquet\]'"):
             read(write(tmp_path / "a.parquet", ""))
+
+
+def test_common_slips_of_tables_and_encodings_are_named(tmp_path):
+    (tmp_path / "exported.csv").write_text("id;text\n1;one\n2;two\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="separated by semicolons"):
+        list(read_documents(tmp_path / "exported.csv"))
+    (tmp_path / "notes.txt").write_text("one\ntwo\n", encoding="utf-16")
+    with pytest.raises(CorpusError, match="pass --encoding utf-16"):
+        list(read_documents(tmp_path / "notes.txt"))
+    assert [each.text for each in read_documents(tmp_path / "notes.txt", SourceOptions(encoding="utf-16"))] == [
+        "one",
+        "two",
+    ]

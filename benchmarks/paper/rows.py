@@ -105,7 +105,7 @@ FIGURE_1_EPOCHS = 20
 
 
 def _curve(units: str, technique: str, *options: str) -> Row:
-    name = f"sbn-{units}-{technique}".replace(" ", "-")
+    name = f"sbn-{units}-{technique}".replace(" ", "-").replace(",", "")
     upward = ",".join(reversed(units.split("-")))
     fixed = ("--learning-rate", "3e-4", "--epochs", str(FIGURE_1_EPOCHS), "--units", upward)
     return Row(name, "SBN", units, "paper", technique, (*PUBLISHED_MNIST, *fixed, *options))

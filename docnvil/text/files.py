@@ -93,8 +93,13 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+_TRY_LATIN = "Pass --encoding latin-1 if that is its encoding."
+
+
 def _undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
-    remedy = "Pass --encoding latin-1 if that is its encoding."
+    with open_bytes(path) as file:
+        marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    remedy = "It begins as UTF-16 does: pass --encoding utf-16." if marked else _TRY_LATIN
     found = _first_undecodable_byte(path, encoding)
     if found is None:
         return f"{path} is not {encoding} ({error}). {remedy}"

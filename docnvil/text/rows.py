@@ -64,6 +64,11 @@ def _fields(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, lis
         header = next(reader, None)
         if not header:
             raise CorpusError(f"{path} has no header. Name the columns in its first line.")
+        if len(header) == 1 and header[0].count(";"):
+            raise CorpusError(
+                f"{path} has one column, named {header[0]!r}: its columns seem to be separated by semicolons. Save it"
+                " with commas, or as TSV."
+            )
         if len(set(header)) != len(header):
             raise CorpusError(f"{path} has columns of the same name ({', '.join(header)}). Rename one of them.")
         for fields in reader:
