@@ -61,7 +61,8 @@ def table_3() -> str:
             f"| {row.model} | {row.recipe} | {row.paper:g} | {told} | {found['updates']:,} | {found['seconds']:,.0f}"
             f" | {_end(found)} |"
         )
-    return "\n".join([*lines, "", _effort("table3", TABLE_3)])
+    picture = "![Validation bound against updates, for each recipe](learning.svg)"
+    return "\n".join([*lines, "", _effort("table3", TABLE_3), *(["", picture] if "learning.svg" in drawings() else [])])
 
 
 def figure_1() -> str:
@@ -73,7 +74,10 @@ def figure_1() -> str:
             found = [_result("figure1", row) for row in FIGURE_1 if (row.units, row.trained_by) == (units, technique)]
             cells.append("" if not found else MISSING if found[0] is None else f"{_last(found[0]):.1f}")
         lines.append(f"| {technique} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _effort("figure1", FIGURE_1)])
+    picture = "![Validation bound against updates, for each choice of techniques](figure1.svg)"
+    return "\n".join(
+        [*lines, "", _effort("figure1", FIGURE_1), *(["", picture] if "figure1.svg" in drawings() else [])]
+    )
 
 
 TABLES = {"paper-table-1": table_1, "paper-table-2": table_2, "paper-table-3": table_3, "paper-figure-1": figure_1}
@@ -98,7 +102,6 @@ def drawings() -> dict[str, str]:
                 for row in TABLE_3
                 if row.model == model and _result("table3", row)
             },
-            low=-500,
         )
         for model in ("SBN", "fDARN")
     ]
