@@ -1,16 +1,23 @@
 import math
+import subprocess
+import sys
+from collections.abc import Callable
 from itertools import product
 
 import pytest
 import torch
 from exact import random_counts, sparse
+from torch import Tensor
 from torch.autograd import gradcheck
 
+from docnvil.model import distributions
 from docnvil.model.distributions import (
     AutoregressiveBernoulli,
     Bernoulli,
     DirichletMultinomialWords,
     Words,
+    bits_normaliser,
+    chosen_logits,
     log_normaliser,
 )
 from docnvil.model.sparse import SparseCounts
@@ -170,11 +177,85 @@ def test_an_urn_keeps_documents_apart(generator):
     assert not together[:, 1].any()
 
 
-def test_log_normaliser_has_the_right_gradients(generator):
-    arguments = [
-        torch.randn(shape, generator=generator, dtype=FLOAT, requires_grad=True) for shape in ((2, 3, 4), (6, 4), (6,))
-    ]
-    assert gradcheck(log_normaliser, arguments)
+def randn(generator: torch.Generator, *shapes: tuple[int, ...]) -> list[Tensor]:
+    return [torch.randn(shape, generator=generator, dtype=FLOAT, requires_grad=True) for shape in shapes]
+
+
+def values_and_gradients(function: Callable[..., Tensor], arguments: list[Tensor]) -> list[Tensor]:
+    value = function(*arguments)
+    return [value, *torch.autograd.grad((value * torch.arange(value.numel()).view_as(value)).sum(), arguments)]
+
+
+SHARED_BIAS, OWN_BIAS = ((2, 3, 4), (6, 4), (6,)), ((2, 3, 4), (6, 4), (3, 6))
+NORMALISERS = [(log_normaliser, SHARED_BIAS), (bits_normaliser, SHARED_BIAS), (bits_normaliser, OWN_BIAS)]
+
+
+@pytest.mark.parametrize(("function", "shapes"), NORMALISERS)
+@pytest.mark.parametrize("alive", [1, 24, 1000])
+def test_blocks_of_rows_give_the_same_values_and_gradients(generator, monkeypatch, function, shapes, alive):
+    """Six rows of six words: one row a block, four (and two left over), or all in one."""
+    arguments = randn(generator, *shapes)
+    whole = values_and_gradients(function, arguments)
+    monkeypatch.setattr(distributions, "LOGITS_ALIVE", alive)
+    assert gradcheck(function, arguments)
+    for found, expected in zip(values_and_gradients(function, arguments), whole, strict=True):
+        assert torch.allclose(found, expected, atol=1e-12)
+
+
+def test_a_normaliser_of_no_documents_is_empty_and_moves_nothing():
+    for function, shapes in NORMALISERS:
+        codes, weight, bias = randn(torch.Generator(), (2, 0, 4), *shapes[1:])
+        bias = bias[:0] if bias.dim() == 2 else bias
+        value, _, of_weight, of_bias = values_and_gradients(function, [codes, weight, bias])
+        assert value.shape == (2, 0)
+        assert not of_weight.any()
+        assert not of_bias.any()
+
+
+def test_chosen_logits_have_the_right_values_and_gradients(generator):
+    codes, weight = randn(generator, (2, 3, 4), (6, 4))
+    documents, words = torch.tensor([0, 0, 2, 2, 2]), torch.tensor([1, 5, 0, 1, 3])
+    expected = (codes @ weight.T)[:, documents, words]
+    assert torch.allclose(chosen_logits(codes, weight, documents, words), expected)
+    assert gradcheck(lambda *inputs: chosen_logits(*inputs, documents, words), (codes, weight))
+
+
+def test_products_in_a_shorter_type_leave_sums_and_gradients_in_the_longer_one(generator):
+    arguments = [value.detach().float().requires_grad_() for value in randn(generator, *SHARED_BIAS)]
+    exact = values_and_gradients(log_normaliser, arguments)
+    with torch.autocast("cpu", torch.bfloat16):
+        near = values_and_gradients(log_normaliser, arguments)
+    assert all(value.dtype == torch.float32 for value in near)
+    for found, expected in zip(near, exact, strict=True):
+        assert torch.allclose(found, expected, atol=0.05 * expected.abs().max().item())
+
+
+PEAK = """
+import resource, sys
+import torch
+from docnvil.model import distributions
+from docnvil.model.sparse import SparseCounts
+
+distributions.LOGITS_ALIVE = 1 << 19
+n_samples, n_documents, n_units, n_words = 8, 250, 10, 20_000  # 160 MB of logits in all, 2 MB of them alive
+x = SparseCounts(torch.arange(n_documents), torch.ones(n_documents), torch.arange(n_documents + 1), n_words)
+codes = torch.zeros(n_samples, n_documents, n_units)
+weight, bias = torch.zeros(n_words, n_units, requires_grad=True), torch.zeros(n_words, requires_grad=True)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for layer in (
+    distributions.Words(codes, weight, bias),
+    distributions.DirichletMultinomialWords(codes, weight, bias, torch.zeros(())),
+    distributions.Bits(codes, weight, bias),
+):
+    layer.log_prob(x).sum().backward()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_only_a_block_of_logits_is_ever_alive():
+    """In a process of its own, because the peak of memory is the whole process's."""
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 80  # MiB; most of it is code that torch loads when it first runs backward
 
 
 def test_log_normaliser_survives_huge_logits():

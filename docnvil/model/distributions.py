@@ -16,6 +16,9 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import Generator, uniform
 
 BLOCK = 8  # units of a chain that are drawn one by one before their product with the rest; 4 to 16 cost the same
+# Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
+# backward pass; more are computed twice, a block of rows at a time.
+LOGITS_ALIVE = 1 << 25
 
 
 class Bernoulli:
@@ -194,7 +197,7 @@ class DirichletMultinomialWords:
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         documents, words = counts.documents, counts.indices
-        logits = torch.einsum("snk,nk->sn", self.codes[:, documents], self.weight[words]) + self.bias[words]  # [S, nnz]
+        logits = chosen_logits(self.codes, self.weight, documents, words) + self.bias[words]  # [S, nnz]
         normaliser = log_normaliser(self.codes, self.weight, self.bias)[:, documents]  # [S, nnz]
         concentration = (logits - normaliser + self.log_concentration).exp()
         of_words = torch.lgamma(concentration + counts.values) - torch.lgamma(concentration)
@@ -304,6 +307,42 @@ def _counted(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
     return SparseCounts(places % n_words, counts.to(weight.dtype), offsets, n_words)
 
 
+def chosen_logits(codes: Tensor, weight: Tensor, documents: Tensor, words: Tensor) -> Tensor:
+    """Return (W h)_w of the words a document has, `[S, nnz]`, sample by sample: nothing of S x nnz x K is alive.
+
+    Arguments:
+        codes: `[S, B, K]`; weight: `[V, K]`.
+        documents: `[nnz]` int64, the document of each stored count. words: `[nnz]` int64, its word.
+
+    Example:
+        >>> chosen_logits(torch.ones(1, 2, 3), torch.eye(3), torch.tensor([0, 1]), torch.tensor([2, 2]))
+        tensor([[1., 1.]])
+    """
+    return _ChosenLogits.apply(codes, weight, documents, words)
+
+
+class _ChosenLogits(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, documents: Tensor, words: Tensor) -> Tensor:
+        ctx.save_for_backward(codes, weight, documents, words)
+        chosen = weight[words]  # [nnz, K]
+        return torch.stack([torch.linalg.vecdot(rows[documents], chosen) for rows in codes])
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        codes, weight, documents, words = ctx.saved_tensors
+        of_codes = of_weight = None
+        if ctx.needs_input_grad[0]:
+            chosen = weight[words]  # [nnz, K]
+            of_codes = torch.zeros_like(codes)
+            for rows, of_rows in zip(of_codes, gradient, strict=True):
+                rows.index_add_(0, documents, of_rows[:, None] * chosen)
+        if ctx.needs_input_grad[1]:
+            of_chosen = sum(of_rows[:, None] * rows[documents] for rows, of_rows in zip(codes, gradient, strict=True))
+            of_weight = torch.zeros_like(weight).index_add_(0, words, of_chosen)
+        return of_codes, of_weight, None, None
+
+
 def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`, with one pass of exponentials for value and gradient.
 
@@ -321,32 +360,59 @@ class _LogNormaliser(torch.autograd.Function):
     """logsumexp whose gradient reuses the forward pass's exponentials.
 
     With E = exp(logits - max) and Z its row sums, d W = E^T (g / Z * h), d b = E^T (g / Z) and d h = (g / Z) * (E W):
-    scaling falls on the small matrices, so that only the products run over the `[S B, V]` matrix again.
+    scaling falls on the small matrices, so that only the products run over the `[S B, V]` matrix again. Where that
+    matrix is more than one block of rows, each block's exponentials are dropped, and computed again in the backward
+    pass.
     """
 
     @staticmethod
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        rows = codes.reshape(-1, codes.shape[-1])  # [S B, K]
-        exponentials = torch.addmm(bias, rows, weight.T)  # [S B, V]
-        highest = exponentials.amax(1, keepdim=True)
-        exponentials.sub_(highest).exp_()
-        total = exponentials.sum(1, keepdim=True)  # [S B, 1]
+        blocks = _row_blocks(codes, len(weight))
+        highest, total = codes.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
+        start = 0
+        for rows in blocks:
+            own = slice(start, start := start + len(rows))
+            exponentials = _logits(rows, weight, bias)
+            torch.amax(exponentials, 1, keepdim=True, out=highest[own])
+            exponentials.sub_(highest[own]).exp_()
+            torch.sum(exponentials, 1, keepdim=True, out=total[own])
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(rows, weight, exponentials, total)
+            ctx.save_for_backward(codes, weight, bias, highest, total, exponentials if len(blocks) == 1 else None)
         return (highest + total.log()).view(codes.shape[:-1])
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        rows, weight, exponentials, total = ctx.saved_tensors
+        codes, weight, bias, highest, total, kept = ctx.saved_tensors
         scale = gradient.reshape(-1, 1) / total  # [S B, 1]
-        of_codes = of_weight = of_bias = None
-        if ctx.needs_input_grad[0]:
-            of_codes = (scale * (exponentials @ weight)).view(*gradient.shape, weight.shape[1])
-        if ctx.needs_input_grad[1]:
-            of_weight = exponentials.T @ (scale * rows)
-        if ctx.needs_input_grad[2]:
-            of_bias = (exponentials.T @ scale).squeeze(1)
-        return of_codes, of_weight, of_bias
+        of_codes, of_weight, of_bias = (
+            torch.empty_like(value) if needed else None
+            for value, needed in zip(
+                (codes.reshape(-1, codes.shape[-1]), weight, bias), ctx.needs_input_grad, strict=True
+            )
+        )
+        start = 0
+        for rows in _row_blocks(codes, len(weight)):
+            own = slice(start, start + len(rows))
+            exponentials = kept if kept is not None else _logits(rows, weight, bias).sub_(highest[own]).exp_()
+            so_far = float(start > 0)
+            if of_codes is not None:
+                torch.mul(scale[own], exponentials @ weight, out=of_codes[own])
+            if of_weight is not None:
+                of_weight.addmm_(exponentials.T, scale[own] * rows, beta=so_far)
+            if of_bias is not None:
+                of_bias.addmv_(exponentials.T, scale[own, 0], beta=so_far)
+            start = own.stop
+        return None if of_codes is None else of_codes.view(codes.shape), of_weight, of_bias
+
+
+def _row_blocks(codes: Tensor, n_words: int) -> tuple[Tensor, ...]:
+    """Cut codes `[..., K]` into blocks of rows whose logits may be alive together; their size depends on V alone."""
+    return codes.reshape(-1, codes.shape[-1]).split(max(1, LOGITS_ALIVE // n_words))
+
+
+def _logits(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return W h + b of `[R, K]`, `[R, V]`; in the bias's type even where the product is done in a shorter one."""
+    return torch.addmm(bias, rows, weight.T).to(bias.dtype)
 
 
 def bits_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -363,33 +429,56 @@ def bits_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _BitsNormaliser(torch.autograd.Function):
-    """sum_v softplus(a_v), whose gradient by a_v is sigmoid(a_v): one matrix is kept for all three gradients."""
+    """sum_v softplus(a_v), whose gradient by a_v is sigmoid(a_v): one matrix is kept for all three gradients.
+
+    Where that matrix is more than one block of vectors, it is computed again in the backward pass, block by block.
+    """
 
     @staticmethod
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        if bias.dim() == 1:
-            logits = torch.addmm(bias, codes.reshape(-1, codes.shape[-1]), weight.T).view(*codes.shape[:-1], -1)
-        else:
-            logits = (codes @ weight.T).add_(bias)  # [S, B, V]
-        total = functional.softplus(logits).sum(-1)
+        blocks = _vector_blocks(codes, len(weight), bias)
+        parts = []
+        for some, own_bias in blocks:
+            logits = _bit_logits(some, weight, own_bias)
+            parts.append(functional.softplus(logits).sum(-1))
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(codes, weight, logits.sigmoid_())
-            ctx.bias_shape = bias.shape
-        return total
+            ctx.save_for_backward(codes, weight, bias, logits.sigmoid_() if len(blocks) == 1 else None)
+        return torch.cat(parts, 1)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        codes, weight, probability = ctx.saved_tensors
+        codes, weight, bias, kept = ctx.saved_tensors
         n_words, n_units = weight.shape
-        of_codes = of_weight = of_bias = None
-        if ctx.needs_input_grad[0]:
-            of_codes = gradient[..., None] * (probability @ weight)
-        if ctx.needs_input_grad[1]:
-            scaled = (gradient[..., None] * codes).reshape(-1, n_units)
-            of_weight = probability.view(-1, n_words).T @ scaled
-        if ctx.needs_input_grad[2]:
-            if len(ctx.bias_shape) == 1:
-                of_bias = gradient.reshape(-1) @ probability.view(-1, n_words)
-            else:
-                of_bias = torch.einsum("sb,sbv->bv", gradient, probability)
+        of_codes, of_weight, of_bias = (
+            torch.empty_like(value) if needed else None
+            for value, needed in zip((codes, weight, bias), ctx.needs_input_grad, strict=True)
+        )
+        start = 0
+        for some, own_bias in _vector_blocks(codes, n_words, bias):
+            own = slice(start, start + some.shape[1])
+            probability = kept if kept is not None else _bit_logits(some, weight, own_bias).sigmoid_()  # [S, b, V]
+            rows, of_rows = probability.view(-1, n_words), gradient[:, own].reshape(-1, 1)
+            so_far = float(start > 0)
+            if of_codes is not None:
+                of_codes[:, own] = gradient[:, own, None] * (probability @ weight)
+            if of_weight is not None:
+                of_weight.addmm_(rows.T, of_rows * some.reshape(-1, n_units), beta=so_far)
+            if of_bias is not None and bias.dim() == 1:
+                of_bias.addmv_(rows.T, of_rows[:, 0], beta=so_far)
+            elif of_bias is not None:
+                of_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability)
+            start = own.stop
         return of_codes, of_weight, of_bias
+
+
+def _vector_blocks(codes: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Cut codes `[S, B, K]` into vectors whose S logits a bit may be alive together, with their part of the bias."""
+    size = max(1, LOGITS_ALIVE // (len(codes) * n_bits))
+    parts = codes.split(size, 1)
+    return list(zip(parts, [bias] * len(parts) if bias.dim() == 1 else bias.split(size), strict=True))
+
+
+def _bit_logits(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if bias.dim() == 1:
+        return _logits(codes.reshape(-1, codes.shape[-1]), weight, bias).view(*codes.shape[:-1], len(weight))
+    return (codes @ weight.T).to(bias.dtype).add_(bias)
