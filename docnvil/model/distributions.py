@@ -156,7 +156,7 @@ class Words:
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         projected = counts.matmul(self.weight)  # [B, K]
-        common = counts.sum_over_words((counts.values * self.bias[counts.indices])[None])  # [1, B]
+        common = counts.matmul(self.bias[:, None]).T  # [1, B]
         chosen = (self.codes * projected).sum(-1) + common  # [S, B]
         return chosen - counts.lengths * log_normaliser(self.codes, self.weight, self.bias)
 

@@ -64,10 +64,34 @@ class SparseCounts:
 
     def matmul(self, weight: Tensor) -> Tensor:
         """Multiply the counts by a dense matrix: x W, `[B, V] @ [V, K] -> [B, K]`, differentiable in W."""
-        return functional.embedding_bag(
-            self.indices, weight, self.offsets, mode="sum", per_sample_weights=self.values, include_last_offset=True
-        )
+        return _Product.apply(self, weight)
+
+    @cached_property
+    def transposed(self) -> "SparseCounts":
+        """The same counts word after word, `[V, B]`: sorted once for all the gradients of a batch."""
+        order = self.indices.argsort(stable=True)
+        offsets = functional.pad(torch.bincount(self.indices, minlength=self.n_words).cumsum(0), (1, 0))
+        return SparseCounts(self.documents[order], self.values[order], offsets, len(self))
 
     def log1p(self) -> "SparseCounts":
         """Replace each count x by log(1 + x); zeros stay zeros."""
         return replace(self, values=self.values.log1p())
+
+
+class _Product(torch.autograd.Function):
+    """x W, whose gradient x^T g is the same kind of product, of the transposed counts."""
+
+    @staticmethod
+    def forward(ctx, counts: SparseCounts, weight: Tensor) -> Tensor:
+        ctx.counts = counts
+        return _product(counts, weight)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor]:
+        return None, _product(ctx.counts.transposed, gradient.contiguous())
+
+
+def _product(counts: SparseCounts, weight: Tensor) -> Tensor:
+    return functional.embedding_bag(
+        counts.indices, weight, counts.offsets, mode="sum", per_sample_weights=counts.values, include_last_offset=True
+    )
