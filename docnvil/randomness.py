@@ -59,7 +59,9 @@ class KeyedGenerator:
         counter.add_(self._first_sample * n_units).mul_(_signed(_GOLDEN))
         state = start[:, None] + counter.view(n_samples, 1, n_units)  # [S, B, K]
         bits = 24 if dtype == torch.float32 else 53  # what the mantissa holds exactly
-        return _shift(_mix(state), 64 - bits).to(dtype).mul_(2.0**-bits)
+        # The last step of the mix turns the lower 33 bits only, which single precision does not read.
+        mixed = _half_mixed(state) if bits == 24 else _mix(state)
+        return _shift(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
 
 
 Generator = torch.Generator | KeyedGenerator
@@ -90,9 +92,14 @@ def fold(*integers: int) -> int:
 
 def _mix(state: Tensor) -> Tensor:
     """Scramble 64-bit integers one to one (the finaliser of SplitMix64); int64 products wrap as they should."""
-    state = (state ^ _shift(state, 30)).mul_(_signed(_FIRST))
-    state = (state ^ _shift(state, 27)).mul_(_signed(_SECOND))
-    return state ^ _shift(state, 31)
+    state = _half_mixed(state)
+    return state.bitwise_xor_(_shift(state, 31))
+
+
+def _half_mixed(state: Tensor) -> Tensor:
+    """Scramble as `_mix` does but for its last step."""
+    state = _shift(state, 30).bitwise_xor_(state).mul_(_signed(_FIRST))
+    return state.bitwise_xor_(_shift(state, 27)).mul_(_signed(_SECOND))
 
 
 def _shift(state: Tensor, places: int) -> Tensor:

@@ -58,3 +58,10 @@ def test_torch_generators_are_taken_too():
 
 def test_fold_tells_order_and_number_apart():
     assert len({fold(), fold(0), fold(0, 0), fold(1, 2), fold(2, 1), fold(12)}) == 6
+
+
+def test_single_precision_reads_the_upper_bits_of_the_same_numbers():
+    keys = torch.arange(50)
+    single = KeyedGenerator(1, keys).uniform((4, 50, 7), torch.float32)
+    double = KeyedGenerator(1, keys).uniform((4, 50, 7), torch.float64)
+    assert torch.equal(single.double(), (double * 2**24).floor() / 2**24)
