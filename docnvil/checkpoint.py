@@ -110,8 +110,9 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
     try:
         settings = description["model"].items()
         config = ModelConfig(**{name: tuple(each) if isinstance(each, list) else each for name, each in settings})
-        model = BeliefNetwork(config)
-        model.load_state_dict(load_file(path / "parameters.safetensors"))
+        parameters = load_file(path / "parameters.safetensors")
+        model = BeliefNetwork(config).to(parameters["generative.prior.bias"].dtype)
+        model.load_state_dict(parameters)
         statistics = load_arrays(path / "units.safetensors")
         rules = description["tokens"]
         return Checkpoint(

@@ -24,13 +24,15 @@ from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.evaluation.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
 from docnvil.machine import machine
 from docnvil.model.belief_network import ModelConfig
+from docnvil.precision import check_precision
+from docnvil.profiling import NoProfile
 from docnvil.recipes import recipe as recipe_named
 from docnvil.tables import words_of
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.sparse import Rows, SelectedRows, row_sums
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic, topics, unit_statistics
-from docnvil.training import EpochRecord, Training, TrainingConfig, train
+from docnvil.training import NO_PROFILE, EpochRecord, Training, TrainingConfig, train
 
 MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user says how many documents to hold out
 
@@ -38,7 +40,7 @@ MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user
 MODEL_SETTINGS = ("prior", "posterior", "observation", "recognition_input", "recognition_hidden")
 TRAINING_SETTINGS = (
     *("epochs", "batch_size", "n_samples", "learning_rate", "recognition_rate", "optimizer", "schedule", "patience"),
-    *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1"),
+    *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1", "precision"),
 )
 
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
@@ -72,6 +74,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             layer its own.
         start: where units start, "random" or at "clusters" of documents.
         l1: strength of the Laplace prior on the weights.
+        precision: "float32" (if None), "float64", or on CUDA "tf32" or "bf16" for the products of training.
         validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: a
             tenth, or 100 in "paper"); 0 chooses by the training documents themselves, as do corpora too small.
         device: "auto", "cpu" or "cuda".
@@ -115,6 +118,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         local_signals: bool | None = None,
         start: str | None = None,
         l1: float | None = None,
+        precision: str | None = None,
         validation: float | int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
@@ -141,6 +145,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.local_signals = local_signals
         self.start = start
         self.l1 = l1
+        self.precision = precision
         self.validation = validation
         self.device = device
         self.random_state = random_state
@@ -162,6 +167,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         *,
         resume_from: Path | None = None,
         on_batch: Callable[[int], None] = lambda documents: None,
+        profile: NoProfile = NO_PROFILE,
     ) -> Iterator[EpochRecord]:
         """Train as `fit` does, yielding a record after each epoch; the model is ready when the records end.
 
@@ -169,6 +175,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             X: as for `fit`.
             resume_from: a file written by `save_unfinished`, to go on from.
             on_batch: called with the number of documents after each update.
+            profile: measures where the time goes.
         """
         counts = self._counts(X, reset=True)
         given = self.random_state
@@ -181,11 +188,13 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         at_most = MOST_FOR_VALIDATION if self.validation is None else 1.0
         rest, validation = _hold_out(counts, self._validation, seed, at_most=at_most, binary=model.is_binary)
         config = self._training_config(seed, n_documents=rest.shape[0])
-        self.training_ = Training.start(model, config, rest, choose_device(self.device))
+        device = choose_device(self.device)
+        check_precision(config.precision, device)
+        self.training_ = Training.start(model, config, rest, device)
         self.fingerprint_ = checkpoint.fingerprint(self.vocabulary_, rest, validation)
         if resume_from is not None:
             checkpoint.resume(self.training_, resume_from, self.fingerprint_)
-        yield from train(self.training_, rest, validation, on_batch=on_batch)
+        yield from train(self.training_, rest, validation, on_batch=on_batch, profile=profile)
         self._adopt(counts)
 
     def save_unfinished(self, path: Path) -> None:

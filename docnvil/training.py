@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
+from docnvil.precision import Precision, likelihood_products, matrix_products, parameter_type
+from docnvil.profiling import NoProfile
 from docnvil.randomness import KeyedGenerator, fold
 from docnvil.text.sparse import Rows, column_sums
 
@@ -29,6 +31,7 @@ N_BASELINE_UNITS = 100
 # The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a
 # small corpus from ever waking up: they start rarely on, and so learn slowly at first.
 L1_WARM_UP = 0.1
+NO_PROFILE = NoProfile()
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class TrainingConfig:
         baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
         patience: stop after so many epochs without a better validation bound; None never stops early.
         validation_samples: samples a document for the validation bound.
+        precision: "float32" or "float64" throughout, or, on CUDA, float32 with products in "tf32" or "bf16".
         seed: with the documents, all that the result depends on.
     """
 
@@ -67,6 +71,7 @@ class TrainingConfig:
     local_signals: bool = True
     patience: int | None = None
     validation_samples: int = 10
+    precision: Precision = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -97,6 +102,7 @@ _CHOICES = {
     "start": ("random", "clusters"),
     "gradient": tuple(ESTIMATORS),
     "baseline": ("learned", "leave-one-out", "none"),
+    "precision": get_args(Precision),
 }
 
 
@@ -156,7 +162,7 @@ class Training:
     def start(cls, model_config: ModelConfig, config: TrainingConfig, counts: Rows, device: torch.device) -> "Training":
         """Build the network for these counts, `[N, V]`, and all that trains it, at the starting point.
 
-        Starting weights are drawn on the CPU, so that they do not depend on the device.
+        Starting weights are drawn on the CPU in single precision, so that they depend on neither device nor precision.
         """
         generator = torch.Generator().manual_seed(fold(config.seed, 0) >> 1)
         frequencies = torch.from_numpy(column_sums(counts))
@@ -164,8 +170,10 @@ class Training:
         if config.start == "clusters":
             found = cluster_profiles(counts, model_config.units[0], np.random.default_rng([config.seed, 2]))
             profiles = torch.from_numpy(found)
-        model = build_model(model_config, generator, frequencies, profiles, counts.shape[0]).to(device)
-        gradient = _build_gradient(model, config, generator).to(device)
+        model = build_model(model_config, generator, frequencies, profiles, counts.shape[0])
+        gradient = _build_gradient(model, config, generator)
+        for module in (model, gradient):
+            module.to(device, parameter_type(config.precision))
         return cls(model, gradient, _build_optimizer(model, gradient, config), config, counts.shape[0])
 
     @property
@@ -224,6 +232,7 @@ def train(
     validation: Rows,
     *,
     on_batch: Callable[[int], None] = lambda documents: None,
+    profile: NoProfile = NO_PROFILE,
 ) -> Iterator[EpochRecord]:
     """Train until finished, and yield a record after each epoch; whoever iterates may save, draw, or stop.
 
@@ -233,6 +242,7 @@ def train(
         training: the state, changed in place.
         counts: `[N, V]`, the documents to learn from. validation: `[N', V]`, the documents to judge by.
         on_batch: called with the number of documents after each update, for progress.
+        profile: measures where the time goes.
 
     Raises:
         TrainingError: the bound is no longer a number; the state of the last good epoch is the caller's to keep.
@@ -246,16 +256,19 @@ def train(
         order = np.random.default_rng([config.seed, epoch]).permutation(rows)
         bound, units_on, deviation = torch.zeros(3, dtype=torch.float64, device=model.device)
         batches = iterate_batches(counts, config.batch_size, keys=rows, order=order, like=model.generative.prior.bias)
-        for number, batch in enumerate(batches):
+        for number, batch in enumerate(profile.each("drawing batches", batches)):
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)
             rate = _learning_rate(config, progress)
             generator = KeyedGenerator(fold(config.seed, 1, epoch), batch.keys)
-            losses, on = update(training, batch, generator, rate, config.l1 * min(1.0, progress / L1_WARM_UP))
+            l1 = config.l1 * min(1.0, progress / L1_WARM_UP)
+            with matrix_products(config.precision):
+                losses, on = update(training, batch, generator, rate, l1, profile)
             bound += losses.signal.mean(0).sum()
             units_on += on
             deviation += losses.deviations[0]
             on_batch(len(batch.counts))
-        judged = perplexity(model, validation, n_samples=config.validation_samples, seed=config.seed)
+        with profile.phase("validation"):
+            judged = perplexity(model, validation, n_samples=config.validation_samples, seed=config.seed)
         totals = (bound / counts.shape[0], units_on / counts.shape[0], deviation / n_batches)
         record = _record(training, [value.item() for value in totals], judged, rate, updates=(epoch + 1) * n_batches)
         if record.best:
@@ -266,28 +279,40 @@ def train(
 
 
 def update(
-    training: Training, batch: Batch, generator: KeyedGenerator, learning_rate: float, l1: float
+    training: Training,
+    batch: Batch,
+    generator: KeyedGenerator,
+    learning_rate: float,
+    l1: float,
+    profile: NoProfile = NO_PROFILE,
 ) -> tuple[Losses, Tensor]:
     """Make one parameter update, Algorithm 1 of Mnih & Gregor's (2014) supplement; also return how many units were on.
 
     Arguments:
         training: the state, changed in place. batch: B documents. generator: for the samples of q.
         learning_rate: of the generative model, l1: strength of the prior on its weights, both for this update.
+        profile: measures where the time goes.
     """
     model, config = training.model, training.config
     estimator = ESTIMATORS[config.gradient]
-    codes = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
-    log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
-    log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
-    losses = training.gradient(log_p, log_q, *estimator.needed(model, batch.counts, codes, generator))
-    training.optimizer.zero_grad(set_to_none=True)
-    losses.total.backward()
-    if l1:
-        weight = model.generative.visible.weight
-        weight.grad.add_(weight.detach().sign(), alpha=l1 * len(batch.counts) / training.n_documents)
-    for group in training.optimizer.param_groups:
-        group["lr"] = learning_rate * group["multiple"]
-    training.optimizer.step()
+    with profile.phase("sampling q"):
+        codes = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
+    with profile.phase("log p"), likelihood_products(config.precision, model.device):
+        log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
+    with profile.phase("log q"):
+        log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
+    with profile.phase("gradient surrogate"):
+        losses = training.gradient(log_p, log_q, *estimator.needed(model, batch.counts, codes, generator))
+    with profile.phase("backward"):
+        training.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+    with profile.phase("optimiser"):
+        if l1:
+            weight = model.generative.visible.weight
+            weight.grad.add_(weight.detach().sign(), alpha=l1 * len(batch.counts) / training.n_documents)
+        for group in training.optimizer.param_groups:
+            group["lr"] = learning_rate * group["multiple"]
+        training.optimizer.step()
     return losses, sum(layer.detach().mean(0).sum() for layer in codes)
 
 

@@ -13,6 +13,8 @@ STOREYS = {
     "randomness": 0,
     "devices": 0.5,
     "machine": 0,
+    "precision": 0.5,
+    "profiling": 0.5,
     "text": 1,
     "model": 1,
     "nvil": 1,

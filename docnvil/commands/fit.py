@@ -3,6 +3,7 @@
 import math
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from docnvil.recipes import RECIPES
 
 if TYPE_CHECKING:
     from docnvil.estimator import DocNVIL
+    from docnvil.profiling import NoProfile, Profile
     from docnvil.text.counts import DocumentTermMatrix
     from docnvil.training import EpochRecord
 
@@ -134,12 +136,28 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds give equal models.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--threads", type=click.IntRange(min=1), help="Processor threads.  [default: all cores]")
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "float64", "tf32", "bf16"]),
+    help="Of all numbers, or, for tf32 and bf16, which need CUDA, of the products of training alone."
+    "  [default: float32]",
+)
+@click.option("--profile", is_flag=True, help="Print where a step's time went once training is done.")
 @click.option("--force", is_flag=True, help="Replace an existing model, or start again where a training was left.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted training was left.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
 @token_options
-def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threads: int | None, **options: Any) -> None:
+def fit(
+    source: Path,
+    out: Path,
+    force: bool,
+    resume: bool,
+    as_json: bool,
+    threads: int | None,
+    profile: bool,
+    **options: Any,
+) -> None:
     """Train a model on CORPUS: a folder of texts, a file of documents, ready counts, or a prepared corpus.
 
     \b
@@ -158,12 +176,15 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
     from docnvil.errors import OutputExistsError
     from docnvil.estimator import MODEL_SETTINGS, TRAINING_SETTINGS, DocNVIL
     from docnvil.folders import refuse_existing_folder
+    from docnvil.precision import check_precision
+    from docnvil.profiling import NoProfile, Profile
 
     unfinished = unfinished_path(out)
     if resume and out.exists() and not unfinished.exists():
         raise OutputExistsError(f"The training of {out} is finished, and there is nothing to resume. Use it as it is.")
     refuse_existing_folder(out, kind="model", force=force)
-    choose_device(options["device"])  # a slip here should not wait for the corpus to be read
+    device = choose_device(options["device"])  # a slip here should not wait for the corpus to be read
+    check_precision(options["precision"], device)
     if threads:
         torch.set_num_threads(threads)
     if unfinished.exists() and not (resume or force):
@@ -182,21 +203,26 @@ def fit(source: Path, out: Path, force: bool, resume: bool, as_json: bool, threa
         device=options["device"],
         random_state=options["seed"],
     )
+    measured = Profile(device) if profile else NoProfile()
     try:
-        _train(model, matrix, unfinished, resume=resume)
+        _train(model, matrix, unfinished, resume=resume, profile=measured)
     except KeyboardInterrupt:
         if unfinished.exists():
             note(f"\nStopped. What was learned is kept in {unfinished}; the same command with --resume goes on.")
         raise
     model.save(out, force=force)
     unfinished.unlink(missing_ok=True)
+    if profile:
+        note(_where_time_went(measured))
     if as_json:
-        echo_json(_summary(model, matrix, out))
+        echo_json({**_summary(model, matrix, out), **(_profile_json(measured) if profile else {})})
     else:
         click.echo(_told(model, matrix, out))
 
 
-def _train(model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, resume: bool) -> None:
+def _train(
+    model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, resume: bool, profile: "NoProfile"
+) -> None:
     """Run the epochs behind a progress bar, or with a line now and then in a log; keep what has been learned so far."""
     from tqdm import tqdm
 
@@ -211,7 +237,8 @@ def _train(model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, 
                 bar.n = bar.initial = training.epoch * training.n_documents
             bar.update(documents)
 
-        records = model.fit_epochs(matrix, resume_from=unfinished if resume else None, on_batch=advance)
+        resumed = unfinished if resume else None
+        records = model.fit_epochs(matrix, resume_from=resumed, on_batch=advance, profile=profile)
         for record in records:
             if time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
                 model.save_unfinished(unfinished)
@@ -233,6 +260,15 @@ def _figures(model: "DocNVIL", record: "EpochRecord") -> str:
         f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
         f" (best {best.validation_perplexity:.0f})"
     )
+
+
+def _where_time_went(profile: "Profile") -> str:
+    rows = [f"{row.phase:<20}{row.ms_a_step:>10.3f} ms a step{row.share:>9.1%}" for row in profile.table()]
+    return "\n".join([f"Where the time of {profile.steps} steps went:", *rows])
+
+
+def _profile_json(profile: "Profile") -> dict[str, Any]:
+    return {"steps": profile.steps, "profile": [asdict(row) for row in profile.table()]}
 
 
 def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:

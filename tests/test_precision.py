@@ -1,0 +1,90 @@
+"""Double precision from the first count to the file on disk; short products only where there is hardware for them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from scipy.sparse import csr_array, save_npz
+
+from docnvil.commands import main
+from docnvil.errors import ConfigurationError
+from docnvil.estimator import DocNVIL
+from docnvil.precision import likelihood_products, matrix_products
+
+
+@pytest.fixture(scope="module")
+def precise(block_counts) -> DocNVIL:
+    return DocNVIL((4, 2), recipe="best", epochs=3, precision="float64", random_state=0).fit(block_counts)
+
+
+def test_double_precision_goes_from_end_to_end(precise):
+    state = precise.training_.state()
+    floating = {name: value.dtype for name, value in state.items() if not name.endswith(".step")}
+    assert set(floating.values()) == {torch.float64}
+
+
+def test_a_model_in_double_precision_comes_back_the_same(precise, block_counts, tmp_path):
+    precise.save(tmp_path / "model")
+    loaded = DocNVIL.load(tmp_path / "model")
+    assert loaded.precision == "float64"
+    assert loaded.model_.dtype == torch.float64
+    assert np.array_equal(loaded.transform(block_counts), precise.transform(block_counts))
+    assert loaded.perplexity(block_counts) == precise.perplexity(block_counts)
+    description = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert description["training"]["precision"] == "float64"
+
+
+def test_an_interrupted_training_in_double_precision_goes_on_to_the_same_bytes(precise, block_counts, tmp_path):
+    settings = {"recipe": "best", "epochs": 3, "precision": "float64", "random_state": 0}
+    interrupted = DocNVIL((4, 2), **settings)
+    for _ in interrupted.fit_epochs(block_counts):
+        interrupted.save_unfinished(tmp_path / "unfinished")
+        break
+    resumed = DocNVIL((4, 2), **settings)
+    for _ in resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"):
+        pass
+    for name, value in precise.model_.state_dict().items():
+        assert torch.equal(resumed.model_.state_dict()[name], value)
+
+
+def test_both_precisions_start_at_the_same_place_and_stay_near(block_counts):
+    """One update of a few documents: afterwards draws may fall on the other side of a probability."""
+    single, double = (
+        DocNVIL(3, epochs=1, batch_size=200, precision=precision, random_state=0).fit(block_counts)
+        for precision in ("float32", "float64")
+    )
+    assert np.allclose(single.components_, double.components_, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_short_products_are_refused_on_a_processor(precision, block_counts, tmp_path):
+    with pytest.raises(ConfigurationError, match="for CUDA devices"):
+        DocNVIL(3, precision=precision, device="cpu").fit(block_counts)
+    save_npz(tmp_path / "counts.npz", csr_array(block_counts))
+    arguments = ["fit", str(tmp_path / "counts.npz"), "--out", str(tmp_path / "model"), "--device", "cpu"]
+    result = CliRunner().invoke(main, [*arguments, "--precision", precision])
+    assert result.exit_code == 1
+    assert "Choose float32 or float64" in result.stderr
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_unknown_precision_is_refused_by_name(block_counts):
+    with pytest.raises(ConfigurationError, match="precision is 'half'"):
+        DocNVIL(3, precision="half").fit(block_counts)
+
+
+def test_the_way_of_multiplying_is_put_back():
+    before = torch.backends.cuda.matmul.allow_tf32
+    for precision in ("float32", "tf32"):
+        with matrix_products(precision):
+            assert torch.backends.cuda.matmul.allow_tf32 == (before or precision == "tf32")
+        assert torch.backends.cuda.matmul.allow_tf32 == before
+
+
+def test_only_bf16_makes_products_of_the_likelihood_short():
+    one = torch.ones(1, 1)
+    for precision, expected in (("float32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16)):
+        with likelihood_products(precision, torch.device("cpu")):
+            assert (one @ one).dtype == expected
