@@ -1,0 +1,118 @@
+"""A whole training step over its floor: the matrix products and exponentials that likelihood and recognition need.
+
+    python benchmarks/speed/step.py         writes benchmarks/results/step.json
+
+The floor counts, for S samples of B documents over V words and K units with `nnz` different words in the batch:
+
+    likelihood     S B V K multiplications forward and S B V K for the weights' gradient, at the rate of this machine's
+                   sgemm in these very shapes; and S B V exponentials, at its rate for a block that lies in its cache
+    recognition    nnz K multiplications forward and as many for the weights' gradient, at the same rate of sgemm
+
+A step draws samples, calculates log p and log q, surrogate and gradient, and moves the parameters by Adam. Floors and
+steps are timed in turn, in the same run, and medians are compared; so are factorial and autoregressive layers.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from scipy.sparse import csr_array, load_npz
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from chains import in_turn
+from common import keep, shared_data
+
+from docnvil.batches import iterate_batches
+from docnvil.model.belief_network import ModelConfig
+from docnvil.randomness import KeyedGenerator
+from docnvil.training import Training, TrainingConfig, update
+
+COMMAND = "python benchmarks/speed/step.py"
+IN_CACHE = 1 << 16  # exponentials at a time: 256 KB
+
+
+def updating(counts: csr_array, n_units: int, config: TrainingConfig, dependence: str) -> Callable[[], object]:
+    """Return a task that makes one update on the first batch."""
+    model = ModelConfig(counts.shape[1], (n_units,), prior=dependence, posterior=dependence, start_logit=-3.0)
+    training = Training.start(model, config, counts, torch.device("cpu"))
+    like = training.model.generative.prior.bias
+    batch = next(iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), like=like))
+    generator = KeyedGenerator(0, batch.keys)
+    return lambda: update(training, batch, generator, config.learning_rate, config.l1)
+
+
+def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, rounds: int) -> dict[str, Any]:
+    """Time a step with factorial and one with autoregressive layers beside what their floor is made of."""
+    baseline = "leave-one-out" if n_samples > 1 else "learned"
+    config = TrainingConfig(start="random", batch_size=n_documents, n_samples=n_samples, baseline=baseline)
+    n_rows, n_words = n_samples * n_documents, counts.shape[1]
+    nnz = counts[:n_documents].nnz
+    codes, weight = torch.rand(n_rows, n_units), torch.rand(n_words, n_units)
+    logits, block, out = torch.rand(n_rows, n_words), torch.rand(IN_CACHE), torch.empty(IN_CACHE)
+    forward, backward, exponentials, factorial, chain = in_turn(
+        lambda: codes @ weight.T,
+        lambda: logits.T @ codes,
+        lambda: [torch.exp(block, out=out) for _ in range(max(1, n_rows * n_words // IN_CACHE))],
+        updating(counts, n_units, config, "factorial"),
+        updating(counts, n_units, config, "autoregressive"),
+        rounds=rounds,
+    )
+    products = forward + backward
+    rate = 4 * n_rows * n_words * n_units / products  # flops a second: two products of a multiplication and an addition
+    recognition = 4 * nnz * n_units / rate
+    whole_blocks = max(1, n_rows * n_words // IN_CACHE) * IN_CACHE
+    exponentials *= n_rows * n_words / whole_blocks
+    floor = products + recognition + exponentials
+    return {
+        "words": n_words,
+        "units": n_units,
+        "documents": n_documents,
+        "samples": n_samples,
+        "baseline": baseline,
+        "gigaflops": round(rate / 1e9, 1),
+        "giga_exponentials": round(n_rows * n_words / exponentials / 1e9, 3),
+        "floor_ms": {
+            "products": round(1e3 * products, 3),
+            "exponentials": round(1e3 * exponentials, 3),
+            "recognition": round(1e3 * recognition, 3),
+        },
+        "step_ms": round(1e3 * factorial, 3),
+        "over_floor": round(factorial / floor, 2),
+        "autoregressive_step_ms": round(1e3 * chain, 3),
+        "autoregressive_over_factorial": round(chain / factorial, 2),
+    }
+
+
+def widened(counts: csr_array, n_words: int) -> csr_array:
+    """Give every word several columns, drawn for each of its counts: a larger vocabulary of the same text."""
+    copies = -(-n_words // counts.shape[1])
+    drawn = np.random.default_rng(0).integers(copies, size=counts.nnz)
+    columns = (counts.indices + counts.shape[1] * drawn) % n_words
+    wide = csr_array((counts.data, columns, counts.indptr), shape=(counts.shape[0], n_words))
+    wide.sum_duplicates()
+    return wide
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=40, show_default=True)
+def main(threads: int, rounds: int) -> None:
+    """Time whole training steps beside their floors."""
+    torch.set_num_threads(threads)
+    counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
+    steps = [
+        step(counts, 50, n_samples=5, n_documents=100, rounds=rounds),
+        step(widened(counts, 10_000), 200, n_samples=1, n_documents=100, rounds=rounds),
+    ]
+    for figures in steps:
+        click.echo(figures)
+    keep("step", COMMAND, {"threads": threads, "rounds": rounds, "steps": steps})
+
+
+if __name__ == "__main__":
+    main()
