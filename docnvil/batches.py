@@ -16,6 +16,7 @@ from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
 from docnvil.text.sparse import Rows, blocks
 
+EVERY = slice(None)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -41,6 +42,7 @@ def iterate_batches(
     keys: NDArray[np.int64],
     like: Tensor,
     order: Sequence[int] | NDArray[np.int64] | None = None,
+    share: slice = EVERY,
 ) -> Iterator[Batch]:
     """Cut documents into batches, the last one possibly smaller.
 
@@ -50,6 +52,7 @@ def iterate_batches(
         keys: `[N]`, each document's key for keyed draws.
         like: a tensor whose floating-point type and device the batches get.
         order: row numbers in the order wanted; by default as they stand.
+        share: which documents of each batch are wanted, when others see to the rest; there may be none.
 
     Example:
         >>> matrix = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
@@ -59,7 +62,7 @@ def iterate_batches(
     """
     rows = np.arange(matrix.shape[0]) if order is None else np.asarray(order)
     for start in range(0, len(rows), batch_size):
-        chosen = rows[start : start + batch_size]
+        chosen = rows[start : start + batch_size][share]
         yield Batch(sparse_counts(matrix[chosen], like), torch.from_numpy(keys[chosen]).to(like.device))
 
 

@@ -20,6 +20,7 @@ from docnvil import checkpoint
 from docnvil.batches import require_bits
 from docnvil.codes import unit_probabilities
 from docnvil.devices import choose_device
+from docnvil.distributed import ALONE, World
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.evaluation.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
 from docnvil.machine import machine
@@ -168,6 +169,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         resume_from: Path | None = None,
         on_batch: Callable[[int], None] = lambda documents: None,
         profile: NoProfile = NO_PROFILE,
+        world: World = ALONE,
     ) -> Iterator[EpochRecord]:
         """Train as `fit` does, yielding a record after each epoch; the model is ready when the records end.
 
@@ -176,6 +178,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             resume_from: a file written by `save_unfinished`, to go on from.
             on_batch: called with the number of documents after each update.
             profile: measures where the time goes.
+            world: the processes that train it together, see `docnvil.distributed.joined`; all of them call this alike.
         """
         counts = self._counts(X, reset=True)
         given = self.random_state
@@ -190,10 +193,11 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         config = self._training_config(seed, n_documents=rest.shape[0])
         device = choose_device(self.device)
         check_precision(config.precision, device)
-        self.training_ = Training.start(model, config, rest, device)
+        self.training_ = Training.start(model, config, rest, device, world)
         self.fingerprint_ = checkpoint.fingerprint(self.vocabulary_, rest, validation)
         if resume_from is not None:
             checkpoint.resume(self.training_, resume_from, self.fingerprint_)
+        world.require_agreement(self.fingerprint_, model, config, self.training_.epoch)
         yield from train(self.training_, rest, validation, on_batch=on_batch, profile=profile)
         self._adopt(counts)
 

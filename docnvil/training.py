@@ -15,17 +15,19 @@ from torch import Tensor, nn
 
 from docnvil.batches import Batch, iterate_batches
 from docnvil.clusters import cluster_profiles
+from docnvil.distributed import ALONE, World
 from docnvil.errors import ConfigurationError, TrainingError
-from docnvil.evaluation.perplexity import Perplexity, perplexity
+from docnvil.evaluation.perplexity import DocumentBounds, Perplexity, document_bounds, summarise
 from docnvil.gradients import ESTIMATORS, GradientName, Stateless, refuse_chains, refuse_samples
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
+from docnvil.nvil.signals import pooled_moments, signal_moments
 from docnvil.precision import Precision, likelihood_products, matrix_products, parameter_type
 from docnvil.profiling import NoProfile
 from docnvil.randomness import KeyedGenerator, fold
-from docnvil.text.sparse import Rows, column_sums
+from docnvil.text.sparse import Rows, SelectedRows, column_sums
 
 N_BASELINE_UNITS = 100
 # The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a
@@ -147,6 +149,7 @@ class Training:
         optimizer: over the parameters of both.
         config: what was asked for.
         n_documents: N, the documents it learns from.
+        world: the processes that train it together.
     """
 
     model: BeliefNetwork
@@ -154,12 +157,20 @@ class Training:
     optimizer: torch.optim.Optimizer
     config: TrainingConfig
     n_documents: int
+    world: World = ALONE
     history: list[EpochRecord] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)
     best_parameters: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, model_config: ModelConfig, config: TrainingConfig, counts: Rows, device: torch.device) -> "Training":
+    def start(
+        cls,
+        model_config: ModelConfig,
+        config: TrainingConfig,
+        counts: Rows,
+        device: torch.device,
+        world: World = ALONE,
+    ) -> "Training":
         """Build the network for these counts, `[N, V]`, and all that trains it, at the starting point.
 
         Starting weights are drawn on the CPU in single precision, so that they depend on neither device nor precision.
@@ -171,10 +182,10 @@ class Training:
             found = cluster_profiles(counts, model_config.units[0], np.random.default_rng([config.seed, 2]))
             profiles = torch.from_numpy(found)
         model = build_model(model_config, generator, frequencies, profiles, counts.shape[0])
-        gradient = _build_gradient(model, config, generator)
+        gradient = _build_gradient(model, config, generator, world)
         for module in (model, gradient):
             module.to(device, parameter_type(config.precision))
-        return cls(model, gradient, _build_optimizer(model, gradient, config), config, counts.shape[0])
+        return cls(model, gradient, _build_optimizer(model, gradient, config), config, counts.shape[0], world)
 
     @property
     def epoch(self) -> int:
@@ -247,15 +258,18 @@ def train(
     Raises:
         TrainingError: the bound is no longer a number; the state of the last good epoch is the caller's to keep.
     """
-    config, model = training.config, training.model
+    config, model, world = training.config, training.model, training.world
+    world.follow(training.state().values())  # starting points found on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
     rows = np.arange(counts.shape[0])
     while not training.finished:
         started = time.perf_counter()
         epoch = training.epoch
         order = np.random.default_rng([config.seed, epoch]).permutation(rows)
-        bound, units_on, deviation = torch.zeros(3, dtype=torch.float64, device=model.device)
-        batches = iterate_batches(counts, config.batch_size, keys=rows, order=order, like=model.generative.prior.bias)
+        bound, units_on = torch.zeros(2, dtype=torch.float64, device=model.device)
+        moments = []
+        like = model.generative.prior.bias
+        batches = iterate_batches(counts, config.batch_size, keys=rows, order=order, like=like, share=world.share)
         for number, batch in enumerate(profile.each("drawing batches", batches)):
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)
             rate = _learning_rate(config, progress)
@@ -265,11 +279,13 @@ def train(
                 losses, on = update(training, batch, generator, rate, l1, profile)
             bound += losses.signal.mean(0).sum()
             units_on += on
-            deviation += losses.deviations[0]
-            on_batch(len(batch.counts))
+            moments.append(signal_moments(losses.residuals[:1]))
+            on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
         with profile.phase("validation"):
-            judged = perplexity(model, validation, n_samples=config.validation_samples, seed=config.seed)
-        totals = (bound / counts.shape[0], units_on / counts.shape[0], deviation / n_batches)
+            judged = _judge(model, validation, config, world)
+        world.add_up((bound, units_on))
+        _, variances = pooled_moments(world.gather(torch.cat(moments)))  # [n_batches]
+        totals = (bound / counts.shape[0], units_on / counts.shape[0], variances.sqrt().mean())
         record = _record(training, [value.item() for value in totals], judged, rate, updates=(epoch + 1) * n_batches)
         if record.best:
             training.best_parameters = {name: value.clone() for name, value in model.state_dict().items()}
@@ -310,10 +326,23 @@ def update(
         if l1:
             weight = model.generative.visible.weight
             weight.grad.add_(weight.detach().sign(), alpha=l1 * len(batch.counts) / training.n_documents)
-        for group in training.optimizer.param_groups:
+        groups = training.optimizer.param_groups
+        training.world.add_up(each.grad for group in groups for each in group["params"] if each.grad is not None)
+        for group in groups:
             group["lr"] = learning_rate * group["multiple"]
         training.optimizer.step()
     return losses, sum(layer.detach().mean(0).sum() for layer in codes)
+
+
+def _judge(model: BeliefNetwork, validation: Rows, config: TrainingConfig, world: World) -> Perplexity:
+    """Bound the validation documents, each process its share of them, and add all of them up."""
+    rows = np.arange(validation.shape[0])[world.share]
+    own = document_bounds(model, SelectedRows(validation, rows), n_samples=config.validation_samples, seed=config.seed)
+    parts = [own.log_likelihood, own.reconstruction, own.kl, own.lengths]
+    bounds = torch.zeros(len(parts), validation.shape[0], dtype=torch.float64)
+    bounds[:, world.share] = torch.from_numpy(np.stack(parts))
+    world.add_up([bounds])
+    return summarise(DocumentBounds(*bounds.numpy()), bound="elbo", n_samples=config.validation_samples)
 
 
 def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:
@@ -344,7 +373,9 @@ def _learning_rate(config: TrainingConfig, progress: float) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _build_gradient(model: BeliefNetwork, config: TrainingConfig, generator: torch.Generator) -> nn.Module:
+def _build_gradient(
+    model: BeliefNetwork, config: TrainingConfig, generator: torch.Generator, world: World
+) -> nn.Module:
     refuse_chains(config.gradient, model.config.posterior)
     losses = ESTIMATORS[config.gradient].losses
     if losses is not None:
@@ -366,6 +397,7 @@ def _build_gradient(model: BeliefNetwork, config: TrainingConfig, generator: tor
         centre=config.centre,
         normalise=config.normalise,
         local=config.local_signals,
+        gather=world.gather,
     )
 
 

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "docnvil"
 
 STOREYS = {
     "errors": 0,
+    "distributed": 0.5,
     "folders": 0.5,
     "randomness": 0,
     "devices": 0.5,

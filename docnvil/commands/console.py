@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 import errno
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,10 @@ class FailsInSentences(click.Group):
         """Run the command; turn what docnvil foresees, and what the machine refuses, into `click` failures."""
         try:
             return super().invoke(ctx)
+        except click.UsageError:
+            if os.environ.get("RANK", "0") != "0":  # one of several processes given the same line: the first tells
+                ctx.exit(2)
+            raise
         except DocnvilError as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:

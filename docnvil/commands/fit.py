@@ -11,9 +11,11 @@ import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.options import CORPUS, Share, holds_bits, load_for_training, source_options, token_options
+from docnvil.commands.several import by_all_processes
 from docnvil.recipes import RECIPES
 
 if TYPE_CHECKING:
+    from docnvil.distributed import World
     from docnvil.estimator import DocNVIL
     from docnvil.profiling import NoProfile, Profile
     from docnvil.text.counts import DocumentTermMatrix
@@ -148,6 +150,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
 @token_options
+@by_all_processes
 def fit(
     source: Path,
     out: Path,
@@ -156,6 +159,7 @@ def fit(
     as_json: bool,
     threads: int | None,
     profile: bool,
+    world: "World",
     **options: Any,
 ) -> None:
     """Train a model on CORPUS: a folder of texts, a file of documents, ready counts, or a prepared corpus.
@@ -168,11 +172,14 @@ def fit(
 
     The model folder holds the weights, the vocabulary, the rules by which text became words, and the training's
     history. A training that is interrupted leaves its last epoch beside it, and goes on with --resume.
+
+    Several processes train one model when torchrun starts them: torchrun --nproc-per-node=4 -m docnvil fit corpus/
     """
     import torch
 
     from docnvil.checkpoint import unfinished_path
     from docnvil.devices import choose_device
+    from docnvil.distributed import restarted
     from docnvil.errors import OutputExistsError
     from docnvil.estimator import MODEL_SETTINGS, TRAINING_SETTINGS, DocNVIL
     from docnvil.folders import refuse_existing_folder
@@ -180,6 +187,8 @@ def fit(
     from docnvil.profiling import NoProfile, Profile
 
     unfinished = unfinished_path(out)
+    if restarted():  # goes on by itself, if it came as far as to keep an epoch
+        resume = unfinished.exists()
     if resume and out.exists() and not unfinished.exists():
         raise OutputExistsError(f"The training of {out} is finished, and there is nothing to resume. Use it as it is.")
     refuse_existing_folder(out, kind="model", force=force)
@@ -204,12 +213,16 @@ def fit(
         random_state=options["seed"],
     )
     measured = Profile(device) if profile else NoProfile()
+    if world.leads and not resume:
+        unfinished.unlink(missing_ok=True)  # of a training given up with --force: no restart shall go on with it
     try:
-        _train(model, matrix, unfinished, resume=resume, profile=measured)
+        _train(model, matrix, unfinished, world, resume=resume, profile=measured)
     except KeyboardInterrupt:
         if unfinished.exists():
             note(f"\nStopped. What was learned is kept in {unfinished}; the same command with --resume goes on.")
         raise
+    if not world.leads:
+        return
     model.save(out, force=force)
     unfinished.unlink(missing_ok=True)
     if profile:
@@ -221,12 +234,18 @@ def fit(
 
 
 def _train(
-    model: "DocNVIL", matrix: "DocumentTermMatrix", unfinished: Path, *, resume: bool, profile: "NoProfile"
+    model: "DocNVIL",
+    matrix: "DocumentTermMatrix",
+    unfinished: Path,
+    world: "World",
+    *,
+    resume: bool,
+    profile: "NoProfile",
 ) -> None:
     """Run the epochs behind a progress bar, or with a line now and then in a log; keep what has been learned so far."""
     from tqdm import tqdm
 
-    watched = shows_progress()
+    watched = shows_progress() and world.leads
     kept = told = -math.inf
     with tqdm(unit=" docs", unit_scale=True, disable=not watched, dynamic_ncols=True) as bar:
 
@@ -237,10 +256,9 @@ def _train(
                 bar.n = bar.initial = training.epoch * training.n_documents
             bar.update(documents)
 
-        resumed = unfinished if resume else None
-        records = model.fit_epochs(matrix, resume_from=resumed, on_batch=advance, profile=profile)
-        for record in records:
-            if time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
+        how = {"resume_from": unfinished if resume else None, "on_batch": advance, "profile": profile, "world": world}
+        for record in model.fit_epochs(matrix, **how):
+            if world.leads and time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
                 model.save_unfinished(unfinished)
                 kept = time.monotonic()
             epoch = f"epoch {record.epoch}/{model.training_.config.epochs}"

@@ -108,11 +108,11 @@ def _antithetic(
     compared = (groups - others).flatten(0, 1)
     objective = total(log_p).mean(0).sum()
     n_samples = len(signal) // len(log_q)
-    deviations = []
+    residuals = []
     for layer, (code, logit) in enumerate(zip(codes, logits, strict=True)):
         own = slice(layer * n_samples, (layer + 1) * n_samples)  # the set in which this layer's samples are grouped
         logit = logit.expand_as(code)[own]
         slope = code[own] / (1 - correlation(logit.detach(), group))
         objective = objective + (compared[own] * (slope * logit).sum(-1)).mean(0).sum()
-        deviations.append(compared[own].std(correction=0))
-    return Losses(-objective, signal, tuple(deviations))
+        residuals.append(compared[own])
+    return Losses(-objective, signal, tuple(residuals))

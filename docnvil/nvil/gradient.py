@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from docnvil.errors import ConfigurationError
 from docnvil.nvil.bounds import total
 from docnvil.nvil.signals import (
+    Gather,
     RunningMoments,
     centred,
+    itself,
     learning_signal,
     leave_one_out,
     local_learning_signals,
@@ -36,12 +38,12 @@ class Losses:
         total: a scalar; its value means nothing, its gradient is minus the estimated gradient of the bound, summed
             over documents and averaged over samples (plus the gradient that fits learned baselines).
         signal: `[S, B]`, log p(x, h) - log q(h | x), whose mean is the bound.
-        deviations: standard deviation of each layer's signal after its baseline, before normalisation.
+        residuals: each layer's signal after its baseline, before it is centred and normalised, each `[S, B]`.
     """
 
     total: Tensor
     signal: Tensor
-    deviations: tuple[Tensor, ...]
+    residuals: tuple[Tensor, ...]
 
 
 def nvil_surrogate(log_p: Sequence[Tensor], log_q: Sequence[Tensor], signals: Sequence[Tensor]) -> Tensor:
@@ -74,6 +76,7 @@ class NVIL(nn.Module):
         decay: a, the weight of the past in the running moments.
         moments_first: update the moments before using them, as published. The signal then contains a little of
             itself; with False the previous moments are used and the estimator is exactly unbiased.
+        gather: brings together the moments of a batch of which this is one part; see `update_moments`.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class NVIL(nn.Module):
         local: bool = True,
         decay: float = 0.8,
         moments_first: bool = True,
+        gather: Gather = itself,
     ) -> None:
         super().__init__()
         if len(networks) != (n_layers if baseline == "learned" else 0):
@@ -94,7 +98,7 @@ class NVIL(nn.Module):
         self.baseline: BaselineKind = baseline
         self.networks = nn.ModuleList(networks)
         self.centre, self.normalise, self.local = centre, normalise, local
-        self.decay, self.moments_first = decay, moments_first
+        self.decay, self.moments_first, self.gather = decay, moments_first, gather
         self.register_buffer("means", torch.zeros(n_layers))
         self.register_buffer("variances", torch.zeros(n_layers))
 
@@ -111,14 +115,13 @@ class NVIL(nn.Module):
         raw = local_learning_signals(fixed_p, fixed_q) if self.local else (whole,) * len(log_q)
 
         predictions = [network(parent) for network, parent in zip(self.networks, parents, strict=False)]
-        signals = [self._less_baseline(signal, layer, predictions) for layer, signal in enumerate(raw)]
-        deviations = tuple(signal.std(correction=0) for signal in signals)
-        signals = [self._settled(signal, layer) for layer, signal in enumerate(signals)]
+        residuals = tuple(self._less_baseline(signal, layer, predictions) for layer, signal in enumerate(raw))
+        signals = self._settled(residuals)
 
         loss = nvil_surrogate(log_p, log_q, signals)
         for signal, prediction in zip(signals, predictions, strict=False):
             loss = loss - (signal * prediction).mean(0).sum()  # "l_i grad C(x_i)" of Algorithm 1
-        return Losses(loss, whole, deviations)
+        return Losses(loss, whole, residuals)
 
     def _less_baseline(self, signal: Tensor, layer: int, predictions: Sequence[Tensor]) -> Tensor:
         if self.baseline == "learned":
@@ -132,12 +135,16 @@ class NVIL(nn.Module):
             return signal - leave_one_out(signal)
         return signal
 
-    def _settled(self, signal: Tensor, layer: int) -> Tensor:
+    def _settled(self, signals: Sequence[Tensor]) -> list[Tensor]:
         """Centre and normalise by the running moments, renewed before or after as `moments_first` says."""
-        before = RunningMoments(self.means[layer].clone(), self.variances[layer].clone())
-        after = update_moments(before, signal, self.decay)
-        self.means[layer], self.variances[layer] = after
-        moments = after if self.moments_first else before
-        if self.centre:
-            signal = centred(signal, moments)
-        return normalised(signal, moments) if self.normalise else signal
+        before = RunningMoments(self.means.clone(), self.variances.clone())
+        after = update_moments(before, signals, self.decay, self.gather)
+        self.means.copy_(after.mean)
+        self.variances.copy_(after.variance)
+        settled = []
+        for signal, *moments in zip(signals, *(after if self.moments_first else before), strict=True):
+            of_layer = RunningMoments(*moments)
+            if self.centre:
+                signal = centred(signal, of_layer)
+            settled.append(normalised(signal, of_layer) if self.normalise else signal)
+        return settled

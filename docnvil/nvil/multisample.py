@@ -35,7 +35,7 @@ def rloo(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     """
     signal = _signal(log_p, log_q)
     compared = signal - leave_one_out(signal)
-    return Losses(nvil_surrogate(log_p, log_q, [compared] * len(log_q)), signal, (compared.std(correction=0),))
+    return Losses(nvil_surrogate(log_p, log_q, [compared] * len(log_q)), signal, (compared,))
 
 
 def vimco(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
@@ -66,7 +66,7 @@ def vimco(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     advantage = bound - (torch.logsumexp(replaced, 1) - math.log(n_samples))  # [S, B]
     log_p_total, log_q_total = total(log_p), total(log_q)
     objective = advantage * log_q_total + _weights(signal) * (log_p_total - log_q_total)
-    return Losses(-objective.sum(), signal, (advantage.std(correction=0),))
+    return Losses(-objective.sum(), signal, (advantage,))
 
 
 def reweighted_wake_sleep(log_p: Sequence[Tensor], log_q: Sequence[Tensor], dreamed_log_q: Sequence[Tensor]) -> Losses:
@@ -88,7 +88,7 @@ def reweighted_wake_sleep(log_p: Sequence[Tensor], log_q: Sequence[Tensor], drea
     signal = _signal(log_p, log_q)  # log w
     awake = (_weights(signal) * (total(log_p) + total(log_q))).sum()
     asleep = total(dreamed_log_q).mean(0).sum()
-    return Losses(-awake - asleep, signal, (signal.std(correction=0),))
+    return Losses(-awake - asleep, signal, (signal,))
 
 
 def _signal(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Tensor:

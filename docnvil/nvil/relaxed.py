@@ -52,7 +52,7 @@ def muprop(
         left.append(residual - leave_one_out(residual) if len(residual) > 1 else residual)
         known = known + (slope * mean).sum(-1).mean(0)  # [B]
     loss = nvil_surrogate(log_p, log_q, left) - known.sum()
-    return Losses(loss, signal, tuple(residual.std(correction=0) for residual in left))
+    return Losses(loss, signal, tuple(left))
 
 
 def straight_through_codes(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
@@ -88,4 +88,4 @@ def straight_through_gumbel(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) ->
     """
     signal = learning_signal(log_p, log_q)
     fixed = signal.detach()
-    return Losses(-signal.mean(0).sum(), fixed, (fixed.std(correction=0),))
+    return Losses(-signal.mean(0).sum(), fixed, (fixed,))

@@ -6,7 +6,7 @@ that differs from it by an amount q's sample cannot influence; everything here i
 Axes: S samples, B documents of a batch. Unit: nats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 
 from docnvil.nvil.bounds import total
+
+Gather = Callable[[Tensor], Tensor]  # from one part's tensor to all parts', `[...] -> [R, ...]`
+
+
+def itself(tensor: Tensor) -> Tensor:
+    """Gather from one part alone, `[...] -> [1, ...]`."""
+    return tensor[None]
 
 
 def learning_signal(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Tensor:
@@ -70,26 +77,67 @@ def leave_one_out(signal: Tensor) -> Tensor:
     return (signal.sum(0) - signal) / (len(signal) - 1)
 
 
+def signal_moments(signals: Sequence[Tensor]) -> Tensor:
+    """Return count, mean and variance of each signal over samples and documents, `[L, 3]`; zeros where there are none.
+
+    Example:
+        >>> signal_moments([torch.tensor([[4.0, 6.0]]), torch.zeros(2, 0)])
+        tensor([[2., 5., 1.],
+                [0., 0., 0.]])
+    """
+    return torch.stack([_moments(signal) for signal in signals])
+
+
+def _moments(signal: Tensor) -> Tensor:
+    if not signal.numel():
+        return signal.new_zeros(3)
+    variance, mean = torch.var_mean(signal, correction=0)
+    return torch.stack([torch.full_like(mean, signal.numel()), mean, variance])
+
+
+def pooled_moments(parts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of all numbers together from those of R parts, `[R, ..., 3] -> [...]` each.
+
+    With shares f_r = n_r / n: m = sum_r f_r m_r and v = sum_r f_r (v_r + (m_r - m)^2).
+
+    Source: Chan, Golub & LeVeque (1983), *Algorithms for computing the sample variance*, on combining parts.
+
+    Example:
+        >>> both = torch.stack([signal_moments([torch.tensor([[1.0]])]), signal_moments([torch.tensor([[3.0, 8.0]])])])
+        >>> pooled_moments(both), torch.tensor([1.0, 3.0, 8.0]).var(correction=0)
+        ((tensor([4.]), tensor([8.6667])), tensor(8.6667))
+    """
+    counts, means, variances = parts.unbind(-1)
+    shares = counts / counts.sum(0)
+    mean = (shares * means).sum(0)
+    return mean, (shares * (variances + (means - mean).square())).sum(0)
+
+
 class RunningMoments(NamedTuple):
-    """Exponentially decaying mean c and variance v of a learning signal: a frozen record."""
+    """Exponentially decaying mean c and variance v of learning signals, `[L]`: a frozen record."""
 
     mean: Tensor
     variance: Tensor
 
 
-def update_moments(moments: RunningMoments, signal: Tensor, decay: float) -> RunningMoments:
+def update_moments(
+    moments: RunningMoments, signals: Sequence[Tensor], decay: float, gather: Gather = itself
+) -> RunningMoments:
     """Return c <- a c + (1 - a) mean(l) and v <- a v + (1 - a) var(l), over all samples and documents of the batch.
 
     Source: Mnih & Gregor (2014), supplement, Algorithm 1; a = 0.8 there.
 
+    Arguments:
+        moments: c and v of L signals. signals: each `[S, B]`. decay: a.
+        gather: brings the moments of all parts of a batch together, when several processes have a share of it.
+
     Example:
-        >>> start = RunningMoments(torch.tensor(0.0), torch.tensor(0.0))
-        >>> update_moments(start, torch.tensor([[4.0, 6.0]]), decay=0.8)
-        RunningMoments(mean=tensor(1.0000), variance=tensor(0.2000))
+        >>> start = RunningMoments(torch.zeros(1), torch.zeros(1))
+        >>> update_moments(start, [torch.tensor([[4.0, 6.0]])], decay=0.8)
+        RunningMoments(mean=tensor([1.0000]), variance=tensor([0.2000]))
     """
-    return RunningMoments(
-        torch.lerp(signal.mean(), moments.mean, decay), torch.lerp(signal.var(correction=0), moments.variance, decay)
-    )
+    mean, variance = pooled_moments(gather(signal_moments(signals)))
+    return RunningMoments(torch.lerp(mean, moments.mean, decay), torch.lerp(variance, moments.variance, decay))
 
 
 def centred(signal: Tensor, moments: RunningMoments) -> Tensor:

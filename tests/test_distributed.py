@@ -1,0 +1,263 @@
+"""Several processes train what one would have trained, also when one of them dies; real processes, talking by gloo."""
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from docnvil.checkpoint import unfinished_path
+from docnvil.distributed import ALONE, World, joined
+from docnvil.model.belief_network import ModelConfig
+from docnvil.tables import read_history
+from docnvil.training import Training, TrainingConfig, train
+
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+PATIENCE = 300  # seconds until a process that hangs is given up
+
+# The last batch is of one document, so some processes have no share of it.
+CONFIG = TrainingConfig(epochs=3, batch_size=9, seed=3)
+CASES: dict[str, tuple[TrainingConfig, dict[str, object]]] = {
+    "default": (CONFIG, {}),
+    "learned baselines, two layers": (
+        replace(CONFIG, baseline="learned", n_samples=1, optimizer="sgd", learning_rate=0.003, start="random"),
+        {"units": (4, 2), "recognition_input": "centred"},
+    ),
+    "best": (
+        CONFIG,
+        {"prior": "autoregressive", "posterior": "autoregressive", "observation": "dirichlet-multinomial"},
+    ),
+    "bits": (replace(CONFIG, start="random", l1=0.0), {"observation": "autoregressive-bernoulli"}),
+    "wake-sleep": (replace(CONFIG, gradient="wake-sleep"), {"units": (4, 2)}),
+    "rws": (replace(CONFIG, gradient="rws"), {"observation": "dirichlet-multinomial"}),
+    "vimco": (replace(CONFIG, gradient="vimco"), {}),
+    "disarm": (replace(CONFIG, gradient="disarm", n_samples=4), {"units": (4, 2)}),
+    "muprop": (replace(CONFIG, gradient="muprop"), {"units": (4, 2)}),
+    "st-gumbel": (replace(CONFIG, gradient="st-gumbel"), {}),
+}
+
+
+def some_counts() -> csr_array:
+    """Forty-six documents over twelve words, a few of them empty."""
+    counts = np.random.default_rng(0).poisson(0.6, (46, 12))
+    counts[::11] = 0
+    return csr_array(counts)
+
+
+def trained(case: str, world: World) -> dict[str, torch.Tensor]:
+    """Train in double precision, and return everything that the training has come to."""
+    config, model = CASES[case]
+    counts = some_counts()
+    if "bernoulli" in str(model.get("observation")):
+        counts.data[:] = 1
+    training = Training.start(
+        ModelConfig(12, **{"units": (4,), **model}), config, counts, torch.device("cpu"), world=world
+    )
+    training.model.double()
+    training.gradient.double()
+    for _ in train(training, counts, counts[:7]):
+        pass
+    figures = [[float(value) for value in vars(record).values()] for record in training.history]
+    return {**training.state(), "history": torch.tensor(figures, dtype=torch.float64)}
+
+
+def train_together(rank: int, size: int, port: int, path: Path) -> None:
+    """Be one of several processes; keep what the last one has come to."""
+    place = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in place.items()} | LOOPBACK)
+    torch.set_num_threads(1)
+    with joined() as world:
+        found = {case: trained(case, world) for case in CASES}
+    if rank == size - 1:
+        torch.save(found, path)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_the_number_of_processes_changes_nothing(size, tmp_path):
+    start, port, path = multiprocessing.get_context("spawn"), free_port(), tmp_path / "found.pt"
+    workers = [start.Process(target=train_together, args=(rank, size, port, path)) for rank in range(size)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(PATIENCE)
+        worker.kill()
+    assert [worker.exitcode for worker in workers] == [0] * size
+    found = torch.load(path)
+    for case in CASES:
+        for name, expected in trained(case, ALONE).items():
+            torch.testing.assert_close(found[case][name], expected, rtol=1e-10, atol=1e-10, msg=f"{case}: {name}")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    generator = np.random.default_rng(0)
+    words = [["onion", "butter", "garlic", "sauce", "oven"], ["mast", "sail", "harbour", "wind", "keel"]]
+    path = tmp_path_factory.mktemp("corpus") / "posts.jsonl"
+    rows = [json.dumps({"id": n, "text": " ".join(generator.choice(words[n % 2], 20))}) for n in range(61)]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+def fit(corpus: Path, out: Path, *options: str, processes: int | None = None) -> subprocess.Popen:
+    """Start `docnvil fit`, by torchrun if in several processes."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--max-restarts=3", f"--nproc-per-node={processes}"]
+    arguments = ["-m", "docnvil", "fit", str(corpus), "--out", str(out), "--units", "3", *options]
+    return subprocess.Popen(
+        [sys.executable, *(launcher if processes else []), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **LOOPBACK},
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen) -> tuple[str, str]:
+    """Wait for a process, and return what it said on stdout and on stderr."""
+    try:
+        told = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return told
+
+
+def assert_same_training(out: Path, expected: Path) -> None:
+    """Weights are in single precision, and sums over shares round otherwise than sums over batches."""
+    assert {path.name for path in out.iterdir()} == {path.name for path in expected.iterdir()}
+    histories = [read_history((path / "history.csv").read_text()) for path in (out, expected)]
+    assert len(histories[0]) == len(histories[1])
+    for found, wanted in zip(*histories, strict=True):
+        assert (found.epoch, found.updates) == (wanted.epoch, wanted.updates)
+        assert found.train_bound == pytest.approx(wanted.train_bound, rel=1e-3)
+        assert found.validation_bound == pytest.approx(wanted.validation_bound, rel=1e-3)
+
+
+def test_torchrun_trains_what_the_plain_command_trains(corpus, tmp_path):
+    ended(fit(corpus, tmp_path / "alone", "--epochs", "4"))
+    together = fit(corpus, tmp_path / "together", "--epochs", "4", processes=2)
+    stdout, stderr = ended(together)
+    assert together.returncode == 0, stderr
+    assert_same_training(tmp_path / "together", tmp_path / "alone")
+    assert stdout.count("Trained 3 units") == 1
+    assert stderr.count("61 documents") == 1
+    assert not unfinished_path(tmp_path / "together").exists()
+
+
+def ranks_of(launcher: subprocess.Popen) -> dict[int, int]:
+    """Return the process id of each rank that torchrun has started."""
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    found = {}
+    for child in children:
+        environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        found |= {int(each[5:]): int(child) for each in environment if each.startswith(b"RANK=")}
+    return found
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+LONG = ("--epochs", "200", "--batch-size", "10")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("uninterrupted") / "model"
+    ended(fit(corpus, out, *LONG))
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds its processes in /proc")
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_dies_is_started_again_and_nothing_is_lost(victim, corpus, uninterrupted, tmp_path):
+    launcher = fit(corpus, tmp_path / "model", *LONG, processes=2)
+    wait_for(unfinished_path(tmp_path / "model"), launcher)
+    os.kill(ranks_of(launcher)[victim], signal.SIGKILL)
+    _, stderr = ended(launcher)
+    assert launcher.returncode == 0, stderr
+    assert stderr.count("61 documents") == 2  # it was indeed started twice
+    assert_same_training(tmp_path / "model", uninterrupted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, None), (None, 2), (2, 1)])
+def test_another_number_of_processes_goes_on_where_one_left(before, after, corpus, uninterrupted, tmp_path):
+    launcher = fit(corpus, tmp_path / "model", *LONG, processes=before)
+    wait_for(unfinished_path(tmp_path / "model"), launcher)
+    stopped = [launcher.pid, *(ranks_of(launcher).values() if before else ())]
+    for process in stopped:
+        os.kill(process, signal.SIGKILL)
+    launcher.communicate()
+    again = fit(corpus, tmp_path / "model", *LONG, "--resume", processes=after)
+    _, stderr = ended(again)
+    assert again.returncode == 0, stderr
+    assert_same_training(tmp_path / "model", uninterrupted)
+
+
+def started_by_hand(rank: int, port: int, *arguments: object) -> subprocess.Popen:
+    """Start one of two processes as another launcher than torchrun would."""
+    place = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return subprocess.Popen(
+        [sys.executable, "-m", "docnvil", "fit", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **LOOPBACK, **{name: str(value) for name, value in place.items()}},
+    )
+
+
+def told_by_both(*arguments_of_each: tuple[object, ...]) -> str:
+    port = free_port()
+    both = [started_by_hand(rank, port, *arguments) for rank, arguments in enumerate(arguments_of_each)]
+    told = [ended(process) for process in both]
+    assert all(process.returncode for process in both)
+    assert not any(stdout for stdout, _ in told)
+    return "".join(stderr for _, stderr in told)
+
+
+@pytest.mark.slow
+def test_what_stops_one_process_is_told_once(corpus, tmp_path):
+    out = ("--out", tmp_path / "model", "--epochs", "2")
+    told = told_by_both((corpus, *out), (tmp_path / "nowhere.jsonl", *out))
+    assert told.count("Error:") == 1
+    assert "nowhere.jsonl" in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.slow
+def test_what_stops_all_processes_is_told_once(corpus, tmp_path):
+    told = told_by_both(*[(corpus, "--out", tmp_path / "model", "--learning-rate", "1e30", "--optimizer", "sgd")] * 2)
+    assert told.count("Error:") == 1
+    assert "Try a smaller --learning-rate." in told
+    assert told_by_both(*[(corpus, "--epochs", "none")] * 2).count("Error:") == 1
+
+
+@pytest.mark.slow
+def test_processes_that_were_given_different_things_refuse_to_train(corpus, tmp_path):
+    out = ("--out", tmp_path / "model", "--epochs", "2")
+    told = told_by_both((corpus, *out), (corpus, *out, "--seed", "1"))
+    assert told.count("Error:") == 1
+    assert "were given different documents, settings, seeds" in told
