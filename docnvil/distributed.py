@@ -94,8 +94,8 @@ class World:
         if self.gather(torch.tensor(list(digest))).unique(dim=0).shape[0] > 1:
             raise ConfigurationError(
                 "The processes of this training were given different documents, settings, seeds or unfinished"
-                " trainings. Start all of them with the same corpus, the same options and a seed, and with an --out that"
-                " all of them can read."
+                " trainings. Start all of them with the same corpus, the same options and a seed, and an --out that all"
+                " of them can read."
             )
 
 
@@ -109,7 +109,7 @@ def launched() -> bool:
 
 def restarted() -> bool:
     """Tell whether torchrun started these processes again because one of them had died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return _restarts() > 0
 
 
 def own_device(name: str) -> str:
@@ -141,6 +141,8 @@ def joined() -> Iterator[World]:
     where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
         store, rank, size = next(dist.rendezvous("env://"))
+        # torchrun's store outlives its workers: those started again shall not look for the dead ones' addresses.
+        store = dist.PrefixStore(f"docnvil/{_restarts()}", store)
         backend = "cpu:gloo,cuda:nccl" if dist.is_nccl_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
@@ -158,10 +160,13 @@ def joined() -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def _restarts() -> int:
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
 def _first_to_fail(store: dist.Store) -> bool:
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        return store.add(f"docnvil/failures/{attempt}", 1) == 1
+        return store.add("failures", 1) == 1
     except RuntimeError:  # it went away with the process that held it, and nobody knows
         return True
 

@@ -178,7 +178,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
-LONG = ("--epochs", "200", "--batch-size", "10")
+LONG = ("--epochs", "80", "--batch-size", "10")
 
 
 @pytest.fixture(scope="module")
