@@ -1,0 +1,68 @@
+"""How much faster two processes train than one, each of one thread, talking by gloo on one machine.
+
+    python benchmarks/speed/processes.py    writes benchmarks/results/processes.json
+
+Both commands are run in turn, and the training seconds that they report are compared, starting up left out. It says
+something on a machine that does nothing else and has a core for each process.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import click
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import Done, keep, run, shared_data
+
+COMMAND = "python benchmarks/speed/processes.py"
+
+
+def train(corpus: Path, processes: int, options: list[str]) -> Done:
+    """Run one training in a folder of its own."""
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "docnvil"]
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(Path(folder) / "model")
+        arguments = ["fit", str(corpus), "--out", out, "--device", "cpu", "--threads", "1", "--json", *options]
+        told = f"torchrun --nproc-per-node={processes} -m docnvil fit ..."
+        return run([sys.executable, "-m", *launcher, *arguments], told=told)
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option("--units", default="50", show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=100, show_default=True)
+def main(processes: int, rounds: int, epochs: int, units: str, batch_size: int) -> None:
+    """Time one process beside several."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    corpus = shared_data("ng20_sh2009/train.npz")
+    options = ["--epochs", str(epochs), "--units", units, "--batch-size", str(batch_size)]
+    seconds: dict[int, list[float]] = {1: [], processes: []}
+    bounds: dict[int, float] = {}
+    for _ in range(rounds):
+        for size, took in seconds.items():
+            found = train(corpus, size, options).json
+            took.append(found["seconds"])
+            bounds[size] = found["validation_bound"]
+    alone, together = (median(took) for took in seconds.values())
+    figures = {
+        "backend": "gloo",
+        "threads_a_process": 1,
+        "epochs": epochs,
+        "units": units,
+        "batch_size": batch_size,
+        "seconds": {str(size): [round(each, 2) for each in took] for size, took in seconds.items()},
+        "validation_bound": {str(size): round(bound, 3) for size, bound in bounds.items()},
+        "times_as_fast": round(alone / together, 2),
+    }
+    click.echo(figures)
+    keep("processes", COMMAND, figures)
+
+
+if __name__ == "__main__":
+    main()
