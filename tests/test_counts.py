@@ -175,7 +175,7 @@ class TestCountWords:
     def test_chunks_leave_no_trace(self, monkeypatch, chunk):
         source = documents("a bee", "", "the cat the bee", "bee bee bee cat owl", "")
         whole = count_words(source, **ALL)
-        monkeypatch.setattr(tally, "_CHUNK_TOKENS", chunk)
+        monkeypatch.setattr(tally, "CHARACTERS_AT_ONCE", chunk)
         assert_same(count_words(source, **ALL), whole)
 
     def test_every_document_keeps_its_row(self):

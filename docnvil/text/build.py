@@ -34,15 +34,16 @@ from docnvil.text.corpus import all_empty, no_documents, read_corpus, write_corp
 from docnvil.text.counts import DocumentTermMatrix, align
 from docnvil.text.documents import Document, SourceOptions, detect_format, files_of_folder, read_documents, read_files
 from docnvil.text.processes import run_all
+from docnvil.text.runs import reader_of
 from docnvil.text.sparse import column_sums, document_frequencies, relabel_columns
-from docnvil.text.tally import Columns, Metadata, Tally
+from docnvil.text.tally import Columns, Metadata, Tally, lots
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.writing import writing_corpus
 
 BYTES_PER_SHARD = 16 << 20  # of a folder's files; a file of rows is one shard
 TOKENS_PER_SEGMENT = 1 << 21
-TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 60 MB
+TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 80 MB
 RUNS_AT_ONCE = 64  # sorted files that are merged together
 WORDS_FILE = "words.tsv"  # of a segment: each word as JSON, its frequency, its document frequency; sorted
 _INT32_MAX = 2**31 - 1
@@ -255,36 +256,49 @@ def join(
 def _segments(documents: Iterable[Document], rules: TokenRules) -> Iterator[DocumentTermMatrix]:
     """Count documents, and yield what has been counted whenever that fills a segment."""
     tokenizer = Tokenizer(rules)
-    segment = _Segment(tokenizer, Columns(tokenizer, None))
-    for document in documents:
-        segment.add(document)
-        overflows = len(segment.columns) > TOKENS_REMEMBERED
-        if overflows or segment.tokens >= TOKENS_PER_SEGMENT:
+    segment = _Segment(tokenizer)
+    for lot in lots(documents):
+        segment.add(lot)
+        if segment.remembers_enough:
             yield segment.finished()
-            segment = _Segment(tokenizer, Columns(tokenizer, None) if overflows else segment.columns)
+            segment = _Segment(tokenizer)
+        elif segment.tokens >= TOKENS_PER_SEGMENT:
+            yield segment.finished()
+            segment = _Segment(tokenizer, segment)
     if segment.ids:
         yield segment.finished()
 
 
 class _Segment:
-    """Documents that are counted together, over the words that they have."""
+    """Documents that are counted together, over the words that they have.
 
-    def __init__(self, tokenizer: Tokenizer, columns: Columns) -> None:
-        self._tokenizer, self.columns = tokenizer, columns
+    Arguments:
+        tokenizer: takes texts apart. before: a segment that is finished, whose memory of tokens is taken over.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, before: "_Segment | None" = None) -> None:
+        self._columns = Columns(tokenizer, None) if before is None else before._columns
+        self._read = reader_of(tokenizer, self._columns) if before is None else before._read
         self.tokens = 0
         self.ids: list[str] = []
         self._metadata = Metadata()
         self._tally = Tally()
 
-    def add(self, document: Document) -> None:
-        tokens = self._tokenizer.split(document.text)
-        self._tally.add(map(self.columns.__getitem__, tokens))
-        self._metadata.add(len(self.ids), document)
-        self.ids.append(document.id)
-        self.tokens += len(tokens) + 1  # a document of no words also takes its place
+    @property
+    def remembers_enough(self) -> bool:
+        """Whether so many distinct tokens are kept that it is time to forget them."""
+        return self._read.remembered > TOKENS_REMEMBERED
+
+    def add(self, lot: Sequence[Document]) -> None:
+        rows, columns = self._read([document.text for document in lot])
+        self._tally.add(rows, columns, len(lot))
+        self.tokens += len(columns) + len(lot)  # a document of no words also takes its place
+        for document in lot:
+            self._metadata.add(len(self.ids), document)
+            self.ids.append(document.id)
 
     def finished(self) -> DocumentTermMatrix:
-        known = list(self.columns.words)
+        known = list(self._columns.words)
         counts = self._tally.counts(len(known))
         quoted = sorted((json.dumps(known[column]), column) for column in np.flatnonzero(document_frequencies(counts)))
         places = np.full(len(known), -1)

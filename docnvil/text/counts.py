@@ -9,8 +9,9 @@ from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.documents import Document
+from docnvil.text.runs import reader_of
 from docnvil.text.sparse import as_counts, relabel_columns, row_sums
-from docnvil.text.tally import PASSED_OVER, Columns, Metadata, Tally
+from docnvil.text.tally import PASSED_OVER, Columns, Metadata, Tally, lots
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary, check_limits
 
@@ -150,13 +151,15 @@ def count_words(
     rules = TokenRules() if rules is None else rules
     tokenizer = Tokenizer(rules)
     columns = Columns(tokenizer, vocabulary)
+    read = reader_of(tokenizer, columns)
     tally = Tally()
     ids: list[str] = []
     metadata = Metadata()
-    for document in documents:
-        tally.add(map(columns.__getitem__, tokenizer.split(document.text)))
-        metadata.add(len(ids), document)
-        ids.append(document.id)
+    for lot in lots(documents):
+        tally.add(*read([document.text for document in lot]), len(lot))
+        for document in lot:
+            metadata.add(len(ids), document)
+            ids.append(document.id)
     if not ids:
         raise CorpusError("There are no documents to count. Check the source.")
     words = list(columns.words) if vocabulary is None else vocabulary.words

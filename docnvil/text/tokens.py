@@ -151,7 +151,7 @@ class Tokenizer:
         self.rules = rules
         self._ascii_findall, self._findall = _splitters(rules)
         self._stem = _stemmer(rules.stemmer)
-        self._stop_words = frozenset(map(self._normalise, rules.stop_words))
+        self._stop_words = frozenset(map(self.normalise, rules.stop_words))
         self._words = _Words(self.word)
 
     def __call__(self, text: str) -> list[str]:
@@ -161,7 +161,10 @@ class Tokenizer:
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of a text, in order, before any is dropped or stemmed."""
-        text = self._normalise(text)
+        return self.find(self.normalise(text))
+
+    def find(self, text: str) -> list[str]:
+        """Return the tokens of a text, or of a part of one, that is normalised already."""
         return self._ascii_findall(text) if text.isascii() else self._findall(text)
 
     def word(self, token: str) -> str:
@@ -179,7 +182,8 @@ class Tokenizer:
         stem = self._stem(token)
         return stem if len(stem) >= least else ""
 
-    def _normalise(self, text: str) -> str:
+    def normalise(self, text: str) -> str:
+        """Return a text in composed form, and in lower case if the rules say so."""
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         return text.lower() if self.rules.lowercase else text
