@@ -21,7 +21,7 @@ from docnvil.errors import CorpusError, VocabularyError, WorkerError
 from docnvil.text import build
 from docnvil.text.build import Limits, build_corpus, building_path
 from docnvil.text.corpus import load_matrix, write_corpus
-from docnvil.text.documents import SourceOptions
+from docnvil.text.documents import SourceOptions, read_documents
 from docnvil.text.processes import run_all
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary
@@ -127,6 +127,52 @@ def test_a_folder_is_cut_into_runs_of_files(text_folder, tmp_path, monkeypatch):
     assert len(build.shards_of(text_folder, AUTO)) > 5
     build_corpus([text_folder], tmp_path / "built", AUTO, TokenRules(), Limits())
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
+
+
+@settings(max_examples=25)
+@given(
+    texts=st.lists(anything | st.sampled_from(["cat", "\ufeffowl", "été"]), min_size=2, max_size=12),
+    end=st.sampled_from(["\n", "\r\n", "\n \u3000\n", "\r"]),
+    ids=st.booleans(),
+    size=st.integers(1, 90),
+    mark=st.sampled_from(["", "\ufeff"]),
+)
+@pytest.mark.parametrize("suffix", ["jsonl", "txt"])
+def test_files_of_rows_are_cut_without_trace(tmp_path_factory, suffix, texts, end, ids, size, mark):
+    folder = tmp_path_factory.mktemp("rows")
+    rows = [{"text": text} | ({"id": f"x{number}"} if ids else {}) for number, text in enumerate(texts)]
+    written = [json.dumps(row, ensure_ascii=False) if suffix == "jsonl" else row["text"] for row in rows]
+    path = folder / f"rows.{suffix}"
+    path.write_bytes((mark + end.join(written)).encode())
+    whole = list(read_documents(path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "BYTES_PER_SHARD", size)
+        parts = [document for shard in build.shards_of(path, AUTO) for document in shard.documents()]
+    assert parts == whole
+
+
+def test_a_cut_file_gives_the_same_bytes_and_names_lines_as_before(tmp_path, monkeypatch):
+    rows = [{"text": row["text"]} for row in rows_of_chance(60)]
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    write_corpus(load_matrix(path, size=150), tmp_path / "whole")
+    monkeypatch.setattr(build, "BYTES_PER_SHARD", 2000)
+    assert len(build.shards_of(path, AUTO)) > 3
+    build_corpus([path], tmp_path / "built", AUTO, TokenRules(), Limits(size=150), workers=2)
+    assert same_bytes(tmp_path / "built", tmp_path / "whole")
+    path.write_text(path.read_text() + "{\n")
+    with pytest.raises(CorpusError, match="line 61 is not JSON"):
+        build_corpus([path], tmp_path / "broken", AUTO, TokenRules(), Limits())
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("rows.csv", "utf-8"), ("rows.jsonl.gz", "utf-8"), ("rows.txt", "utf-16")]
+)
+def test_what_cannot_be_cut_stays_whole(tmp_path, monkeypatch, name, encoding):
+    opener = gzip.open if name.endswith(".gz") else open
+    with opener(tmp_path / name, "wt", encoding=encoding) as file:
+        file.write('text\n"a\nb"\n' * 3)
+    monkeypatch.setattr(build, "BYTES_PER_SHARD", 4)
+    assert len(build.shards_of(tmp_path / name, SourceOptions(encoding=encoding))) == 1
 
 
 def test_words_may_be_given(shards, tmp_path):

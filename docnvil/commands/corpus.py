@@ -35,7 +35,8 @@ def corpus() -> None:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes that count texts; each takes a file of rows at a time, or 16 MiB of a folder's files.",
+    help="Processes that count texts; each takes 16 MiB of JSON lines, of lines or of a folder's files at a time, or a"
+    " whole file of other rows, or gzipped.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -32,7 +32,17 @@ from docnvil.errors import CheckpointError
 from docnvil.folders import replacing_file, verify_folder, writing_folder
 from docnvil.text.corpus import all_empty, no_documents, read_corpus, write_corpus
 from docnvil.text.counts import DocumentTermMatrix, align
-from docnvil.text.documents import Document, SourceOptions, detect_format, files_of_folder, read_documents, read_files
+from docnvil.text.documents import (
+    Document,
+    SourceOptions,
+    detect_format,
+    files_of_folder,
+    parts_of_rows,
+    read_documents,
+    read_files,
+    read_part,
+)
+from docnvil.text.files import Part
 from docnvil.text.processes import run_all
 from docnvil.text.runs import reader_of
 from docnvil.text.sparse import column_sums, document_frequencies, relabel_columns
@@ -41,7 +51,7 @@ from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.writing import writing_corpus
 
-BYTES_PER_SHARD = 16 << 20  # of a folder's files; a file of rows is one shard
+BYTES_PER_SHARD = 16 << 20
 TOKENS_PER_SEGMENT = 1 << 21
 TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 80 MB
 RUNS_AT_ONCE = 64  # sorted files that are merged together
@@ -51,19 +61,23 @@ _INT32_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of the sources that one process counts: a file of rows, or some files of a folder.
+    """A part of the sources that one process counts: a file of rows or a part of it, or some files of a folder.
 
     Arguments:
         source: the file or folder. options: how it is read.
         names: the files of the folder, in order; None for a file of rows.
+        part: the lines of the file; None for all of it.
     """
 
     source: Path
     options: SourceOptions
     names: tuple[str, ...] | None = None
+    part: Part | None = None
 
     def documents(self) -> Iterator[Document]:
         """Read the documents, in order."""
+        if self.part is not None:
+            return read_part(self.source, self.part, self.options)
         if self.names is None:
             return read_documents(self.source, self.options)
         return read_files(self.source, self.names, self.options)
@@ -72,7 +86,8 @@ class Shard:
         """Return a name made of all that the shard's counts depend on: files, sizes and times, options and rules."""
         files = [self.source] if self.names is None else [self.source / name for name in self.names]
         states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        about = [docnvil.__version__, str(self.source), states, asdict(self.options), rules.to_json()]
+        part = None if self.part is None else asdict(self.part)
+        about = [docnvil.__version__, str(self.source), states, part, asdict(self.options), rules.to_json()]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
@@ -166,9 +181,16 @@ def building_path(out: Path) -> Path:
 
 
 def shards_of(source: Path, options: SourceOptions) -> list[Shard]:
-    """Cut a source into shards: a file of rows is one, a folder's files are taken together up to 16 MiB."""
+    """Cut a source into shards of 16 MiB: JSON lines and lines at ends of lines, a folder between files.
+
+    A file that is gzipped, CSV, TSV or Parquet is one shard.
+    """
     if detect_format(source, options) != "folder":
-        return [Shard(source, options)]
+        cut = parts_of_rows(source, options, BYTES_PER_SHARD)
+        if cut is None:
+            return [Shard(source, options)]
+        parts, options = cut
+        return [Shard(source, options, part=part) for part in parts]
     read_documents(source, options)  # refuses options that folders do not know
     shards: list[list[str]] = [[]]
     size = 0

@@ -5,13 +5,13 @@ posted to two newsgroups, say): a document is told by its row.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.folders import is_folder_of_kind
 from docnvil.text.bits import holds_bits
-from docnvil.text.files import encodable, open_text, plain_name
+from docnvil.text.files import Part, cut_at_lines, encodable, open_lines, open_text, plain_name
 from docnvil.text.rows import Row, Rows, json_rows, parquet_rows, separated_rows
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
@@ -170,6 +170,37 @@ def _rows(path: Path, form: str, options: SourceOptions) -> Rows:
     raise CorpusError(f"{path} holds counts ({form}), not texts. Name a source of texts.")
 
 
+def parts_of_rows(path: Path, options: SourceOptions, size: int) -> tuple[list[Part], SourceOptions] | None:
+    """Cut a file of rows into parts of about `size` bytes, for `read_part`, with options that hold for all of them.
+
+    JSON lines and lines are cut. A row of CSV may hold line breaks, so where one ends is known only to who has read all
+    that stands before it.
+
+    Returns:
+        None if the file cannot be cut, or makes one part.
+    """
+    form = detect_format(path, options)
+    if form not in ("lines", "jsonl") or path.stat().st_size <= size:
+        return None
+    parts = cut_at_lines(path, encoding=options.encoding, size=size)
+    if parts is None or len(parts) < 2:
+        return None
+    if form == "lines":
+        _refuse_columns(path, options)
+    elif options.id_column is None:
+        # Whether rows are numbered is told by the first row of the file, not by the first one of a part.
+        first = next(json_rows(path, options.encoding), None)
+        options = replace(options, id_column="id" if first is not None and "id" in first[1] else "")
+    return parts, options
+
+
+def read_part(path: Path, part: Part, options: SourceOptions) -> Iterator[Document]:
+    """Read the documents of a part of a file of rows, see `parts_of_rows`; rows are numbered as in the whole file."""
+    if detect_format(path, options) == "lines":
+        return _read_lines(path, options, part)
+    return _read_rows(path, json_rows(path, options.encoding, part), options, part.rows)
+
+
 def _refuse_columns(path: Path, options: SourceOptions) -> None:
     for option, column in (("--id-column", options.id_column), ("--label-column", options.label_column)):
         if column:
@@ -204,15 +235,15 @@ def read_files(folder: Path, names: Iterable[str], options: SourceOptions) -> It
         yield Document(encodable(name), text, {"label": label} if rest else {})
 
 
-def _read_lines(path: Path, options: SourceOptions) -> Iterator[Document]:
-    with open_text(path, encoding=options.encoding) as stream:
-        for number, line in enumerate(stream, start=1):
+def _read_lines(path: Path, options: SourceOptions, part: Part | None = None) -> Iterator[Document]:
+    with open_lines(path, encoding=options.encoding, part=part) as stream:
+        for number, line in enumerate(stream, start=1 if part is None else part.lines + 1):
             yield Document(str(number), line.removesuffix("\n"))
 
 
-def _read_rows(path: Path, rows: Rows, options: SourceOptions) -> Iterator[Document]:
+def _read_rows(path: Path, rows: Rows, options: SourceOptions, before: int = 0) -> Iterator[Document]:
     id_column = options.id_column
-    for number, (place, row) in enumerate(rows, start=1):
+    for number, (place, row) in enumerate(rows, start=before + 1):
         if number == 1 and id_column is None and "id" in row:
             id_column = "id"
         where = f"{path}, {place}"

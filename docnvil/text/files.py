@@ -2,14 +2,20 @@
 
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from docnvil.errors import CorpusError
 from docnvil.folders import replacing_file
+
+# Python's names of encodings in which the byte 10 is a line feed and nothing else, and no mark begins a file.
+_LINES_BY_BYTES = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
 
 
 def is_gzipped(path: Path) -> bool:
@@ -42,6 +48,59 @@ def open_text(path: Path, *, encoding: str = "utf-8", newline: str | None = None
                 yield file
         except UnicodeError as error:
             raise CorpusError(_undecodable(path, encoding, error)) from None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some whole lines of a file: bytes from `start` to `stop`, after so many lines, of which so many are rows."""
+
+    start: int
+    stop: int
+    lines: int
+    rows: int
+
+
+@contextmanager
+def open_lines(path: Path, *, encoding: str, part: Part | None = None) -> Iterator[TextIO]:
+    """Open a text file like `open_text`, or a part of one that is not gzipped, which memory must hold."""
+    if part is None:
+        with open_text(path, encoding=encoding) as file:
+            yield file
+        return
+    with telling_of(path):
+        with path.open("rb") as file:
+            file.seek(part.start)
+            content = file.read(part.stop - part.start)
+        try:
+            # Only the beginning of a file can be a byte-order mark.
+            tolerant = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" and not part.start else encoding
+            yield TextIOWrapper(BytesIO(content), encoding=tolerant)
+        except UnicodeError as error:
+            raise CorpusError(_undecodable(path, encoding, error)) from None
+
+
+def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
+    """Cut a text file into parts of about `size` bytes at ends of lines; a line with nothing but blanks is no row.
+
+    Returns:
+        The parts, in order; None for a file that is gzipped, or whose line ends cannot be told from its bytes: those of
+        a wide encoding, and carriage returns that stand alone.
+    """
+    if is_gzipped(path) or not _LINES_BY_BYTES.fullmatch(codecs.lookup(encoding).name):
+        return None
+    parts = []
+    start = stop = lines = rows = lines_before = rows_before = 0
+    with telling_of(path), path.open("rb") as file:
+        for line in file:
+            if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
+                return None
+            stop += len(line)
+            lines += 1
+            rows += bool(line.decode(encoding, "replace").strip())
+            if stop - start >= size:
+                parts.append(Part(start, stop, lines_before, rows_before))
+                start, lines_before, rows_before = stop, lines, rows
+    return [*parts, Part(start, stop, lines_before, rows_before)] if stop > start else parts
 
 
 @contextmanager

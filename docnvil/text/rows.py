@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from docnvil.errors import CorpusError, MissingDependencyError
-from docnvil.text.files import open_text, telling_of
+from docnvil.text.files import Part, open_lines, open_text, telling_of
 
 Row = dict[str, Any]
 Rows = Iterator[tuple[str, Row]]
@@ -16,14 +16,14 @@ LONGEST_FIELD = 2**31 - 1  # the csv module stops at 131,072 characters unless t
 _PARQUET_BATCH = 1024  # rows in memory at a time
 
 
-def json_rows(path: Path, encoding: str) -> Rows:
-    """Yield the objects of a file with one JSON object a line; blank lines are passed over.
+def json_rows(path: Path, encoding: str, part: Part | None = None) -> Rows:
+    """Yield the objects of a file with one JSON object a line, or of a part of it; blank lines are passed over.
 
     Raises:
         CorpusError: a line is not JSON, or not an object; its number and what is wrong are named.
     """
-    with open_text(path, encoding=encoding) as file:
-        for number, line in enumerate(file, start=1):
+    with open_lines(path, encoding=encoding, part=part) as file:
+        for number, line in enumerate(file, start=1 if part is None else part.lines + 1):
             if line.strip():
                 yield f"line {number}", _json_object(line, f"{path}, line {number}")
 
