@@ -1,4 +1,4 @@
-"""Every CSV that is written: embeddings, values of documents, topics, history. Each appears whole or not at all.
+"""Every table that is written: embeddings, values of documents, topics, history. Each appears whole or not at all.
 
 Axes: N documents, K units.
 """
@@ -6,18 +6,41 @@ Axes: N documents, K units.
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.evaluation.perplexity import to_perplexity
-from docnvil.folders import replacing_file
+from docnvil.folders import replace_file, replacing_file
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic
 from docnvil.training import EpochRecord
+
+
+def embedding_format(path: Path) -> str:
+    """Return how embeddings are written to a path, by its suffix: "parquet", "npy", or else "csv".
+
+    Raises:
+        MissingDependencyError: it is Parquet and pyarrow is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise MissingDependencyError(
+            f"Writing {path} needs pyarrow. Install it with pip install 'docnvil[parquet]', or write a .csv or .npy."
+        )
+    return suffix[1:] if suffix in (".parquet", ".npy") else "csv"
+
+
+def ids_path(path: Path) -> Path:
+    """Return where the ids of an `.npy` of embeddings stand, one a line: `codes.ids.txt` for `codes.npy`."""
+    return path.with_suffix(".ids.txt")
 
 
 def write_embeddings(
@@ -27,22 +50,77 @@ def write_embeddings(
     n_units: int,
     parts: Iterable[NDArray[np.float64] | NDArray[np.int64]],
 ) -> None:
-    """Write a row a document: its id, its metadata, and a column a unit.
+    """Write a row a document, in the form that `embedding_format` tells; what is in memory is one part at a time.
+
+    CSV and Parquet hold its id, its metadata, and a column a unit. An `.npy` holds the embeddings alone, `[N, K]`, and
+    the ids stand beside it, see `ids_path`. Numbers are float32 or, of codes, uint8; in CSV six significant digits.
 
     Arguments:
-        path: the CSV file. ids: N of them.
+        path: the file. ids: N of them.
         metadata: by column name, N values each; one that is called like a column of ours gets "metadata_" before it.
         n_units: K.
-        parts: the embeddings `[n, K]` of some documents after the other, N in all; probabilities are written to six
-            significant digits, codes as 0 and 1.
+        parts: the embeddings `[n, K]` of some documents after the other, N in all; probabilities, or codes as integers.
+
+    Raises:
+        CorpusError: an id has a line break in it, and ids were to be written a line each.
     """
+    form = embedding_format(path)
+    if form == "npy":
+        _write_array(path, ids, n_units, parts)
+        return
     units = [f"unit{unit}" for unit in range(n_units)]
     taken = {"id", *units}
     names = [f"metadata_{name}" if name in taken else name for name in metadata]
+    if form == "parquet":
+        _write_parquet(path, ["id", *names], [ids, *metadata.values()], units, parts)
+        return
     embeddings = chain.from_iterable(parts)
     texts = (map(str, row) if row.dtype.kind == "i" else (f"{value:.6g}" for value in row) for row in embeddings)
     rows = ((*about, *values) for about, values in zip(zip(ids, *metadata.values(), strict=True), texts, strict=True))
     _write(path, ["id", *names, *units], rows)
+
+
+def _write_array(path: Path, ids: Sequence[str], n_units: int, parts: Iterable[NDArray[Any]]) -> None:
+    if broken := next((name for name in ids if "\n" in name or "\r" in name), None):
+        raise CorpusError(f"The id {broken!r} has a line break, and ids are written a line each. Write a .csv.")
+    with replacing_file(path) as draft:
+        with draft.open("wb") as file:
+            for number, part in enumerate(parts):
+                if not number:
+                    kind = _number_type(part)
+                    shape = {"descr": kind.str, "fortran_order": False, "shape": (len(ids), n_units)}
+                    np.lib.format.write_array_header_1_0(file, shape)
+                file.write(np.ascontiguousarray(part, dtype=kind).data)
+        replace_file(ids_path(path), "".join(f"{name}\n" for name in ids).encode())
+
+
+def _write_parquet(
+    path: Path,
+    names: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    units: Sequence[str],
+    parts: Iterable[NDArray[Any]],
+) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    with replacing_file(path) as draft, ExitStack() as stack:
+        writer, start = None, 0
+        for part in parts:
+            kind = _number_type(part)
+            if writer is None:
+                texts = [(name, pyarrow.string()) for name in names]
+                numbers = [(unit, pyarrow.from_numpy_dtype(kind)) for unit in units]
+                schema = pyarrow.schema([*texts, *numbers])
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(draft, schema))
+            told = [pyarrow.array(column[start : start + len(part)], pyarrow.string()) for column in columns]
+            values = [pyarrow.array(column) for column in np.ascontiguousarray(part.T, dtype=kind)]
+            writer.write_table(pyarrow.Table.from_arrays([*told, *values], schema=schema))
+            start += len(part)
+
+
+def _number_type(part: NDArray[Any]) -> np.dtype[Any]:
+    return np.dtype(np.uint8 if part.dtype.kind == "i" else "<f4")
 
 
 def write_document_values(

@@ -141,6 +141,39 @@ def test_completion_takes_parts_or_hides_words_itself(model, texts, tmp_path):
     failed(run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz"), 1, "row by row")
 
 
+def test_embeddings_are_the_same_in_every_form(model, texts, tmp_path):
+    import numpy as np
+    import pandas
+
+    pytest.importorskip("pyarrow")
+    for suffix in ("csv", "parquet", "npy"):
+        assert run("embed", model, texts, "--out", tmp_path / f"e.{suffix}").exit_code == 0
+    table, parquet = pandas.read_csv(tmp_path / "e.csv", dtype={"id": str}), pandas.read_parquet(tmp_path / "e.parquet")
+    assert list(parquet) == list(table)
+    units = [name for name in table if name.startswith("unit")]
+    others = [name for name in table if name not in units]
+    assert parquet[others].astype(str).equals(table[others].astype(str))
+    array = np.load(tmp_path / "e.npy")
+    assert array.dtype == np.float32
+    assert np.array_equal(array, parquet[units])
+    assert np.allclose(array, table[units], rtol=1e-5)
+    assert (tmp_path / "e.ids.txt").read_text().splitlines() == list(table["id"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.csv", "e.ids.txt", "e.npy", "e.parquet"]
+
+    assert run("embed", model, texts, "--kind", "codes", "--out", tmp_path / "c.npy").exit_code == 0
+    assert np.array_equal(np.load(tmp_path / "c.npy"), (array > 0.5).astype(np.uint8))
+
+
+def test_embed_refuses_what_it_cannot_write_before_it_reads(model, texts, tmp_path, monkeypatch):
+    (tmp_path / "e.ids.txt").write_text("mine")
+    failed(run("embed", model, texts, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
+    monkeypatch.setattr("docnvil.tables.find_spec", lambda name: None)
+    failed(run("embed", model, texts, "--out", tmp_path / "e.parquet"), 1, "docnvil[parquet]")
+    (tmp_path / "new.jsonl").write_text('{"id": "a\\nb", "text": "mouse"}\n')
+    failed(run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy"), 1, "line break")
+    assert not (tmp_path / "n.npy").exists()
+
+
 def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path):
     out = tmp_path / "embeddings.csv"
     assert run("embed", model, texts, "--out", out).exit_code == 0

@@ -12,7 +12,7 @@ from docnvil.commands.options import CORPUS, load_for_model, source_options, unk
 @click.command()
 @click.argument("model", type=CORPUS)
 @click.argument("source", metavar="CORPUS", type=CORPUS)
-@click.option("--out", type=CORPUS, required=True, help="The CSV file to write.")
+@click.option("--out", type=CORPUS, required=True, help="The file to write: .parquet, .npy, or else CSV.")
 @click.option(
     "--kind",
     type=click.Choice(["probabilities", "codes"]),
@@ -29,16 +29,19 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     \b
     docnvil embed model/ corpus/ --out embeddings.csv
     docnvil embed model/ posts.jsonl --label-column group --kind codes --out codes.csv
+    docnvil embed model/ corpus/ --out embeddings.npy    ids go to embeddings.ids.txt
 
     Rows come in the order of the documents, none is left out: a document without known words gets the prior's
     probabilities.
     """
     from docnvil.estimator import DocNVIL
     from docnvil.folders import refuse_existing_file
-    from docnvil.tables import write_embeddings
+    from docnvil.tables import embedding_format, ids_path, write_embeddings
     from docnvil.text.sparse import blocks
 
-    refuse_existing_file(out, force=force)
+    form = embedding_format(out)
+    for file in (out, ids_path(out)) if form == "npy" else (out,):
+        refuse_existing_file(file, force=force)
     estimator = DocNVIL.load(model, device)
     matrix = load_for_model(source, options, estimator, may_be_empty=True)
     n_units = len(estimator.get_feature_names_out())
