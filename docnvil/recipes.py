@@ -79,13 +79,13 @@ RECIPES: dict[str, Recipe] = {
             "batch_size": 100,
             "n_samples": 5,
             "optimizer": "adam",
-            "learning_rate": 0.02,
+            "learning_rate": 0.01,  # 0.02 leads for six epochs and ends behind: an fDARN at 98.5 nats, not 93.6
             "schedule": "cosine",
             "start": "random",
             "l1": 0.0,
             "baseline": "leave-one-out",
         },
-        updates=60_000,
+        updates=30_000,
     ),
     "paper": Recipe(
         "the protocol of Mnih & Gregor (2014): SGD, minibatches of 20, one sample, learned baseline, early stopping",
