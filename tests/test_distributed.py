@@ -17,7 +17,7 @@ import torch
 from scipy.sparse import csr_array
 
 from docnvil.checkpoint import unfinished_path
-from docnvil.distributed import ALONE, World, joined
+from docnvil.distributed import ALONE, World, joined, leave
 from docnvil.model.belief_network import ModelConfig
 from docnvil.tables import read_history
 from docnvil.training import Training, TrainingConfig, train
@@ -80,6 +80,7 @@ def train_together(rank: int, size: int, port: int, path: Path) -> None:
         found = {case: trained(case, world) for case in CASES}
     if rank == size - 1:
         torch.save(found, path)
+    leave()
 
 
 def free_port() -> int:

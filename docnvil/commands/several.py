@@ -15,7 +15,7 @@ def by_all_processes(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def joining(*, device: str, **options: Any) -> None:
-        from docnvil.distributed import joined, own_device
+        from docnvil.distributed import joined, leave, own_device
 
         with joined() as world, ExitStack() as hushed:
             if not world.leads:
@@ -23,5 +23,6 @@ def by_all_processes(command: Callable[..., None]) -> Callable[..., None]:
                 hushed.enter_context(redirect_stdout(nowhere))
                 hushed.enter_context(redirect_stderr(nowhere))
             command(device=own_device(device), world=world, **options)
+        leave()
 
     return joining
