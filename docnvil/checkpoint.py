@@ -108,8 +108,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
             f" It was written by docnvil {description.get('docnvil')}; use that version or a newer one."
         )
     try:
-        settings = description["model"].items()
-        config = ModelConfig(**{name: tuple(each) if isinstance(each, list) else each for name, each in settings})
+        config = ModelConfig.from_json(description["model"])
         parameters = load_file(path / "parameters.safetensors")
         model = BeliefNetwork(config).to(parameters["generative.prior.bias"].dtype)
         model.load_state_dict(parameters)

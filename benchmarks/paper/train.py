@@ -126,8 +126,7 @@ def _put_aside(path: Path) -> Reached:
         about = file.metadata()
         names = [name for name in file.keys() if name.startswith("best.")]  # noqa: SIM118 (not a mapping)
         best = {name.removeprefix("best."): file.get_tensor(name) for name in names}
-    settings = json.loads(about["model"]).items()
-    model = BeliefNetwork(ModelConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings}))
+    model = BeliefNetwork(ModelConfig.from_json(json.loads(about["model"])))
     model.load_state_dict(best)
     return Reached(model, tuple(read_history(about["history"])), json.loads(about["epoch_seconds"]), finished=False)
 

@@ -1,6 +1,8 @@
 """A belief network: the generative model p and the recognition network q, built from one configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +60,16 @@ class ModelConfig:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose one of {', '.join(known)}.")
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> "ModelConfig":
+        """Return the configuration that JSON holds, in which tuples have become lists.
+
+        Example:
+            >>> ModelConfig.from_json({"n_words": 7, "units": [3, 2]}).units
+            (3, 2)
+        """
+        return cls(**{name: tuple(each) if isinstance(each, list) else each for name, each in settings.items()})
 
     @property
     def is_binary(self) -> bool:
