@@ -62,7 +62,7 @@ def table_3() -> str:
             f" | {_end(found)} |"
         )
     picture = "![Validation bound against updates, for each recipe](learning.svg)"
-    return "\n".join([*lines, "", _effort("table3", TABLE_3), *(["", picture] if "learning.svg" in drawings() else [])])
+    return "\n".join([*lines, "", _effort("table3", TABLE_3), *(["", picture] if _learning_panels() else [])])
 
 
 def figure_1() -> str:
@@ -75,9 +75,7 @@ def figure_1() -> str:
             cells.append("" if not found else MISSING if found[0] is None else f"{_last(found[0]):.1f}")
         lines.append(f"| {technique} | {' | '.join(cells)} |")
     picture = "![Validation bound against updates, for each choice of techniques](figure1.svg)"
-    return "\n".join(
-        [*lines, "", _effort("figure1", FIGURE_1), *(["", picture] if "figure1.svg" in drawings() else [])]
-    )
+    return "\n".join([*lines, "", _effort("figure1", FIGURE_1), *(["", picture] if _figure_1_panels() else [])])
 
 
 TABLES = {"paper-table-1": table_1, "paper-table-2": table_2, "paper-table-3": table_3, "paper-figure-1": figure_1}
@@ -85,31 +83,34 @@ TABLES = {"paper-table-1": table_1, "paper-table-2": table_2, "paper-table-3": t
 
 def drawings() -> dict[str, str]:
     """Return the SVG files of docs/ by name: Figure 1 redrawn, and the learning curves of Table 3."""
+    drawn = {}
+    if panels := _figure_1_panels():
+        drawn["figure1.svg"] = chart(panels, across="parameter updates", up="validation bound, nats an image")
+    if panels := _learning_panels():
+        drawn["learning.svg"] = chart(
+            panels, across="parameter updates", up="validation bound, nats a document", logarithmic=True
+        )
+    return drawn
+
+
+def _figure_1_panels() -> list[Panel]:
     panels = []
     for units in ("200", "200-200"):
         rows = [row for row in FIGURE_1 if row.units == units]
         curves = {row.trained_by: _curve("figure1", row, "updates") for row in rows if _result("figure1", row)}
         if curves:
             panels.append(Panel(f"SBN {units}", {name: curves[name] for name in _in_order(curves)}, low=-220))
-    drawn = {}
-    if panels:
-        drawn["figure1.svg"] = chart(panels, across="parameter updates", up="validation bound, nats an image")
-    curves = [
-        Panel(
-            f"20 Newsgroups, {model} with 50 units",
-            {
-                row.recipe: _curve("table3", row, "updates")
-                for row in TABLE_3
-                if row.model == model and _result("table3", row)
-            },
-        )
-        for model in ("SBN", "fDARN")
-    ]
-    if all(panel.lines for panel in curves):
-        drawn["learning.svg"] = chart(
-            curves, across="parameter updates", up="validation bound, nats a document", logarithmic=True
-        )
-    return drawn
+    return panels
+
+
+def _learning_panels() -> list[Panel]:
+    """Return a panel a model, or none while one of the models has no row."""
+    panels = []
+    for model in ("SBN", "fDARN"):
+        rows = [row for row in TABLE_3 if row.model == model and _result("table3", row)]
+        curves = {row.recipe: _curve("table3", row, "updates") for row in rows}
+        panels.append(Panel(f"20 Newsgroups, {model} with 50 units", curves))
+    return panels if all(panel.lines for panel in panels) else []
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

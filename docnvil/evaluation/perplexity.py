@@ -21,7 +21,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.evaluation.annealed import annealed_log_weights
 from docnvil.evaluation.exact import check_enumerable, exact_terms
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.model.generative import Codes
+from docnvil.model.generative import Codes, start_logits
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import importance_weighted_bound, total
 from docnvil.randomness import KeyedGenerator
@@ -295,7 +295,7 @@ def independent_bits(ones: NDArray[np.float64], n_vectors: int, test: Rows) -> P
         >>> round(exact.log_likelihood / math.log(2), 9)
         -2.0
     """
-    logits = np.log((ones + 0.5) / (n_vectors - ones + 0.5))
+    logits = start_logits(torch.from_numpy(ones), n_vectors).numpy()
     of_ones = np.concatenate([np.zeros(0), *(block @ logits for block in blocks(test))])
     log_likelihood = of_ones - np.logaddexp(0, logits).sum()
     lengths = np.full(test.shape[0], float(test.shape[1]))

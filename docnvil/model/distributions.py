@@ -265,6 +265,11 @@ class Bits:
         return self.codes @ self.weight.T + self.bias
 
     @property
+    def units(self) -> Bernoulli | AutoregressiveBernoulli:
+        """The bits as units with logits `[..., V]`: dense, so for drawing and not for training."""
+        return Bernoulli(self.logits) if self.lateral is None else AutoregressiveBernoulli(self.logits, self.lateral)
+
+    @property
     def mean(self) -> Tensor:
         """The probability of a one given the units, and, in a chain, no bits before it, `[..., V]`."""
         return torch.sigmoid(self.logits)
@@ -272,8 +277,7 @@ class Bits:
     @torch.no_grad()
     def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
         """Draw a vector for each of the codes, `[1, B, K]`; `lengths`, `[B]`, has nothing to say of binary vectors."""
-        bits = Bernoulli(self.logits) if self.lateral is None else AutoregressiveBernoulli(self.logits, self.lateral)
-        return SparseCounts.from_dense(bits.sample(bits.logits.shape, generator)[0])
+        return SparseCounts.from_dense(self.units.sample(self.logits.shape, generator)[0])
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each vector, `[S, B]`; `counts` are ones where bits are set."""

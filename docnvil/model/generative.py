@@ -81,11 +81,8 @@ class GenerativeModel(nn.Module):
 
         For the bits of a DARN, those before it are drawn as well.
         """
-        bits = self.words(self.sample(n_vectors, generator))
-        if bits.lateral is None:
-            return bits.mean[0]
-        chain = AutoregressiveBernoulli(bits.logits, bits.lateral)
-        return chain.given(chain.sample(bits.logits.shape, generator)).mean[0]
+        bits = self.words(self.sample(n_vectors, generator)).units
+        return bits.given(bits.sample(bits.logits.shape, generator)).mean[0]
 
 
 def _visible_layer(observation: Observation, n_units: int, n_words: int) -> SoftmaxWords | BitsLayer:
