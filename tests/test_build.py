@@ -222,7 +222,6 @@ def workers_of(process: subprocess.Popen) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the workers in Linux's /proc")
-@pytest.mark.slow  # Python's pool may close its pipe while a death is being told; to be mended
 def test_a_worker_that_is_killed_leaves_no_trace(shards, whole, tmp_path):
     going = start(*shards, "--vocabulary-size", 150, "--workers", 2, "--out", tmp_path / "built")
     while not (found := workers_of(going)):
@@ -266,7 +265,6 @@ def refuse(number: int) -> None:
     raise CorpusError(f"number {number}")
 
 
-@pytest.mark.slow  # Python's pool may close its pipe while a death is being told; to be mended
 def test_workers_that_die_again_and_again_are_given_up():
     with pytest.raises(WorkerError, match="2 of 2 parts"):
         run_all(die, [(), ()], 2)
