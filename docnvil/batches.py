@@ -14,7 +14,7 @@ from torch import Tensor
 
 from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
-from docnvil.text.sparse import Rows, blocks
+from docnvil.text.sparse import Rows, blocks, lots, row_entries
 
 EVERY = slice(None)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -61,9 +61,17 @@ def iterate_batches(
         [[3.0, 0.0], [3.0]]
     """
     rows = np.arange(matrix.shape[0]) if order is None else np.asarray(order)
-    for start in range(0, len(rows), batch_size):
-        chosen = rows[start : start + batch_size][share]
-        yield Batch(sparse_counts(matrix[chosen], like), torch.from_numpy(keys[chosen]).to(like.device))
+    chosen = [rows[start : start + batch_size][share] for start in range(0, len(rows), batch_size)]
+    entries = row_entries(matrix)
+    # Rows are looked up and copied for many batches at once, each of which is then a view.
+    for lot in lots(np.array([entries[batch].sum() for batch in chosen], dtype=np.int64)):
+        together = np.concatenate(chosen[lot])
+        counts = sparse_counts(matrix[together], like)
+        its_keys = torch.from_numpy(keys[together]).to(like.device)
+        start = 0
+        for batch in chosen[lot]:
+            own = slice(start, start := start + len(batch))
+            yield Batch(counts.rows(own), its_keys[own])
 
 
 def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:

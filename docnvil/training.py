@@ -407,5 +407,5 @@ def _build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: Training
         {"params": [*model.recognition.parameters(), *gradient.parameters()], "multiple": config.recognition_rate},
     ]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate)
+        return torch.optim.SGD(groups, lr=config.learning_rate, fused=True)
     return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)

@@ -48,6 +48,20 @@ class SparseCounts:
         """Return B, the number of documents."""
         return len(self.offsets) - 1
 
+    def rows(self, some: slice) -> "SparseCounts":
+        """Return a stretch of the documents, as views of the same counts.
+
+        Example:
+            >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), n_words=3)
+            >>> x.rows(slice(1, 2)).indices
+            tensor([2, 1])
+        """
+        first, last, _ = some.indices(len(self))
+        start, stop = self.offsets[first], self.offsets[last]
+        return SparseCounts(
+            self.indices[start:stop], self.values[start:stop], self.offsets[first : last + 1] - start, self.n_words
+        )
+
     @cached_property
     def lengths(self) -> Tensor:
         """Tokens of each document, `[B]`."""

@@ -59,11 +59,21 @@ def blocks(counts: Rows) -> Iterator[csr_array]:
     >>> [block.shape for block in blocks(csr_array(np.ones((5, 2), dtype=int)))]
     [(5, 2)]
     """
-    ends = np.cumsum(row_entries(counts), dtype=np.int64)
+    for some in lots(row_entries(counts)):
+        yield counts[some]
+
+
+def lots(entries: NDArray[np.int64]) -> Iterator[slice]:
+    """Cut things with so many stored counts each, `[N]`, into stretches of about a million together, or of one thing.
+
+    >>> list(lots(np.array([400_000, 600_000, 2_000_000, 5])))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    ends = np.cumsum(entries, dtype=np.int64)
     start = done = 0
     while start < len(ends):
         stop = max(start + 1, int(np.searchsorted(ends, done + ENTRIES_AT_ONCE, side="right")))
-        yield counts[start:stop]
+        yield slice(start, stop)
         start, done = stop, ends[stop - 1]
 
 
