@@ -41,7 +41,7 @@ MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user
 MODEL_SETTINGS = ("prior", "posterior", "observation", "recognition_input", "recognition_hidden")
 TRAINING_SETTINGS = (
     *("epochs", "batch_size", "n_samples", "learning_rate", "recognition_rate", "optimizer", "schedule", "patience"),
-    *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1", "precision"),
+    *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1", "weight_decay", "precision"),
 )
 
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
@@ -74,7 +74,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         centre, normalise, local_signals: whether NVIL centres and normalises its learning signals, and gives each
             layer its own.
         start: where units start, "random" or at "clusters" of documents.
-        l1: strength of the Laplace prior on the weights.
+        l1: strength of the Laplace prior on the visible weights.
+        weight_decay: the share of the rate by which every weight matrix shrinks an update.
         precision: "float32" (if None), "float64", or on CUDA "tf32" or "bf16" for the products of training.
         validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: a
             tenth, or 100 in "paper"); 0 chooses by the training documents themselves, as do corpora too small.
@@ -119,6 +120,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         local_signals: bool | None = None,
         start: str | None = None,
         l1: float | None = None,
+        weight_decay: float | None = None,
         precision: str | None = None,
         validation: float | int | None = None,
         device: str = "auto",
@@ -146,6 +148,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.local_signals = local_signals
         self.start = start
         self.l1 = l1
+        self.weight_decay = weight_decay
         self.precision = precision
         self.validation = validation
         self.device = device

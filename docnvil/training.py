@@ -49,6 +49,7 @@ class TrainingConfig:
         schedule: "constant", or "cosine" for a half-cosine from the full rate down to zero over all epochs.
         start: where the first layer's units start, "random" or "clusters" of documents.
         l1: strength of a Laplace prior on the visible weights, -log p(W) = l1 |W|_1, counted once a pass.
+        weight_decay: every weight matrix shrinks by this share of the rate an update: W <- W - rate weight_decay W.
         gradient: the estimator of the gradient, one of `docnvil.gradients.ESTIMATORS`.
         baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
         patience: stop after so many epochs without a better validation bound; None never stops early.
@@ -66,6 +67,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "cosine"
     start: Literal["random", "clusters"] = "clusters"
     l1: float = 3.0
+    weight_decay: float = 0.0
     gradient: GradientName = "nvil"
     baseline: BaselineKind = "leave-one-out"
     centre: bool = True
@@ -83,8 +85,9 @@ class TrainingConfig:
         for name in ("learning_rate", "recognition_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be a number above zero.")
-        if not 0 <= self.l1 < math.inf:
-            raise ConfigurationError(f"l1 is {self.l1}, and it must be a number of zero or more.")
+        for name in ("l1", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be a number of zero or more.")
         if self.patience is not None and self.patience < 1:
             raise ConfigurationError(f"patience is {self.patience}, and it must be at least 1 epoch, or None.")
         if self.gradient == "nvil" and self.baseline == "leave-one-out" and self.n_samples < 2:
@@ -402,10 +405,16 @@ def _build_gradient(
 
 
 def _build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    groups = [
-        {"params": list(model.generative.parameters()), "multiple": 1.0},
-        {"params": [*model.recognition.parameters(), *gradient.parameters()], "multiple": config.recognition_rate},
-    ]
+    """Build the optimiser, its weight decay apart from the gradient's moments (Loshchilov & Hutter 2019)."""
+    groups = []
+    for parts, multiple in (((model.generative,), 1.0), ((model.recognition, gradient), config.recognition_rate)):
+        parameters = [each for part in parts for each in part.parameters()]
+        matrices = [each for each in parameters if each.dim() == 2]
+        others = [each for each in parameters if each.dim() != 2]  # biases say how frequent things are, and stay
+        groups += [
+            {"params": matrices, "multiple": multiple, "weight_decay": config.weight_decay},
+            {"params": others, "multiple": multiple, "weight_decay": 0.0},
+        ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, fused=True)
-    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)

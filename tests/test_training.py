@@ -112,6 +112,25 @@ def test_a_prior_on_the_weights_makes_them_smaller(counts):
     assert weights[1].abs().sum() < weights[0].abs().sum()
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weight_decay_shrinks_matrices_by_a_share_of_the_rate_and_leaves_biases(counts, optimizer):
+    once = replace(QUICK, epochs=1, batch_size=1000, optimizer=optimizer, schedule="constant", baseline="learned")
+    before, plain, decayed = (
+        {**training.model.state_dict(), **training.gradient.state_dict()}
+        for training in (
+            started(counts, once),
+            trained(counts, once),
+            trained(counts, replace(once, weight_decay=3.0)),
+        )
+    )
+    shrunk = [name for name in plain if not torch.allclose(plain[name], decayed[name], rtol=1e-6, atol=0)]
+    assert all(name.endswith("weight") for name in shrunk)
+    assert {"generative.visible.weight", "networks.0.first.weight"} < set(shrunk)
+    for name in shrunk:
+        expected = plain[name] - once.learning_rate * 3.0 * before[name]
+        assert torch.allclose(decayed[name], expected, rtol=1e-4, atol=1e-7)
+
+
 def test_records_tell_what_happened(counts):
     training = trained(counts)
     assert [record.epoch for record in training.history] == list(range(1, 7))
@@ -130,6 +149,7 @@ def test_records_tell_what_happened(counts):
         ({"learning_rate": float("nan")}, "above zero"),
         ({"l1": -5.0}, "zero or more"),
         ({"l1": float("nan")}, "zero or more"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1"),
         ({"patience": 0}, "at least 1 epoch"),
         ({"n_samples": 1}, "at least 2"),
         ({"optimizer": "lbfgs"}, "Choose one of adam, sgd"),

@@ -128,7 +128,14 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Where the first layer's units start.  [default: the recipe's]",
 )
 @click.option(
-    "--l1", type=click.FloatRange(min=0), help="Strength of the Laplace prior on the weights.  [default: the recipe's]"
+    "--l1",
+    type=click.FloatRange(min=0),
+    help="Strength of the Laplace prior on the visible weights.  [default: the recipe's]",
+)
+@click.option(
+    "--weight-decay",
+    type=click.FloatRange(min=0),
+    help="Share of the rate by which every weight matrix shrinks an update.  [default: the recipe's]",
 )
 @click.option(
     "--validation",
