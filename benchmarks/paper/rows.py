@@ -43,7 +43,7 @@ def _mnist(model: str, units: str, gradient: str, paper: float | None, *options:
 EPOCHS = 50
 # Several layers, and units of q that see each other, still learn after the epochs that are enough for one layer, but
 # learn the training images by heart: two layers came to 102.1 nats (test bound) after 50 epochs, and to 104.6 after 120
-# (98.1 on the images trained on). With weight decay, after 40 epochs and on the same 1,500 images each, there was no gap.
+# (98.1 on the images trained on). With weight decay, after 40 epochs, there was no gap between 1,500 images of each.
 LONGER = ("--epochs", "120", "--weight-decay", "0.02")
 # Wake-sleep's own: after three epochs of Table 1's first row at a constant rate, the validation bound was 151.9 nats at
 # 0.001, 135.3 at 0.002, 130.6 at 0.005, 131.7 at 0.01 and 134.5 at 0.02.
