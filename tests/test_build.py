@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_workers_leave_no_trace(shards, whole, tmp_path, workers):
         AUTO,
         TokenRules(),
         Limits(size=150),
-        workers=workers,
+        run=partial(run_all, workers=workers),
         on_step=lambda done, steps: told.append((done, steps)),
     )
     assert same_bytes(tmp_path / "built", whole)
@@ -157,7 +158,7 @@ def test_a_cut_file_gives_the_same_bytes_and_names_lines_as_before(tmp_path, mon
     write_corpus(load_matrix(path, size=150), tmp_path / "whole")
     monkeypatch.setattr(build, "BYTES_PER_SHARD", 2000)
     assert len(build.shards_of(path, AUTO)) > 3
-    build_corpus([path], tmp_path / "built", AUTO, TokenRules(), Limits(size=150), workers=2)
+    build_corpus([path], tmp_path / "built", AUTO, TokenRules(), Limits(size=150), run=partial(run_all, workers=2))
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
     path.write_text(path.read_text() + "{\n")
     with pytest.raises(CorpusError, match="line 61 is not JSON"):

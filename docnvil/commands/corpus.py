@@ -1,7 +1,9 @@
 """docnvil corpus: documents turned into a prepared corpus, once, for the other commands to take."""
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +18,9 @@ from docnvil.commands.options import (
     source_options,
     token_options,
 )
+
+if TYPE_CHECKING:
+    from docnvil.text.processes import Run
 
 
 @click.group()
@@ -38,6 +43,11 @@ def corpus() -> None:
     help="Processes that count texts; each takes 16 MiB of JSON lines, of lines or of a folder's files at a time, or a"
     " whole file of other rows, or gzipped.",
 )
+@click.option(
+    "--executor",
+    metavar="dask://HOST:PORT",
+    help="Count on the workers of a Dask scheduler instead; they must see the same disk under the same paths.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
@@ -48,6 +58,7 @@ def build(
     held_out: int | float | None,
     seed: int,
     workers: int,
+    executor: str | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -70,11 +81,14 @@ def build(
     places = [out] if held_out is None else [out / "train", out / "test"]
     if held_out is not None and is_folder_of_kind(out, "corpus"):
         raise OutputExistsError(f"{out} is a corpus, and train/ and test/ are to be written. Choose another --out.")
+    if executor is not None and workers > 1:
+        raise click.UsageError("Give --workers, for processes of this machine, or --executor, for those of a cluster.")
     for place in places:
         refuse_existing_folder(place, kind="corpus", force=force)
     if held_out is None and _all_texts(sources, options):
-        made = [_build(sources, out, workers, options, force=force)]
-    elif len(sources) > 1 or workers > 1:
+        with _runner(workers, executor) as run:
+            made = [_build(sources, out, run, options, force=force)]
+    elif len(sources) > 1 or workers > 1 or executor is not None:
         raise click.UsageError("Counts, and a corpus with --held-out, are made of one SOURCE in one process.")
     else:
         (source,) = sources
@@ -100,9 +114,15 @@ def _all_texts(sources: tuple[Path, ...], options: dict[str, Any]) -> bool:
     return all(detect_format(source, source_of(options)) in TEXT_FORMATS for source in sources)
 
 
-def _build(
-    sources: tuple[Path, ...], out: Path, workers: int, options: dict[str, Any], *, force: bool
-) -> dict[str, Any]:
+def _runner(workers: int, executor: str | None) -> AbstractContextManager["Run"]:
+    """Return what does the counting, to be held while it is needed."""
+    from docnvil.text.cluster import cluster
+    from docnvil.text.processes import run_all
+
+    return nullcontext(partial(run_all, workers=workers)) if executor is None else cluster(executor)
+
+
+def _build(sources: tuple[Path, ...], out: Path, run: "Run", options: dict[str, Any], *, force: bool) -> dict[str, Any]:
     """Build the corpus in parts behind a progress bar, and say what is odd about it."""
     from tqdm import tqdm
 
@@ -119,13 +139,13 @@ def _build(
 
         try:
             built = build_corpus(
-                sources,
-                out,
+                [source.absolute() for source in sources],  # another machine's folder is another
+                out.absolute(),
                 source_of(options),
                 rules,
                 Limits(**counting),
                 vocabulary=None if words is None else Vocabulary.load(words),
-                workers=workers,
+                run=run,
                 force=force,
                 on_step=advance,
             )

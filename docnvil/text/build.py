@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from typing import Any
 import numpy as np
 
 import docnvil
-from docnvil.errors import CheckpointError
+from docnvil.errors import CheckpointError, WorkerError
 from docnvil.folders import replacing_file, verify_folder, writing_folder
 from docnvil.text.corpus import all_empty, no_documents, read_corpus, write_corpus
 from docnvil.text.counts import DocumentTermMatrix, align
@@ -43,7 +44,7 @@ from docnvil.text.documents import (
     read_part,
 )
 from docnvil.text.files import Part
-from docnvil.text.processes import run_all
+from docnvil.text.processes import Run, run_all
 from docnvil.text.runs import reader_of
 from docnvil.text.sparse import column_sums, document_frequencies, relabel_columns
 from docnvil.text.tally import Columns, Metadata, Tally, lots
@@ -51,6 +52,7 @@ from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.writing import writing_corpus
 
+HERE: Run = partial(run_all, workers=1)
 BYTES_PER_SHARD = 16 << 20
 TOKENS_PER_SEGMENT = 1 << 21
 TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 80 MB
@@ -119,7 +121,7 @@ def build_corpus(
     limits: Limits,
     *,
     vocabulary: Vocabulary | None = None,
-    workers: int = 1,
+    run: Run = HERE,
     force: bool = False,
     on_step: Callable[[int, int], None] = lambda done, steps: None,
 ) -> Built:
@@ -129,7 +131,7 @@ def build_corpus(
         sources: files and folders of texts, one after the other. options: how they are read.
         out: the folder to make; the parts lie in `building_path(out)` meanwhile.
         rules: how texts become words. limits: how the vocabulary is chosen. vocabulary: the words to count instead.
-        workers: how many processes count. One counts in this process.
+        run: does the counting, in this process, in several, or on a cluster that shares the disk.
         force: replace a corpus that stands at `out`.
         on_step: called with the steps done, and how many there are.
 
@@ -154,7 +156,8 @@ def build_corpus(
     try:
         # The same file given twice is counted once.
         tasks = {folder: (shard, rules, folder) for folder, shard in zip(counted, shards, strict=True)}
-        run_all(count_shard, list(tasks.values()), workers, on_done=lambda done: on_step(done, steps))
+        run(count_shard, list(tasks.values()), on_done=lambda done: on_step(done, steps))
+        _require_here(counted)
         if not any(map(_segments_in, counted)):
             raise no_documents(sources[0])
         if vocabulary is None:
@@ -162,7 +165,8 @@ def build_corpus(
         key = hashlib.sha256("\n".join(vocabulary).encode()).hexdigest()
         encoded = [parts / f"encoded-{key[:16]}" / folder.name for folder in counted]
         tasks = {target: (source, vocabulary, target) for source, target in zip(counted, encoded, strict=True)}
-        run_all(encode_shard, list(tasks.values()), workers, on_done=lambda done: on_step(len(tasks) + done, steps))
+        run(encode_shard, list(tasks.values()), on_done=lambda done: on_step(len(tasks) + done, steps))
+        _require_here(encoded)
         built = join(encoded, out, vocabulary, rules, source=sources[0], force=force)
         on_step(steps, steps)
         for folder in (*parts.glob("encoded-*"), parts / "merged", parts / "counted"):
@@ -172,6 +176,16 @@ def build_corpus(
             with suppress(OSError):  # what holds finished parts stays
                 folder.rmdir()
     return built
+
+
+def _require_here(folders: Iterable[Path]) -> None:
+    """Refuse to go on if what was made elsewhere is not to be seen here."""
+    for folder in folders:
+        if not folder.exists():
+            raise WorkerError(
+                f"A worker has done its part, and {folder} is not there. All workers must see the disk that the corpus"
+                " is written to, under the same path."
+            )
 
 
 def building_path(out: Path) -> Path:

@@ -7,11 +7,24 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 from docnvil.errors import WorkerError
 
 DEATHS_IN_A_ROW = 3  # without anything getting done in between
+
+
+class Run(Protocol):
+    """Whatever does the same work on many things, in any order and any number of places."""
+
+    def __call__(
+        self,
+        work: Callable[..., None],
+        tasks: Sequence[tuple[Any, ...]],
+        *,
+        on_done: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        """Call `work(*task)` for every task, maybe more than once, and `on_done` with the number done."""
 
 
 def run_all(
