@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from docnvil.batches import content_keys, iterate_batches
 from docnvil.evaluation.perplexity import check_width
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.randomness import KeyedGenerator
+from docnvil.randomness import KeyedGenerator, LatticeGenerator
 from docnvil.text.sparse import Rows, row_entries
 
 PROBABILITIES_IN_FLIGHT = 4_000_000  # of the S B K probabilities, how many are alive at once: 16 MB
@@ -18,13 +18,14 @@ PROBABILITIES_IN_FLIGHT = 4_000_000  # of the S B K probabilities, how many are 
 
 @torch.no_grad()
 def unit_probabilities(
-    model: BeliefNetwork, counts: Rows, *, n_samples: int = 100, seed: int = 0
+    model: BeliefNetwork, counts: Rows, *, n_samples: int = 16, seed: int = 0
 ) -> NDArray[np.float64]:
     """Return q(h_k = 1 | x) for each document and unit, `[N, K]`, all layers side by side from the document upward.
 
     A factorial first layer's probabilities are exact. Those of deeper layers, and of autoregressive ones, are means
-    over samples of what they depend on, drawn by a key of the document's own words. A document without words gets the
-    prior's probabilities: nothing is known of it.
+    over samples of what they depend on, drawn evenly by a key of the document's own words: 16 samples of an
+    autoregressive layer on 20 Newsgroups come within 0.006 of what 3,000 say (root mean square), as 50 independent ones
+    would. A document without words gets the prior's probabilities: nothing is known of it.
 
     Arguments:
         model: the belief network; counts: `[N, V]` CSR.
@@ -39,7 +40,7 @@ def unit_probabilities(
     batch_size = max(1, PROBABILITIES_IN_FLIGHT // (n_samples * sum(model.config.units)))
     probabilities, start = np.empty((counts.shape[0], sum(model.config.units))), 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
-        generator = KeyedGenerator(seed, batch.keys)
+        generator = LatticeGenerator(seed, batch.keys)
         codes = model.recognition.sample(batch.counts, n_samples, generator)
         layers = zip(model.recognition.distributions(batch.counts, codes), codes, strict=True)
         means = [_mean_over_samples(layer.given(code).mean) for layer, code in layers]

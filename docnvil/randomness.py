@@ -8,6 +8,7 @@ mixing function, and keeps no state but a count of calls.
 Axes: S samples, B documents of a batch, K units.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -62,6 +63,32 @@ class KeyedGenerator:
         # The last step of the mix turns the lower 33 bits only, which single precision does not read.
         mixed = _half_mixed(state) if bits == 24 else _mix(state)
         return _shift(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
+
+
+class LatticeGenerator(KeyedGenerator):
+    """A keyed generator whose S samples of a document lie evenly: each unit's numbers are one in every S-th part of 1.
+
+    Sample s of unit k has frac(v_k + s m_k / S), with v_k as `KeyedGenerator` draws it for one sample and m_k drawn
+    among the numbers that have no divisor in common with S: a rank-1 lattice, shifted at random. Each sample by itself
+    is as random as any, so means over them are unbiased; they vary less than those of independent samples.
+
+    Source: Cranley & Patterson (1976), *Randomization of number theoretic methods for multiple integration*.
+
+    Example:
+        >>> drawn = LatticeGenerator(0, torch.tensor([7])).uniform((4, 1, 1), torch.float64).flatten().sort().values
+        >>> drawn.diff()
+        tensor([0.2500, 0.2500, 0.2500], dtype=torch.float64)
+    """
+
+    def uniform(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return numbers in [0, 1) of shape `[S, B, K]`, B being the number of keys; each call gives fresh ones."""
+        n_samples, n_documents, n_units = shape
+        choice = torch.Generator().manual_seed(fold(self._seed, self._calls) >> 1)
+        shift = super().uniform((1, n_documents, n_units), dtype)
+        coprime = torch.tensor([m for m in range(1, n_samples + 1) if math.gcd(m, n_samples) == 1])
+        multiple = coprime[torch.randint(len(coprime), (n_units,), generator=choice)]
+        step = torch.arange(n_samples)[:, None] * multiple % n_samples / n_samples  # [S, K]
+        return (shift + step[:, None].to(shift)).remainder_(1)
 
 
 Generator = torch.Generator | KeyedGenerator

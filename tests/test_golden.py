@@ -21,6 +21,7 @@ def test_an_old_model_answers_as_it_did(folder):
     documents = [Document(str(number), text) for number, text in enumerate(TEXTS)]
     matrix = count_words(documents, rules=model.rules_, vocabulary=model.vocabulary_)
     assert list(model.vocabulary_) == answers["words"]
-    assert model.transform(matrix) == pytest.approx(np.array(answers["transform"]), abs=1e-5)
+    # Means over samples, which a later version may draw otherwise; what it scores must not change.
+    assert model.transform(matrix) == pytest.approx(np.array(answers["transform"]), abs=0.02)
     assert model.score_samples(matrix) == pytest.approx(np.array(answers["score_samples"]), rel=1e-4)
     assert model.top_words(3) == answers["top_words"]

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from docnvil.randomness import KeyedGenerator, fold, uniform
+from docnvil.randomness import KeyedGenerator, LatticeGenerator, fold, uniform
 
 
 def numbers(seed: int, keys: list[int], shape: tuple[int, int, int]) -> torch.Tensor:
@@ -65,3 +65,39 @@ def test_single_precision_reads_the_upper_bits_of_the_same_numbers():
     single = KeyedGenerator(1, keys).uniform((4, 50, 7), torch.float32)
     double = KeyedGenerator(1, keys).uniform((4, 50, 7), torch.float64)
     assert torch.equal(single.double(), (double * 2**24).floor() / 2**24)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 6, 16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_samples_on_a_lattice_lie_evenly(n_samples, dtype):
+    drawn = LatticeGenerator(0, torch.arange(300)).uniform((n_samples, 300, 7), dtype)
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    cells = torch.arange(n_samples)[:, None, None]
+    # A number within rounding of a cell's edge may count for its neighbour: judged from the lowest one on.
+    lowest = drawn.min(0).values
+    assert torch.allclose(drawn.sort(0).values, lowest + cells / n_samples, atol=1e-6)
+
+
+def test_each_sample_on_a_lattice_is_as_random_as_any():
+    drawn = LatticeGenerator(1, torch.arange(3000)).uniform((4, 3000, 5), torch.float64)
+    for sample in drawn:
+        assert stats.kstest(sample.flatten().numpy(), "uniform").pvalue > 1e-3
+        assert (np.abs(np.corrcoef(sample.T.numpy()) - np.eye(5)) < 0.1).all()
+
+
+def test_means_over_a_lattice_vary_less_and_tend_to_the_same():
+    def on_together(kind: type[KeyedGenerator]) -> torch.Tensor:
+        """How often the second of two units is on, which has .9 if the first is on and .2 if not: .48 in all."""
+        drawn = kind(2, torch.arange(4000)).uniform((16, 4000, 2), torch.float64)
+        first = drawn[..., 0] < 0.4
+        return (drawn[..., 1] < torch.where(first, 0.9, 0.2)).double().mean(0)
+
+    plain, even = on_together(KeyedGenerator), on_together(LatticeGenerator)
+    assert even.mean().item() == pytest.approx(0.48, abs=0.01)
+    assert even.var() < plain.var() / 2
+
+
+def test_a_document_on_a_lattice_does_not_depend_on_its_neighbours():
+    together = LatticeGenerator(3, torch.tensor([5, 6, 7])).uniform((4, 3, 2), torch.float64)
+    assert torch.equal(LatticeGenerator(3, torch.tensor([7])).uniform((4, 1, 2), torch.float64), together[:, 2:])
