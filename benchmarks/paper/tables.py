@@ -13,6 +13,8 @@ from plots import Panel, chart
 
 RESULTS = Path(__file__).parents[1] / "results" / "paper"
 MISSING = "not trained"
+# The drawings of Table 3's learning curves: what each runs along, by the results and in words.
+LEARNING = {"learning.svg": ("updates", "parameter updates"), "learning-seconds.svg": ("seconds", "seconds")}
 
 
 def table_1() -> str:
@@ -61,8 +63,12 @@ def table_3() -> str:
             f"| {row.model} | {row.recipe} | {row.paper:g} | {told} | {found['updates']:,} | {found['seconds']:,.0f}"
             f" | {_end(found)} |"
         )
-    picture = "![Validation bound against updates, for each recipe](learning.svg)"
-    return "\n".join([*lines, "", _effort("table3", TABLE_3), *(["", picture] if _learning_panels() else [])])
+    pictures = [
+        f"![Validation bound against {against}, for each recipe]({name})"
+        for name, (against, _) in LEARNING.items()
+        if _learning_panels(against)
+    ]
+    return "\n".join([*lines, "", _effort("table3", TABLE_3), *(["", *pictures] if pictures else [])])
 
 
 def figure_1() -> str:
@@ -86,10 +92,9 @@ def drawings() -> dict[str, str]:
     drawn = {}
     if panels := _figure_1_panels():
         drawn["figure1.svg"] = chart(panels, across="parameter updates", up="validation bound, nats an image")
-    if panels := _learning_panels():
-        drawn["learning.svg"] = chart(
-            panels, across="parameter updates", up="validation bound, nats a document", logarithmic=True
-        )
+    for name, (against, across) in LEARNING.items():
+        if panels := _learning_panels(against):
+            drawn[name] = chart(panels, across=across, up="validation bound, nats a document", logarithmic=True)
     return drawn
 
 
@@ -103,12 +108,12 @@ def _figure_1_panels() -> list[Panel]:
     return panels
 
 
-def _learning_panels() -> list[Panel]:
+def _learning_panels(against: str) -> list[Panel]:
     """Return a panel a model, or none while one of the models has no row."""
     panels = []
     for model in ("SBN", "fDARN"):
         rows = [row for row in TABLE_3 if row.model == model and _result("table3", row)]
-        curves = {row.recipe: _curve("table3", row, "updates") for row in rows}
+        curves = {row.recipe: _curve("table3", row, against) for row in rows}
         panels.append(Panel(f"20 Newsgroups, {model} with 50 units", curves))
     return panels if all(panel.lines for panel in panels) else []
 
