@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -256,6 +257,61 @@ def test_an_interrupted_build_goes_on(shards, whole, tmp_path, sign):
     assert len(times) == 5
     assert same_bytes(tmp_path / "built", whole)
     assert not building_path(tmp_path / "built").exists()
+
+
+@pytest.fixture
+def store(shards) -> Iterator[str]:
+    """The address of a store that holds the shards, and a folder of texts."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    memory = fsspec.filesystem("memory")
+    for path in shards:
+        memory.pipe(f"/posts/{path.name}", path.read_bytes())
+    memory.pipe("/posts/counts.npz", b"anything")
+    for name in ("sea/a.txt", "sea/b.txt", "kitchen/c.txt", ".hidden"):
+        memory.pipe(f"/notes/{name}", b"salt and wind, wind and salt")
+    yield "memory:/"
+    memory.rm("/posts", recursive=True)
+    memory.rm("/notes", recursive=True)
+
+
+def test_texts_are_read_from_a_store(store, shards, whole, tmp_path):
+    addresses = [f"{store}/posts/{path.name}" for path in shards]
+    arguments = ["corpus", "build", *addresses, "--vocabulary-size", "150", "--out", str(tmp_path / "built")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert same_bytes(tmp_path / "built", whole)
+
+
+def test_a_folder_of_a_store_is_read_as_one_on_the_disk(store, tmp_path):
+    arguments = ["corpus", "build", f"{store}/notes", "--max-df", "1.0", "--out", str(tmp_path / "built")]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    matrix = load_matrix(tmp_path / "built")
+    assert matrix.ids == ("kitchen/c.txt", "sea/a.txt", "sea/b.txt")
+    assert matrix.metadata == {"label": ("kitchen", "sea", "sea")}
+
+
+def test_workers_read_addresses_too(shards, whole, tmp_path):
+    pytest.importorskip("upath", reason="universal-pathlib is not installed")
+    addresses = [path.as_uri() for path in shards]
+    arguments = ["corpus", "build", *addresses, "--vocabulary-size", "150", "--workers", "2"]
+    assert CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "built")]).exit_code == 0
+    assert same_bytes(tmp_path / "built", whole)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("nowhere://bucket/posts.jsonl", "no address that can be read"),
+        ("memory://posts/none.jsonl", "There is nothing at memory://posts/none.jsonl"),
+        ("memory://posts/counts.npz", "Fetch it first"),
+    ],
+)
+def test_addresses_that_cannot_be_read_are_refused(store, tmp_path, address, sentence):
+    result = CliRunner().invoke(main, ["corpus", "build", address, "--out", str(tmp_path / "built")])
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert not (tmp_path / "built").exists()
 
 
 def die() -> None:

@@ -10,6 +10,7 @@ import click
 from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.options import (
     CORPUS,
+    TEXTS,
     Share,
     counting_of,
     load_for_training,
@@ -29,7 +30,7 @@ def corpus() -> None:
 
 
 @corpus.command()
-@click.argument("sources", metavar="SOURCE...", type=CORPUS, nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE...", type=TEXTS, nargs=-1, required=True)
 @click.option("--out", type=CORPUS, required=True, help="Where the corpus folder goes.")
 @click.option(
     "--held-out", type=Share(), help="Also split documents off, a share or a number; OUT gets train/ and test/."
@@ -68,6 +69,7 @@ def build(
     \b
     docnvil corpus build texts/ --out corpus/
     docnvil corpus build posts-*.jsonl.gz --workers 8 --out corpus/
+    docnvil corpus build s3://bucket/posts/ --out corpus/               addresses that fsspec knows
     docnvil corpus build posts.jsonl.gz --held-out 0.1 --out corpus/    writes corpus/train and corpus/test
 
     Memory does not grow with the texts, and the corpus is the same whatever the workers. A build that is interrupted

@@ -20,6 +20,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 CORPUS = click.Path(path_type=Path)
 
+
+class Texts(click.ParamType):
+    """A path of texts, or an address of them."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path; what reads addresses is imported only for one."""
+        from docnvil.text.files import location
+
+        return location(value)
+
+
+TEXTS = Texts()
+
 TOKEN_OPTIONS = (
     "token_pattern",
     "lowercase",

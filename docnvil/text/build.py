@@ -43,7 +43,7 @@ from docnvil.text.documents import (
     read_files,
     read_part,
 )
-from docnvil.text.files import Part
+from docnvil.text.files import Part, is_elsewhere
 from docnvil.text.processes import Run, run_all
 from docnvil.text.runs import reader_of
 from docnvil.text.sparse import column_sums, document_frequencies, relabel_columns
@@ -87,10 +87,19 @@ class Shard:
     def key(self, rules: TokenRules) -> str:
         """Return a name made of all that the shard's counts depend on: files, sizes and times, options and rules."""
         files = [self.source] if self.names is None else [self.source / name for name in self.names]
-        states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        states = [_state(file) for file in files]
         part = None if self.part is None else asdict(self.part)
         about = [docnvil.__version__, str(self.source), states, part, asdict(self.options), rules.to_json()]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
+
+
+def _state(file: Path) -> tuple[str, int, str]:
+    """Return a file's path, size and time of change; what a store says of it where it is one's."""
+    if is_elsewhere(file):
+        found = file.fs.info(file.path)
+        return str(file), found["size"], repr(sorted(found.items()))
+    found = file.stat()
+    return str(file.resolve()), found.st_size, str(found.st_mtime_ns)
 
 
 @dataclass(frozen=True)

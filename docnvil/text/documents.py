@@ -11,7 +11,17 @@ from pathlib import Path
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.folders import is_folder_of_kind
 from docnvil.text.bits import holds_bits
-from docnvil.text.files import Part, cut_at_lines, encodable, open_lines, open_text, plain_name
+from docnvil.text.files import (
+    Part,
+    cut_at_lines,
+    encodable,
+    exists,
+    is_elsewhere,
+    location,
+    open_lines,
+    open_text,
+    plain_name,
+)
 from docnvil.text.rows import Row, Rows, json_rows, parquet_rows, separated_rows
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
@@ -104,8 +114,8 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     """
     if options.format != "auto":
         return options.format
-    path = Path(path)
-    if not path.exists():
+    path = location(path)
+    if not exists(path):
         raise CorpusError(f"There is nothing at {path}. Check the path.")
     if path.is_dir():
         # A corpus whose manifest was lost is still a corpus, to be complained of as one.
@@ -120,6 +130,8 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
             f"The format of {path} is not known by its name. docnvil reads folders of text files, prepared corpora,"
             f" docword*.txt and {', '.join(_SUFFIXES)}, also with .gz. Rename it, or pass --format."
         )
+    if is_elsewhere(path) and found not in TEXT_FORMATS:
+        raise CorpusError(f"{path} holds counts, which are read from this machine's disk alone. Fetch it first.")
     return "bits" if found == "npz" and holds_bits(path) else found
 
 
@@ -149,7 +161,7 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     ...     [(document.id, document.text) for document in read_documents(path)]
     [('1', 'a first note'), ('2', 'and a second')]
     """
-    path = Path(path)
+    path = location(path)
     form = detect_format(path, options)
     if form in ("folder", "lines"):
         _refuse_columns(path, options)

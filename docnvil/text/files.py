@@ -5,17 +5,84 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from docnvil.errors import CorpusError
+from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.folders import replacing_file
 
 # Python's names of encodings in which the byte 10 is a line feed and nothing else, and no mark begins a file.
 _LINES_BY_BYTES = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
+
+
+# A scheme has two letters at least: a single one is a drive of Windows.
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+
+
+def location(name: str | Path) -> Path:
+    """Return the path of a name; for an address such as s3://bucket/posts/ one that reads from there.
+
+    Addresses are those of fsspec (https://filesystem-spec.readthedocs.io): object stores, web servers, archives. What
+    comes back for them has the methods of a `Path` and is none.
+
+    Raises:
+        MissingDependencyError: what the scheme needs is not installed.
+        CorpusError: nothing is known of the scheme.
+
+    >>> location("posts/a.txt")
+    PosixPath('posts/a.txt')
+    """
+    if not isinstance(name, str) or not _ELSEWHERE.match(name):
+        return Path(name) if isinstance(name, str) else name
+    try:
+        from upath import UPath
+    except ImportError:
+        raise MissingDependencyError(
+            f"Reading {name} needs fsspec. Install it with pip install 'docnvil[cluster]'."
+        ) from None
+    try:
+        path = UPath(name)
+        _ = path.fs  # the package that the scheme needs is imported now
+    except ImportError as error:
+        raise MissingDependencyError(f"Reading {name} needs another package: {error}.") from None
+    except ValueError as error:
+        raise CorpusError(
+            f"{name} is no address that can be read ({error}). Check the part before the colon."
+        ) from None
+    return cast(Path, path)
+
+
+def is_elsewhere(path: Path) -> bool:
+    """Tell whether a path is an address, see `location`."""
+    return not isinstance(path, Path)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is anything at a path or an address."""
+    with _reaching(path):
+        return path.exists()
+
+
+def _open_raw(path: Path) -> BinaryIO:
+    """Open the bytes of a file as they stand."""
+    with _reaching(path):
+        return cast(BinaryIO, path.open("rb"))
+
+
+@contextmanager
+def _reaching(path: Path) -> Iterator[None]:
+    """Turn what goes wrong on the way to an address into a `CorpusError`; each kind of store has errors of its own."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        if not is_elsewhere(path):
+            raise
+        raise CorpusError(f"{path} cannot be reached ({error}). Check the address and your access to it.") from error
 
 
 def is_gzipped(path: Path) -> bool:
@@ -42,10 +109,9 @@ def open_text(path: Path, *, encoding: str = "utf-8", newline: str | None = None
     """
     tolerant = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     with telling_of(path):
-        opener = gzip.open if is_gzipped(path) else open
         try:
-            with cast(TextIO, opener(path, "rt", encoding=tolerant, newline=newline)) as file:
-                yield file
+            with open_bytes(path) as file, TextIOWrapper(file, encoding=tolerant, newline=newline) as text:
+                yield text
         except UnicodeError as error:
             raise CorpusError(_undecodable(path, encoding, error)) from None
 
@@ -68,7 +134,7 @@ def open_lines(path: Path, *, encoding: str, part: Part | None = None) -> Iterat
             yield file
         return
     with telling_of(path):
-        with path.open("rb") as file:
+        with _open_raw(path) as file:
             file.seek(part.start)
             content = file.read(part.stop - part.start)
         try:
@@ -90,7 +156,7 @@ def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
         return None
     parts = []
     start = stop = lines = rows = lines_before = rows_before = 0
-    with telling_of(path), path.open("rb") as file:
+    with telling_of(path), _open_raw(path) as file:
         for line in file:
             if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
                 return None
@@ -106,10 +172,9 @@ def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a file of bytes, unpacked if its name ends in `.gz`; failures are told as by `open_text`."""
-    with telling_of(path):
-        opener = gzip.open if is_gzipped(path) else open
-        with cast(BinaryIO, opener(path, "rb")) as file:
-            yield file
+    with telling_of(path), ExitStack() as opened:
+        file = opened.enter_context(_open_raw(path))
+        yield opened.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
 
 
 @contextmanager
