@@ -43,6 +43,7 @@ TRAINING_SETTINGS = (
     *("epochs", "batch_size", "n_samples", "learning_rate", "recognition_rate", "optimizer", "schedule", "patience"),
     *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1", "weight_decay", "precision"),
 )
+OF_NVIL_ALONE = ("baseline", "centre", "normalise", "local_signals")
 
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
 
@@ -71,8 +72,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             stops; without it all epochs are done.
         gradient: its estimator, "nvil", "rloo", "vimco", "disarm" (an even number of samples), "arms", "muprop",
             "st-gumbel" (biased), "rws" or "wake-sleep". baseline: NVIL's, "learned", "leave-one-out" or "none".
-        centre, normalise, local_signals: whether NVIL centres and normalises its learning signals, and gives each
-            layer its own.
+        centre, normalise, local_signals: of NVIL too, whether it centres and normalises its learning signals, and
+            gives each layer its own.
         start: where units start, "random" or at "clusters" of documents.
         l1: strength of the Laplace prior on the visible weights.
         weight_decay: the share of the rate by which every weight matrix shrinks an update.
@@ -327,6 +328,12 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
         recipe = recipe_named(self.recipe)
+        idle = self._given(*OF_NVIL_ALONE)
+        if self.gradient != "nvil" and idle:
+            raise ConfigurationError(
+                f"{', '.join(idle)} can be chosen for the gradient nvil alone, and the gradient is {self.gradient}."
+                " Leave them out, or choose nvil."
+            )
         config = TrainingConfig(**{**recipe.training, **self._given(*TRAINING_SETTINGS), "seed": seed})
         return (
             config if self.epochs is not None else replace(config, epochs=recipe.epochs(n_documents, config.batch_size))
