@@ -64,6 +64,8 @@ def main(table: str, rows: str | None, threads: int | None, stop_after: float | 
     if unknown := set(wanted or ()) - set(known):
         raise click.UsageError(f"{table} has no row {', '.join(sorted(unknown))}. It has {', '.join(known)}.")
     torch.set_num_threads(threads or torch.get_num_threads())
+    # A shell starts what it puts in the background with this signal ignored, which trainings would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for row in TABLES[table]:
         if wanted is None or row.name in wanted:
             measure(table, row, work / table, threads, stop_after)
