@@ -1,6 +1,7 @@
 """What tests share: where real corpora lie, small fitted models, and one thread, which small tensors prefer."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+
+# What a shell starts in the background ignores Ctrl-C, and so would the processes that tests start, to interrupt them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test may fail because the machine is busy; hypothesis would fail those that take 0.2 s.
 settings.register_profile("unhurried", deadline=None)
