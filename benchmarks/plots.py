@@ -68,7 +68,7 @@ def _panel(
     low, high = scaled(min(x for x, _ in points)), scaled(max(x for x, _ in points))
     x_marks = [float(power) for power in range(math.ceil(low), math.floor(high) + 1)] if logarithmic else ticks(0, high)
     low, high = (low, high) if logarithmic else (0.0, x_marks[-1])
-    right, bottom = width - 16, height - BOTTOM
+    right, bottom = width - 28, height - BOTTOM
 
     def x(value: float) -> float:
         return round(LEFT + (right - LEFT) * (value - low) / ((high - low) or 1), 1)
