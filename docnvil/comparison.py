@@ -9,7 +9,6 @@ Axes: N documents, V words, K topics or units.
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.evaluation.completion import complete
 from docnvil.evaluation.perplexity import check_width, documents_at_once
 from docnvil.folders import is_folder_of_kind, write_json
+from docnvil.machine import peak_mebibytes
 from docnvil.peers import PEERS, BeliefNetworkTopics, TopicModel, word_frequencies
 from docnvil.recipes import RECIPES
 from docnvil.text.corpus import read_corpus, write_corpus
@@ -203,7 +203,7 @@ def _measure(folder: Path, task: dict[str, Any]) -> Row:
     fitted = time.perf_counter()
     model.encode(test)
     encoded = time.perf_counter()
-    peak = _peak_mebibytes()
+    peak = peak_mebibytes()
     reference = csr_array(vstack([train.counts, test], format="csr"))
     figures = judge(model, observed, hidden, reference, [] if name == UNIGRAM else model.words(WORDS))
     made_here = name == UNIGRAM or name in OURS or name in PEERS
@@ -238,19 +238,6 @@ def _how_to_get(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> t
         return BeliefNetworkTopics(estimator, SAMPLES, seed)
 
     return load, "loaded"
-
-
-def _peak_mebibytes() -> float:
-    """Return the most memory that this process has held, in MiB.
-
-    Linux's `ru_maxrss` would not do: it is handed down from the process that started this one if that held more.
-    """
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-    except (OSError, StopIteration):
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most / 2**20 if sys.platform == "darwin" else most / 1024
 
 
 def _answer(folder: Path, task: dict[str, Any]) -> None:

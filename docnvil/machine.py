@@ -1,7 +1,8 @@
-"""What a figure was measured on: processor, system and versions, without the names of people or hosts."""
+"""What a figure was measured on: processor, system, versions, memory, without the names of people or hosts."""
 
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -39,3 +40,18 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
+
+
+def peak_mebibytes() -> float:
+    """Return the most memory that this process has held, in MiB.
+
+    Linux's `ru_maxrss` would not do: it is handed down from the process that started this one if that held more.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    except (OSError, StopIteration):
+        import resource  # which Windows does not have
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / 2**20 if sys.platform == "darwin" else most / 1024

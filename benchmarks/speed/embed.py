@@ -11,18 +11,16 @@ trained for one epoch, and theirs as `docnvil compare` does.
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import click
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from chains import in_turn
 from common import docnvil, keep, shared_data
 
 from docnvil import DocNVIL
@@ -36,16 +34,6 @@ OURS = {  # what q does: all units of a document at once, or one after another
 RIVALS = ("sklearn-lda", "tomotopy-lda")
 TIMES = 10  # the posts in the file that the command reads
 UNITS = 50
-
-
-def seconds_of(encode: Callable[[csr_array], NDArray[Any]], counts: csr_array, rounds: int) -> float:
-    """Return the median seconds that some documents take; the first round is not counted."""
-    took = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        encode(counts)
-        took.append(time.perf_counter() - started)
-    return median(took[1:])
 
 
 def whole_command(estimator: DocNVIL, counts: csr_array) -> dict[str, Any]:
@@ -73,8 +61,9 @@ def main(threads: int, rounds: int) -> None:
     found: dict[str, dict[str, Any]] = {}
     for name, settings in OURS.items():
         estimator = DocNVIL(UNITS, epochs=1, device="cpu", **settings).fit(train)
-        rate = test.shape[0] / seconds_of(estimator.transform, test, rounds)
-        found[name] = {"documents_per_second": round(rate), "command": whole_command(estimator, test)}
+        (seconds,) = in_turn(lambda fitted=estimator: fitted.transform(test), rounds=rounds)
+        rate = round(test.shape[0] / seconds)
+        found[name] = {"documents_per_second": rate, "command": whole_command(estimator, test)}
         click.echo(f"{name}: {found[name]}", err=True)
     for name in RIVALS:
         model = PEERS[name].fit(train, UNITS, 0, threads)

@@ -25,6 +25,7 @@ from plots import Panel, chart
 from step import updating, widened
 
 from docnvil.folders import replace_file
+from docnvil.machine import peak_mebibytes
 from docnvil.text.corpus import load_matrix, write_corpus
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training import TrainingConfig
@@ -72,9 +73,7 @@ def train_here(corpus: Path, out: Path) -> None:
 
     options = ["--epochs", "1", "--validation", "1000", "--threads", "1", "--out", str(out)]
     CliRunner().invoke(docnvil, ["fit", str(corpus), *options], catch_exceptions=False)
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
-    click.echo(f"{load(out).run['epoch_seconds'][0]} {peak}")
+    click.echo(f"{load(out).run['epoch_seconds'][0]} {peak_mebibytes()}")
 
 
 @click.command()
