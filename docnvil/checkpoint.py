@@ -176,6 +176,9 @@ def save_unfinished(training: Training, path: Path, fingerprint: str) -> None:
 def resume(training: Training, path: Path, fingerprint: str) -> None:
     """Bring a training just started to where `save_unfinished` left it.
 
+    The settings must be those it was begun with, but for the number of epochs where the schedule is constant: the same
+    training may go on for longer than it was asked to at first, or end sooner, though not before what is already done.
+
     Raises:
         CheckpointError: the file is missing or damaged, or belongs to other documents or other settings.
     """
@@ -196,7 +199,10 @@ def resume(training: Training, path: Path, fingerprint: str) -> None:
             " started with, or pass --force to start again."
         )
     _refuse_other_settings(path, json.loads(about["model"]), asdict(training.model.config))
-    _refuse_other_settings(path, json.loads(about["training"]), asdict(training.config))
+    saved, asked = json.loads(about["training"]), asdict(training.config)
+    if asked["schedule"] == "constant":  # then what an epoch does is the same however many follow
+        saved["epochs"] = max(asked["epochs"], len(json.loads(about["epoch_seconds"])))
+    _refuse_other_settings(path, saved, asked)
     training.restore(tensors, list(read_history(about["history"])), json.loads(about["epoch_seconds"]))
 
 

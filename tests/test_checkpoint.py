@@ -132,6 +132,21 @@ def test_an_interrupted_training_goes_on_to_the_same_model(block_counts, tmp_pat
         assert torch.equal(resumed.model_.state_dict()[name], value)
 
 
+def test_a_training_at_a_constant_rate_goes_on_for_longer_than_it_was_asked_to_at_first(block_counts, tmp_path):
+    interrupted(block_counts, tmp_path / "unfinished", epochs=3, schedule="constant")
+    longer = {"epochs": 5, "random_state": 0, "schedule": "constant"}
+    resumed = DocNVIL(n_components=3, **longer)
+    for _ in resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"):
+        pass
+    whole = DocNVIL(n_components=3, **longer).fit(block_counts)
+    assert resumed.history_ == whole.history_
+    for name, value in whole.model_.state_dict().items():
+        assert torch.equal(resumed.model_.state_dict()[name], value)
+    shorter = DocNVIL(n_components=3, epochs=1, random_state=0, schedule="constant")
+    with pytest.raises(CheckpointError, match="epochs = 2, and 1"):
+        list(shorter.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"))
+
+
 def test_only_the_same_training_goes_on(block_counts, tmp_path):
     path = tmp_path / "unfinished"
     interrupted(block_counts, path)
