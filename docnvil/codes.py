@@ -13,7 +13,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.randomness import KeyedGenerator, LatticeGenerator
 from docnvil.text.sparse import Rows, row_entries
 
-PROBABILITIES_IN_FLIGHT = 4_000_000  # of the S B K probabilities, how many are alive at once: 16 MB
+PROBABILITIES_IN_FLIGHT = 1_000_000  # of the S B K probabilities, how many are alive at once: 4 MB, which caches hold
 
 
 @torch.no_grad()
@@ -41,9 +41,7 @@ def unit_probabilities(
     probabilities, start = np.empty((counts.shape[0], sum(model.config.units))), 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
         generator = LatticeGenerator(seed, batch.keys)
-        codes = model.recognition.sample(batch.counts, n_samples, generator)
-        layers = zip(model.recognition.distributions(batch.counts, codes), codes, strict=True)
-        means = [_mean_over_samples(layer.given(code).mean) for layer, code in layers]
+        means = model.recognition.unit_means(batch.counts, n_samples, generator)
         probabilities[start : start + len(batch.counts)] = torch.cat(means, dim=1).double().cpu().numpy()
         start += len(batch.counts)
     empty = row_entries(counts) == 0
@@ -61,8 +59,3 @@ def prior_probabilities(model: BeliefNetwork, *, n_samples: int = 10_000, seed: 
     layers = zip(model.generative.distributions(codes), codes, strict=True)
     means = [layer.given(code).mean.reshape(-1, code.shape[-1]).mean(0) for layer, code in layers]
     return torch.cat(means).double().cpu().numpy()
-
-
-def _mean_over_samples(probabilities: torch.Tensor) -> torch.Tensor:
-    """Average `[S, B, K]` over samples; what depends on none is `[B, K]` already."""
-    return probabilities.mean(0) if probabilities.dim() == 3 else probabilities

@@ -87,8 +87,10 @@ class LatticeGenerator(KeyedGenerator):
         shift = super().uniform((1, n_documents, n_units), dtype)
         coprime = torch.tensor([m for m in range(1, n_samples + 1) if math.gcd(m, n_samples) == 1])
         multiple = coprime[torch.randint(len(coprime), (n_units,), generator=choice)]
-        step = torch.arange(n_samples)[:, None] * multiple % n_samples / n_samples  # [S, K]
-        return (shift + step[:, None].to(shift)).remainder_(1)
+        step = torch.arange(n_samples) * multiple[:, None] % n_samples / n_samples  # [K, S]
+        # A unit after another in memory, as chains read them.
+        numbers = shift[0].T.contiguous()[:, None] + step[:, :, None].to(shift)  # [K, S, B]
+        return numbers.frac_().permute(1, 2, 0)
 
 
 Generator = torch.Generator | KeyedGenerator

@@ -71,8 +71,9 @@ def test_deeper_layers_come_side_by_side(block_counts):
     assert prior_probabilities(deep.model_).shape == (6,)
 
 
-def test_probabilities_of_chains_agree_with_enumeration():
-    network = random_network(6, (3, 2), scale=0.5, prior="autoregressive", posterior="autoregressive")
+@pytest.mark.parametrize("posterior", ["factorial", "autoregressive"])
+def test_probabilities_of_units_agree_with_enumeration(posterior):
+    network = random_network(6, (3, 2), scale=0.5, prior="autoregressive", posterior=posterior)
     counts = csr_array(np.random.default_rng(0).integers(0, 3, size=(4, 6)) + 1)
     _, log_q, codes = joint_terms(network, sparse_counts(counts, torch.empty(0, dtype=torch.float64)))
     weights = sum(log_q).exp()[..., None]

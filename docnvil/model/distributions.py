@@ -6,7 +6,7 @@ multinomial coefficient: a document here is a *sequence* of word draws, so that 
 Axes: S samples, B documents of a batch, V words, K units. All log-probabilities are in nats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -93,21 +93,51 @@ class AutoregressiveBernoulli:
         the units after it in one product. A unit is a contiguous row of all samples, and is drawn by comparing logits
         with logits, so that a step costs two small operations.
         """
-        n_units = shape[-1]
         threshold = uniform(shape, generator, like=self.logits.detach()).logit()  # u < sigmoid(l) iff logit(u) < l
-        threshold = threshold.reshape(-1, n_units).T.contiguous()  # [K, S B]
-        heard = self.logits.detach().expand(shape).reshape(-1, n_units).T.contiguous()  # [K, S B]
+        threshold = _by_unit(threshold, shape)  # [K, S B]
+        drawn = self._draw(shape, lambda unit, heard, out: torch.lt(threshold[unit], heard, out=out))
+        return drawn.T.reshape(tuple(shape))
+
+    @torch.no_grad()
+    def sample_with_mean(self, shape: Sequence[int], generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw as `sample` does, and take the mean over the first axis of what each unit was drawn by.
+
+        Returns:
+            The draws, `[S, B, K]`, and the mean of p(h_k = 1 | h_<k) over them, `[B, K]`: an unbiased estimate of
+            p(h_k = 1), which varies less than the mean of the draws.
+        """
+        numbers = _by_unit(uniform(shape, generator, like=self.logits.detach()), shape)  # [K, S B]
+        probability = torch.empty_like(numbers)
+
+        def draw(unit: int, heard: Tensor, out: Tensor) -> None:
+            torch.lt(numbers[unit], torch.sigmoid(heard, out=probability[unit]), out=out)
+
+        drawn = self._draw(shape, draw)
+        mean = probability.view(shape[-1], *shape[:-1]).mean(1).movedim(0, -1)
+        return drawn.view(shape[-1], *shape[:-1]).movedim(0, -1), mean
+
+    def _draw(self, shape: Sequence[int], draw: Callable[[int, Tensor, Tensor], object]) -> Tensor:
+        """Go along the chain, `draw` filling a unit's row from its logits, and return the draws `[K, S B]`."""
+        n_units = shape[-1]
+        heard = _by_unit(self.logits.detach(), shape).clone()  # [K, S B]
         weight = self.weight.detach()
         drawn = torch.empty_like(heard)
         for start in range(0, n_units, BLOCK):
             stop = min(start + BLOCK, n_units)
             for unit in range(start, stop):
-                torch.lt(threshold[unit], heard[unit], out=drawn[unit])
+                draw(unit, heard[unit], drawn[unit])
                 if unit + 1 < stop:
                     heard[unit + 1 : stop].addr_(weight[unit + 1 : stop, unit], drawn[unit])
             if stop < n_units:
                 heard[stop:].addmm_(weight[stop:, start:stop], drawn[start:stop])
-        return drawn.T.reshape(tuple(shape))
+        return drawn
+
+
+def _by_unit(values: Tensor, shape: Sequence[int]) -> Tensor:
+    """Lay out `[..., K]`, broadcast to `shape`, as a contiguous row a unit, `[K, S B]`; a view where it can be one."""
+    rows = values.movedim(-1, 0).contiguous()  # before it is broadcast: little is moved
+    rows = rows.view(len(rows), *(1 for _ in range(len(shape) - values.dim())), *rows.shape[1:])
+    return rows.expand(shape[-1], *shape[:-1]).reshape(shape[-1], -1)
 
 
 class Words:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from docnvil.model.distributions import Bernoulli
 from docnvil.model.generative import Codes, Layer
 from docnvil.model.layers import Dependence, InputTransform, SigmoidLayer, WordSigmoidLayer
 from docnvil.model.sparse import SparseCounts
@@ -45,6 +46,25 @@ class RecognitionNetwork(nn.Module):
             units = layer(codes[-1])
             codes.append(units.sample(units.logits.shape, generator))
         return tuple(codes)
+
+    def unit_means(self, counts: SparseCounts, n_samples: int, generator: Generator) -> tuple[Tensor, ...]:
+        """Return q(h_k = 1 | x) of every unit, layer by layer, each `[B, K]`: exact, or a mean over S samples.
+
+        What depends on no other unit is exact; everything else is the mean of its probability given what it sees.
+        """
+        units, means = self.first(counts), []
+        shape = (n_samples, *units.logits.shape)
+        for layer in (*self.layers, None):
+            if isinstance(units, Bernoulli):
+                mean = units.mean
+                codes = units.sample(shape, generator) if layer is not None else None
+            else:
+                codes, mean = units.sample_with_mean(shape, generator)
+            means.append(mean.mean(0) if mean.dim() == 3 else mean)
+            if layer is not None:
+                units = layer(codes)
+                shape = units.logits.shape
+        return tuple(means)
 
     def distributions(self, counts: SparseCounts, codes: Codes) -> tuple[Layer, ...]:
         """Return q(h1 | x), q(h2 | h1), ..., each given the layer below in `codes`."""
