@@ -199,7 +199,8 @@ def resume(training: Training, path: Path, fingerprint: str) -> None:
             " started with, or pass --force to start again."
         )
     _refuse_other_settings(path, json.loads(about["model"]), asdict(training.model.config))
-    saved, asked = json.loads(about["training"]), asdict(training.config)
+    # A training of an older version lacks settings that came later; a setting comes with what was done before it.
+    saved, asked = {**asdict(TrainingConfig()), **json.loads(about["training"])}, asdict(training.config)
     if asked["schedule"] == "constant":  # then what an epoch does is the same however many follow
         saved["epochs"] = max(asked["epochs"], len(json.loads(about["epoch_seconds"])))
     _refuse_other_settings(path, saved, asked)

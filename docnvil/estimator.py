@@ -41,7 +41,18 @@ MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user
 MODEL_SETTINGS = ("prior", "posterior", "observation", "recognition_input", "recognition_hidden")
 TRAINING_SETTINGS = (
     *("epochs", "batch_size", "n_samples", "learning_rate", "recognition_rate", "optimizer", "schedule", "patience"),
-    *("gradient", "baseline", "centre", "normalise", "local_signals", "start", "l1", "weight_decay", "precision"),
+    *(
+        "gradient",
+        "baseline",
+        "centre",
+        "normalise",
+        "local_signals",
+        "start",
+        "l1",
+        "sparsity",
+        "weight_decay",
+        "precision",
+    ),
 )
 OF_NVIL_ALONE = ("baseline", "centre", "normalise", "local_signals")
 
@@ -76,6 +87,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             gives each layer its own.
         start: where units start, "random" or at "clusters" of documents.
         l1: strength of the Laplace prior on the visible weights.
+        sparsity: nats that each unit costs a document it is on for; more makes units rarer and plainer.
         weight_decay: the share of the rate by which every weight matrix shrinks an update.
         precision: "float32" (if None), "float64", or on CUDA "tf32" or "bf16" for the products of training.
         validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: a
@@ -121,6 +133,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         local_signals: bool | None = None,
         start: str | None = None,
         l1: float | None = None,
+        sparsity: float | None = None,
         weight_decay: float | None = None,
         precision: str | None = None,
         validation: float | int | None = None,
@@ -149,6 +162,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.local_signals = local_signals
         self.start = start
         self.l1 = l1
+        self.sparsity = sparsity
         self.weight_decay = weight_decay
         self.precision = precision
         self.validation = validation

@@ -145,6 +145,7 @@ class Estimator:
         sample: draws the codes that the terms are of.
         fewest: samples a document, at least; multiple: of which their number must be a multiple.
         chains: whether it can do with q's units depending on one another within a layer.
+        by_signal: whether q follows the terms it is given, and not dreams alone.
     """
 
     losses: Callable[..., Losses] | None
@@ -153,6 +154,7 @@ class Estimator:
     fewest: int = 1
     multiple: int = 1
     chains: bool = True
+    by_signal: bool = True
 
     def needed(
         self, network: BeliefNetwork, counts: SparseCounts, codes: Codes, generator: Generator
@@ -176,8 +178,8 @@ ESTIMATORS: dict[GradientName, Estimator] = {
     "arms": Estimator(arms, needs=(sampled_units, unit_logits), sample=antithetically, fewest=2, chains=False),
     "muprop": Estimator(muprop, needs=(sampled_units, expansions), chains=False),
     "st-gumbel": Estimator(straight_through_gumbel, sample=straight_through, chains=False),
-    "rws": Estimator(reweighted_wake_sleep, needs=(dreams,)),
-    "wake-sleep": Estimator(wake_sleep, needs=(dreams,)),
+    "rws": Estimator(reweighted_wake_sleep, needs=(dreams,), by_signal=False),
+    "wake-sleep": Estimator(wake_sleep, needs=(dreams,), by_signal=False),
 }
 
 

@@ -23,16 +23,16 @@ from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.gradient import NVIL, BaselineKind, Losses
-from docnvil.nvil.signals import pooled_moments, signal_moments
+from docnvil.nvil.signals import pooled_moments, signal_moments, with_sparsity
 from docnvil.precision import Precision, likelihood_products, matrix_products, parameter_type
 from docnvil.profiling import NoProfile
 from docnvil.randomness import KeyedGenerator, fold
 from docnvil.text.sparse import Rows, SelectedRows, column_sums
 
 N_BASELINE_UNITS = 100
-# The share of the training over which the prior on the weights comes in. All at once, it would keep the units of a
-# small corpus from ever waking up: they start rarely on, and so learn slowly at first.
-L1_WARM_UP = 0.1
+# The share of the training over which the priors on weights and units come in. All at once, they would keep the units
+# of a small corpus from ever waking up: they start rarely on, and so learn slowly at first.
+WARM_UP = 0.1
 NO_PROFILE = NoProfile()
 
 
@@ -49,6 +49,8 @@ class TrainingConfig:
         schedule: "constant", or "cosine" for a half-cosine from the full rate down to zero over all epochs.
         start: where the first layer's units start, "random" or "clusters" of documents.
         l1: strength of a Laplace prior on the visible weights, -log p(W) = l1 |W|_1, counted once a pass.
+        sparsity: nats that each unit costs a document it is on for: what is maximised is the bound less sparsity times
+            E_q[sum_k h_k], over the units of all layers. The bounds that are reported stay those of the model.
         weight_decay: every weight matrix shrinks by this share of the rate an update: W <- W - rate weight_decay W.
         gradient: the estimator of the gradient, one of `docnvil.gradients.ESTIMATORS`.
         baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
@@ -67,6 +69,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = "cosine"
     start: Literal["random", "clusters"] = "clusters"
     l1: float = 3.0
+    sparsity: float = 0.0
     weight_decay: float = 0.0
     gradient: GradientName = "nvil"
     baseline: BaselineKind = "leave-one-out"
@@ -85,7 +88,7 @@ class TrainingConfig:
         for name in ("learning_rate", "recognition_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be a number above zero.")
-        for name in ("l1", "weight_decay"):
+        for name in ("l1", "sparsity", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}, and it must be a number of zero or more.")
         if self.patience is not None and self.patience < 1:
@@ -99,6 +102,11 @@ class TrainingConfig:
             if getattr(self, name) not in known:
                 raise ConfigurationError(f"{name} is {getattr(self, name)!r}. Choose one of {', '.join(known)}.")
         refuse_samples(self.gradient, self.n_samples)
+        if self.sparsity and not ESTIMATORS[self.gradient].by_signal:
+            raise ConfigurationError(
+                f"The gradient {self.gradient} trains q on documents that the model dreams, where sparsity has no say."
+                " Leave sparsity at 0, or ask for another gradient."
+            )
 
 
 _CHOICES = {
@@ -277,10 +285,10 @@ def train(
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)
             rate = _learning_rate(config, progress)
             generator = KeyedGenerator(fold(config.seed, 1, epoch), batch.keys)
-            l1 = config.l1 * min(1.0, progress / L1_WARM_UP)
+            pressure = min(1.0, progress / WARM_UP)
             with matrix_products(config.precision):
-                losses, on = update(training, batch, generator, rate, l1, profile)
-            bound += losses.signal.mean(0).sum()
+                losses, on = update(training, batch, generator, rate, pressure, profile)
+            bound += losses.signal.mean(0).sum() + config.sparsity * pressure * on
             units_on += on
             moments.append(signal_moments(losses.residuals[:1]))
             on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
@@ -302,14 +310,14 @@ def update(
     batch: Batch,
     generator: KeyedGenerator,
     learning_rate: float,
-    l1: float,
+    pressure: float,
     profile: NoProfile = NO_PROFILE,
 ) -> tuple[Losses, Tensor]:
     """Make one parameter update, Algorithm 1 of Mnih & Gregor's (2014) supplement; also return how many units were on.
 
     Arguments:
         training: the state, changed in place. batch: B documents. generator: for the samples of q.
-        learning_rate: of the generative model, l1: strength of the prior on its weights, both for this update.
+        learning_rate: of the generative model. pressure: the share of the priors on weights and units in force.
         profile: measures where the time goes.
     """
     model, config = training.model, training.config
@@ -318,6 +326,7 @@ def update(
         codes = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
     with profile.phase("log p"), likelihood_products(config.precision, model.device):
         log_p = model.generative.log_prob_terms(batch.counts, codes)  # x|h1, h1|h2, ..., hn: [S, B]
+        log_p = with_sparsity(log_p, codes, config.sparsity * pressure)
     with profile.phase("log q"):
         log_q = model.recognition.log_prob_terms(batch.counts, codes)  # h1|x, h2|h1, ...: [S, B]
     with profile.phase("gradient surrogate"):
@@ -326,7 +335,7 @@ def update(
         training.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
     with profile.phase("optimiser"):
-        if l1:
+        if l1 := config.l1 * pressure:
             weight = model.generative.visible.weight
             weight.grad.add_(weight.detach().sign(), alpha=l1 * len(batch.counts) / training.n_documents)
         groups = training.optimizer.param_groups

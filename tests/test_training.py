@@ -112,6 +112,22 @@ def test_a_prior_on_the_weights_makes_them_smaller(counts):
     assert weights[1].abs().sum() < weights[0].abs().sum()
 
 
+@pytest.mark.parametrize("gradient", ["nvil", "vimco", "st-gumbel"])
+def test_units_that_cost_something_are_on_less_often(counts, gradient):
+    settings = replace(QUICK, gradient=gradient, epochs=15)
+    model = {"units": (4, 3), "start_logit": 0.0}
+    free, charged = (trained(counts, replace(settings, sparsity=nats), **model).history[-1] for nats in (0.0, 2.0))
+    assert charged.units_on < free.units_on - 0.5
+
+
+def test_what_units_cost_is_no_part_of_the_bounds_that_are_reported(counts):
+    still = replace(QUICK, epochs=3, learning_rate=1e-12)
+    free, charged = (trained(counts, replace(still, sparsity=nats)).history for nats in (0.0, 5.0))
+    for one, other in zip(free, charged, strict=True):
+        assert other.train_bound == pytest.approx(one.train_bound, rel=1e-6)
+        assert other.validation_bound == pytest.approx(one.validation_bound, rel=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_weight_decay_shrinks_matrices_by_a_share_of_the_rate_and_leaves_biases(counts, optimizer):
     once = replace(QUICK, epochs=1, batch_size=1000, optimizer=optimizer, schedule="constant", baseline="learned")
@@ -150,6 +166,8 @@ def test_records_tell_what_happened(counts):
         ({"l1": -5.0}, "zero or more"),
         ({"l1": float("nan")}, "zero or more"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1"),
+        ({"sparsity": -1.0}, "sparsity is -1.0"),
+        ({"sparsity": 1.0, "gradient": "wake-sleep"}, "dreams"),
         ({"patience": 0}, "at least 1 epoch"),
         ({"n_samples": 1}, "at least 2"),
         ({"optimizer": "lbfgs"}, "Choose one of adam, sgd"),

@@ -74,7 +74,7 @@ def step(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, A
         like = training.model.generative.prior.bias
         batch = next(iterate_batches(counts, config.batch_size, keys=keys, like=like))
         generator = KeyedGenerator(0, batch.keys)
-        tasks.append(lambda t=training, b=batch, g=generator: update(t, b, g, config.learning_rate, config.l1))
+        tasks.append(lambda t=training, b=batch, g=generator: update(t, b, g, config.learning_rate, pressure=1.0))
     factorial, chain = in_turn(*tasks)
     return {
         "samples": config.n_samples,

@@ -43,7 +43,7 @@ def updating(counts: csr_array, n_units: int, config: TrainingConfig, dependence
     like = training.model.generative.prior.bias
     batch = next(iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), like=like))
     generator = KeyedGenerator(0, batch.keys)
-    return lambda: update(training, batch, generator, config.learning_rate, config.l1)
+    return lambda: update(training, batch, generator, config.learning_rate, pressure=1.0)
 
 
 def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, rounds: int) -> dict[str, Any]:

@@ -133,6 +133,12 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Strength of the Laplace prior on the visible weights.  [default: the recipe's]",
 )
 @click.option(
+    "--sparsity",
+    type=click.FloatRange(min=0),
+    help="Nats that a unit costs each document it is on for; more makes units rarer and plainer, and perplexity"
+    " higher.  [default: the recipe's]",
+)
+@click.option(
     "--weight-decay",
     type=click.FloatRange(min=0),
     help="Share of the rate by which every weight matrix shrinks an update.  [default: the recipe's]",

@@ -60,6 +60,27 @@ def local_learning_signals(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> 
     return tuple(from_the_top)[::-1]
 
 
+def with_sparsity(log_p: Sequence[Tensor], codes: Sequence[Tensor], nats: float) -> tuple[Tensor, ...]:
+    """Charge each unit that is on, log p(hi | .) - nats sum_k h_ik, in the term of its own layer.
+
+    Whatever estimates the gradient of the bound from these terms then estimates that of the bound less the expected
+    number of units on; a layer's local signal holds what its own units cost and those above them.
+
+    Arguments:
+        log_p: terms log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
+        codes: h1, ..., hn, each `[S, B, K]`. nats: a unit, zero or more.
+
+    Example:
+        >>> words, prior = torch.tensor([[-9.0]]), torch.tensor([[-2.0]])
+        >>> with_sparsity((words, prior), [torch.tensor([[[1.0, 0.0, 1.0]]])], 0.5)
+        (tensor([[-9.]]), tensor([[-3.]]))
+    """
+    if not nats:
+        return tuple(log_p)
+    words, *units = log_p
+    return (words, *(term - nats * code.sum(-1) for term, code in zip(units, codes, strict=True)))
+
+
 def leave_one_out(signal: Tensor) -> Tensor:
     """Return for each sample the mean signal of the document's other samples, `[S, B] -> [S, B]`.
 
