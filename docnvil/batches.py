@@ -17,6 +17,9 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.text.sparse import Rows, blocks, lots, row_entries
 
 EVERY = slice(None)
+# Shuffled as one, a corpus larger than memory would be read a page here and a page there.
+SHUFFLED_TOGETHER = 1 << 20  # documents
+CONSECUTIVE = 1 << 10  # documents
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -33,6 +36,27 @@ class Batch:
 
     counts: SparseCounts
     keys: Tensor
+
+
+def shuffled(n_documents: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows 0 to N - 1 in random order, `[N]`; those of a large corpus so that it can be read from a disk.
+
+    Up to a million documents (2^20), every order is as likely as any other. More are cut into stretches of 1,024, whose
+    order is random; as many stretches as make a million documents are then shuffled together, document by document. A
+    million documents at a time are thus read from a thousand places.
+
+    Example:
+        >>> shuffled(5, np.random.default_rng(0)).tolist()
+        [2, 4, 3, 0, 1]
+    """
+    if n_documents <= SHUFFLED_TOGETHER:
+        return random.permutation(n_documents)
+    starts = CONSECUTIVE * random.permutation(-(-n_documents // CONSECUTIVE))
+    order = (starts[:, None] + np.arange(CONSECUTIVE)).ravel()
+    order = order[order < n_documents]
+    for start in range(0, n_documents, SHUFFLED_TOGETHER):
+        random.shuffle(order[start : start + SHUFFLED_TOGETHER])
+    return order
 
 
 def iterate_batches(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from docnvil.batches import Batch, iterate_batches
+from docnvil.batches import Batch, iterate_batches, shuffled
 from docnvil.clusters import cluster_profiles
 from docnvil.distributed import ALONE, World
 from docnvil.errors import ConfigurationError, TrainingError
@@ -276,7 +276,7 @@ def train(
     while not training.finished:
         started = time.perf_counter()
         epoch = training.epoch
-        order = np.random.default_rng([config.seed, epoch]).permutation(rows)
+        order = shuffled(len(rows), np.random.default_rng([config.seed, epoch]))
         bound, units_on = torch.zeros(2, dtype=torch.float64, device=model.device)
         moments = []
         like = model.generative.prior.bias

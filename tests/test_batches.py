@@ -1,11 +1,13 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
-from docnvil.batches import content_keys, iterate_batches
+from docnvil import batches as batches_module
+from docnvil.batches import content_keys, iterate_batches, shuffled
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.integers(0, 3))
 
@@ -27,6 +29,27 @@ def test_an_order_is_kept(counts, data):
     batches = list(iterate_batches(csr_array(counts), 3, keys=keys, like=torch.empty(0), order=order))
     assert torch.cat([batch.keys for batch in batches]).tolist() == [10 * row for row in order]
     assert torch.cat([batch.counts.lengths for batch in batches]).tolist() == counts[list(order)].sum(1).tolist()
+
+
+@given(n_documents=st.integers(0, 300), together=st.integers(1, 300), consecutive=st.integers(1, 40))
+def test_every_row_is_shuffled_in_once(n_documents, together, consecutive):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches_module, "SHUFFLED_TOGETHER", together)
+        patch.setattr(batches_module, "CONSECUTIVE", consecutive)
+        order = shuffled(n_documents, np.random.default_rng(0))
+    assert sorted(order.tolist()) == list(range(n_documents))
+
+
+def test_a_large_corpus_is_read_from_few_places_at_a_time(monkeypatch):
+    monkeypatch.setattr(batches_module, "SHUFFLED_TOGETHER", 80)
+    monkeypatch.setattr(batches_module, "CONSECUTIVE", 10)
+    order = shuffled(1000, np.random.default_rng(0))
+    for start in range(0, 1000, 80):
+        window = order[start : start + 80]
+        assert len(set(window // 10)) == len(window) // 10
+        assert not np.array_equal(window, np.sort(window))
+    stretches = order[:80] // 10
+    assert max(stretches) - min(stretches) > 40  # which stretches come together is random too
 
 
 @given(counts=COUNTS)
