@@ -15,10 +15,11 @@ import click
 sys.path.insert(0, str(Path(__file__).parent))
 
 from paper import tables as paper_tables
+from speed import tables as speed_tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "evaluation.md", ROOT / "docs" / "paper.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "evaluation.md", ROOT / "docs" / "paper.md", ROOT / "docs" / "speed.md")
 
 
 def newsgroups() -> str:
@@ -180,6 +181,7 @@ TABLES = {
     "chains": chains,
     "rcv1": rcv1,
     **paper_tables.TABLES,
+    **speed_tables.TABLES,
 }
 
 

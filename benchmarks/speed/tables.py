@@ -1,0 +1,130 @@
+"""The tables of docs/speed.md, out of benchmarks/results; what was not measured says so."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+def measured(name: str) -> Callable[[Callable[[dict[str, Any]], Iterable[str]]], Callable[[], str]]:
+    """Turn a function from results/NAME.json to lines into a table with a word on how it was made, or on its lack."""
+
+    def decorate(lines: Callable[[dict[str, Any]], Iterable[str]]) -> Callable[[], str]:
+        def table() -> str:
+            path = RESULTS / f"{name}.json"
+            if not path.exists():
+                return f"Not measured yet: `python benchmarks/speed/{name}.py` does."
+            found = json.loads(path.read_text(encoding="utf-8"))
+            machine = found["machine"]
+            made = (
+                f"Made by `{found['command']}` on {machine['cores']} cores of {machine['processor']},"
+                f" torch {machine['torch']}."
+            )
+            return "\n".join([*lines(found), "", made])
+
+        return table
+
+    return decorate
+
+
+@measured("step")
+def step(found: dict[str, Any]) -> Iterable[str]:
+    """Return a whole update over the products and exponentials that it cannot do without."""
+    yield (
+        "| words | units | documents × samples | products, ms | exponentials, ms | recognition, ms | step, ms"
+        " | over the floor | autoregressive, ms | over factorial |"
+    )
+    yield "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    for each in found["steps"]:
+        floor = " | ".join(f"{each['floor_ms'][part]:.2f}" for part in ("products", "exponentials", "recognition"))
+        yield (
+            f"| {each['words']:,} | {each['units']} | {each['documents']} × {each['samples']} | {floor}"
+            f" | {each['step_ms']:.2f} | **{each['over_floor']:.2f}** | {each['autoregressive_step_ms']:.2f}"
+            f" | **{each['autoregressive_over_factorial']:.2f}** |"
+        )
+
+
+@measured("text")
+def text(found: dict[str, Any]) -> Iterable[str]:
+    """Text to counts, beside CountVectorizer and gensim."""
+    yield "| way | seconds to count | MB a second | times as fast as CountVectorizer | peak memory, MiB |"
+    yield "|---|--:|--:|--:|--:|"
+    ratios = found["faster_than_CountVectorizer"]
+    for name, each in found["ways"].items():
+        seconds = each.get("count_seconds", each["wall_seconds"])
+        ratio = f"**{ratios[name]:.2f}**" if name in ratios else ""
+        once = each.get("peak_private_mebibytes_once_over")
+        peak = f"{each['peak_private_mebibytes']:,}" + ("" if once is None else f" ({once:,} for a tenth of it)")
+        yield f"| {name} | {seconds:.2f} | {each['megabytes_per_second']:.0f} | {ratio} | {peak} |"
+    yield ""
+    yield (
+        f"{found['megabytes']:.0f} MB of posts. A build is timed from start to end, reading and writing included, and"
+        " compared with reading and counting there; all counts are the same,"
+        f" {found['same_counts']['words']:,} words compared."
+    )
+
+
+@measured("embed")
+def embed(found: dict[str, Any]) -> Iterable[str]:
+    """Documents to codes, beside LDA's."""
+    rows = found["found"]
+    rivals = list(next(iter(rows.values()))["times_as_fast_as"])
+    yield f"| model | documents a second | {' | '.join(f'times {rival}' for rival in rivals)} | the whole command |"
+    yield "|---|--:|" + "--:|" * len(rivals) + "--:|"
+    for name, each in rows.items():
+        times = each.get("times_as_fast_as", {})
+        told = " | ".join(f"**{times[rival]:,.0f}**" if rival in times else "" for rival in rivals)
+        command = f"{each['command']['documents_per_second']:,}" if "command" in each else ""
+        yield f"| {name} | {each['documents_per_second']:,.0f} | {told} | {command} |"
+    yield ""
+    yield f"{found['documents']:,} posts, {found['units']} units or topics, {found['threads']} threads."
+
+
+@measured("growth")
+def growth(found: dict[str, Any]) -> Iterable[str]:
+    """Seconds and memory of an epoch as documents grow, and the drawing of steps."""
+    yield "| documents, from a corpus on the disk | seconds an epoch | µs a document | peak memory, MiB |"
+    yield "|--:|--:|--:|--:|"
+    for each in found["documents"]:
+        microseconds = 1e6 * each["epoch_seconds"] / each["documents"]
+        yield (
+            f"| {each['documents']:,} | {each['epoch_seconds']:.1f} | {microseconds:.0f} | {each['peak_mebibytes']:,} |"
+        )
+    yield ""
+    yield "![Milliseconds of a step against words, units, samples and documents in a batch](growth.svg)"
+
+
+@measured("processes")
+def processes(found: dict[str, Any]) -> Iterable[str]:
+    """Two processes beside one."""
+    yield "| processes of one thread | seconds of training | validation bound |"
+    yield "|--:|--:|--:|"
+    for size, seconds in found["seconds"].items():
+        middle = sorted(seconds)[len(seconds) // 2]
+        yield f"| {size} | {middle:.1f} | {found['validation_bound'][size]:.2f} |"
+    yield ""
+    yield (
+        f"**{found['times_as_fast']:.2f}** times as fast; {found['epochs']} epochs, {found['units']} units, batches of"
+        f" {found['batch_size']}, {found['backend']}."
+    )
+
+
+@measured("start")
+def start(found: dict[str, Any]) -> Iterable[str]:
+    """Return how long commands take to start."""
+    yield "| | milliseconds | times `import click` |"
+    yield "|---|--:|--:|"
+    for name, each in found["milliseconds"].items():
+        yield f"| `{name}` | {each:.0f} | {found['over_import_click'][name]:.2f} |"
+
+
+TABLES = {
+    "speed-step": step,
+    "speed-text": text,
+    "speed-embed": embed,
+    "speed-growth": growth,
+    "speed-processes": processes,
+    "speed-start": start,
+}
