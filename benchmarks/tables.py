@@ -19,7 +19,13 @@ from speed import tables as speed_tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "evaluation.md", ROOT / "docs" / "paper.md", ROOT / "docs" / "speed.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "evaluation.md",
+    ROOT / "docs" / "paper.md",
+    ROOT / "docs" / "speed.md",
+    ROOT / "docs" / "scale.md",
+)
 
 
 def newsgroups() -> str:

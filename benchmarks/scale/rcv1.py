@@ -143,6 +143,8 @@ def main(work: Path, documents: int, held_out: int, epochs: int, samples: int, s
 
     for figures in trained.values():
         figures["documents_per_second"] = round(epochs * figures["documents"] / figures["seconds"])
+    for part, drawn in corpora.items():
+        drawn["bytes"] = sum(path.stat().st_size for path in (work / part).iterdir())
     embedded["documents_per_second"] = round((documents - held_out) / embedded["wall_seconds"])
     figures = {
         "settings": settings,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
+MANY = 1_000_000_000  # documents, to reckon with
 
 
 def measured(name: str) -> Callable[[Callable[[dict[str, Any]], Iterable[str]]], Callable[[], str]]:
@@ -92,6 +93,10 @@ def growth(found: dict[str, Any]) -> Iterable[str]:
         yield (
             f"| {each['documents']:,} | {each['epoch_seconds']:.1f} | {microseconds:.0f} | {each['peak_mebibytes']:,} |"
         )
+    first, last = found["documents"][0], found["documents"][-1]
+    more = (last["peak_mebibytes"] - first["peak_mebibytes"]) * 2**20 / (last["documents"] - first["documents"])
+    yield ""
+    yield f"Each document more takes {more:.0f} bytes of memory."
     yield ""
     yield "![Milliseconds of a step against words, units, samples and documents in a batch](growth.svg)"
 
@@ -111,6 +116,36 @@ def processes(found: dict[str, Any]) -> Iterable[str]:
     )
 
 
+@measured("rcv1")
+def billion(found: dict[str, Any]) -> Iterable[str]:
+    """Reckon from what was measured what a billion documents take."""
+    train, drawn, embedded = found["trained"]["SBN-50"], found["drawn"]["train"], found["embed"]
+    cores, words = found["machine"]["cores"], drawn["tokens"] / drawn["documents"]
+    yield f"| {MANY:,} documents of {words:.0f} words | measured here | core hours | hours on 1,000 cores | bytes |"
+    yield "|---|---|--:|--:|--:|"
+    path = RESULTS / "text.json"
+    if path.exists():
+        text = json.loads(path.read_text(encoding="utf-8"))
+        rate = text["ways"]["docnvil corpus build --workers 1"]["megabytes_per_second"]
+        size = 1e6 * text["megabytes"] / (found["real"]["documents"] * text["times"])
+        hours = MANY * size / rate / 1e6 / 3600
+        line = f"| text to counts | {rate:.0f} MB a second, one worker | {hours:,.0f} | {hours / 1000:.1f}"
+        yield line + f" | {_terabytes(MANY * size)} read |"
+    size = drawn["bytes"] / drawn["documents"]
+    yield f"| the corpus on disk | {size:,.0f} bytes a document | | | {_terabytes(MANY * size)} |"
+    for name, done, written in (
+        ("an epoch, 50 units, 10,000 words", train, "the same, read"),
+        ("codes, as CSV", embedded, f"{_terabytes(MANY * embedded['bytes'] / train['documents'])} written"),
+    ):
+        rate = done["documents_per_second"]
+        hours = cores * MANY / rate / 3600
+        yield f"| {name} | {rate:,} documents a second, {cores} cores | {hours:,.0f} | {hours / 1000:.1f} | {written} |"
+
+
+def _terabytes(size: float) -> str:
+    return f"{size / 1e12:.2f} TB"
+
+
 @measured("start")
 def start(found: dict[str, Any]) -> Iterable[str]:
     """Return how long commands take to start."""
@@ -127,4 +162,5 @@ TABLES = {
     "speed-growth": growth,
     "speed-processes": processes,
     "speed-start": start,
+    "speed-billion": billion,
 }
