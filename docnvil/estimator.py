@@ -23,6 +23,7 @@ from docnvil.devices import choose_device
 from docnvil.distributed import ALONE, World
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.evaluation.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
+from docnvil.gradients import ESTIMATORS
 from docnvil.machine import machine
 from docnvil.model.belief_network import ModelConfig
 from docnvil.precision import check_precision
@@ -72,7 +73,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         recipe: the settings to start from, "default", "best", "binary" or "paper"; the arguments below override it
             unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
-        posterior: the same for the units within each layer of the recognition network.
+        posterior: the same for the units within each layer of the recognition network. The gradients "disarm", "arms",
+            "muprop" and "st-gumbel" need a factorial one, and have it unless asked otherwise.
         observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words; "bernoulli" for binary
             vectors, or "autoregressive-bernoulli" for those of a DARN.
         recognition_input: what q sees: "counts", "log1p" of them, or "centred" by their training mean.
@@ -337,7 +339,11 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if "recognition_hidden" in given:
             given["recognition_hidden"] = tuple(int(each) for each in given["recognition_hidden"])
         chosen = {"units": tuple(int(each) for each in units), **given}
-        return ModelConfig(n_words, **{**recipe_named(self.recipe).model, **chosen})
+        settings = recipe_named(self.recipe).model
+        estimator = ESTIMATORS.get(self.gradient)
+        if estimator is not None and not estimator.chains:  # the recipe gives way to what is asked for by hand
+            settings = {**settings, "posterior": "factorial"}
+        return ModelConfig(n_words, **{**settings, **chosen})
 
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""

@@ -29,7 +29,11 @@ from docnvil.folders import replace_file
 from docnvil.machine import machine
 
 DOCUMENTS, HELD_OUT, WORDS, UNITS = 804_414, 10_000, 10_000, 50
-MODELS = {"SBN-50": [], "fDARN-50": ["--prior", "autoregressive"]}
+FACTORIAL = ("--posterior", "factorial")
+MODELS = {
+    "SBN-50": ["--prior", "factorial", *FACTORIAL],
+    "fDARN-50": ["--prior", "autoregressive", *FACTORIAL],
+}
 SECONDS_BETWEEN_LOOKS = 0.02
 
 
@@ -117,7 +121,7 @@ def main(work: Path, documents: int, held_out: int, epochs: int, samples: int, s
             *("corpus", "build", source, *columns, "--vocabulary-size", WORDS, "--out", real, "--force", "--json")
         ),
     )
-    stage("2-generating-model", lambda: measured(*fit(real, generating, seed)))
+    stage("2-generating-model", lambda: measured(*fit(real, generating, seed), *MODELS["SBN-50"]))
     corpora = {}
     for number, (part, size) in enumerate((("train", documents - held_out), ("test", held_out)), start=1):
         drawing = ["sample", generating, "--documents", size, "--lengths-of", real, "--out", work / part]

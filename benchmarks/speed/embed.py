@@ -27,9 +27,9 @@ from docnvil import DocNVIL
 from docnvil.peers import PEERS
 
 COMMAND = "python benchmarks/speed/embed.py"
-OURS = {  # what q does: all units of a document at once, or one after another
+OURS = {  # what q does: one unit of a document after another, or all at once
     "docnvil": {},
-    "docnvil, autoregressive q": {"posterior": "autoregressive"},
+    "docnvil, factorial q": {"posterior": "factorial"},
 }
 RIVALS = ("sklearn-lda", "tomotopy-lda")
 TIMES = 10  # the posts in the file that the command reads

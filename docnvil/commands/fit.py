@@ -56,7 +56,8 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--posterior",
     type=click.Choice(["factorial", "autoregressive"]),
-    help="The same for the units within each layer of the recognition network.  [default: the recipe's]",
+    help="The same for the units within each layer of the recognition network.  [default: the recipe's; factorial for"
+    " the gradients disarm, arms, muprop and st-gumbel, which need it]",
 )
 @click.option(
     "--observation",
