@@ -36,7 +36,7 @@ from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic, topics, unit_statistics
 from docnvil.training import NO_PROFILE, EpochRecord, Training, TrainingConfig, train
 
-MOST_FOR_VALIDATION = 0.2  # of a small corpus, when the recipe and not the user says how many documents to hold out
+MOST_FOR_VALIDATION = 0.1  # of a small corpus, when the recipe and not the user says how many documents to hold out
 
 # The constructor's arguments that are fields of `ModelConfig` and of `TrainingConfig`.
 MODEL_SETTINGS = ("prior", "posterior", "observation", "recognition_input", "recognition_hidden")
@@ -92,8 +92,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         sparsity: nats that each unit costs a document it is on for; more makes units rarer and plainer.
         weight_decay: the share of the rate by which every weight matrix shrinks an update.
         precision: "float32" (if None), "float64", or on CUDA "tf32" or "bf16" for the products of training.
-        validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: a
-            tenth, or 100 in "paper"); 0 chooses by the training documents themselves, as do corpora too small.
+        validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: 500,
+            or 100 in "paper", and a tenth at most); 0 chooses by the training documents themselves, as do corpora too
+            small.
         device: "auto", "cpu" or "cuda".
         random_state: a seed; None draws one. Equal seeds give equal bytes on a CPU.
 

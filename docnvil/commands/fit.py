@@ -147,7 +147,8 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--validation",
     type=Share(),
-    help="Documents held out to choose the best epoch: a share or a number.  [default: the recipe's, 0.1 or 100]",
+    help="Documents held out to choose the best epoch: a share or a number.  [default: the recipe's, 500 or 100,"
+    " and at most a tenth]",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds give equal models.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
