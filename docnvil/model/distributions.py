@@ -49,6 +49,12 @@ class Bernoulli:
         probability = self.mean.detach()
         return (uniform(shape, generator, like=probability) < probability).to(probability.dtype)
 
+    @torch.no_grad()
+    def sample_with_mean(self, shape: Sequence[int], generator: Generator) -> tuple[Tensor, Tensor]:
+        """Draw as `sample` does, `[S, B, K]`, and take the mean of p(h_k = 1) over the first axis, `[B, K]`."""
+        mean = self.mean
+        return self.sample(shape, generator), mean.mean(0) if mean.dim() == len(shape) else mean
+
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(h) = sum_k h_k logit_k - log(1 + exp(logit_k)), `[..., K] -> [...]`."""
         return ((value * self.logits) - functional.softplus(self.logits)).sum(-1)

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from docnvil.model.distributions import Bernoulli
 from docnvil.model.generative import Codes, Layer
 from docnvil.model.layers import Dependence, InputTransform, SigmoidLayer, WordSigmoidLayer
 from docnvil.model.sparse import SparseCounts
@@ -52,18 +51,13 @@ class RecognitionNetwork(nn.Module):
 
         What depends on no other unit is exact; everything else is the mean of its probability given what it sees.
         """
-        units, means = self.first(counts), []
-        shape = (n_samples, *units.logits.shape)
-        for layer in (*self.layers, None):
-            if isinstance(units, Bernoulli):
-                mean = units.mean
-                codes = units.sample(shape, generator) if layer is not None else None
-            else:
-                codes, mean = units.sample_with_mean(shape, generator)
-            means.append(mean.mean(0) if mean.dim() == 3 else mean)
-            if layer is not None:
-                units = layer(codes)
-                shape = units.logits.shape
+        units = self.first(counts)
+        codes, mean = units.sample_with_mean((n_samples, *units.logits.shape), generator)
+        means = [mean]
+        for layer in self.layers:
+            units = layer(codes)
+            codes, mean = units.sample_with_mean(units.logits.shape, generator)
+            means.append(mean)
         return tuple(means)
 
     def distributions(self, counts: SparseCounts, codes: Codes) -> tuple[Layer, ...]:
