@@ -23,8 +23,7 @@ class Recipe:
     summary: str
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
-    # A choice between epochs needs no more, and what is held out is not learned from: on 20 Newsgroups, holding out 300
-    # of 11,284 documents instead of a tenth lowered the test perplexity from 852 to 846.
+    # A choice between epochs needs no more, and what is held out is not learned from.
     validation: float | int = 500
     updates: int | None = None
 
