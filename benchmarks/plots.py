@@ -1,4 +1,4 @@
-"""Line charts of benchmarks, as SVG files that stand alone."""
+"""Charts of benchmarks, as SVG files that stand alone: lines under one key, and labelled points."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from docnvil.report.drawing import FONTS, ON_WHITE, element, markup, ticks
 # Okabe & Ito's (2008) colours, which colour-blind readers tell apart, darkest first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#999999", "#5b3a8c", "#a8323e")
 LEFT, TOP, BOTTOM, KEY_LINE = 62, 46, 46, 18
+PALEST, DARKEST = (0xB9, 0xD3, 0xEE), (0x0B, 0x2E, 0x6B)  # of points, for the least and the most of their shade
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,75 @@ def chart(
         viewBox=f"0 0 {whole[0]} {whole[1]}",
         width=whole[0],
         height=whole[1],
+        font_family=FONTS,
+        font_size=12,
+    )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A labelled point, darker for more of `shade`; those that are joined have a line through them, in their order."""
+
+    label: str
+    x: float
+    y: float
+    shade: float
+    joined: bool = True
+
+
+def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width: int = 640, height: int = 420) -> str:
+    """Draw points with their labels, joined ones as circles on a line and others as squares.
+
+    Arguments:
+        points: what is drawn. across, up: what the axes show. shade: what a point's darkness shows.
+        width, height: in pixels at natural size.
+    """
+    x_marks = ticks(min(point.x for point in points), max(point.x for point in points))
+    y_marks = ticks(min(point.y for point in points), max(point.y for point in points))
+    right, bottom = width - 90, height - BOTTOM
+    least, most = min(point.shade for point in points), max(point.shade for point in points)
+
+    def x(value: float) -> float:
+        return round(LEFT + (right - LEFT) * (value - x_marks[0]) / (x_marks[-1] - x_marks[0]), 1)
+
+    def y(value: float) -> float:
+        return round(bottom - (bottom - TOP) * (value - y_marks[0]) / (y_marks[-1] - y_marks[0]), 1)
+
+    def colour(value: float) -> str:
+        share = (value - least) / ((most - least) or 1)
+        mixed = (round(pale + share * (dark - pale)) for pale, dark in zip(PALEST, DARKEST, strict=True))
+        return "#" + "".join(f"{each:02x}" for each in mixed)
+
+    parts = [
+        element("rect", width=width, height=height, fill=ON_WHITE.paper),
+        element("text", markup(up), x=LEFT, y=20, fill=ON_WHITE.muted),
+        element("text", markup(across), x=right, y=bottom + 36, text_anchor="end", fill=ON_WHITE.muted),
+    ]
+    for mark in y_marks:
+        parts.append(element("line", x1=LEFT, x2=right, y1=y(mark), y2=y(mark), stroke=ON_WHITE.grid))
+        parts.append(element("text", f"{mark:g}", x=LEFT - 8, y=y(mark) + 4, text_anchor="end", fill=ON_WHITE.muted))
+    for mark in x_marks:
+        parts.append(element("text", f"{mark:g}", x=x(mark), y=bottom + 18, text_anchor="middle", fill=ON_WHITE.muted))
+    line = " ".join(f"{x(point.x):g},{y(point.y):g}" for point in points if point.joined)
+    parts.append(element("polyline", points=line, fill="none", stroke=ON_WHITE.grid, stroke_width=2))
+    for point in points:
+        look = {"fill": colour(point.shade), "stroke": ON_WHITE.ink, "stroke_width": 0.8}
+        if point.joined:
+            parts.append(element("circle", cx=x(point.x), cy=y(point.y), r=7, **look))
+        else:
+            parts.append(element("rect", x=x(point.x) - 7, y=y(point.y) - 7, width=14, height=14, **look))
+        parts.append(element("text", markup(point.label), x=x(point.x) + 6, y=y(point.y) - 11, fill=ON_WHITE.ink))
+    for number, (name, value) in enumerate((("least", least), ("most", most))):
+        left = LEFT + 170 * number + 200
+        parts.append(element("rect", x=left, y=9, width=14, height=14, fill=colour(value)))
+        parts.append(element("text", markup(f"{name} {shade}, {value:.2f}"), x=left + 20, y=20, fill=ON_WHITE.muted))
+    return element(
+        "svg",
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
         font_family=FONTS,
         font_size=12,
     )

@@ -1,0 +1,113 @@
+"""Readability against perplexity: what `--sparsity` buys and costs, beside LDA.
+
+    python benchmarks/quality/frontier.py       writes benchmarks/results/frontier.json and docs/frontier.svg
+
+20 Newsgroups, 50 units or topics: NPMI of ten words a unit, counted in all documents, against completion per word on
+the split that comes with the corpus. Each strength is one training by the default recipe. A point measured with the
+same settings is kept, so an interrupted run goes on where it was.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from newsgroups import completion_split
+from scipy.sparse import csr_array, load_npz, vstack
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import RESULTS, ROOT, docnvil, keep, shared_data
+from peers import fitted
+from plots import Point, scatter
+
+from docnvil.evaluation.coherence import diversity, npmi
+from docnvil.evaluation.completion import complete
+from docnvil.folders import replace_file
+from docnvil.recipes import RECIPES
+
+COMMAND = "python benchmarks/quality/frontier.py"
+STRENGTHS = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)
+PEERS = {"tomotopy-lda": "tomotopy LDA", "sklearn-lda": "scikit-learn LDA"}
+
+
+def ours(sparsity: float, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
+    """Train at one strength, and judge words and predictions."""
+    train, test = (shared_data(f"ng20_sh2009/{part}.npz") for part in ("train", "test"))
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        options = ["--units", units, "--seed", seed, "--sparsity", sparsity]
+        docnvil("fit", train, *options, "--out", model, "--json")
+        bound = docnvil("perplexity", model, test, "--json").json
+        topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
+        completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
+        units_on = float((model / "history.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")[5])
+    return {
+        "completion_per_word": completed["perplexity_per_word"],
+        "completion_per_document": completed["perplexity_per_document"],
+        "perplexity_per_document": bound["perplexity_per_document"],
+        "npmi": topics["npmi"],
+        "diversity": topics["diversity"],
+        "live_units": topics["live_units"],
+        "units_on": units_on,
+    }
+
+
+def theirs(name: str, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
+    """Fit a peer, and judge its words ranked by relevance."""
+    train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
+    lda = fitted(name, train, units, seed)
+    words = lda.model.words(ranking="by relevance")
+    completed = complete(lda.model.predict, *(csr_array(load_npz(path)) for path in parts))
+    return {
+        "completion_per_word": completed.perplexity_per_word,
+        "completion_per_document": completed.perplexity_per_document,
+        "npmi": float(np.mean(npmi(words, csr_array(vstack([train, test], format="csr"))))),
+        "diversity": diversity(words),
+    }
+
+
+@click.command()
+@click.option("--units", default=50, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def main(units: int, seed: int) -> None:
+    """Measure and draw the frontier."""
+    recipe = RECIPES["default"]
+    settings = {"units": units, "seed": seed, "recipe": {**recipe.model, **recipe.training}}
+    path = RESULTS / "frontier.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = kept if kept.get("settings") == settings else {"settings": settings, "sparsity": {}, "peers": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        parts = completion_split(Path(folder))
+        for name in PEERS:
+            if name not in found["peers"]:
+                found["peers"][name] = theirs(name, units, seed, parts)
+                click.echo(f"{name}: {found['peers'][name]}", err=True)
+        for sparsity in STRENGTHS:
+            if f"{sparsity:g}" not in found["sparsity"]:
+                found["sparsity"][f"{sparsity:g}"] = ours(sparsity, units, seed, parts)
+                click.echo(f"sparsity {sparsity:g}: {found['sparsity'][f'{sparsity:g}']}", err=True)
+                keep("frontier", COMMAND, {part: found[part] for part in ("settings", "sparsity", "peers")})
+    replace_file(ROOT / "docs" / "frontier.svg", drawn(found).encode())
+
+
+def drawn(found: dict[str, Any]) -> str:
+    """Draw NPMI against completion, diversity as colour."""
+    points = [
+        *(_point(f"sparsity {strength}", each, joined=True) for strength, each in found["sparsity"].items()),
+        *(_point(label, found["peers"][name], joined=False) for name, label in PEERS.items()),
+    ]
+    return scatter(
+        points, across="completion perplexity per word: less is better", up="NPMI: more is better", shade="diversity"
+    )
+
+
+def _point(label: str, each: dict[str, Any], *, joined: bool) -> Point:
+    return Point(label, each["completion_per_word"], each["npmi"], each["diversity"], joined)
+
+
+if __name__ == "__main__":
+    main()
