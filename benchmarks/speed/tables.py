@@ -1,36 +1,19 @@
 """The tables of docs/speed.md, out of benchmarks/results; what was not measured says so."""
 
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "results"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import RESULTS, measured
+
 MANY = 1_000_000_000  # documents, to reckon with
 
 
-def measured(name: str) -> Callable[[Callable[[dict[str, Any]], Iterable[str]]], Callable[[], str]]:
-    """Turn a function from results/NAME.json to lines into a table with a word on how it was made, or on its lack."""
-
-    def decorate(lines: Callable[[dict[str, Any]], Iterable[str]]) -> Callable[[], str]:
-        def table() -> str:
-            path = RESULTS / f"{name}.json"
-            if not path.exists():
-                return f"Not measured yet: `python benchmarks/speed/{name}.py` does."
-            found = json.loads(path.read_text(encoding="utf-8"))
-            machine = found["machine"]
-            made = (
-                f"Made by `{found['command']}` on {machine['cores']} cores of {machine['processor']},"
-                f" torch {machine['torch']}."
-            )
-            return "\n".join([*lines(found), "", made])
-
-        return table
-
-    return decorate
-
-
-@measured("step")
+@measured("step", "python benchmarks/speed/step.py")
 def step(found: dict[str, Any]) -> Iterable[str]:
     """Return a whole update over the products and exponentials that it cannot do without."""
     yield (
@@ -47,7 +30,7 @@ def step(found: dict[str, Any]) -> Iterable[str]:
         )
 
 
-@measured("text")
+@measured("text", "python benchmarks/speed/text.py")
 def text(found: dict[str, Any]) -> Iterable[str]:
     """Text to counts, beside CountVectorizer and gensim."""
     yield "| way | seconds to count | MB a second | times as fast as CountVectorizer | peak memory, MiB |"
@@ -67,7 +50,7 @@ def text(found: dict[str, Any]) -> Iterable[str]:
     )
 
 
-@measured("embed")
+@measured("embed", "python benchmarks/speed/embed.py")
 def embed(found: dict[str, Any]) -> Iterable[str]:
     """Documents to codes, beside LDA's."""
     rows = found["found"]
@@ -83,7 +66,7 @@ def embed(found: dict[str, Any]) -> Iterable[str]:
     yield f"{found['documents']:,} posts, {found['units']} units or topics, {found['threads']} threads."
 
 
-@measured("growth")
+@measured("growth", "python benchmarks/speed/growth.py")
 def growth(found: dict[str, Any]) -> Iterable[str]:
     """Seconds and memory of an epoch as documents grow, and the drawing of steps."""
     yield "| documents, from a corpus on the disk | seconds an epoch | µs a document | peak memory, MiB |"
@@ -101,7 +84,7 @@ def growth(found: dict[str, Any]) -> Iterable[str]:
     yield "![Milliseconds of a step against words, units, samples and documents in a batch](growth.svg)"
 
 
-@measured("processes")
+@measured("processes", "python benchmarks/speed/processes.py")
 def processes(found: dict[str, Any]) -> Iterable[str]:
     """Two processes beside one."""
     yield "| processes of one thread | seconds of training | validation bound |"
@@ -112,11 +95,12 @@ def processes(found: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         f"**{found['times_as_fast']:.2f}** times as fast; {found['epochs']} epochs, {found['units']} units, batches of"
-        f" {found['batch_size']}, {found['backend']}."
+        f" {found['batch_size']}, {found['backend']}. The machine itself, when as many run at once that know nothing of"
+        f" one another, does {found['unrelated_at_once']['times_the_work_of_one']:.2f} times the work of one."
     )
 
 
-@measured("rcv1")
+@measured("rcv1", "make bench-rcv1")
 def billion(found: dict[str, Any]) -> Iterable[str]:
     """Reckon from what was measured what a billion documents take."""
     train, drawn, embedded = found["trained"]["SBN-50"], found["drawn"]["train"], found["embed"]
@@ -146,7 +130,7 @@ def _terabytes(size: float) -> str:
     return f"{size / 1e12:.2f} TB"
 
 
-@measured("start")
+@measured("start", "python benchmarks/speed/start.py")
 def start(found: dict[str, Any]) -> Iterable[str]:
     """Return how long commands take to start."""
     yield "| | milliseconds | times `import click` |"
