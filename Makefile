@@ -34,12 +34,16 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 	$(BIN)/python benchmarks/quality/calibration.py
 	$(BIN)/python benchmarks/quality/peers_figures.py
 	$(BIN)/python benchmarks/quality/retrieval.py
+	$(BIN)/python benchmarks/quality/frontier.py
+	$(BIN)/python benchmarks/quality/time_to_completion.py
+	$(BIN)/python benchmarks/quality/other_corpora.py
 	$(BIN)/python benchmarks/demo.py --keep-results
 	$(BIN)/python benchmarks/tables.py --write
 
 bench-speed: $(INSTALLED)  ## what a step, reading, counting and starting cost, on a machine that does nothing else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	for name in start step chains growth processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/tables.py --write
 
 bench-rcv1: $(INSTALLED)  ## train on 804,414 documents over 10,000 words from disk (in rcv1/; resumable)
 	$(BIN)/python benchmarks/scale/rcv1.py --work rcv1

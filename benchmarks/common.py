@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,3 +76,24 @@ def keep(name: str, command: str, figures: Mapping[str, Any]) -> None:
     text = json.dumps({"command": command, "machine": machine(), **figures}, indent=2, ensure_ascii=False) + "\n"
     replace_file(RESULTS / f"{name}.json", text.encode())
     click.echo(f"Wrote {RESULTS.relative_to(ROOT) / name}.json", err=True)
+
+
+def measured(name: str, command: str) -> Callable[[Callable[[dict[str, Any]], Iterable[str]]], Callable[[], str]]:
+    """Turn a function from results/NAME.json to lines into a table with a word on how it was made, or on its lack."""
+
+    def decorate(lines: Callable[[dict[str, Any]], Iterable[str]]) -> Callable[[], str]:
+        def table() -> str:
+            path = RESULTS / f"{name}.json"
+            if not path.exists():
+                return f"Not measured yet: `{command}` does."
+            found = json.loads(path.read_text(encoding="utf-8"))
+            machine = found["machine"]
+            made = (
+                f"Made by `{found['command']}` on {machine['cores']} cores of {machine['processor']},"
+                f" torch {machine['torch']}."
+            )
+            return "\n".join([*lines(found), "", made])
+
+        return table
+
+    return decorate

@@ -15,12 +15,14 @@ import click
 sys.path.insert(0, str(Path(__file__).parent))
 
 from paper import tables as paper_tables
+from quality import tables as quality_tables
 from speed import tables as speed_tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (
     ROOT / "README.md",
+    ROOT / "docs" / "comparison.md",
     ROOT / "docs" / "evaluation.md",
     ROOT / "docs" / "paper.md",
     ROOT / "docs" / "speed.md",
@@ -187,6 +189,7 @@ TABLES = {
     "chains": chains,
     "rcv1": rcv1,
     **paper_tables.TABLES,
+    **quality_tables.TABLES,
     **speed_tables.TABLES,
 }
 
@@ -202,8 +205,8 @@ def _our_row(found: dict[str, Any], recipe: str) -> str:
     bounds = [run["perplexity_per_document"] for run in found["runs"] if run["recipe"] == recipe]
     return (
         f"| **docnvil**, recipe {recipe} | **{mean['perplexity_per_document']:.0f}**"
-        f" ({len(bounds)} seeds within {max(bounds) - min(bounds):.1f}; importance-weighted"
-        f" {mean['importance_weighted_per_document']:.0f})"
+        f" ({len(bounds)} seeds within {max(bounds) - min(bounds):.1f}; importance-weighted with"
+        f" {mean['importance_samples']:,.0f} samples {mean['importance_weighted_per_document']:.0f})"
         f" | **{mean['completion_per_word']:.0f}** | **{mean['completion_per_document']:.0f}**"
         f" | {mean['npmi']:.2f} | {mean['diversity']:.2f} | {mean['fit_wall_seconds']:.0f} |"
     )

@@ -2,9 +2,11 @@
 
     python benchmarks/quality/newsgroups.py             writes benchmarks/results/newsgroups.json
 
-Everything of ours goes through the commands, as a user runs them. The test set is not looked at in training.
+Everything of ours goes through the commands, as a user runs them. The test set is not looked at in training. A run that
+was made with the same recipe, settings and seed is kept, so an interrupted benchmark goes on where it was.
 """
 
+import json
 import sys
 import tempfile
 from itertools import product
@@ -19,15 +21,16 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import docnvil, keep, shared_data
+from common import RESULTS, docnvil, keep, shared_data
 from peers import FittedTopics, clusters_alone, fitted
 
 from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.evaluation.completion import complete
 from docnvil.peers import PEERS
+from docnvil.recipes import RECIPES as ALL_RECIPES
 
 COMMAND = "python benchmarks/quality/newsgroups.py"
-RECIPES = ("default", "best")
+RECIPES = {"default": 1000, "best": 100}  # and the samples of their importance-weighted bound
 RANKINGS = ("by probability", "by relevance")
 
 
@@ -45,7 +48,9 @@ def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: in
         model = Path(folder) / "model"
         fit = docnvil("fit", train, "--units", units, "--seed", seed, "--recipe", recipe, "--out", model, "--json")
         bound = docnvil("perplexity", model, test, "--json").json
-        tighter = docnvil("perplexity", model, test, "--bound", "importance", "--samples", 100, "--json").json
+        tighter = docnvil(
+            "perplexity", model, test, "--bound", "importance", "--samples", RECIPES[recipe], "--json"
+        ).json
         topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
         completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
         return {
@@ -56,6 +61,7 @@ def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: in
             "best_epoch": fit.json["best_epoch"],
             "perplexity_per_document": bound["perplexity_per_document"],
             "perplexity_per_word": bound["perplexity_per_word"],
+            "importance_samples": RECIPES[recipe],
             "importance_weighted_per_document": tighter["perplexity_per_document"],
             "importance_weighted_per_word": tighter["perplexity_per_word"],
             "completion_per_word": completed["perplexity_per_word"],
@@ -94,9 +100,20 @@ def main(units: int, seeds: int) -> None:
 
 
 def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds: int) -> None:
-    runs = []
+    settings = {
+        "corpus": "ng20_sh2009",
+        "units": units,
+        "importance_samples": RECIPES,
+        "recipes": {name: {**ALL_RECIPES[name].model, **ALL_RECIPES[name].training} for name in RECIPES},
+    }
+    path = RESULTS / "newsgroups.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    runs, peers = (kept["runs"], kept["peers"]) if kept.get("settings") == settings else ([], {})
     for recipe, seed in product(RECIPES, range(seeds)):
+        if any((run["recipe"], run["seed"]) == (recipe, seed) for run in runs):
+            continue
         runs.append(ours(train, test, parts, units, seed, recipe))
+        _keep(settings, runs, peers)
         click.echo(
             "{recipe}, seed {seed}: bound {perplexity_per_document:.1f} per document,"
             " {perplexity_per_word:.1f} per word;"
@@ -119,10 +136,13 @@ def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds
         if "completion_per_word" in figures:
             told += f", completion {figures['completion_per_word']:.1f} per word"
         click.echo(f"{name}: NPMI / diversity {told}; {figures['fit_wall_seconds']} s")
-    averages = {recipe: _mean([run for run in runs if run["recipe"] == recipe]) for recipe in RECIPES}
-    keep(
-        "newsgroups", COMMAND, {"corpus": "ng20_sh2009", "units": units, "runs": runs, "mean": averages, "peers": peers}
-    )
+    _keep(settings, runs, peers)
+
+
+def _keep(settings: dict[str, Any], runs: list[dict[str, Any]], peers: dict[str, Any]) -> None:
+    measured = dict.fromkeys(run["recipe"] for run in runs)
+    averages = {recipe: _mean([run for run in runs if run["recipe"] == recipe]) for recipe in measured}
+    keep("newsgroups", COMMAND, {"settings": settings, "runs": runs, "mean": averages, "peers": peers})
 
 
 def _mean(runs: list[dict[str, Any]]) -> dict[str, float]:
