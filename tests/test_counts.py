@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -17,6 +18,42 @@ from docnvil.text.vocabulary import Vocabulary
 
 ALL = {"size": None, "min_df": 1, "max_df": 1.0}
 PLAIN = TokenRules(stop_words=())
+
+
+class TestTally:
+    @given(data=st.data(), n_columns=st.integers(1, 6))
+    def test_lots_add_up_wherever_columns_go(self, data, n_columns):
+        column = st.integers(-2, n_columns - 1)
+        lots = data.draw(st.lists(st.lists(st.lists(column, max_size=9), min_size=1, max_size=4), max_size=4))
+        width = n_columns + 3
+        places = np.array(data.draw(st.permutations(range(width)))[:n_columns])
+        places[data.draw(st.lists(st.booleans(), min_size=n_columns, max_size=n_columns))] = -1
+        added = tally.Tally()
+        for lot in lots:
+            rows = np.repeat(np.arange(len(lot)), [len(text) for text in lot])
+            added.add(rows, np.array(list(chain.from_iterable(lot)), dtype=np.int64), len(lot))
+        texts = [Counter(text) for lot in lots for text in lot]
+        of_terms, of_documents = added.frequencies(n_columns)
+        assert of_terms.tolist() == [sum(text[column] for text in texts) for column in range(n_columns)]
+        assert of_documents.tolist() == [sum(column in text for text in texts) for column in range(n_columns)]
+        assert added.unknown().tolist() == [text[tally.UNKNOWN] for text in texts]
+        counts = added.counts(width, places)
+        assert counts.shape == (len(texts), width)
+        assert counts.has_canonical_format
+        expected = np.zeros(counts.shape, dtype=int)
+        for row, text in enumerate(texts):
+            for column, place in enumerate(places):
+                if place >= 0:
+                    expected[row, place] = text[column]
+        assert np.array_equal(counts.toarray(), expected)
+
+    def test_numbers_too_large_to_be_packed_are_sorted_too(self):
+        entries, places = np.array([2, 0, 0, 0, 1]), np.array([2**30, 3])
+        values = np.array([2**30, 7, 2**30 + 1], dtype=np.int32)
+        entries, columns, values = tally._moved(entries, np.array([0, 1, 0]), values, places)
+        assert entries.tolist() == [2, 0, 0, 0, 1]
+        assert columns.tolist() == [3, 2**30, 2**30]
+        assert values.tolist() == [7, 2**30, 2**30 + 1]
 
 
 class TestAsCounts:

@@ -162,12 +162,13 @@ def count_words(
             ids.append(document.id)
     if not ids:
         raise CorpusError("There are no documents to count. Check the source.")
-    words = list(columns.words) if vocabulary is None else vocabulary.words
-    counts, unknown = tally.counts(len(words)), None
+    unknown = None if vocabulary is None else tally.unknown()
     if vocabulary is None:
-        vocabulary, counts = _prune(counts, words, size=size, min_df=min_df, max_df=max_df)
+        words = list(columns.words)
+        vocabulary = _chosen(tally, words, len(ids), size=size, min_df=min_df, max_df=max_df)
+        counts = tally.counts(len(vocabulary), _places(words, vocabulary))
     else:
-        unknown = tally.unknown()
+        counts = tally.counts(len(vocabulary))
     return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules, unknown)
 
 
@@ -193,17 +194,10 @@ def word_sequences(
         yield found[found != PASSED_OVER]
 
 
-def _prune(counts: csr_array, words: list[str], **limits: Any) -> tuple[Vocabulary, csr_array]:
-    width = len(words)
-    term_frequencies = np.bincount(counts.indices, weights=counts.data, minlength=width).astype(np.int64)
-    document_frequencies = np.bincount(counts.indices, minlength=width)
-    vocabulary = build_vocabulary(
-        dict(zip(words, term_frequencies.tolist(), strict=True)),
-        dict(zip(words, document_frequencies.tolist(), strict=True)),
-        counts.shape[0],
-        **limits,
-    )
-    return vocabulary, relabel_columns(counts, _places(words, vocabulary), len(vocabulary))
+def _chosen(tally: Tally, words: list[str], n_documents: int, **limits: Any) -> Vocabulary:
+    """Choose the vocabulary among the words that were counted."""
+    of_terms, of_documents = (dict(zip(words, each.tolist(), strict=True)) for each in tally.frequencies(len(words)))
+    return build_vocabulary(of_terms, of_documents, n_documents, **limits)
 
 
 def _places(words: Iterable[str], vocabulary: Vocabulary) -> np.ndarray:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.text.documents import Document
-from docnvil.text.sparse import as_counts
 from docnvil.text.tokens import Tokenizer
 from docnvil.text.vocabulary import Vocabulary
 
 CHARACTERS_AT_ONCE = 1 << 20  # of texts that are taken apart together; what is known of their tokens fits a cache
 _INT32_MAX = 2**31 - 1
+
+_Stretch = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
 
 PASSED_OVER, UNKNOWN = -1, -2  # tokens that the rules drop, and words that the vocabulary does not have
 
@@ -84,7 +85,7 @@ class Tally:
     """Sums tokens to counts, in 8 bytes a count."""
 
     def __init__(self) -> None:
-        self._entries = [np.zeros(1, dtype=np.int64)]  # of each document, after a 0
+        self._entries = [np.zeros(0, dtype=np.int64)]  # of each document
         self._columns = [np.zeros(0, dtype=np.int32)]
         self._values = [np.zeros(0, dtype=np.int32)]
         self._unknown = [np.zeros(0, dtype=np.int64)]
@@ -95,22 +96,82 @@ class Tally:
 
     def add(self, rows: NDArray[np.int64], columns: NDArray[np.int64], n_documents: int) -> None:
         """Add documents, given the row and the column of each token of theirs; rows count from 0 each time."""
-        self._unknown.append(np.bincount(rows[columns == UNKNOWN], minlength=n_documents))
-        kept = columns >= 0
-        places = rows[kept] << 32 | columns[kept]
+        unknown = rows[columns == UNKNOWN] if columns.min(initial=0) == UNKNOWN else rows[:0]
+        self._unknown.append(np.bincount(unknown, minlength=n_documents))
+        places = (rows << 32 | columns)[columns >= 0]
         places.sort()
         first = np.flatnonzero(np.diff(places, prepend=-1))
         self._values.append(np.diff(first, append=len(places)).astype(np.int32))
         self._columns.append((places[first] & _INT32_MAX).astype(np.int32))
         self._entries.append(np.bincount(places[first] >> 32, minlength=n_documents))
 
-    def counts(self, width: int) -> csr_array:
-        """Return the counts of all documents, `[N, width]`, and forget them."""
-        starts = np.concatenate(self._entries).cumsum()
-        parts = np.concatenate(self._values), np.concatenate(self._columns), starts
+    def frequencies(self, n_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return how often each column was counted, and in how many documents, `[n_columns]` each."""
+        of_terms, of_documents = np.zeros((2, n_columns), dtype=np.int64)
+        for _, columns, values in self._stretches(at_least=n_columns):
+            of_terms += np.bincount(columns, weights=values, minlength=n_columns).astype(np.int64)
+            of_documents += np.bincount(columns, minlength=n_columns)
+        return of_terms, of_documents
+
+    def counts(self, width: int, places: NDArray[np.int64] | None = None) -> csr_array:
+        """Return the counts of all documents, `[N, width]`, and forget them.
+
+        Arguments:
+            width: how many columns there shall be. places: where each column counted goes, -1 for nowhere; None leaves
+                all where they are.
+        """
+        stretches = list(self._stretches())
         self._values.clear()
         self._columns.clear()
-        return as_counts(csr_array(parts, shape=(len(starts) - 1, width)), where="The counts")
+        if places is not None:
+            stretches = [_moved(*stretch, places) for stretch in stretches]
+        entries, columns, values = (np.concatenate(parts) for parts in zip(*stretches, strict=True))
+        starts = np.concatenate([[0], entries]).cumsum()
+        small = starts.astype(columns.dtype) if starts[-1] <= _INT32_MAX else starts
+        return csr_array((values, columns, small), shape=(len(entries), width))
+
+    def _stretches(self, at_least: int = 0) -> Iterator[_Stretch]:
+        """Yield what was added together: counts of each document, their columns, their values.
+
+        Arguments:
+            at_least: how many counts there shall be in each, but for the last one.
+        """
+        waiting: list[_Stretch] = []
+        for added in zip(self._entries, self._columns, self._values, strict=True):
+            waiting.append(added)
+            if sum(len(columns) for _, columns, _ in waiting) >= at_least:
+                yield _joined(waiting)
+                waiting = []
+        if waiting:
+            yield _joined(waiting)
+
+
+def _joined(stretches: Sequence[_Stretch]) -> _Stretch:
+    if len(stretches) == 1:
+        return stretches[0]
+    entries, columns, values = (np.concatenate(parts) for parts in zip(*stretches, strict=True))
+    return entries, columns, values
+
+
+def _moved(
+    entries: NDArray[np.int64], columns: NDArray[np.int32], values: NDArray[np.int32], places: NDArray[np.int64]
+) -> _Stretch:
+    """Move columns to other places, those with none being dropped, and sort each document's anew."""
+    rows = np.repeat(np.arange(len(entries)), entries)
+    moved = places[columns]
+    if (moved < 0).any():
+        kept = np.flatnonzero(moved >= 0)
+        rows, moved, values = rows[kept], moved[kept], values[kept]
+    bits = [int(part.max(initial=0)).bit_length() for part in (rows, moved, values)]
+    if sum(bits) < 64:  # all three in one number: sorted as they are, no order has to be found and followed
+        packed = (rows << bits[1] | moved) << bits[2] | values
+        packed.sort()
+        values = (packed & ((1 << bits[2]) - 1)).astype(np.int32)
+        moved = packed >> bits[2] & ((1 << bits[1]) - 1)
+    else:
+        order = np.lexsort((moved, rows))
+        moved, values = moved[order], values[order]
+    return np.bincount(rows, minlength=len(entries)), moved.astype(np.int32), values
 
 
 class Metadata:
