@@ -1,5 +1,9 @@
-"""What a figure was measured on: processor, system, versions, memory, without the names of people or hosts."""
+"""What a figure was measured on: processor, system, versions, memory, without the names of people or hosts.
 
+And the one thing that is asked of the machine: not to take back at once what a training frees at every step.
+"""
+
+import ctypes
 import os
 import platform
 import sys
@@ -40,6 +44,21 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep up to 256 MB of what it frees, where the C library is glibc; elsewhere nothing changes.
+
+    Each step of a training frees and takes tensors of the same sizes. Given back in between, every page of them is
+    mapped and zeroed again by the system: up to a fifth of a step with 10,000 words and 200 units.
+    """
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
+        return
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h's names for them
+    set_option(trim_threshold, 256 << 20)
+    set_option(mmap_threshold, 32 << 20)  # the most that glibc takes
 
 
 def peak_mebibytes() -> float:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 
 from docnvil.batches import iterate_batches
+from docnvil.machine import keep_freed_memory
 from docnvil.model.belief_network import ModelConfig
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.randomness import KeyedGenerator
@@ -91,6 +92,7 @@ def step(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, A
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 def main(threads: int) -> None:
     """Time chains beside factorial layers."""
+    keep_freed_memory()  # as `docnvil fit` does
     torch.set_num_threads(threads)
     counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
     draws = [drawing(*shape) for shape in SHAPES]

@@ -25,7 +25,7 @@ from plots import Panel, chart
 from step import updating, widened
 
 from docnvil.folders import replace_file
-from docnvil.machine import peak_mebibytes
+from docnvil.machine import keep_freed_memory, peak_mebibytes
 from docnvil.text.corpus import load_matrix, write_corpus
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training import TrainingConfig
@@ -84,6 +84,7 @@ def main(corpus: Path | None, out: Path | None) -> None:
     if corpus is not None:
         train_here(corpus, out)
         return
+    keep_freed_memory()  # as `docnvil fit` does
     torch.set_num_threads(1)
     counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
     steps: dict[str, list[dict[str, Any]]] = {}

@@ -28,6 +28,7 @@ from chains import in_turn
 from common import keep, shared_data
 
 from docnvil.batches import iterate_batches
+from docnvil.machine import keep_freed_memory
 from docnvil.model.belief_network import ModelConfig
 from docnvil.randomness import KeyedGenerator
 from docnvil.training import Training, TrainingConfig, update
@@ -104,6 +105,7 @@ def widened(counts: csr_array, n_words: int) -> csr_array:
 def main(threads: int, rounds: int) -> None:
     """Time whole training steps beside their floors."""
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as `docnvil fit` does
     counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
     steps = [
         step(counts, 50, n_samples=5, n_documents=100, rounds=rounds),

@@ -198,6 +198,7 @@ def fit(
     from docnvil.errors import OutputExistsError
     from docnvil.estimator import MODEL_SETTINGS, TRAINING_SETTINGS, DocNVIL
     from docnvil.folders import refuse_existing_folder
+    from docnvil.machine import keep_freed_memory
     from docnvil.precision import check_precision
     from docnvil.profiling import NoProfile, Profile
 
@@ -209,6 +210,7 @@ def fit(
     refuse_existing_folder(out, kind="model", force=force)
     device = choose_device(options["device"])  # a slip here should not wait for the corpus to be read
     check_precision(options["precision"], device)
+    keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
     if unfinished.exists() and not (resume or force):
