@@ -13,7 +13,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.randomness import KeyedGenerator, LatticeGenerator
 from docnvil.text.sparse import Rows, row_entries
 
-PROBABILITIES_IN_FLIGHT = 1_000_000  # of the S B K probabilities, how many are alive at once: 4 MB, which caches hold
+PROBABILITIES_IN_FLIGHT = 3_000_000  # of the S B K probabilities, how many are alive at once: 12 MB
 
 
 @torch.no_grad()

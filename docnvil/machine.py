@@ -49,8 +49,9 @@ def _version(name: str) -> str:
 def keep_freed_memory() -> None:
     """Let this process keep up to 256 MB of what it frees, where the C library is glibc; elsewhere nothing changes.
 
-    Each step of a training frees and takes tensors of the same sizes. Given back in between, every page of them is
-    mapped and zeroed again by the system: up to a fifth of a step with 10,000 words and 200 units.
+    Each step of a training, and each batch that is embedded, frees and takes tensors of the same sizes. Given back in
+    between, every page of them is mapped and zeroed again by the system: up to a fifth of a step with 10,000 words and
+    200 units, and half of embedding. It is for a process to ask of itself, as the commands do.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

@@ -169,7 +169,10 @@ def load_in_two(
 def load_for_model(
     source: Path, options: Mapping[str, Any], model: "DocNVIL", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
-    """Read a corpus as a trained model reads it, by the rules and vocabulary it carries."""
+    """Read a corpus as a trained model reads it, by its rules and vocabulary, and make ready to go through it."""
+    from docnvil.machine import keep_freed_memory
+
+    keep_freed_memory()
     return _load_by(source, options, model.rules_, model.vocabulary_, may_be_empty=may_be_empty)
 
 

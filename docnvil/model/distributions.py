@@ -100,7 +100,7 @@ class AutoregressiveBernoulli:
         with logits, so that a step costs two small operations.
         """
         threshold = uniform(shape, generator, like=self.logits.detach()).logit()  # u < sigmoid(l) iff logit(u) < l
-        threshold = _by_unit(threshold, shape)  # [K, S B]
+        threshold = _by_unit(threshold, shape).reshape(shape[-1], -1)  # [K, S B]
         drawn = self._draw(shape, lambda unit, heard, out: torch.lt(threshold[unit], heard, out=out))
         return drawn.T.reshape(tuple(shape))
 
@@ -112,7 +112,8 @@ class AutoregressiveBernoulli:
             The draws, `[S, B, K]`, and the mean of p(h_k = 1 | h_<k) over them, `[B, K]`: an unbiased estimate of
             p(h_k = 1), which varies less than the mean of the draws.
         """
-        numbers = _by_unit(uniform(shape, generator, like=self.logits.detach()), shape)  # [K, S B]
+        numbers = uniform(shape, generator, like=self.logits.detach())
+        numbers = _by_unit(numbers, shape).reshape(shape[-1], -1)  # [K, S B]
         probability = torch.empty_like(numbers)
 
         def draw(unit: int, heard: Tensor, out: Tensor) -> None:
@@ -125,7 +126,8 @@ class AutoregressiveBernoulli:
     def _draw(self, shape: Sequence[int], draw: Callable[[int, Tensor, Tensor], object]) -> Tensor:
         """Go along the chain, `draw` filling a unit's row from its logits, and return the draws `[K, S B]`."""
         n_units = shape[-1]
-        heard = _by_unit(self.logits.detach(), shape).clone()  # [K, S B]
+        heard = _by_unit(self.logits.detach(), shape).clone(memory_format=torch.contiguous_format)
+        heard = heard.view(n_units, -1)  # [K, S B]
         weight = self.weight.detach()
         drawn = torch.empty_like(heard)
         for start in range(0, n_units, BLOCK):
@@ -140,10 +142,10 @@ class AutoregressiveBernoulli:
 
 
 def _by_unit(values: Tensor, shape: Sequence[int]) -> Tensor:
-    """Lay out `[..., K]`, broadcast to `shape`, as a contiguous row a unit, `[K, S B]`; a view where it can be one."""
+    """Lay out `[..., K]` with a contiguous row a unit, and view it broadcast to `shape`, `[K, ...]`."""
     rows = values.movedim(-1, 0).contiguous()  # before it is broadcast: little is moved
     rows = rows.view(len(rows), *(1 for _ in range(len(shape) - values.dim())), *rows.shape[1:])
-    return rows.expand(shape[-1], *shape[:-1]).reshape(shape[-1], -1)
+    return rows.expand(shape[-1], *shape[:-1])
 
 
 class Words:
