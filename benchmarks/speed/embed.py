@@ -24,6 +24,7 @@ from chains import in_turn
 from common import docnvil, keep, shared_data
 
 from docnvil import DocNVIL
+from docnvil.machine import keep_freed_memory
 from docnvil.peers import PEERS
 
 COMMAND = "python benchmarks/speed/embed.py"
@@ -57,6 +58,7 @@ def whole_command(estimator: DocNVIL, counts: csr_array) -> dict[str, Any]:
 def main(threads: int, rounds: int) -> None:
     """Time how models read documents."""
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as `docnvil embed` does
     train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
     found: dict[str, dict[str, Any]] = {}
     for name, settings in OURS.items():

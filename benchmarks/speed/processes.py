@@ -13,6 +13,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 
@@ -20,6 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import Done, keep, run, shared_data
 
+# The default's small steps, of which talking is a large part, and larger ones.
+TRAININGS = (
+    {"units": "50", "batch_size": 100, "epochs": 10},
+    {"units": "200", "batch_size": 1000, "epochs": 4},
+)
 COMMAND = "python benchmarks/speed/processes.py"
 
 
@@ -36,12 +42,15 @@ def train(corpus: Path, processes: int, options: list[str]) -> Done:
 @click.command()
 @click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option("--units", default="50", show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=100, show_default=True)
-def main(processes: int, rounds: int, epochs: int, units: str, batch_size: int) -> None:
+def main(processes: int, rounds: int) -> None:
     """Time one process beside several."""
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    measured = [beside(processes, rounds, **each) for each in TRAININGS]
+    keep("processes", COMMAND, {"backend": "gloo", "threads_a_process": 1, "trainings": measured})
+
+
+def beside(processes: int, rounds: int, *, units: str, batch_size: int, epochs: int) -> dict[str, Any]:
+    """Time one training by one process, by several, and several at once that are not related."""
     corpus = shared_data("ng20_sh2009/train.npz")
     options = ["--epochs", str(epochs), "--units", units, "--batch-size", str(batch_size)]
     seconds: dict[int, list[float]] = {1: [], processes: []}
@@ -57,8 +66,6 @@ def main(processes: int, rounds: int, epochs: int, units: str, batch_size: int) 
             apart.append(max(at_once))
     alone, together = (median(took) for took in seconds.values())
     figures = {
-        "backend": "gloo",
-        "threads_a_process": 1,
         "epochs": epochs,
         "units": units,
         "batch_size": batch_size,
@@ -71,7 +78,7 @@ def main(processes: int, rounds: int, epochs: int, units: str, batch_size: int) 
         },
     }
     click.echo(figures)
-    keep("processes", COMMAND, figures)
+    return figures
 
 
 if __name__ == "__main__":
