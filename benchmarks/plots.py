@@ -111,7 +111,7 @@ def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width:
             parts.append(element("circle", cx=x(point.x), cy=y(point.y), r=7, **look))
         else:
             parts.append(element("rect", x=x(point.x) - 7, y=y(point.y) - 7, width=14, height=14, **look))
-        parts.append(element("text", markup(point.label), x=x(point.x) + 6, y=y(point.y) - 11, fill=ON_WHITE.ink))
+        parts.append(element("text", markup(point.label), x=x(point.x) + 9, y=y(point.y) + 15, fill=ON_WHITE.ink))
     for number, (name, value) in enumerate((("least", least), ("most", most))):
         left = LEFT + 170 * number + 200
         parts.append(element("rect", x=left, y=9, width=14, height=14, fill=colour(value)))
