@@ -78,6 +78,12 @@ def keep(name: str, command: str, figures: Mapping[str, Any]) -> None:
     click.echo(f"Wrote {RESULTS.relative_to(ROOT) / name}.json", err=True)
 
 
+def made(found: Mapping[str, Any]) -> str:
+    """Say by which command and on what machine a result was made."""
+    on = found["machine"]
+    return f"Made by `{found['command']}` on {on['cores']} cores of {on['processor']}, torch {on['torch']}."
+
+
 def measured(name: str, command: str) -> Callable[[Callable[[dict[str, Any]], Iterable[str]]], Callable[[], str]]:
     """Turn a function from results/NAME.json to lines into a table with a word on how it was made, or on its lack."""
 
@@ -87,12 +93,7 @@ def measured(name: str, command: str) -> Callable[[Callable[[dict[str, Any]], It
             if not path.exists():
                 return f"Not measured yet: `{command}` does."
             found = json.loads(path.read_text(encoding="utf-8"))
-            machine = found["machine"]
-            made = (
-                f"Made by `{found['command']}` on {machine['cores']} cores of {machine['processor']},"
-                f" torch {machine['torch']}."
-            )
-            return "\n".join([*lines(found), "", made])
+            return "\n".join([*lines(found), "", made(found)])
 
         return table
 

@@ -14,12 +14,11 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from common import RESULTS, ROOT, made
 from paper import tables as paper_tables
 from quality import tables as quality_tables
 from speed import tables as speed_tables
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "comparison.md",
@@ -46,7 +45,7 @@ def newsgroups() -> str:
         "| LDA, as reported there | 1091 * | | | | | |",
         f"| word frequencies alone | {found['mean']['default']['unigram_per_document']:.0f} | | | | | |",
     ]
-    return "\n".join([*rows, "", f"{_made(found)} \\* Published figures, not run here."])
+    return "\n".join([*rows, "", f"{made(found)} \\* Published figures, not run here."])
 
 
 def raw_text() -> str:
@@ -57,7 +56,7 @@ def raw_text() -> str:
         f"Raw text at the defaults: {fit['documents']:,} posts with their headers ({fit['tokens']:,} counted words of"
         f" {fit['words']:,}) take {found['fit_wall_seconds']:.0f} s from `.jsonl.gz` to model folder, with"
         f" {found['fit_peak_mebibytes']:,} MiB of memory at the peak; NPMI {found['npmi']:.2f}, diversity"
-        f" {found['diversity']:.2f}, {found['live_units']} of {sum(fit['units'])} units alive. {_made(found)}"
+        f" {found['diversity']:.2f}, {found['live_units']} of {sum(fit['units'])} units alive. {made(found)}"
     )
 
 
@@ -81,7 +80,7 @@ def calibration() -> str:
             if isinstance(each, dict) and name != "exact"
         ]
     documents = next(iter(found["models"].values()))["documents"]
-    return "\n".join([*rows[1:], "", f"{documents} test documents of 20 Newsgroups. {_made(found)}"])
+    return "\n".join([*rows[1:], "", f"{documents} test documents of 20 Newsgroups. {made(found)}"])
 
 
 def peers_perplexities() -> str:
@@ -106,7 +105,7 @@ def peers_perplexities() -> str:
         if half is not None
         else "Given only half of the columns it was trained on, scikit-learn's model refuses."
     )
-    return "\n".join([*rows, "", f"{width} {_made(found)}"])
+    return "\n".join([*rows, "", f"{width} {made(found)}"])
 
 
 def windows() -> str:
@@ -115,7 +114,7 @@ def windows() -> str:
     return (
         f"On {found['texts']:,} raw posts, for the words of fifty clusters, C_V is {found['like_gensim']:.3f} as gensim"
         f" counts and {found['as_the_paper']:.3f} as the paper does; single lists differ by up to"
-        f" {found['largest_difference']:.2f}. {_made(_results('peers_figures'))}"
+        f" {found['largest_difference']:.2f}. {made(_results('peers_figures'))}"
     )
 
 
@@ -131,7 +130,7 @@ def retrieval() -> str:
         for measure, each in figures["retrieval"].items():
             at = (f"{each['precision'][each['retrieved'].index(number)]:.3f}" for number in (1, 10, 100))
             rows.append(f"| {name} | {measure} | {' | '.join(at)} | {told['accuracy']:.3f} | {told['macro_f1']:.3f} |")
-    return "\n".join([*rows, "", _made(found)])
+    return "\n".join([*rows, "", made(found)])
 
 
 def chains() -> str:
@@ -147,7 +146,7 @@ def chains() -> str:
             f" | {each['autoregressive_ms']:.2f} | {each['ratio']:.1f} |"
             for each in found[name]
         ]
-    return "\n".join([*rows, "", f"2,000 words, one thread. {_made(found)}"])
+    return "\n".join([*rows, "", f"2,000 words, one thread. {made(found)}"])
 
 
 def rcv1() -> str:
@@ -173,7 +172,7 @@ def rcv1() -> str:
         f"{settings['documents']:,} documents with {drawn['tokens']:,} words of {drawn['words']:,}, drawn in"
         f" {drawn['wall_seconds']:.0f} s, {settings['epochs']} epoch; judged on {settings['held_out']:,} more,"
         f" importance-weighted with {settings['importance_samples']} samples; word frequencies alone {unigram:.0f}."
-        f" Codes are written at {embedded['documents_per_second']:,} documents a second. {_made(found)}"
+        f" Codes are written at {embedded['documents_per_second']:,} documents a second. {made(found)}"
     )
     return "\n".join([*rows, "", told])
 
@@ -236,13 +235,6 @@ def _large(value: float) -> str:
 
 def _results(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def _made(found: dict[str, Any]) -> str:
-    machine = found["machine"]
-    return (
-        f"Made by `{found['command']}` on {machine['cores']} cores of {machine['processor']}, torch {machine['torch']}."
-    )
 
 
 @click.command()

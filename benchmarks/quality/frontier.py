@@ -28,6 +28,7 @@ from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.evaluation.completion import complete
 from docnvil.folders import replace_file
 from docnvil.recipes import RECIPES
+from docnvil.tables import read_history
 
 COMMAND = "python benchmarks/quality/frontier.py"
 STRENGTHS = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)
@@ -44,7 +45,7 @@ def ours(sparsity: float, units: int, seed: int, parts: tuple[Path, Path]) -> di
         bound = docnvil("perplexity", model, test, "--json").json
         topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
         completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
-        units_on = float((model / "history.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")[5])
+        units_on = read_history((model / "history.csv").read_text(encoding="utf-8"))[-1].units_on
     return {
         "completion_per_word": completed["perplexity_per_word"],
         "completion_per_document": completed["perplexity_per_document"],

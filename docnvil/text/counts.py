@@ -162,13 +162,13 @@ def count_words(
             ids.append(document.id)
     if not ids:
         raise CorpusError("There are no documents to count. Check the source.")
-    unknown = None if vocabulary is None else tally.unknown()
+    unknown = None
     if vocabulary is None:
         words = list(columns.words)
         vocabulary = _chosen(tally, words, len(ids), size=size, min_df=min_df, max_df=max_df)
         counts = tally.counts(len(vocabulary), _places(words, vocabulary))
     else:
-        counts = tally.counts(len(vocabulary))
+        counts, unknown = tally.counts(len(vocabulary)), tally.unknown()
     return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules, unknown)
 
 
