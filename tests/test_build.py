@@ -85,11 +85,12 @@ def outcome(work) -> str:
         anything | st.sampled_from(["cat \ufeff owl", "the", "", "a\tb", "owl \\ cat"]), min_size=1, max_size=6
     ),
     tokens=st.integers(1, 5),
-    remembered=st.integers(0, 3),
+    remembered=st.sampled_from([0, 1, 3, 1000]),
     runs=st.integers(2, 3),
+    size=st.sampled_from([1, 20, 1000]),
     limits=st.sampled_from([Limits(3, 1, 1.0), Limits(None, 2, 1.0), ALL]),
 )
-def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, limits):
+def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, size, limits):
     folder = tmp_path_factory.mktemp("cuts")
     rules = TokenRules(token_pattern=r"[^ \n\r\ufeff]+", min_length=1)
     path = write_rows(folder / "rows.jsonl", [{"text": text, f"about{len(text) % 2}": text} for text in texts])
@@ -98,6 +99,7 @@ def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, 
         patch.setattr(build, "TOKENS_PER_SEGMENT", tokens)
         patch.setattr(build, "TOKENS_REMEMBERED", remembered)
         patch.setattr(build, "RUNS_AT_ONCE", runs)
+        patch.setattr(build, "BYTES_OF_A_RUN", size)
         expected = outcome(lambda: write_corpus(load_matrix(path, rules=rules, **limited), folder / "whole"))
         assert outcome(lambda: build_corpus([path], folder / "built", AUTO, rules, limits)) == expected
     if expected:

@@ -15,16 +15,17 @@ merged from sorted files. Beside its segment a process keeps no more than the vo
 
 import csv
 import hashlib
-import heapq
 import json
 import shutil
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import groupby
+from itertools import compress, count, groupby, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -46,7 +47,7 @@ from docnvil.text.documents import (
 from docnvil.text.files import Part, is_elsewhere
 from docnvil.text.processes import Run, run_all
 from docnvil.text.runs import reader_of
-from docnvil.text.sparse import column_sums, document_frequencies, relabel_columns
+from docnvil.text.sparse import column_sums, document_frequencies
 from docnvil.text.tally import Columns, Metadata, Tally, lots
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
@@ -54,9 +55,10 @@ from docnvil.text.writing import writing_corpus
 
 HERE: Run = partial(run_all, workers=1)
 BYTES_PER_SHARD = 16 << 20
-TOKENS_PER_SEGMENT = 1 << 21
+TOKENS_PER_SEGMENT = 1 << 22
 TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 80 MB
 RUNS_AT_ONCE = 64  # sorted files that are merged together
+BYTES_OF_A_RUN = 1 << 16  # of each, in memory
 WORDS_FILE = "words.tsv"  # of a segment: each word as JSON, its frequency, its document frequency; sorted
 _INT32_MAX = 2**31 - 1
 
@@ -300,42 +302,60 @@ def join(
 
 def _segments(documents: Iterable[Document], rules: TokenRules) -> Iterator[DocumentTermMatrix]:
     """Count documents, and yield what has been counted whenever that fills a segment."""
-    tokenizer = Tokenizer(rules)
-    segment = _Segment(tokenizer)
+    known = _KNOWN.pop(rules, None) or _Known(Tokenizer(rules))
+    segment = _Segment(known)
     for lot in lots(documents):
         segment.add(lot)
-        if segment.remembers_enough:
+        if known.enough or segment.tokens >= TOKENS_PER_SEGMENT:
             yield segment.finished()
-            segment = _Segment(tokenizer)
-        elif segment.tokens >= TOKENS_PER_SEGMENT:
-            yield segment.finished()
-            segment = _Segment(tokenizer, segment)
+            known = _Known(known.tokenizer) if known.enough else known
+            segment = _Segment(known)
     if segment.ids:
         yield segment.finished()
+    _KNOWN.clear()  # whoever changes rules has done with the old ones
+    if not known.enough:
+        _KNOWN[rules] = known
+
+
+class _Known:
+    """The tokens that have been met, with what they stand for, and the words among them in order."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.columns = Columns(tokenizer, None)
+        self.read = reader_of(tokenizer, self.columns)
+        self._quoted: list[tuple[str, int]] = []
+
+    @property
+    def enough(self) -> bool:
+        """Whether so many distinct tokens are kept that it is time to forget them."""
+        return self.read.remembered > TOKENS_REMEMBERED
+
+    def quoted(self) -> list[tuple[str, int]]:
+        """Return every word in JSON's quotes, with its column, in the order of the words."""
+        new = islice(self.columns.words, len(self._quoted), None)
+        self._quoted += zip(map(json.dumps, new), count(len(self._quoted)), strict=False)
+        self._quoted.sort()  # what was in order before takes hardly any time
+        return self._quoted
+
+
+# What a process has learnt by its last shard, for its next one; taken out while it is used, so that threads never share
+# it.
+_KNOWN: dict[TokenRules, _Known] = {}
 
 
 class _Segment:
-    """Documents that are counted together, over the words that they have.
+    """Documents that are counted together, over the words that they have."""
 
-    Arguments:
-        tokenizer: takes texts apart. before: a segment that is finished, whose memory of tokens is taken over.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, before: "_Segment | None" = None) -> None:
-        self._columns = Columns(tokenizer, None) if before is None else before._columns
-        self._read = reader_of(tokenizer, self._columns) if before is None else before._read
+    def __init__(self, known: _Known) -> None:
+        self._known = known
         self.tokens = 0
         self.ids: list[str] = []
         self._metadata = Metadata()
         self._tally = Tally()
 
-    @property
-    def remembers_enough(self) -> bool:
-        """Whether so many distinct tokens are kept that it is time to forget them."""
-        return self._read.remembered > TOKENS_REMEMBERED
-
     def add(self, lot: Sequence[Document]) -> None:
-        rows, columns = self._read([document.text for document in lot])
+        rows, columns = self._known.read([document.text for document in lot])
         self._tally.add(rows, columns, len(lot))
         self.tokens += len(columns) + len(lot)  # a document of no words also takes its place
         for document in lot:
@@ -343,13 +363,15 @@ class _Segment:
             self.ids.append(document.id)
 
     def finished(self) -> DocumentTermMatrix:
-        known = list(self._columns.words)
-        counts = self._tally.counts(len(known))
-        quoted = sorted((json.dumps(known[column]), column) for column in np.flatnonzero(document_frequencies(counts)))
+        known = self._known.quoted()
+        frequencies = self._tally.frequencies(len(known))[1]
+        order = np.fromiter(map(itemgetter(1), known), dtype=np.int64, count=len(known))
+        had = frequencies[order] > 0
         places = np.full(len(known), -1)
-        places[[column for _, column in quoted]] = np.arange(len(quoted))
-        counts = relabel_columns(counts, places, max(1, len(quoted)))
-        words = Vocabulary([word for word, _ in quoted] or ['""'])  # a vocabulary has a word, if only the empty one
+        places[order[had]] = np.arange(np.count_nonzero(had))
+        chosen = [word for word, _ in compress(known, had.tolist())]
+        counts = self._tally.counts(max(1, len(chosen)), places)
+        words = Vocabulary(chosen or ['""'])  # a vocabulary has a word, if only the empty one
         return DocumentTermMatrix(counts, words, tuple(self.ids), self._metadata.padded(len(self.ids)))
 
 
@@ -365,8 +387,8 @@ def _merged(runs: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
     """Yield the words of sorted files in order, each once, with its frequencies added up."""
     with ExitStack() as stack:
         files = [stack.enter_context(run.open(encoding="ascii")) for run in runs]
-        rows = heapq.merge(*(map(_fields, file) for file in files))
-        for word, same in groupby(rows, key=lambda row: row[0]):
+        rows = (line.split("\t") for line in _lines_in_order(files))
+        for word, same in groupby(rows, key=itemgetter(0)):
             frequency = documents = 0
             for _, of_word, of_documents in same:
                 frequency += int(of_word)
@@ -374,8 +396,22 @@ def _merged(runs: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
             yield word, frequency, documents
 
 
-def _fields(line: str) -> list[str]:
-    return line.split("\t")
+def _lines_in_order(files: Sequence[TextIO]) -> Iterator[str]:
+    """Yield the lines of sorted files in order, with a few pages of each in memory.
+
+    Lines are in the order of their words, because no word in quotes is the beginning of another. Sorting stretches that
+    are in order already is a merge, and faster than `heapq.merge` line by line.
+    """
+    waiting = [file.readlines(BYTES_OF_A_RUN) for file in files]
+    while any(waiting):
+        last = min(lines[-1] for lines in waiting if lines)  # up to here, no file has anything more to give
+        ready = []
+        for place, lines in enumerate(waiting):
+            cut = bisect_right(lines, last)
+            ready += lines[:cut]
+            waiting[place] = lines[cut:] or files[place].readlines(BYTES_OF_A_RUN)
+        ready.sort()
+        yield from ready
 
 
 def _segments_in(folder: Path) -> list[Path]:
