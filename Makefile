@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow lint bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 clean
+.PHONY: help demo test slow lint bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
@@ -42,15 +42,15 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 
 bench-speed: $(INSTALLED)  ## what a step, reading, counting and starting cost, on a machine that does nothing else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
-	for name in start step chains growth processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
+	for name in start step wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/tables.py --write
 
 bench-rcv1: $(INSTALLED)  ## train on 804,414 documents over 10,000 words from disk (in rcv1/; resumable)
 	$(BIN)/python benchmarks/scale/rcv1.py --work rcv1
 
-paper: paper-table1 paper-table2 paper-table3 paper-figure1  ## the tables of Mnih & Gregor (2014): days, but it goes on where it was left
+paper: paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond  ## the tables of Mnih & Gregor (2014): days, but it goes on where it was left
 
-paper-table1 paper-table2 paper-table3 paper-figure1: $(INSTALLED)
+paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond: $(INSTALLED)
 	$(BIN)/python benchmarks/paper/train.py $(@:paper-%=%)
 	$(BIN)/python benchmarks/tables.py --write
 

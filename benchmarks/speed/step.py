@@ -37,9 +37,12 @@ COMMAND = "python benchmarks/speed/step.py"
 IN_CACHE = 1 << 16  # exponentials at a time: 256 KB
 
 
-def updating(counts: csr_array, n_units: int, config: TrainingConfig, dependence: str) -> Callable[[], object]:
-    """Return a task that makes one update on the first batch."""
-    model = ModelConfig(counts.shape[1], (n_units,), prior=dependence, posterior=dependence, start_logit=-3.0)
+def updating(
+    counts: csr_array, n_units: int, config: TrainingConfig, dependence: str, **settings: Any
+) -> Callable[[], object]:
+    """Return a task that makes one update on the first batch; `settings` are more ones of `ModelConfig`."""
+    chained = {"prior": dependence, "posterior": dependence}
+    model = ModelConfig(counts.shape[1], (n_units,), start_logit=-3.0, **chained, **settings)
     training = Training.start(model, config, counts, torch.device("cpu"))
     like = training.model.generative.prior.bias
     batch = next(iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), like=like))

@@ -30,6 +30,34 @@ def step(found: dict[str, Any]) -> Iterable[str]:
         )
 
 
+@measured("wide", "python benchmarks/speed/wide.py")
+def wide(found: dict[str, Any]) -> Iterable[str]:
+    """Seconds and memory of an update whose logits would not fit."""
+    yield "| visible layer | seconds an update | peak memory of the process, MiB |"
+    yield "|---|--:|--:|"
+    for name, each in found["found"].items():
+        yield f"| {name} | {each['seconds_an_update']:.1f} | {each['peak_mebibytes']:,} |"
+    logits = 4 * found["words"] * found["samples"] * found["documents"]
+    yield ""
+    yield (
+        f"{found['words']:,} words, {found['units']} units, {found['samples']} samples of {found['documents']:,}"
+        f" documents: the logits of all of them would take {logits / 1e9:.1f} GB."
+    )
+
+
+@measured("fit", "python benchmarks/speed/fit.py")
+def fit(found: dict[str, Any]) -> Iterable[str]:
+    """Return how long models are trained, beside how well they then predict."""
+    yield "| model | seconds to train | times docnvil's | completion perplexity per word |"
+    yield "|---|--:|--:|--:|"
+    for name, each in found["found"].items():
+        yield (
+            f"| {name} | {each['seconds']:.1f} | **{each['times_docnvil']:.2f}** | {each['completion_per_word']:,.0f} |"
+        )
+    yield ""
+    yield f"{found['units']} units or topics, {found['threads']} threads, seed {found['seed']}."
+
+
 @measured("text", "python benchmarks/speed/text.py")
 def text(found: dict[str, Any]) -> Iterable[str]:
     """Text to counts, beside CountVectorizer and gensim."""
@@ -145,6 +173,8 @@ def start(found: dict[str, Any]) -> Iterable[str]:
 
 TABLES = {
     "speed-step": step,
+    "speed-wide": wide,
+    "speed-fit": fit,
     "speed-text": text,
     "speed-embed": embed,
     "speed-growth": growth,
