@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def keep(name: str, command: str, figures: Mapping[str, Any]) -> None:
     text = json.dumps({"command": command, "machine": machine(), **figures}, indent=2, ensure_ascii=False) + "\n"
     replace_file(RESULTS / f"{name}.json", text.encode())
     click.echo(f"Wrote {RESULTS.relative_to(ROOT) / name}.json", err=True)
+
+
+def kept(name: str, settings: Mapping[str, Any], empty: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a benchmark that was stopped has measured so far, to be added to and kept again.
+
+    Arguments:
+        name: of the result. settings: what it must have been measured with, as they stand in its file.
+        empty: the parts of the file that hold figures, as they are before anything is measured.
+    """
+    path = RESULTS / f"{name}.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    same = all(found.get(key) == value for key, value in settings.items())
+    return {**settings, **({key: found[key] for key in empty} if same else deepcopy(dict(empty)))}
 
 
 def made(found: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ the split that comes with the corpus. Each strength is one training by the defau
 same settings is kept, so an interrupted run goes on where it was.
 """
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +19,7 @@ from scipy.sparse import csr_array, load_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import RESULTS, ROOT, docnvil, keep, shared_data
+from common import ROOT, docnvil, keep, kept, shared_data
 from peers import fitted
 from plots import Point, scatter
 
@@ -78,9 +77,7 @@ def main(units: int, seed: int) -> None:
     """Measure and draw the frontier."""
     recipe = RECIPES["default"]
     settings = {"units": units, "seed": seed, "recipe": {**recipe.model, **recipe.training}}
-    path = RESULTS / "frontier.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = kept if kept.get("settings") == settings else {"settings": settings, "sparsity": {}, "peers": {}}
+    found = kept("frontier", {"settings": settings}, {"sparsity": {}, "peers": {}})
     with tempfile.TemporaryDirectory() as folder:
         parts = completion_split(Path(folder))
         for name in PEERS:
@@ -91,7 +88,7 @@ def main(units: int, seed: int) -> None:
             if f"{sparsity:g}" not in found["sparsity"]:
                 found["sparsity"][f"{sparsity:g}"] = ours(sparsity, units, seed, parts)
                 click.echo(f"sparsity {sparsity:g}: {found['sparsity'][f'{sparsity:g}']}", err=True)
-                keep("frontier", COMMAND, {part: found[part] for part in ("settings", "sparsity", "peers")})
+                keep("frontier", COMMAND, found)
     replace_file(ROOT / "docs" / "frontier.svg", drawn(found).encode())
 
 

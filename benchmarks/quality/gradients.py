@@ -1,6 +1,6 @@
 """The estimators of the gradient beside one another on 20 Newsgroups: noise at equal cost, and what they train.
 
-    python benchmarks/quality/gradients.py      writes benchmarks/results/gradients.json and docs/gradients.svg
+    python benchmarks/quality/gradients.py      writes benchmarks/results/gradients.json, and two drawings into docs/
 
 Noise: the variance of the gradient for q, summed over its parameters, as a multiple of the squared length of its mean,
 so that an estimator gains nothing by a smaller scale (NVIL divides its signal). All are measured on one minibatch and
@@ -13,10 +13,9 @@ where it was.
 """
 
 import copy
-import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -30,7 +29,8 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import RESULTS, ROOT, keep, shared_data
+from common import ROOT, keep, kept, shared_data
+from plots import Bar, Panel, bars, chart
 
 from docnvil import DocNVIL
 from docnvil.batches import Batch, iterate_batches
@@ -38,7 +38,6 @@ from docnvil.folders import replace_file
 from docnvil.gradients import ESTIMATORS, Stateless
 from docnvil.nvil.gradient import NVIL
 from docnvil.randomness import KeyedGenerator, fold
-from docnvil.report.drawing import FONTS, ON_WHITE, bar, element, markup, text_width, ticks
 from docnvil.training import Training
 
 COMMAND = "python benchmarks/quality/gradients.py"
@@ -48,17 +47,6 @@ DOCUMENTS = 100  # in the minibatch on which noise is measured
 BESIDE_SAMPLES = {"muprop": 1, "rws": 1, "wake-sleep": 1}
 DEFAULT_SAMPLES = 5
 FACTORIAL = {"prior": "factorial", "posterior": "factorial"}  # which every estimator can train
-COLOURS = {
-    "nvil": "#1f5fbf",
-    "rloo": "#1ca3b3",
-    "vimco": "#2f8f4e",
-    "disarm": "#e08a2c",
-    "arms": "#c0392b",
-    "muprop": "#7d4fb3",
-    "st-gumbel": "#d1579f",
-    "rws": "#8a5a3b",
-    "wake-sleep": "#66707d",
-}
 SHOWN_FROM = 0.1  # of the updates: before, all bounds rush up from far below
 
 
@@ -69,8 +57,7 @@ SHOWN_FROM = 0.1  # of the updates: before, all bounds rush up from far below
 @click.option("--after", default=10, show_default=True, help="Epochs of training before noise is measured.")
 @click.option("--epochs", type=int, help="Epochs of the trainings that are compared.  [default: the recipe's]")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--name", default="gradients", show_default=True, help="Of the JSON and of the drawing.")
-def main(units: int, evaluations: int, draws: int, after: int, epochs: int | None, seed: int, name: str) -> None:
+def main(units: int, evaluations: int, draws: int, after: int, epochs: int | None, seed: int) -> None:
     settings = {
         "corpus": "ng20_sh2009",
         "units": units,
@@ -81,17 +68,12 @@ def main(units: int, evaluations: int, draws: int, after: int, epochs: int | Non
         "seed": seed,
         "threads": torch.get_num_threads(),
     }
-    path = RESULTS / f"{name}.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = {"settings": settings, "noise": {}, "training": {}}
-    if kept.get("settings") == settings:
-        found = {part: kept[part] for part in found}
+    found = kept("gradients", {"settings": settings}, {"noise": {}, "training": {}})
     train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
-    measure_noise(train, found, lambda: keep(name, COMMAND, found))
-    measure_training(train, test, found, lambda: keep(name, COMMAND, found))
-    drawing = ROOT / "docs" / f"{name}.svg"
-    replace_file(drawing, drawn(found).encode())
-    click.echo(f"Wrote {drawing.relative_to(ROOT)}", err=True)
+    measure_noise(train, found, lambda: keep("gradients", COMMAND, found))
+    measure_training(train, test, found, lambda: keep("gradients", COMMAND, found))
+    for drawing, content in drawn(found).items():
+        replace_file(ROOT / "docs" / drawing, content.encode())
 
 
 def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
@@ -205,101 +187,36 @@ def moments(training: Training, batch: Batch, name: str, *, n_samples: int, draw
     return Moments(mean, (squares - draws * float(mean @ mean)) / (draws - 1), draws)
 
 
-def drawn(found: Mapping[str, Any]) -> str:
-    """Draw bound against updates and against seconds, and the noise as bars."""
-    width, height = 1120, 760
-    settings, rows = found["settings"], found["training"]
-    title = f"Gradient estimators, {settings['units']} units, 20 Newsgroups"
-    told = (
-        f"noise of q's gradient at {settings['evaluations']} likelihood evaluations a document: variance / |mean|²,"
-        " on a logarithmic scale"
+def drawn(found: Mapping[str, Any]) -> dict[str, str]:
+    """Draw bounds against updates and against seconds, and the noise as bars: file names and what is in them."""
+    rows, noise = found["training"], found["noise"]
+    low = min(row["validation_bound"][int(SHOWN_FROM * len(row["updates"]))] for row in rows.values())
+    title = f"{found['settings']['units']} units, 20 Newsgroups"
+    panels = [Panel(title, curves(rows, across), low, across) for across in ("updates", "seconds")]
+    title = (
+        f"noise of q's gradient at {found['settings']['evaluations']} likelihood evaluations a document:"
+        " variance / |mean|², on a logarithmic scale"
     )
-    inside = [
-        element("rect", width=width, height=height, rx=8, fill=ON_WHITE.paper),
-        text(36, 46, title, size=22, weight=700),
-        key(36, 76, rows),
-        element("g", lines(rows, "updates", "updates", 510, 340), transform="translate(34 100)"),
-        element("g", lines(rows, "seconds", "seconds", 510, 340), transform="translate(576 100)"),
-        element("g", bars(found["noise"], told, width - 72), transform="translate(36 470)"),
-    ]
-    look = {"viewBox": f"0 0 {width} {height}", "width": width, "height": height, "role": "img", "aria_label": title}
-    return element("svg", *inside, xmlns="http://www.w3.org/2000/svg", font_family=FONTS, **look) + "\n"
+    told = [Bar(name, each["noise"], _told(each, noise["nvil"]["noise"])) for name, each in noise.items()]
+    return {
+        "gradients.svg": chart(panels, across="", up="validation bound, nats a document"),
+        "gradient-noise.svg": bars(told, title=title, names=list(rows)),
+    }
 
 
-def key(x: float, y: float, names: Sequence[str]) -> str:
-    parts = []
-    for name in names:
-        parts.append(element("line", x1=x, y1=y - 4, x2=x + 18, y2=y - 4, stroke=COLOURS[name], stroke_width=3))
-        parts.append(text(x + 24, y, name, size=13))
-        x += 48 + text_width(name, 13)
-    return "".join(parts)
+def curves(rows: Mapping[str, Any], across: str) -> dict[str, list[tuple[float, float]]]:
+    return {name: list(zip(row[across], row["validation_bound"], strict=True)) for name, row in rows.items()}
 
 
-def lines(rows: Mapping[str, Any], across: str, unit: str, width: float, height: float) -> str:
-    """Draw the validation bound of each training; the steep beginning is cut off."""
-    shown = [
-        bound for row in rows.values() for bound in row["validation_bound"][int(SHOWN_FROM * len(row["updates"])) :]
-    ]
-    ups, rights = ticks(min(shown), max(shown)), ticks(0, max(row[across][-1] for row in rows.values()))
-    left, right, top, bottom = 52, width - 8, 30, height - 34
-
-    def place(value: float, bound: float) -> tuple[float, float]:
-        x = left + (right - left) * value / rights[-1]
-        return x, bottom - (bottom - top) * (bound - ups[0]) / (ups[-1] - ups[0])
-
-    parts = [text(0, 14, f"validation bound, nats per document, against {unit}", fill=ON_WHITE.muted)]
-    for tick in ups:
-        y = place(0, tick)[1]
-        parts.append(element("line", x1=left, y1=y, x2=right, y2=y, stroke=ON_WHITE.grid))
-        parts.append(text(left - 8, y + 4, f"{tick:g}".replace("-", "−"), fill=ON_WHITE.muted, anchor="end"))
-    for tick in rights:
-        parts.append(text(place(tick, 0)[0], bottom + 20, f"{tick:,g}", fill=ON_WHITE.muted, anchor="middle"))
-    for name, row in rows.items():
-        places = [place(*each) for each in zip(row[across], row["validation_bound"], strict=True) if each[1] >= ups[0]]
-        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-        parts.append(
-            element("path", d=path, fill="none", stroke=COLOURS[name], stroke_width=2, stroke_linejoin="round")
-        )
-    return "".join(parts)
-
-
-def bars(rows: Mapping[str, Any], told: str, width: float) -> str:
-    """Draw the noise of each estimator on a logarithmic scale, as a multiple of NVIL's in words."""
-    parts = [text(0, 14, told, fill=ON_WHITE.muted)]
-    left, room = 96.0, width - 420
-    low = math.floor(math.log10(min(row["noise"] for row in rows.values())))
-    high = max(math.log10(row["noise"]) for row in rows.values())
-    for number, (name, row) in enumerate(rows.items()):
-        y = 44 + 24 * number
-        length = max(2.0, room * (math.log10(row["noise"]) - low) / (high - low))
-        parts.append(text(left - 8, y, name, anchor="end", size=13))
-        parts.append(bar(left, y - 11, length, 14, COLOURS.get(name, ON_WHITE.grid)))
-        times = row["noise"] / rows["nvil"]["noise"]
-        of_nvil = "" if name == "nvil" else f" ({rounded(times, 2)} times NVIL's)"
-        figures = f"{rounded(row['noise'], 3)}{of_nvil}"
-        if row["cosine_to_elbo"] is not None:
-            figures += f", cosine to the ELBO's gradient {row['cosine_to_elbo']:.2f}"
-        parts.append(text(left + length + 8, y, figures, fill=ON_WHITE.muted))
-    return "".join(parts)
+def _told(row: Mapping[str, Any], of_nvil: float) -> str:
+    figures = f"{rounded(row['noise'], 3)} ({rounded(row['noise'] / of_nvil, 2)} times NVIL's)"
+    cosine = row["cosine_to_elbo"]
+    return figures if cosine is None else f"{figures}, cosine to the ELBO's gradient {cosine:.2f}"
 
 
 def rounded(value: float, digits: int) -> str:
     """Write a number with so many significant digits, and never with an exponent below a million."""
     return f"{float(f'{value:.{digits}g}'):,g}"
-
-
-def text(
-    x: float,
-    y: float,
-    words: str,
-    *,
-    fill: str = ON_WHITE.ink,
-    size: int = 12,
-    weight: int = 400,
-    anchor: str = "start",
-) -> str:
-    look = {"fill": fill, "font_size": size, "font_weight": weight, "text_anchor": anchor}
-    return element("text", markup(words), x=x, y=y, **look)
 
 
 if __name__ == "__main__":

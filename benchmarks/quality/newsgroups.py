@@ -6,7 +6,6 @@ Everything of ours goes through the commands, as a user runs them. The test set 
 was made with the same recipe, settings and seed is kept, so an interrupted benchmark goes on where it was.
 """
 
-import json
 import sys
 import tempfile
 from itertools import product
@@ -21,7 +20,7 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import RESULTS, docnvil, keep, shared_data
+from common import docnvil, keep, kept, shared_data
 from peers import FittedTopics, clusters_alone, fitted
 
 from docnvil.evaluation.coherence import diversity, npmi
@@ -106,9 +105,8 @@ def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds
         "importance_samples": RECIPES,
         "recipes": {name: {**ALL_RECIPES[name].model, **ALL_RECIPES[name].training} for name in RECIPES},
     }
-    path = RESULTS / "newsgroups.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    runs, peers = (kept["runs"], kept["peers"]) if kept.get("settings") == settings else ([], {})
+    found = kept("newsgroups", {"settings": settings}, {"runs": [], "peers": {}})
+    runs, peers = found["runs"], found["peers"]
     for recipe, seed in product(RECIPES, range(seeds)):
         if any((run["recipe"], run["seed"]) == (recipe, seed) for run in runs):
             continue

@@ -11,13 +11,12 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import RESULTS, docnvil, keep, shared_data
+from common import docnvil, keep, kept, shared_data
 
 COMMAND = "python benchmarks/quality/other_corpora.py"
 MODELS = "docnvil,docnvil-best,sklearn-lda,gensim-lda,tomotopy-lda"
@@ -51,18 +50,17 @@ CORPORA = {"Daily Kos": daily_kos, "20 Newsgroups, raw posts": newsgroups}
 def main(units: int, threads: int, seed: int) -> None:
     """Compare models on corpora that nothing was tuned on."""
     settings = {"models": MODELS, "units": units, "threads": threads, "seed": seed}
-    path = RESULTS / "other_corpora.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found: dict[str, Any] = dict(kept["corpora"]) if kept.get("settings") == settings else {}
+    found = kept("other_corpora", {"settings": settings}, {"corpora": {}})
+    corpora = found["corpora"]
     for name, prepared in CORPORA.items():
-        if name in found:
+        if name in corpora:
             continue
         with tempfile.TemporaryDirectory() as folder:
             options = ["--models", MODELS, "--components", units, "--threads", threads, "--seed", seed, "--json"]
-            found[name] = docnvil("compare", *prepared(Path(folder)), *options).json
-        for row in found[name]["models"]:
+            corpora[name] = docnvil("compare", *prepared(Path(folder)), *options).json
+        for row in corpora[name]["models"]:
             click.echo(f"{name}: {row}")
-        keep("other_corpora", COMMAND, {"settings": settings, "corpora": found})
+        keep("other_corpora", COMMAND, found)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ A row is one model on one corpus with one seed. Rows that the file has are not m
 stopped goes on where it was; `--again` starts afresh. Settings of the rivals are chosen on training documents alone.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from scipy.sparse import csr_array, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import RESULTS, keep, shared_data
+from common import keep, kept, shared_data
 from rivals.gaussian import SAMPLES_OF_BOUND, SAMPLES_OF_PREDICTION, RivalTopics, bounds
 from rivals.training import RIVALS, choose, train, tried_settings
 
@@ -138,7 +137,7 @@ def main(
 ) -> None:
     torch.set_num_threads(threads)
     told = {"units": units, "threads": threads, "epochs": epochs, "documents": documents}
-    rows = [] if again else _kept(out, told)
+    rows = [] if again else kept(out, told, {"rows": []})["rows"]
     for name in corpora.split(","):
         corpus = CORPORA[name]().first(documents)
         for seed in range(SEEDS[name]):
@@ -161,17 +160,6 @@ def _add(rows: list[dict[str, Any]], row: dict[str, Any], out: str, told: dict[s
     rows.append({**row, "machine": machine()})
     keep(out, COMMAND, {**told, "rows": rows})
     click.echo(_line(row))
-
-
-def _kept(out: str, told: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows measured so far, with the same settings."""
-    path = RESULTS / f"{out}.json"
-    if not path.exists():
-        return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if {name: found[name] for name in told} != told:
-        raise click.ClickException(f"{path} was measured with other settings. Pass --again, or choose another --out.")
-    return found["rows"]
 
 
 def _chosen(rows: list[dict[str, Any]], corpus: str, model: str) -> dict[str, float] | None:
