@@ -17,8 +17,9 @@ from docnvil.model.distributions import (
     DirichletMultinomialWords,
     Words,
     bits_normaliser,
-    chosen_logits,
     log_normaliser,
+    log_rising,
+    log_word_probabilities,
 )
 from docnvil.model.sparse import SparseCounts
 from docnvil.randomness import KeyedGenerator
@@ -212,12 +213,45 @@ def test_a_normaliser_of_no_documents_is_empty_and_moves_nothing():
         assert not of_bias.any()
 
 
-def test_chosen_logits_have_the_right_values_and_gradients(generator):
-    codes, weight = randn(generator, (2, 3, 4), (6, 4))
-    documents, words = torch.tensor([0, 0, 2, 2, 2]), torch.tensor([1, 5, 0, 1, 3])
-    expected = (codes @ weight.T)[:, documents, words]
-    assert torch.allclose(chosen_logits(codes, weight, documents, words), expected)
-    assert gradcheck(lambda *inputs: chosen_logits(*inputs, documents, words), (codes, weight))
+SOME_WORDS = SparseCounts(torch.tensor([1, 5, 0, 1, 3]), torch.ones(5), torch.tensor([0, 2, 2, 5]), n_words=6)
+
+
+@pytest.mark.parametrize("alive", [1, 24, 1000])
+def test_word_probabilities_have_the_right_values_and_gradients(generator, monkeypatch, alive):
+    """Three documents, one of them empty: one row a block, four (and two left over), or all in one."""
+    arguments = randn(generator, *SHARED_BIAS)
+
+    def dense(codes, weight, bias):
+        return torch.log_softmax(codes @ weight.T + bias, -1)[:, SOME_WORDS.documents, SOME_WORDS.indices]
+
+    def ours(*inputs):
+        return log_word_probabilities(*inputs, SOME_WORDS)
+
+    monkeypatch.setattr(distributions, "LOGITS_ALIVE", alive)
+    assert gradcheck(ours, arguments)
+    for found, expected in zip(
+        values_and_gradients(ours, arguments), values_and_gradients(dense, arguments), strict=True
+    ):
+        assert torch.allclose(found, expected, atol=1e-12)
+
+
+def test_gradients_that_add_up_to_nothing_still_move_word_probabilities(generator):
+    arguments = randn(generator, *SHARED_BIAS)
+    opposite = torch.zeros(2, 5, dtype=FLOAT)
+    opposite[:, :2] = torch.tensor([3.0, -3.0])
+    found = torch.autograd.grad(log_word_probabilities(*arguments, SOME_WORDS), arguments, opposite)
+    logits = arguments[0] @ arguments[1].T + arguments[2]
+    expected = torch.autograd.grad(3 * (logits[:, 0, 1] - logits[:, 0, 5]).sum(), arguments)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-9)
+
+
+def test_rising_factorials_have_the_right_values_and_gradients(generator):
+    (log_a,) = randn(generator, (2, 4))
+    counts = torch.tensor([1.0, 2.0, 1.0, 40.0], dtype=FLOAT)
+    expected = torch.lgamma(log_a.exp() + counts) - torch.lgamma(log_a.exp())
+    assert torch.allclose(log_rising(log_a, counts), expected)
+    assert gradcheck(lambda value: log_rising(value, counts), log_a)
 
 
 def test_products_in_a_shorter_type_leave_sums_and_gradients_in_the_longer_one(generator):

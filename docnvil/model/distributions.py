@@ -6,7 +6,8 @@ multinomial coefficient: a document here is a *sequence* of word draws, so that 
 Axes: S samples, B documents of a batch, V words, K units. All log-probabilities are in nats.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ BLOCK = 8  # units of a chain that are drawn one by one before their product wit
 # Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
 # backward pass; more are computed twice, a block of rows at a time.
 LOGITS_ALIVE = 1 << 25
+TINY = 2.0**-60
 
 
 class Bernoulli:
@@ -234,11 +236,8 @@ class DirichletMultinomialWords:
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
-        documents, words = counts.documents, counts.indices
-        logits = chosen_logits(self.codes, self.weight, documents, words) + self.bias[words]  # [S, nnz]
-        normaliser = log_normaliser(self.codes, self.weight, self.bias)[:, documents]  # [S, nnz]
-        concentration = (logits - normaliser + self.log_concentration).exp()
-        of_words = torch.lgamma(concentration + counts.values) - torch.lgamma(concentration)
+        log_first = log_word_probabilities(self.codes, self.weight, self.bias, counts)  # [S, nnz]
+        of_words = log_rising(log_first + self.log_concentration, counts.values)
         total = self.log_concentration.exp()
         of_lengths = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
         return counts.sum_over_words(of_words) + of_lengths
@@ -349,42 +348,6 @@ def _counted(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
     return SparseCounts(places % n_words, counts.to(weight.dtype), offsets, n_words)
 
 
-def chosen_logits(codes: Tensor, weight: Tensor, documents: Tensor, words: Tensor) -> Tensor:
-    """Return (W h)_w of the words a document has, `[S, nnz]`, sample by sample: nothing of S x nnz x K is alive.
-
-    Arguments:
-        codes: `[S, B, K]`; weight: `[V, K]`.
-        documents: `[nnz]` int64, the document of each stored count. words: `[nnz]` int64, its word.
-
-    Example:
-        >>> chosen_logits(torch.ones(1, 2, 3), torch.eye(3), torch.tensor([0, 1]), torch.tensor([2, 2]))
-        tensor([[1., 1.]])
-    """
-    return _ChosenLogits.apply(codes, weight, documents, words)
-
-
-class _ChosenLogits(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, codes: Tensor, weight: Tensor, documents: Tensor, words: Tensor) -> Tensor:
-        ctx.save_for_backward(codes, weight, documents, words)
-        chosen = weight[words]  # [nnz, K]
-        return torch.stack([torch.linalg.vecdot(rows[documents], chosen) for rows in codes])
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        codes, weight, documents, words = ctx.saved_tensors
-        of_codes = of_weight = None
-        if ctx.needs_input_grad[0]:
-            chosen = weight[words]  # [nnz, K]
-            of_codes = torch.zeros_like(codes)
-            for rows, of_rows in zip(of_codes, gradient, strict=True):
-                rows.index_add_(0, documents, of_rows[:, None] * chosen)
-        if ctx.needs_input_grad[1]:
-            of_chosen = sum(of_rows[:, None] * rows[documents] for rows, of_rows in zip(codes, gradient, strict=True))
-            of_weight = torch.zeros_like(weight).index_add_(0, words, of_chosen)
-        return of_codes, of_weight, None, None
-
-
 def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`, with one pass of exponentials for value and gradient.
 
@@ -399,52 +362,152 @@ def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _LogNormaliser(torch.autograd.Function):
-    """logsumexp whose gradient reuses the forward pass's exponentials.
-
-    With E = exp(logits - max) and Z its row sums, d W = E^T (g / Z * h), d b = E^T (g / Z) and d h = (g / Z) * (E W):
-    scaling falls on the small matrices, so that only the products run over the `[S B, V]` matrix again. Where that
-    matrix is more than one block of rows, each block's exponentials are dropped, and computed again in the backward
-    pass.
-    """
+    """logsumexp whose gradient reuses the forward pass's exponentials, see `_Exponentials`."""
 
     @staticmethod
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        blocks = _row_blocks(codes, len(weight))
-        highest, total = codes.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
-        start = 0
-        for rows in blocks:
-            own = slice(start, start := start + len(rows))
-            exponentials = _logits(rows, weight, bias)
-            torch.amax(exponentials, 1, keepdim=True, out=highest[own])
-            exponentials.sub_(highest[own]).exp_()
-            torch.sum(exponentials, 1, keepdim=True, out=total[own])
-        if any(ctx.needs_input_grad):
-            ctx.save_for_backward(codes, weight, bias, highest, total, exponentials if len(blocks) == 1 else None)
-        return (highest + total.log()).view(codes.shape[:-1])
+        ctx.save_for_backward(codes, weight, bias)
+        ctx.exponentials = _Exponentials(codes, weight, bias, keep=any(ctx.needs_input_grad))
+        return ctx.exponentials.log_sums.view(codes.shape[:-1])
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        codes, weight, bias, highest, total, kept = ctx.saved_tensors
-        scale = gradient.reshape(-1, 1) / total  # [S B, 1]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.exponentials.products(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
+
+
+def log_word_probabilities(codes: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
+    """Return log softmax(W h + b)_w of the words that each document has, `[S, B, K] -> [S, nnz]`.
+
+    Arguments:
+        codes: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`.
+        counts: B documents; how often they have a word does not matter.
+
+    Example:
+        >>> x = SparseCounts(torch.tensor([2, 0]), torch.ones(2), torch.tensor([0, 1, 2]), n_words=4)
+        >>> log_word_probabilities(torch.zeros(1, 2, 3), torch.ones(4, 3), torch.zeros(4), x).exp()
+        tensor([[0.2500, 0.2500]])
+    """
+    return _LogWordProbabilities.apply(codes, weight, bias, counts)
+
+
+class _LogWordProbabilities(torch.autograd.Function):
+    """The log-softmax at some places, at little more than the cost of its normaliser, see `_Exponentials`."""
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
+        ctx.save_for_backward(codes, weight, bias)
+        ctx.counts = counts
+        rows = torch.arange(len(codes), device=codes.device)[:, None] * len(counts) + counts.documents  # [S, nnz]
+        words = counts.indices.expand(len(codes), -1)
+        places = _Places(rows.reshape(-1), words.reshape(-1))
+        ctx.exponentials = _Exponentials(codes, weight, bias, places, keep=any(ctx.needs_input_grad))
+        chosen = ctx.exponentials.chosen - ctx.exponentials.log_sums[places.rows, 0]
+        return chosen.view(len(codes), -1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [S B, 1]
+        of_normaliser = -torch.where(sums == 0, TINY * sizes, sums)  # it divides, and so small it adds nothing
+        gradients = (of_normaliser, ctx.needs_input_grad, gradient.reshape(-1))
+        return *ctx.exponentials.products(*ctx.saved_tensors, *gradients), None
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Some of the logits `[S B, V]`, in the order of their rows: `[n]` int64 each."""
+
+    rows: Tensor
+    words: Tensor
+
+    def of(self, own: slice) -> tuple[slice, tuple[Tensor, Tensor]]:
+        """Return which of them lie in some of the rows, and their rows, counted from there, and words."""
+        first, last = torch.searchsorted(self.rows, torch.tensor([own.start, own.stop], device=self.rows.device))
+        some = slice(int(first), int(last))
+        return some, (self.rows[some] - own.start, self.words[some])
+
+
+class _Exponentials:
+    """E = exp(logits - max) of logits W h + b, `[S B, V]`, and what a backward pass makes of them.
+
+    With Z the row sums of E and g the gradient of the rows' log Z, d W = E^T (g / Z * h), d b = E^T (g / Z) and
+    d h = (g / Z) * (E W): scaling falls on the small matrices, so that only the products run over the large one again.
+    A gradient c of single logits joins in as c Z / g, added to E at its place before these products. Where the large
+    matrix is more than one block of rows, each block's exponentials are dropped, and computed again on the way back.
+
+    Arguments:
+        codes: `[..., K]`; weight: `[V, K]`; bias: `[V]`. places: the logits wanted themselves.
+        keep: whether a backward pass is to come.
+    """
+
+    def __init__(
+        self, codes: Tensor, weight: Tensor, bias: Tensor, places: _Places | None = None, *, keep: bool
+    ) -> None:
+        self._places = places
+        blocks = _row_blocks(codes, len(weight))
+        self._highest, self._total = codes.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
+        self.chosen = None if places is None else codes.new_empty(len(places.rows))
+        for own, rows in _numbered(blocks):
+            exponentials = _logits(rows, weight, bias)
+            if places is not None:
+                some, there = places.of(own)
+                self.chosen[some] = exponentials[there]
+            torch.amax(exponentials, 1, keepdim=True, out=self._highest[own])
+            exponentials.sub_(self._highest[own]).exp_()
+            torch.sum(exponentials, 1, keepdim=True, out=self._total[own])
+        self._kept = exponentials if keep and len(blocks) == 1 else None
+
+    @property
+    def log_sums(self) -> Tensor:
+        """The logsumexp of each row, `[S B, 1]`."""
+        return self._highest + self._total.log()
+
+    def products(
+        self,
+        codes: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        gradient: Tensor,
+        needed: Sequence[bool],
+        of_chosen: Tensor | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return the gradients of codes, weight and bias, those that are needed.
+
+        Arguments:
+            codes, weight, bias: as before.
+            gradient: of the rows' logsumexps, `[S B, 1]`.
+            of_chosen: of the logits at the places, `[n]`; zero wherever the row's gradient is.
+        """
+        scale = gradient / self._total  # [S B, 1]
         of_codes, of_weight, of_bias = (
-            torch.empty_like(value) if needed else None
-            for value, needed in zip(
-                (codes.reshape(-1, codes.shape[-1]), weight, bias), ctx.needs_input_grad, strict=True
-            )
+            torch.empty_like(value) if wanted else None
+            for value, wanted in zip((codes.reshape(-1, codes.shape[-1]), weight, bias), needed, strict=False)
         )
-        start = 0
-        for rows in _row_blocks(codes, len(weight)):
-            own = slice(start, start + len(rows))
-            exponentials = kept if kept is not None else _logits(rows, weight, bias).sub_(highest[own]).exp_()
-            so_far = float(start > 0)
+        for own, rows in _numbered(_row_blocks(codes, len(weight))):
+            exponentials = self._kept
+            if exponentials is None:
+                exponentials = _logits(rows, weight, bias).sub_(self._highest[own]).exp_()
+            if of_chosen is not None:
+                some, there = self._places.of(own)
+                before = exponentials[there]
+                added = of_chosen[some] / scale[own][there[0], 0]
+                exponentials[there] = before + added.masked_fill_(of_chosen[some] == 0, 0.0)
+            so_far = float(own.start > 0)
             if of_codes is not None:
                 torch.mul(scale[own], exponentials @ weight, out=of_codes[own])
             if of_weight is not None:
                 of_weight.addmm_(exponentials.T, scale[own] * rows, beta=so_far)
             if of_bias is not None:
                 of_bias.addmv_(exponentials.T, scale[own, 0], beta=so_far)
-            start = own.stop
+            if of_chosen is not None:
+                exponentials[there] = before  # they may be asked for again
         return None if of_codes is None else of_codes.view(codes.shape), of_weight, of_bias
+
+
+def _numbered(blocks: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+    """Yield blocks of rows, each with the place of its rows."""
+    start = 0
+    for rows in blocks:
+        yield slice(start, start := start + len(rows)), rows
 
 
 def _row_blocks(codes: Tensor, n_words: int) -> tuple[Tensor, ...]:
@@ -455,6 +518,39 @@ def _row_blocks(codes: Tensor, n_words: int) -> tuple[Tensor, ...]:
 def _logits(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return W h + b of `[R, K]`, `[R, V]`; in the bias's type even where the product is done in a shorter one."""
     return torch.addmm(bias, rows, weight.T).to(bias.dtype)
+
+
+def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
+    """Return log Gamma(a + x) - log Gamma(a), the log of a (a + 1) ... (a + x - 1), for whole x from 1.
+
+    Arguments:
+        log_a: log a, `[S, nnz]`. counts: x, `[nnz]`.
+
+    Example:
+        >>> log_rising(torch.tensor([[2.0, 2.0]]).log(), torch.tensor([1.0, 3.0])).exp()
+        tensor([[ 2., 24.]])
+    """
+    return _LogRising.apply(log_a, counts)
+
+
+class _LogRising(torch.autograd.Function):
+    """Most words come once, and log a needs no gamma function: value and slope are worked out for the others alone."""
+
+    @staticmethod
+    def forward(ctx, log_a: Tensor, counts: Tensor) -> Tensor:
+        several = (counts > 1).nonzero()[:, 0]
+        a, x = log_a[:, several].exp(), counts[several]
+        value = log_a.index_copy(1, several, torch.lgamma(a + x) - torch.lgamma(a))
+        if ctx.needs_input_grad[0]:
+            slope = torch.ones_like(log_a)
+            slope.index_copy_(1, several, a * (torch.digamma(a + x) - torch.digamma(a)))
+            ctx.save_for_backward(slope)
+        return value
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
 
 
 def bits_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
