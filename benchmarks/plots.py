@@ -31,13 +31,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Point:
-    """A labelled point, darker for more of `shade`; those that are joined have a line through them, in their order."""
+    """A labelled point, darker for more of `shade`; those of one line have a line through them, in their order."""
 
     label: str
     x: float
     y: float
     shade: float
-    joined: bool = True
+    line: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def chart(
 
 
 def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width: int = 640, height: int = 420) -> str:
-    """Draw points with their labels, joined ones as circles on a line and others as squares.
+    """Draw points with their labels, those of a line as circles on it and others as squares.
 
     Arguments:
         points: what is drawn. across, up: what the axes show. shade: what a point's darkness shows.
@@ -91,12 +91,13 @@ def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width:
     parts = [
         element("text", markup(up), x=LEFT, y=20, fill=ON_WHITE.muted),
         *axes.drawn({mark: f"{mark:g}" for mark in x_marks}, y_marks, across),
-        axes.line([(point.x, point.y) for point in points if point.joined], ON_WHITE.grid),
     ]
+    for line in dict.fromkeys(point.line for point in points if point.line is not None):
+        parts.append(axes.line([(point.x, point.y) for point in points if point.line == line], ON_WHITE.grid))
     for point in points:
         look = {"fill": colour(point.shade), "stroke": ON_WHITE.ink, "stroke_width": 0.8}
         x, y = axes.x(point.x), axes.y(point.y)
-        if point.joined:
+        if point.line is not None:
             parts.append(element("circle", cx=x, cy=y, r=7, **look))
         else:
             parts.append(element("rect", x=x - 7, y=y - 7, width=14, height=14, **look))

@@ -36,14 +36,14 @@ def newsgroups() -> str:
         "| model, 50 units or topics | test perplexity per document | completion per word | per document | NPMI"
         " | diversity | seconds |",
         "|---|--:|--:|--:|--:|--:|--:|",
-        *(_our_row(found, recipe) for recipe in found["mean"]),
+        *(_our_row(found, name) for name in found["mean"]),
         *(_lda_row(name, figures, "by relevance") for name, figures in found["peers"].items()),
         *(_lda_row(name, figures, "by probability") for name, figures in found["peers"].items() if "LDA" in name),
         "| SBN, Mnih & Gregor (2014) | 909 * | | | | | |",
         "| DocNADE, as reported there | 896 * | | | | | |",
         "| Replicated Softmax, as reported there | 953 * | | | | | |",
         "| LDA, as reported there | 1091 * | | | | | |",
-        f"| word frequencies alone | {found['mean']['default']['unigram_per_document']:.0f} | | | | | |",
+        f"| word frequencies alone | {found['mean']['recipe default']['unigram_per_document']:.0f} | | | | | |",
     ]
     return "\n".join([*rows, "", f"{made(found)} \\* Published figures, not run here."])
 
@@ -199,11 +199,11 @@ def rendered(text: str) -> str:
     return marks.sub(lambda found: f"{found[1]}{TABLES[found['name']]()}\n{found[3]}", text)
 
 
-def _our_row(found: dict[str, Any], recipe: str) -> str:
-    mean = found["mean"][recipe]
-    bounds = [run["perplexity_per_document"] for run in found["runs"] if run["recipe"] == recipe]
+def _our_row(found: dict[str, Any], name: str) -> str:
+    mean = found["mean"][name]
+    bounds = [run["perplexity_per_document"] for run in found["runs"] if run["model"] == name]
     return (
-        f"| **docnvil**, recipe {recipe} | **{mean['perplexity_per_document']:.0f}**"
+        f"| **docnvil**, {name} | **{mean['perplexity_per_document']:.0f}**"
         f" ({len(bounds)} seeds within {max(bounds) - min(bounds):.1f}; importance-weighted with"
         f" {mean['importance_samples']:,.0f} samples {mean['importance_weighted_per_document']:.0f})"
         f" | **{mean['completion_per_word']:.0f}** | **{mean['completion_per_document']:.0f}**"

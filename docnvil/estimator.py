@@ -63,8 +63,9 @@ Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatri
 class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A sigmoid belief network over word counts, trained by neural variational inference and learning.
 
-    p(x, h) = p(h) prod_w softmax(W h + b)_w^x_w with binary units h, and a recognition network q(h | x) that gives
-    their probabilities for a document in one step. `transform` returns those probabilities; `components_` is W.
+    p(x, h) = p(h) prod_w softmax(W h + b)_w^x_w with binary units h, or in the softmax's place a Polya urn that starts
+    from it, and a recognition network q(h | x) that gives the units' probabilities for a document in one step.
+    `transform` returns those probabilities; `components_` is W.
 
     Source: Mnih & Gregor (2014), *Neural variational inference and learning in belief networks*.
 
@@ -355,7 +356,11 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"{', '.join(idle)} can be chosen for the gradient nvil alone, and the gradient is {self.gradient}."
                 " Leave them out, or choose nvil."
             )
-        config = TrainingConfig(**{**recipe.training, **self._given(*TRAINING_SETTINGS), "seed": seed})
+        settings = recipe.training
+        estimator = ESTIMATORS.get(self.gradient)
+        if estimator is not None and not estimator.by_signal:  # the recipe gives way to what is asked for by hand
+            settings = {**settings, "sparsity": 0.0}
+        config = TrainingConfig(**{**settings, **self._given(*TRAINING_SETTINGS), "seed": seed})
         return (
             config if self.epochs is not None else replace(config, epochs=recipe.epochs(n_documents, config.batch_size))
         )

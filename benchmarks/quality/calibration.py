@@ -17,15 +17,15 @@ from scipy.sparse import csr_array, load_npz
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import docnvil, keep, shared_data
+from common import SOFTMAX, docnvil, keep, shared_data
 
 from docnvil.estimator import DocNVIL
 from docnvil.evaluation.perplexity import DocumentBounds, document_bounds, summarise
 
 COMMAND = "python benchmarks/quality/calibration.py"
 MODELS = {
-    "12 units": ("--units", "12"),
-    "8 units under 4": ("--units", "8,4"),
+    "12 units": ("--units", "12", *SOFTMAX),
+    "8 units under 4": ("--units", "8,4", *SOFTMAX),
     "12 units, recipe best": ("--units", "12", "--recipe", "best"),
 }
 ESTIMATORS: dict[str, dict[str, Any]] = {

@@ -9,6 +9,7 @@ same settings is kept, so an interrupted run goes on where it was.
 
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,17 @@ from docnvil.recipes import RECIPES
 from docnvil.tables import read_history
 
 COMMAND = "python benchmarks/quality/frontier.py"
-STRENGTHS = (0.0, 0.1, 0.3, 1.0, 2.0, 4.0)
+STRENGTHS = (0.0, 0.3, 1.0, 2.0, 4.0)
+LAYERS = ("dirichlet-multinomial", "softmax")  # the visible ones: the default's, and the papers'
 PEERS = {"tomotopy-lda": "tomotopy LDA", "sklearn-lda": "scikit-learn LDA"}
 
 
-def ours(sparsity: float, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
+def ours(layer: str, sparsity: float, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
     """Train at one strength, and judge words and predictions."""
     train, test = (shared_data(f"ng20_sh2009/{part}.npz") for part in ("train", "test"))
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        options = ["--units", units, "--seed", seed, "--sparsity", sparsity]
+        options = ["--units", units, "--seed", seed, "--observation", layer, "--sparsity", sparsity]
         docnvil("fit", train, *options, "--out", model, "--json")
         bound = docnvil("perplexity", model, test, "--json").json
         topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
@@ -75,19 +77,21 @@ def theirs(name: str, units: int, seed: int, parts: tuple[Path, Path]) -> dict[s
 @click.option("--seed", default=0, show_default=True)
 def main(units: int, seed: int) -> None:
     """Measure and draw the frontier."""
-    recipe = RECIPES["default"]
-    settings = {"units": units, "seed": seed, "recipe": {**recipe.model, **recipe.training}}
-    found = kept("frontier", {"settings": settings}, {"sparsity": {}, "peers": {}})
+    recipe = {**RECIPES["default"].model, **RECIPES["default"].training}
+    others = {name: value for name, value in recipe.items() if name not in ("observation", "sparsity")}
+    empty = {"layers": {layer: {} for layer in LAYERS}, "peers": {}}
+    found = kept("frontier", {"settings": {"units": units, "seed": seed, "recipe": others}}, empty)
     with tempfile.TemporaryDirectory() as folder:
         parts = completion_split(Path(folder))
         for name in PEERS:
             if name not in found["peers"]:
                 found["peers"][name] = theirs(name, units, seed, parts)
                 click.echo(f"{name}: {found['peers'][name]}", err=True)
-        for sparsity in STRENGTHS:
-            if f"{sparsity:g}" not in found["sparsity"]:
-                found["sparsity"][f"{sparsity:g}"] = ours(sparsity, units, seed, parts)
-                click.echo(f"sparsity {sparsity:g}: {found['sparsity'][f'{sparsity:g}']}", err=True)
+        for layer, sparsity in product(LAYERS, STRENGTHS):
+            measured, name = found["layers"][layer], f"{sparsity:g}"
+            if name not in measured:
+                measured[name] = ours(layer, sparsity, units, seed, parts)
+                click.echo(f"{layer}, sparsity {name}: {measured[name]}", err=True)
                 keep("frontier", COMMAND, found)
     replace_file(ROOT / "docs" / "frontier.svg", drawn(found).encode())
 
@@ -95,16 +99,20 @@ def main(units: int, seed: int) -> None:
 def drawn(found: dict[str, Any]) -> str:
     """Draw NPMI against completion, diversity as colour."""
     points = [
-        *(_point(f"sparsity {strength}", each, joined=True) for strength, each in found["sparsity"].items()),
-        *(_point(label, found["peers"][name], joined=False) for name, label in PEERS.items()),
+        *(
+            _point(strength if strength != "0" else f"{layer}, sparsity 0", each, layer)
+            for layer, measured in found["layers"].items()
+            for strength, each in measured.items()
+        ),
+        *(_point(label, found["peers"][name]) for name, label in PEERS.items()),
     ]
     return scatter(
         points, across="completion perplexity per word: less is better", up="NPMI: more is better", shade="diversity"
     )
 
 
-def _point(label: str, each: dict[str, Any], *, joined: bool) -> Point:
-    return Point(label, each["completion_per_word"], each["npmi"], each["diversity"], joined)
+def _point(label: str, each: dict[str, Any], line: str | None = None) -> Point:
+    return Point(label, each["completion_per_word"], each["npmi"], each["diversity"], line)
 
 
 if __name__ == "__main__":

@@ -20,16 +20,21 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import docnvil, keep, kept, shared_data
+from common import SOFTMAX, docnvil, keep, kept, shared_data
 from peers import FittedTopics, clusters_alone, fitted
 
 from docnvil.evaluation.coherence import diversity, npmi
 from docnvil.evaluation.completion import complete
 from docnvil.peers import PEERS
-from docnvil.recipes import RECIPES as ALL_RECIPES
+from docnvil.recipes import RECIPES
 
 COMMAND = "python benchmarks/quality/newsgroups.py"
-RECIPES = {"default": 1000, "best": 100}  # and the samples of their importance-weighted bound
+# What is trained, and with how many samples its importance-weighted bound is taken.
+MODELS: dict[str, tuple[tuple[str, ...], int]] = {
+    "recipe default": ((), 100),
+    "recipe best": (("--recipe", "best"), 100),
+    "the papers' softmax layer": (SOFTMAX, 1000),
+}
 RANKINGS = ("by probability", "by relevance")
 
 
@@ -42,25 +47,24 @@ def completion_split(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: int, recipe: str) -> dict[str, Any]:
+def ours(train: Path, test: Path, parts: tuple[Path, Path], units: int, seed: int, name: str) -> dict[str, Any]:
+    options, n_samples = MODELS[name]
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        fit = docnvil("fit", train, "--units", units, "--seed", seed, "--recipe", recipe, "--out", model, "--json")
+        fit = docnvil("fit", train, "--units", units, "--seed", seed, *options, "--out", model, "--json")
         bound = docnvil("perplexity", model, test, "--json").json
-        tighter = docnvil(
-            "perplexity", model, test, "--bound", "importance", "--samples", RECIPES[recipe], "--json"
-        ).json
+        tighter = docnvil("perplexity", model, test, "--bound", "importance", "--samples", n_samples, "--json").json
         topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
         completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
         return {
-            "recipe": recipe,
+            "model": name,
             "seed": seed,
             "fit_wall_seconds": round(fit.seconds, 1),
             "epochs": fit.json["epochs"],
             "best_epoch": fit.json["best_epoch"],
             "perplexity_per_document": bound["perplexity_per_document"],
             "perplexity_per_word": bound["perplexity_per_word"],
-            "importance_samples": RECIPES[recipe],
+            "importance_samples": n_samples,
             "importance_weighted_per_document": tighter["perplexity_per_document"],
             "importance_weighted_per_word": tighter["perplexity_per_word"],
             "completion_per_word": completed["perplexity_per_word"],
@@ -102,18 +106,18 @@ def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds
     settings = {
         "corpus": "ng20_sh2009",
         "units": units,
-        "importance_samples": RECIPES,
-        "recipes": {name: {**ALL_RECIPES[name].model, **ALL_RECIPES[name].training} for name in RECIPES},
+        "models": {name: [list(options), n_samples] for name, (options, n_samples) in MODELS.items()},
+        "recipes": {name: {**RECIPES[name].model, **RECIPES[name].training} for name in ("default", "best")},
     }
     found = kept("newsgroups", {"settings": settings}, {"runs": [], "peers": {}})
     runs, peers = found["runs"], found["peers"]
-    for recipe, seed in product(RECIPES, range(seeds)):
-        if any((run["recipe"], run["seed"]) == (recipe, seed) for run in runs):
+    for name, seed in product(MODELS, range(seeds)):
+        if any((run["model"], run["seed"]) == (name, seed) for run in runs):
             continue
-        runs.append(ours(train, test, parts, units, seed, recipe))
+        runs.append(ours(train, test, parts, units, seed, name))
         _keep(settings, runs, peers)
         click.echo(
-            "{recipe}, seed {seed}: bound {perplexity_per_document:.1f} per document,"
+            "{model}, seed {seed}: bound {perplexity_per_document:.1f} per document,"
             " {perplexity_per_word:.1f} per word;"
             " importance-weighted {importance_weighted_per_document:.1f};"
             " completion {completion_per_word:.1f} per word, {completion_per_document:.1f} per document;"
@@ -138,13 +142,13 @@ def measure(train: Path, test: Path, parts: tuple[Path, Path], units: int, seeds
 
 
 def _keep(settings: dict[str, Any], runs: list[dict[str, Any]], peers: dict[str, Any]) -> None:
-    measured = dict.fromkeys(run["recipe"] for run in runs)
-    averages = {recipe: _mean([run for run in runs if run["recipe"] == recipe]) for recipe in measured}
+    measured = dict.fromkeys(run["model"] for run in runs)
+    averages = {name: _mean([run for run in runs if run["model"] == name]) for name in measured}
     keep("newsgroups", COMMAND, {"settings": settings, "runs": runs, "mean": averages, "peers": peers})
 
 
 def _mean(runs: list[dict[str, Any]]) -> dict[str, float]:
-    return {name: mean(run[name] for run in runs) for name in runs[0] if name not in ("recipe", "seed")}
+    return {name: mean(run[name] for run in runs) for name in runs[0] if name not in ("model", "seed")}
 
 
 if __name__ == "__main__":

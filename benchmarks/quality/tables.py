@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -57,7 +58,11 @@ def frontier(found: dict[str, Any]) -> Iterable[str]:
     """Readability and perplexity by strength of sparsity, beside LDA."""
     yield "| model | completion per word | per document | bound per document | NPMI | diversity | units on | live |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-    names = {f"`--sparsity {strength}`": each for strength, each in found["sparsity"].items()}
+    names = {
+        f"{layer}, `--sparsity {strength}`": each
+        for layer, measured in found["layers"].items()
+        for strength, each in measured.items()
+    }
     for name, each in {**names, **found["peers"]}.items():
         cells = (
             _cell(each["completion_per_word"], ".0f"),
@@ -73,7 +78,52 @@ def frontier(found: dict[str, Any]) -> Iterable[str]:
     yield "![NPMI against completion perplexity, for each strength and for LDA; darker is more diverse](frontier.svg)"
 
 
-TABLES = {"frontier": frontier, "other-corpora": other_corpora, "time-to-completion": time_to_completion}
+CORPORA = {
+    "ng20_sh2009": "20 Newsgroups as the papers prepared it",
+    "kos": "Daily Kos",
+    "ng20_raw": "20 Newsgroups, raw posts",
+}
+
+
+@measured("rivals", "python benchmarks/quality/rivals.py")
+def rivals(found: dict[str, Any]) -> Iterable[str]:
+    """Neural rivals beside ours and LDA, means over seeds."""
+    for corpus in dict.fromkeys(row["corpus"] for row in found["rows"]):
+        yield f"**{CORPORA[corpus]}**"
+        yield ""
+        yield (
+            f"| model, {found['units']} units or topics | seeds | bound per document | importance-weighted"
+            " | completion per word | per document | NPMI | diversity | training, s |"
+        )
+        yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+        here = [row for row in found["rows"] if row["corpus"] == corpus]
+        for model in dict.fromkeys(row["model"] for row in here):
+            rows = [row for row in here if row["model"] == model]
+            cells = (
+                _cell(_mean(rows, "bound_per_document"), ".0f"),
+                _cell(_mean(rows, "importance_weighted_per_document"), ".0f"),
+                _cell(_mean(rows, "completion_per_word"), ".0f"),
+                _cell(_mean(rows, "completion_per_document"), ".0f"),
+                _cell(_mean(rows, "npmi"), ".3f"),
+                _cell(_mean(rows, "diversity"), ".2f"),
+                _cell(_mean(rows, "training_seconds"), ",.0f"),
+            )
+            yield f"| {model} | {len(rows)} | {' | '.join(cells)} |"
+        yield ""
+    yield f"Everything on {found['threads']} thread."
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return mean(values) if values else None
+
+
+TABLES = {
+    "rivals": rivals,
+    "frontier": frontier,
+    "other-corpora": other_corpora,
+    "time-to-completion": time_to_completion,
+}
 
 
 def _cell(value: float | None, form: str) -> str:

@@ -23,7 +23,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import keep, shared_data
+from common import SOFTMAX, keep, shared_data
 
 from docnvil.folders import replace_file
 from docnvil.machine import machine
@@ -170,7 +170,7 @@ def fit(corpus: Path, model: Path, seed: int) -> list[object]:
     """Return the command that trains a model, or goes on where an earlier run was interrupted."""
     unfinished = model.with_name(model.name + ".unfinished").exists()
     return [
-        *("fit", corpus, "--out", model, "--units", UNITS, "--seed", seed),
+        *("fit", corpus, "--out", model, "--units", UNITS, "--seed", seed, *SOFTMAX),
         *("--json", "--resume" if unfinished else "--force"),
     ]
 

@@ -63,7 +63,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--observation",
     type=click.Choice(["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]),
     help="The visible layer: words (dirichlet-multinomial knows that they are bursty) or bits (autoregressive: a DARN)."
-    "  [default: the recipe's]",
+    "  [default: the recipe's, dirichlet-multinomial for words]",
 )
 @click.option(
     "--recognition-input",
@@ -79,8 +79,8 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--recipe",
     type=click.Choice(list(RECIPES)),
-    help="Settings to start from: default, best (slower, lower perplexity), binary (for vectors of bits), or paper (the"
-    " published protocol).  [default: default, or binary for files of bits]",
+    help="Settings to start from: default, best (lower perplexity, denser codes), binary (for vectors of bits), or"
+    " paper (the published protocol).  [default: default, or binary for files of bits]",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Passes over the documents, at most.  [default: the recipe's]"
@@ -137,7 +137,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--sparsity",
     type=click.FloatRange(min=0),
     help="Nats that a unit costs each document it is on for; more makes units rarer and plainer, and perplexity"
-    " higher.  [default: the recipe's]",
+    " higher.  [default: the recipe's, mostly 1; 0 for the gradients rws and wake-sleep, which know none]",
 )
 @click.option(
     "--weight-decay",
