@@ -90,12 +90,13 @@ def iterate_batches(
     # Rows are looked up and copied for many batches at once, each of which is then a view.
     for lot in lots(np.array([entries[batch].sum() for batch in chosen], dtype=np.int64)):
         together = np.concatenate(chosen[lot])
-        counts = sparse_counts(matrix[together], like)
+        rows_of_lot = matrix[together]
+        counts, starts = sparse_counts(rows_of_lot, like), rows_of_lot.indptr
         its_keys = torch.from_numpy(keys[together]).to(like.device)
         start = 0
         for batch in chosen[lot]:
             own = slice(start, start := start + len(batch))
-            yield Batch(counts.rows(own), its_keys[own])
+            yield Batch(counts.rows(own, slice(int(starts[own.start]), int(starts[own.stop]))), its_keys[own])
 
 
 def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:

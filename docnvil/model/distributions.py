@@ -419,8 +419,10 @@ class _Places:
     rows: Tensor
     words: Tensor
 
-    def of(self, own: slice) -> tuple[slice, tuple[Tensor, Tensor]]:
-        """Return which of them lie in some of the rows, and their rows, counted from there, and words."""
+    def of(self, own: slice, n_rows: int) -> tuple[slice, tuple[Tensor, Tensor]]:
+        """Return which of them lie in some of the S B rows, and their rows, counted from there, and words."""
+        if own == slice(0, n_rows):
+            return slice(None), (self.rows, self.words)
         first, last = torch.searchsorted(self.rows, torch.tensor([own.start, own.stop], device=self.rows.device))
         some = slice(int(first), int(last))
         return some, (self.rows[some] - own.start, self.words[some])
@@ -449,7 +451,7 @@ class _Exponentials:
         for own, rows in _numbered(blocks):
             exponentials = _logits(rows, weight, bias)
             if places is not None:
-                some, there = places.of(own)
+                some, there = places.of(own, len(self._total))
                 self.chosen[some] = exponentials[there]
             torch.amax(exponentials, 1, keepdim=True, out=self._highest[own])
             exponentials.sub_(self._highest[own]).exp_()
@@ -487,7 +489,7 @@ class _Exponentials:
             if exponentials is None:
                 exponentials = _logits(rows, weight, bias).sub_(self._highest[own]).exp_()
             if of_chosen is not None:
-                some, there = self._places.of(own)
+                some, there = self._places.of(own, len(self._total))
                 before = exponentials[there]
                 added = of_chosen[some] / scale[own][there[0], 0]
                 exponentials[there] = before + added.masked_fill_(of_chosen[some] == 0, 0.0)

@@ -48,19 +48,20 @@ class SparseCounts:
         """Return B, the number of documents."""
         return len(self.offsets) - 1
 
-    def rows(self, some: slice) -> "SparseCounts":
+    def rows(self, some: slice, stored: slice) -> "SparseCounts":
         """Return a stretch of the documents, as views of the same counts.
+
+        Arguments:
+            some: which documents, from a first to a last. stored: the counts that are theirs, which `offsets` says
+                too, but a device would have to be waited for.
 
         Example:
             >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), n_words=3)
-            >>> x.rows(slice(1, 2)).indices
+            >>> x.rows(slice(1, 2), slice(1, 3)).indices
             tensor([2, 1])
         """
-        first, last, _ = some.indices(len(self))
-        start, stop = self.offsets[first], self.offsets[last]
-        return SparseCounts(
-            self.indices[start:stop], self.values[start:stop], self.offsets[first : last + 1] - start, self.n_words
-        )
+        offsets = self.offsets[some.start : some.stop + 1] - stored.start
+        return SparseCounts(self.indices[stored], self.values[stored], offsets, self.n_words)
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -70,7 +71,9 @@ class SparseCounts:
     @cached_property
     def documents(self) -> Tensor:
         """The document of each stored count, `[nnz]` int64."""
-        return torch.repeat_interleave(torch.arange(len(self), device=self.offsets.device), self.offsets.diff())
+        numbers = torch.arange(len(self), device=self.offsets.device)
+        # Told how many there will be, a device need not be waited for.
+        return torch.repeat_interleave(numbers, self.offsets.diff(), output_size=len(self.indices))
 
     def sum_over_words(self, values: Tensor) -> Tensor:
         """Add up a number for each stored count, document by document, `[S, nnz] -> [S, B]`."""
@@ -84,7 +87,9 @@ class SparseCounts:
     def transposed(self) -> "SparseCounts":
         """The same counts word after word, `[V, B]`: sorted once for all the gradients of a batch."""
         order = self.indices.argsort(stable=True)
-        offsets = functional.pad(torch.bincount(self.indices, minlength=self.n_words).cumsum(0), (1, 0))
+        # bincount would do as well, but looks at the largest index first, for which a device would have to be waited.
+        sizes = self.offsets.new_zeros(self.n_words + 1)
+        offsets = sizes.index_add_(0, self.indices + 1, torch.ones_like(self.indices)).cumsum(0)
         return SparseCounts(self.documents[order], self.values[order], offsets, len(self))
 
     def log1p(self) -> "SparseCounts":
