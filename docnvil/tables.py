@@ -5,13 +5,13 @@ Axes: N documents, K units.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
-from itertools import chain
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from docnvil.folders import replace_file, replacing_file
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.topics import Topic
 from docnvil.training import EpochRecord
+
+LINE_END = "\r\n"  # RFC 4180's; with a plain one Python's writer would leave an id that holds a "\r" unquoted
 
 
 def embedding_format(path: Path) -> str:
@@ -74,10 +76,32 @@ def write_embeddings(
     if form == "parquet":
         _write_parquet(path, ["id", *names], [ids, *metadata.values()], units, parts)
         return
-    embeddings = chain.from_iterable(parts)
-    texts = (map(str, row) if row.dtype.kind == "i" else (f"{value:.6g}" for value in row) for row in embeddings)
-    rows = ((*about, *values) for about, values in zip(zip(ids, *metadata.values(), strict=True), texts, strict=True))
-    _write(path, ["id", *names, *units], rows)
+    with _csv_file(path, ["id", *names, *units]) as file:
+        file.writelines(_rows_of_numbers(zip(ids, *metadata.values(), strict=True), parts))
+
+
+def _rows_of_numbers(about: Iterable[tuple[str, ...]], parts: Iterable[NDArray[Any]]) -> Iterator[str]:
+    """Yield lines of CSV: what is said about a row, quoted where it must be, and its numbers, which never need it.
+
+    Numbers are written a row at a time, several times as fast as one by one.
+    """
+    texts: list[str] = []
+    writer = csv.writer(_Lines(texts), lineterminator=LINE_END)
+    about = iter(about)
+    for part in parts:
+        numbers = ("%d," if part.dtype.kind == "i" else "%.6g,") * part.shape[1]
+        numbers = numbers.removesuffix(",") + LINE_END
+        writer.writerows(islice(about, len(part)))
+        for text, row in zip(texts, part.tolist(), strict=True):
+            yield f"{text.removesuffix(LINE_END)},{numbers % tuple(row)}"
+        texts.clear()
+
+
+class _Lines:
+    """A file for `csv.writer`, which writes a row at a time, that keeps each as a text."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self.write = texts.append
 
 
 def _write_array(path: Path, ids: Sequence[str], n_units: int, parts: Iterable[NDArray[Any]]) -> None:
@@ -190,8 +214,13 @@ def read_history(text: str) -> tuple[EpochRecord, ...]:
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    with _csv_file(path, header) as file:
+        csv.writer(file, lineterminator=LINE_END).writerows(rows)
+
+
+@contextmanager
+def _csv_file(path: Path, header: Sequence[str]) -> Iterator[TextIO]:
+    """Open a CSV file that begins with a header, and is there when all of it is written."""
     with replacing_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        # The line ends of RFC 4180; with plain ones Python's writer would leave an id that holds a "\r" unquoted.
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        csv.writer(file, lineterminator=LINE_END).writerow(header)
+        yield file

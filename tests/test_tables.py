@@ -1,0 +1,28 @@
+"""Tables that are written: what stands in them is what a reader of CSV gets back."""
+
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docnvil.tables import write_embeddings
+
+anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(['"', "a,b", "a\nb", "\r\n"])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int64])
+@given(rows=st.lists(st.tuples(anything, anything), min_size=1, max_size=7), cut=st.integers(0, 7))
+def test_embeddings_read_back_whatever_ids_and_metadata_hold(tmp_path_factory, kind, rows, cut):
+    path = tmp_path_factory.mktemp("tables") / "embeddings.csv"
+    drawn = np.random.default_rng(0).random((len(rows), 3))
+    numbers = drawn if kind is np.float64 else (drawn > 0.5).astype(kind)
+    ids, groups = zip(*rows, strict=True)
+    write_embeddings(path, ids, {"group": groups}, 3, [numbers[:cut], numbers[cut:]])
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *found = csv.reader(file)
+    assert header == ["id", "group", "unit0", "unit1", "unit2"]
+    assert [(row[0], row[1]) for row in found] == rows
+    told = [[f"{value:.6g}" for value in row] for row in numbers.tolist()]
+    assert [row[2:] for row in found] == told
