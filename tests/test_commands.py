@@ -189,6 +189,21 @@ def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path)
         ]
 
 
+def test_training_and_judging_leave_the_ids_of_a_corpus_on_the_disk(texts, tmp_path, monkeypatch):
+    assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
+    monkeypatch.setattr("docnvil.text.corpus._Table.columns", property(lambda table: pytest.fail("ids were read")))
+    assert run("fit", tmp_path / "corpus", "--out", tmp_path / "model", *QUICK).exit_code == 0
+    assert run("perplexity", tmp_path / "model", tmp_path / "corpus").exit_code == 0
+
+
+def test_embed_says_when_an_id_stands_for_several_documents(model, tmp_path):
+    rows = "".join(json.dumps({"id": name, "text": "mouse"}) + "\n" for name in "abcaa")
+    (tmp_path / "new.jsonl").write_text(rows)
+    done = run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
+    assert "1 id stands for several documents (a), which are told by their rows." in done.stderr
+    assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == list("abcaa")
+
+
 def test_new_text_is_read_by_the_rules_in_the_model(texts, tmp_path):
     """Stemmed, cut to long words: `perplexity` and `embed` need none of it repeated."""
     options = ["--stemmer", "porter", "--min-length", "5", "--stop-words", "none"]

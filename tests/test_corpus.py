@@ -1,5 +1,6 @@
 import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,14 @@ class TestDamage:
             (folder / "corpus.json").write_text(json.dumps(description | change))
         with pytest.raises(CheckpointError, match=message):
             read_corpus(tmp_path / "other")
+
+    def test_ids_that_are_gone_when_they_are_wanted(self, corpus, tmp_path):
+        shutil.copytree(corpus, tmp_path / "copy")
+        matrix = read_corpus(tmp_path / "copy")
+        (tmp_path / "copy" / "documents.csv").unlink()
+        assert len(matrix.ids) == matrix.n_documents
+        with pytest.raises(CheckpointError, match="cannot be read any more"):
+            list(matrix.ids)
 
     @pytest.mark.parametrize("name", [name for name in FILES if name != MANIFEST])
     def test_somebody_elses_files(self, corpus, tmp_path, name):

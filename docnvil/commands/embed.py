@@ -52,5 +52,9 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     empty = int(matrix.empty.sum())
     about = f"; {empty:,} without known words have the prior's" if empty else ""
     note(f"Wrote {out}: {matrix.n_documents:,} documents, {n_units} units{about}.")
+    if repeated := matrix.repeated_ids:
+        shown = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
+        stand = "id stands" if len(repeated) == 1 else "ids stand"
+        note(f"{len(repeated):,} {stand} for several documents ({shown}), which are told by their rows.")
     if matrix.n_unknown:
         note(unknown_words(matrix))

@@ -232,8 +232,6 @@ def about(matrix: "DocumentTermMatrix") -> str:
     text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} words of {matrix.n_words:,} different ones"
     if empty := int(matrix.empty.sum()):
         text += f"; {empty:,} documents are empty"
-    if repeated := matrix.repeated_ids:
-        text += f"; {len(repeated):,} ids stand for several documents ({', '.join(repeated[:3])}, ...), told by row"
     return f"{text}."
 
 

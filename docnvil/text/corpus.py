@@ -10,7 +10,8 @@ counts.npy        their counts, int32 or int64
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
                 f"{path} is a corpus of format version {version}; this docnvil reads version {FORMAT_VERSION}. Use the"
                 f" docnvil that wrote it ({description.get('docnvil')}), or prepare the corpus again."
             )
-        ids, metadata = _read_documents_table(path / "documents.csv")
+        ids, metadata = _table_of_documents(path / "documents.csv", int(description["documents"]))
         rules = None if description["rules"] is None else TokenRules.from_json(description["rules"])
         vocabulary = Vocabulary.load(path / "vocabulary.txt")
         return DocumentTermMatrix(_mapped_counts(path, len(vocabulary)), vocabulary, ids, metadata, rules)
@@ -242,17 +243,65 @@ def _fitted(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Path) -> D
     return align(matrix, vocabulary)
 
 
-def _read_documents_table(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+def _table_of_documents(path: Path, n_documents: int) -> tuple[Sequence[str], dict[str, Sequence[str]]]:
+    """Return ids and metadata, of which only the names have been read."""
     csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        _, *names = next(reader)
-        columns: list[list[str]] = [[] for _ in range(len(names) + 1)]
-        for row in reader:  # one by one: all rows as lists would weigh several times what the columns do
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-    ids, *metadata = map(tuple, columns)
+        first, *names = next(csv.reader(file))
+    if first != "id":
+        raise CorpusError(f"{path} does not begin with ids")
+    table = _Table(path)
+    ids, *metadata = (_Column(table, number, n_documents) for number in range(len(names) + 1))
     return ids, dict(zip(names, metadata, strict=True))
+
+
+class _Table:
+    """The columns of a CSV file, read when the first of them is looked into: training never does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def columns(self) -> list[tuple[str, ...]]:
+        """All columns, by place, without their names."""
+        try:
+            with self._path.open(encoding="utf-8", newline="") as file:
+                reader = csv.reader(file)
+                columns: list[list[str]] = [[] for _ in next(reader)]
+                for row in reader:  # one by one: all rows as lists would weigh several times what the columns do
+                    for column, value in zip(columns, row, strict=True):
+                        column.append(value)
+        except (OSError, ValueError, csv.Error) as error:
+            raise CheckpointError(
+                f"{self._path} cannot be read any more ({error}). Restore it, or prepare the corpus again."
+            ) from None
+        return [tuple(column) for column in columns]
+
+
+class _Column(Sequence[str]):
+    """A column of a table, which knows its length before it is read."""
+
+    def __init__(self, table: _Table, number: int, length: int) -> None:
+        self._table, self._number, self._length = table, number, length
+
+    @property
+    def _values(self) -> tuple[str, ...]:
+        return self._table.columns[self._number]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._values[row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values)
 
 
 def _mapped_counts(path: Path, width: int) -> csr_array:

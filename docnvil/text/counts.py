@@ -1,6 +1,6 @@
 """The document-term matrix: counts `[N, V]` with the words of its columns and the ids of its rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,8 +42,8 @@ class DocumentTermMatrix:
 
     counts: csr_array
     vocabulary: Vocabulary
-    ids: tuple[str, ...]
-    metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: Sequence[str]
+    metadata: dict[str, Sequence[str]] = field(default_factory=dict)
     rules: TokenRules | None = None
     unknown: np.ndarray | None = None
 
