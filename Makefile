@@ -37,6 +37,7 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 	$(BIN)/python benchmarks/quality/frontier.py
 	$(BIN)/python benchmarks/quality/time_to_completion.py
 	$(BIN)/python benchmarks/quality/other_corpora.py
+	$(BIN)/python benchmarks/quality/gradients.py
 	$(BIN)/python benchmarks/demo.py --keep-results
 	$(BIN)/python benchmarks/tables.py --write
 

@@ -23,6 +23,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "comparison.md",
     ROOT / "docs" / "evaluation.md",
+    ROOT / "docs" / "gradients.md",
     ROOT / "docs" / "paper.md",
     ROOT / "docs" / "speed.md",
     ROOT / "docs" / "scale.md",

@@ -18,7 +18,8 @@ from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.evaluation.completion import predict_words
 from docnvil.evaluation.perplexity import document_bounds, independent_bits
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, bits_normaliser
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits
+from docnvil.model.normalisers import bits_normaliser
 from docnvil.randomness import KeyedGenerator
 from docnvil.report.images import filters, png, sheet
 from docnvil.text.bits import read_bits

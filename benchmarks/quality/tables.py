@@ -78,6 +78,38 @@ def frontier(found: dict[str, Any]) -> Iterable[str]:
     yield "![NPMI against completion perplexity, for each strength and for LDA; darker is more diverse](frontier.svg)"
 
 
+@measured("gradients", "python benchmarks/quality/gradients.py")
+def gradients(found: dict[str, Any]) -> Iterable[str]:
+    """Noise, bounds and seconds of the estimators of the gradient."""
+    yield (
+        "| gradient | samples | validation bound, nats | test perplexity per document | importance-weighted | seconds"
+        " | noise, times NVIL's | cosine to the ELBO's gradient |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    of_nvil = found["noise"]["nvil"]["noise"]
+    for name, each in found["training"].items():
+        noise = found["noise"][name]
+        cells = (
+            f"{each['samples']}",
+            f"{each['best_validation_bound']:.1f}".replace("-", "−"),
+            f"{each['test_perplexity_per_document']:.0f}",
+            f"{each['test_importance_weighted_per_document']:.0f}",
+            f"{each['seconds'][-1]:.0f}",
+            f"{noise['noise'] / of_nvil:.2f}",
+            _cell(noise["cosine_to_elbo"], ".2f"),
+        )
+        yield f"| `{name}` | {' | '.join(cells)} |"
+    settings = found["settings"]
+    yield ""
+    yield (
+        f"{settings['draws']} estimates of each gradient, {settings['evaluations']} evaluations of the likelihood a"
+        f" document, after {settings['after']} epochs; seed {settings['seed']}, threads {settings['threads']}."
+    )
+    yield ""
+    yield "![Validation bound against updates and seconds, for each estimator](gradients.svg)"
+    yield "![Noise of each estimator](gradient-noise.svg)"
+
+
 CORPORA = {
     "ng20_sh2009": "20 Newsgroups as the papers prepared it",
     "kos": "Daily Kos",
@@ -119,6 +151,7 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
 
 
 TABLES = {
+    "gradients": gradients,
     "rivals": rivals,
     "frontier": frontier,
     "other-corpora": other_corpora,

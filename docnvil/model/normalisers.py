@@ -1,0 +1,297 @@
+"""The sums over all words or bits that a likelihood needs, with gradients arranged by hand to cost little more.
+
+A softmax needs the logsumexp of its logits, binary vectors the sum of their softplus. Both go through `[S, B, V]`
+logits, of which a bounded number is alive at a time.
+
+Axes: S samples, B documents of a batch, V words or bits, K units; `nnz` pairs of a document and a word that it has.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from docnvil.model.sparse import SparseCounts
+
+# Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
+# backward pass; more are computed twice, a block of rows at a time.
+LOGITS_ALIVE = 1 << 25
+TINY = 2.0**-60  # in place of a zero that would divide: what is then added is lost in rounding
+
+
+def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`, with one pass of exponentials for value and gradient.
+
+    Arguments:
+        codes: `[..., K]`; weight: `[V, K]`; bias: `[V]`.
+
+    Example:
+        >>> log_normaliser(torch.zeros(2, 3), torch.ones(4, 3), torch.zeros(4)).exp()
+        tensor([4., 4.])
+    """
+    return _LogNormaliser.apply(codes, weight, bias)
+
+
+class _LogNormaliser(torch.autograd.Function):
+    """logsumexp whose gradient reuses the forward pass's exponentials, see `_Exponentials`."""
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(codes, weight, bias)
+        ctx.exponentials = _Exponentials(codes, weight, bias, keep=any(ctx.needs_input_grad))
+        return ctx.exponentials.log_sums.view(codes.shape[:-1])
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.exponentials.products(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
+
+
+def log_word_probabilities(codes: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
+    """Return log softmax(W h + b)_w of the words that each document has, `[S, B, K] -> [S, nnz]`.
+
+    Arguments:
+        codes: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`.
+        counts: B documents; how often they have a word does not matter.
+
+    Example:
+        >>> x = SparseCounts(torch.tensor([2, 0]), torch.ones(2), torch.tensor([0, 1, 2]), n_words=4)
+        >>> log_word_probabilities(torch.zeros(1, 2, 3), torch.ones(4, 3), torch.zeros(4), x).exp()
+        tensor([[0.2500, 0.2500]])
+    """
+    return _LogWordProbabilities.apply(codes, weight, bias, counts)
+
+
+class _LogWordProbabilities(torch.autograd.Function):
+    """The log-softmax at some places, at little more than the cost of its normaliser, see `_Exponentials`."""
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
+        ctx.save_for_backward(codes, weight, bias)
+        ctx.counts = counts
+        rows = torch.arange(len(codes), device=codes.device)[:, None] * len(counts) + counts.documents  # [S, nnz]
+        words = counts.indices.expand(len(codes), -1)
+        places = _Places(rows.reshape(-1), words.reshape(-1))
+        ctx.exponentials = _Exponentials(codes, weight, bias, places, keep=any(ctx.needs_input_grad))
+        chosen = ctx.exponentials.chosen - ctx.exponentials.log_sums[places.rows, 0]
+        return chosen.view(len(codes), -1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [S B, 1]
+        of_normaliser = -torch.where(sums == 0, TINY * sizes, sums)  # it divides, and so small it adds nothing
+        gradients = (of_normaliser, ctx.needs_input_grad, gradient.reshape(-1))
+        return *ctx.exponentials.products(*ctx.saved_tensors, *gradients), None
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Some of the logits `[S B, V]`, in the order of their rows: `[n]` int64 each."""
+
+    rows: Tensor
+    words: Tensor
+
+    def of(self, own: slice, n_rows: int) -> tuple[slice, tuple[Tensor, Tensor]]:
+        """Return which of them lie in some of the S B rows, and their rows, counted from there, and words."""
+        if own == slice(0, n_rows):
+            return slice(None), (self.rows, self.words)
+        first, last = torch.searchsorted(self.rows, torch.tensor([own.start, own.stop], device=self.rows.device))
+        some = slice(int(first), int(last))
+        return some, (self.rows[some] - own.start, self.words[some])
+
+
+class _Exponentials:
+    """E = exp(logits - max) of logits W h + b, `[S B, V]`, and what a backward pass makes of them.
+
+    With Z the row sums of E and g the gradient of the rows' log Z, d W = E^T (g / Z * h), d b = E^T (g / Z) and
+    d h = (g / Z) * (E W): scaling falls on the small matrices, so that only the products run over the large one again.
+    A gradient c of single logits joins in as c Z / g, added to E at its place before these products. Where the large
+    matrix is more than one block of rows, each block's exponentials are dropped, and computed again on the way back.
+
+    Arguments:
+        codes: `[..., K]`; weight: `[V, K]`; bias: `[V]`. places: the logits wanted themselves.
+        keep: whether a backward pass is to come.
+    """
+
+    def __init__(
+        self, codes: Tensor, weight: Tensor, bias: Tensor, places: _Places | None = None, *, keep: bool
+    ) -> None:
+        self._places = places
+        blocks = _row_blocks(codes, len(weight))
+        self._highest, self._total = codes.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
+        self.chosen = None if places is None else codes.new_empty(len(places.rows))
+        for own, rows in _numbered(blocks):
+            exponentials = _logits(rows, weight, bias)
+            if places is not None:
+                some, there = places.of(own, len(self._total))
+                self.chosen[some] = exponentials[there]
+            torch.amax(exponentials, 1, keepdim=True, out=self._highest[own])
+            exponentials.sub_(self._highest[own]).exp_()
+            torch.sum(exponentials, 1, keepdim=True, out=self._total[own])
+        self._kept = exponentials if keep and len(blocks) == 1 else None
+
+    @property
+    def log_sums(self) -> Tensor:
+        """The logsumexp of each row, `[S B, 1]`."""
+        return self._highest + self._total.log()
+
+    def products(
+        self,
+        codes: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        gradient: Tensor,
+        needed: Sequence[bool],
+        of_chosen: Tensor | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return the gradients of codes, weight and bias, those that are needed.
+
+        Arguments:
+            codes, weight, bias: as before.
+            gradient: of the rows' logsumexps, `[S B, 1]`.
+            of_chosen: of the logits at the places, `[n]`; zero wherever the row's gradient is.
+        """
+        scale = gradient / self._total  # [S B, 1]
+        of_codes, of_weight, of_bias = (
+            torch.empty_like(value) if wanted else None
+            for value, wanted in zip((codes.reshape(-1, codes.shape[-1]), weight, bias), needed, strict=False)
+        )
+        for own, rows in _numbered(_row_blocks(codes, len(weight))):
+            exponentials = self._kept
+            if exponentials is None:
+                exponentials = _logits(rows, weight, bias).sub_(self._highest[own]).exp_()
+            if of_chosen is not None:
+                some, there = self._places.of(own, len(self._total))
+                before = exponentials[there]
+                added = of_chosen[some] / scale[own][there[0], 0]
+                exponentials[there] = before + added.masked_fill_(of_chosen[some] == 0, 0.0)
+            so_far = float(own.start > 0)
+            if of_codes is not None:
+                torch.mul(scale[own], exponentials @ weight, out=of_codes[own])
+            if of_weight is not None:
+                of_weight.addmm_(exponentials.T, scale[own] * rows, beta=so_far)
+            if of_bias is not None:
+                of_bias.addmv_(exponentials.T, scale[own, 0], beta=so_far)
+            if of_chosen is not None:
+                exponentials[there] = before  # they may be asked for again
+        return None if of_codes is None else of_codes.view(codes.shape), of_weight, of_bias
+
+
+def _numbered(blocks: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+    """Yield blocks of rows, each with the place of its rows."""
+    start = 0
+    for rows in blocks:
+        yield slice(start, start := start + len(rows)), rows
+
+
+def _row_blocks(codes: Tensor, n_words: int) -> tuple[Tensor, ...]:
+    """Cut codes `[..., K]` into blocks of rows whose logits may be alive together; their size depends on V alone."""
+    return codes.reshape(-1, codes.shape[-1]).split(max(1, LOGITS_ALIVE // n_words))
+
+
+def _logits(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return W h + b of `[R, K]`, `[R, V]`; in the bias's type even where the product is done in a shorter one."""
+    return torch.addmm(bias, rows, weight.T).to(bias.dtype)
+
+
+def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
+    """Return log Gamma(a + x) - log Gamma(a), the log of a (a + 1) ... (a + x - 1), for whole x from 1.
+
+    Arguments:
+        log_a: log a, `[S, nnz]`. counts: x, `[nnz]`.
+
+    Example:
+        >>> log_rising(torch.tensor([[2.0, 2.0]]).log(), torch.tensor([1.0, 3.0])).exp()
+        tensor([[ 2., 24.]])
+    """
+    return _LogRising.apply(log_a, counts)
+
+
+class _LogRising(torch.autograd.Function):
+    """Most words come once, and log a needs no gamma function: value and slope are worked out for the others alone."""
+
+    @staticmethod
+    def forward(ctx, log_a: Tensor, counts: Tensor) -> Tensor:
+        several = (counts > 1).nonzero()[:, 0]
+        a, x = log_a[:, several].exp(), counts[several]
+        value = log_a.index_copy(1, several, torch.lgamma(a + x) - torch.lgamma(a))
+        if ctx.needs_input_grad[0]:
+            slope = torch.ones_like(log_a)
+            slope.index_copy_(1, several, a * (torch.digamma(a + x) - torch.digamma(a)))
+            ctx.save_for_backward(slope)
+        return value
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
+
+
+def bits_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return sum_v log(1 + exp(a_v)) for logits a = W h + b, `[S, B, K] -> [S, B]`, its gradient at little more cost.
+
+    Arguments:
+        codes: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`, or `[B, V]` if each vector has its own.
+
+    Example:
+        >>> bits_normaliser(torch.zeros(1, 1, 3), torch.ones(4, 3), torch.zeros(4)).exp()
+        tensor([[16.]])
+    """
+    return _BitsNormaliser.apply(codes, weight, bias)
+
+
+class _BitsNormaliser(torch.autograd.Function):
+    """sum_v softplus(a_v), whose gradient by a_v is sigmoid(a_v): one matrix is kept for all three gradients.
+
+    Where that matrix is more than one block of vectors, it is computed again in the backward pass, block by block.
+    """
+
+    @staticmethod
+    def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        blocks = _vector_blocks(codes, len(weight), bias)
+        parts = []
+        for some, own_bias in blocks:
+            logits = _bit_logits(some, weight, own_bias)
+            parts.append(functional.softplus(logits).sum(-1))
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(codes, weight, bias, logits.sigmoid_() if len(blocks) == 1 else None)
+        return torch.cat(parts, 1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        codes, weight, bias, kept = ctx.saved_tensors
+        n_words, n_units = weight.shape
+        of_codes, of_weight, of_bias = (
+            torch.empty_like(value) if needed else None
+            for value, needed in zip((codes, weight, bias), ctx.needs_input_grad, strict=True)
+        )
+        start = 0
+        for some, own_bias in _vector_blocks(codes, n_words, bias):
+            own = slice(start, start + some.shape[1])
+            probability = kept if kept is not None else _bit_logits(some, weight, own_bias).sigmoid_()  # [S, b, V]
+            rows, of_rows = probability.view(-1, n_words), gradient[:, own].reshape(-1, 1)
+            so_far = float(start > 0)
+            if of_codes is not None:
+                of_codes[:, own] = gradient[:, own, None] * (probability @ weight)
+            if of_weight is not None:
+                of_weight.addmm_(rows.T, of_rows * some.reshape(-1, n_units), beta=so_far)
+            if of_bias is not None and bias.dim() == 1:
+                of_bias.addmv_(rows.T, of_rows[:, 0], beta=so_far)
+            elif of_bias is not None:
+                of_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability)
+            start = own.stop
+        return of_codes, of_weight, of_bias
+
+
+def _vector_blocks(codes: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Cut codes `[S, B, K]` into vectors whose S logits a bit may be alive together, with their part of the bias."""
+    size = max(1, LOGITS_ALIVE // (len(codes) * n_bits))
+    parts = codes.split(size, 1)
+    return list(zip(parts, [bias] * len(parts) if bias.dim() == 1 else bias.split(size), strict=True))
+
+
+def _bit_logits(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if bias.dim() == 1:
+        return _logits(codes.reshape(-1, codes.shape[-1]), weight, bias).view(*codes.shape[:-1], len(weight))
+    return (codes @ weight.T).to(bias.dtype).add_(bias)
