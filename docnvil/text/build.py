@@ -22,12 +22,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import compress, count, groupby, islice
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 import docnvil
 from docnvil.errors import CheckpointError, WorkerError
@@ -324,19 +325,22 @@ class _Known:
         self.tokenizer = tokenizer
         self.columns = Columns(tokenizer, None)
         self.read = reader_of(tokenizer, self.columns)
-        self._quoted: list[tuple[str, int]] = []
+        self._quoted: list[str] = []  # by column
+        self._order = np.zeros(0, dtype=np.int32)
 
     @property
     def enough(self) -> bool:
         """Whether so many distinct tokens are kept that it is time to forget them."""
         return self.read.remembered > TOKENS_REMEMBERED
 
-    def quoted(self) -> list[tuple[str, int]]:
-        """Return every word in JSON's quotes, with its column, in the order of the words."""
-        new = islice(self.columns.words, len(self._quoted), None)
-        self._quoted += zip(map(json.dumps, new), count(len(self._quoted)), strict=False)
-        self._quoted.sort()  # what was in order before takes hardly any time
-        return self._quoted
+    def in_order(self) -> tuple[list[str], NDArray[np.int32]]:
+        """Return every word in JSON's quotes, by column, and the columns in the order of these words."""
+        before = len(self._quoted)
+        self._quoted += map(json.dumps, islice(self.columns.words, before, None))
+        columns = [*self._order.tolist(), *range(before, len(self._quoted))]
+        columns.sort(key=self._quoted.__getitem__)  # what was in order before takes hardly any time
+        self._order = np.array(columns, dtype=np.int32)
+        return self._quoted, self._order
 
 
 # What a process has learnt by its last shard, for its next one; taken out while it is used, so that threads never share
@@ -363,16 +367,13 @@ class _Segment:
             self.ids.append(document.id)
 
     def finished(self) -> DocumentTermMatrix:
-        known = self._known.quoted()
-        frequencies = self._tally.frequencies(len(known))[1]
-        order = np.fromiter(map(itemgetter(1), known), dtype=np.int64, count=len(known))
-        had = frequencies[order] > 0
-        places = np.full(len(known), -1)
-        places[order[had]] = np.arange(np.count_nonzero(had))
-        chosen = [word for word, _ in compress(known, had.tolist())]
-        counts = self._tally.counts(max(1, len(chosen)), places)
-        words = Vocabulary(chosen or ['""'])  # a vocabulary has a word, if only the empty one
-        return DocumentTermMatrix(counts, words, tuple(self.ids), self._metadata.padded(len(self.ids)))
+        quoted, order = self._known.in_order()
+        had = order[self._tally.frequencies(len(quoted))[1][order] > 0]
+        places = np.full(len(quoted), -1)
+        places[had] = np.arange(len(had))
+        counts = self._tally.counts(max(1, len(had)), places)
+        words = [quoted[column] for column in had.tolist()] or ['""']  # a vocabulary has one, if only the empty word
+        return DocumentTermMatrix(counts, Vocabulary(words), tuple(self.ids), self._metadata.padded(len(self.ids)))
 
 
 def _write_words(segment: DocumentTermMatrix, path: Path) -> None:
