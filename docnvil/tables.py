@@ -95,6 +95,8 @@ def _rows_of_numbers(about: Iterable[tuple[str, ...]], parts: Iterable[NDArray[A
         for text, row in zip(texts, part.tolist(), strict=True):
             yield f"{text.removesuffix(LINE_END)},{numbers % tuple(row)}"
         texts.clear()
+    if next(about, None) is not None:
+        raise ValueError("There are more ids than embeddings.")
 
 
 class _Lines:

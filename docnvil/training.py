@@ -6,7 +6,7 @@ Axes: S samples, B documents of a batch, N documents, V words, K units. Unit: na
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -343,7 +343,8 @@ def update(
         for group in groups:
             group["lr"] = learning_rate * group["multiple"]
         training.optimizer.step()
-    return losses, sum(layer.detach().mean(0).sum() for layer in codes)
+    freed = replace(losses, total=losses.total.detach())  # or all that backward kept would outlive this update
+    return freed, sum(layer.detach().mean(0).sum() for layer in codes)
 
 
 def _pull_to_zero(weight: nn.Parameter, strength: float) -> None:

@@ -20,7 +20,7 @@ from text_data import anything
 
 from docnvil.commands import main
 from docnvil.errors import CorpusError, VocabularyError, WorkerError
-from docnvil.text import build
+from docnvil.text import build, tally
 from docnvil.text.build import Limits, build_corpus, building_path
 from docnvil.text.corpus import load_matrix, write_corpus
 from docnvil.text.documents import SourceOptions, read_documents
@@ -88,9 +88,10 @@ def outcome(work) -> str:
     remembered=st.sampled_from([0, 1, 3, 1000]),
     runs=st.integers(2, 3),
     size=st.sampled_from([1, 20, 1000]),
+    together=st.sampled_from([1, 10, 1000]),
     limits=st.sampled_from([Limits(3, 1, 1.0), Limits(None, 2, 1.0), ALL]),
 )
-def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, size, limits):
+def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, size, together, limits):
     folder = tmp_path_factory.mktemp("cuts")
     rules = TokenRules(token_pattern=r"[^ \n\r\ufeff]+", min_length=1)
     path = write_rows(folder / "rows.jsonl", [{"text": text, f"about{len(text) % 2}": text} for text in texts])
@@ -100,6 +101,8 @@ def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, 
         patch.setattr(build, "TOKENS_REMEMBERED", remembered)
         patch.setattr(build, "RUNS_AT_ONCE", runs)
         patch.setattr(build, "BYTES_OF_A_RUN", size)
+        patch.setattr(build, "BYTES_PER_SHARD", 100 * size)
+        patch.setattr(tally, "CHARACTERS_AT_ONCE", together)
         expected = outcome(lambda: write_corpus(load_matrix(path, rules=rules, **limited), folder / "whole"))
         assert outcome(lambda: build_corpus([path], folder / "built", AUTO, rules, limits)) == expected
     if expected:

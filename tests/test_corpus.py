@@ -1,6 +1,5 @@
 import contextlib
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -150,13 +149,23 @@ class TestDamage:
         with pytest.raises(CheckpointError, match=message):
             read_corpus(tmp_path / "other")
 
-    def test_ids_that_are_gone_when_they_are_wanted(self, corpus, tmp_path):
-        shutil.copytree(corpus, tmp_path / "copy")
-        matrix = read_corpus(tmp_path / "copy")
-        (tmp_path / "copy" / "documents.csv").unlink()
-        assert len(matrix.ids) == matrix.n_documents
-        with pytest.raises(CheckpointError, match="cannot be read any more"):
-            list(matrix.ids)
+    def test_ids_are_those_of_the_corpus_that_was_opened(self, tmp_path):
+        write_corpus(MATRIX, tmp_path / "corpus")
+        matrix = read_corpus(tmp_path / "corpus")
+        write_corpus(MATRIX.select(slice(1)), tmp_path / "corpus", force=True)
+        assert len(matrix.ids) == MATRIX.n_documents
+        assert list(matrix.ids) == list(MATRIX.ids)
+        assert matrix.metadata == MATRIX.metadata
+
+    @pytest.mark.parametrize("rows", ["id\r\nx\r\n", "id,label\r\nx\r\n", ""])
+    def test_tables_that_do_not_fit(self, corpus, tmp_path, rows):
+        with writing_folder(tmp_path / "other", kind="corpus") as folder:
+            for file in corpus.iterdir():
+                if file.name != MANIFEST:
+                    (folder / file.name).write_bytes(file.read_bytes())
+            (folder / "documents.csv").write_text(rows, newline="")
+        with pytest.raises(CheckpointError):
+            list(read_corpus(tmp_path / "other").ids)
 
     @pytest.mark.parametrize("name", [name for name in FILES if name != MANIFEST])
     def test_somebody_elses_files(self, corpus, tmp_path, name):

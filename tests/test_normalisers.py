@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -90,12 +91,32 @@ def test_gradients_that_add_up_to_nothing_still_move_word_probabilities(generato
         assert torch.allclose(ours, theirs, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-28, 1e-38, 1e-42, 3e-45])
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1)])
+def test_gradients_at_the_end_of_single_precision_are_numbers(generator, size, signs):
+    shapes = ((1, 3, 4), (2000, 4), (2000,))
+    arguments = [value.detach().float().requires_grad_() for value in randn(generator, *shapes)]
+    value = log_word_probabilities(*arguments, replace(SOME_WORDS, n_words=2000))
+    of_value = torch.zeros_like(value)
+    of_value[:, :2] = size * torch.tensor(signs)
+    for found in torch.autograd.grad(value, arguments, of_value):
+        assert found.isfinite().all()
+        assert found.abs().max() <= 100 * size
+
+
 def test_rising_factorials_have_the_right_values_and_gradients(generator):
     (log_a,) = randn(generator, (2, 4))
-    counts = torch.tensor([1.0, 2.0, 1.0, 40.0], dtype=FLOAT)
+    counts = torch.tensor([1.0, 2.0, 0.25, 40.0], dtype=FLOAT)
     expected = torch.lgamma(log_a.exp() + counts) - torch.lgamma(log_a.exp())
     assert torch.allclose(log_rising(log_a, counts), expected)
     assert gradcheck(lambda value: log_rising(value, counts), log_a)
+
+
+def test_rising_factorials_of_next_to_nothing():
+    log_a = torch.tensor([[-110.0, -110.0]], requires_grad=True)
+    value = log_rising(log_a, torch.tensor([1.0, 3.0]))
+    assert torch.allclose(value, torch.tensor([[-110.0, -110.0 + math.log(2)]]))
+    assert torch.equal(torch.autograd.grad(value.sum(), log_a)[0], torch.ones(1, 2))
 
 
 def test_products_in_a_shorter_type_leave_sums_and_gradients_in_the_longer_one(generator):

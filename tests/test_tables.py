@@ -26,3 +26,10 @@ def test_embeddings_read_back_whatever_ids_and_metadata_hold(tmp_path_factory, k
     assert [(row[0], row[1]) for row in found] == rows
     told = [[f"{value:.6g}" for value in row] for row in numbers.tolist()]
     assert [row[2:] for row in found] == told
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a", "b", "c"]])
+def test_embeddings_are_not_written_for_other_ids(tmp_path, ids):
+    with pytest.raises(ValueError, match=r"ids|zip"):
+        write_embeddings(tmp_path / "e.csv", ids, {}, 3, [np.zeros((2, 3))])
+    assert not list(tmp_path.iterdir())

@@ -63,7 +63,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--observation",
     type=click.Choice(["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]),
     help="The visible layer: words (dirichlet-multinomial knows that they are bursty) or bits (autoregressive: a DARN)."
-    "  [default: the recipe's, dirichlet-multinomial for words]",
+    "  [default: the recipe's, dirichlet-multinomial in default and best]",
 )
 @click.option(
     "--recognition-input",
@@ -137,7 +137,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--sparsity",
     type=click.FloatRange(min=0),
     help="Nats that a unit costs each document it is on for; more makes units rarer and plainer, and perplexity"
-    " higher.  [default: the recipe's, mostly 1; 0 for the gradients rws and wake-sleep, which know none]",
+    " higher.  [default: the recipe's, 1 in default; 0 for the gradients rws and wake-sleep, which know none]",
 )
 @click.option(
     "--weight-decay",

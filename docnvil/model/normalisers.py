@@ -53,7 +53,7 @@ def log_word_probabilities(codes: Tensor, weight: Tensor, bias: Tensor, counts: 
 
     Arguments:
         codes: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`.
-        counts: B documents; how often they have a word does not matter.
+        counts: B documents, each word of a document stored once; how often it has the word does not matter.
 
     Example:
         >>> x = SparseCounts(torch.tensor([2, 0]), torch.ones(2), torch.tensor([0, 1, 2]), n_words=4)
@@ -152,7 +152,7 @@ class _Exponentials:
             gradient: of the rows' logsumexps, `[S B, 1]`.
             of_chosen: of the logits at the places, `[n]`; zero wherever the row's gradient is.
         """
-        scale = gradient / self._total  # [S B, 1]
+        scale = gradient / self._total  # [S B, 1]; it may underflow, and nothing is divided by it
         of_codes, of_weight, of_bias = (
             torch.empty_like(value) if wanted else None
             for value, wanted in zip((codes.reshape(-1, codes.shape[-1]), weight, bias), needed, strict=False)
@@ -164,8 +164,8 @@ class _Exponentials:
             if of_chosen is not None:
                 some, there = self._places.of(own, len(self._total))
                 before = exponentials[there]
-                added = of_chosen[some] / scale[own][there[0], 0]
-                exponentials[there] = before + added.masked_fill_(of_chosen[some] == 0, 0.0)
+                of_rows, totals = gradient[own][there[0], 0], self._total[own][there[0], 0]
+                exponentials[there] = before + (of_chosen[some] / of_rows * totals).masked_fill_(of_rows == 0, 0.0)
             so_far = float(own.start > 0)
             if of_codes is not None:
                 torch.mul(scale[own], exponentials @ weight, out=of_codes[own])
@@ -196,7 +196,7 @@ def _logits(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
-    """Return log Gamma(a + x) - log Gamma(a), the log of a (a + 1) ... (a + x - 1), for whole x from 1.
+    """Return log Gamma(a + x) - log Gamma(a), for whole x the log of a (a + 1) ... (a + x - 1).
 
     Arguments:
         log_a: log a, `[S, nnz]`. counts: x, `[nnz]`.
@@ -209,16 +209,19 @@ def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
 
 
 class _LogRising(torch.autograd.Function):
-    """Most words come once, and log a needs no gamma function: value and slope are worked out for the others alone."""
+    """log a + log Gamma(a + x) - log Gamma(a + 1), which holds however small a is.
+
+    Most words come once, and log a needs no gamma function: the rest is worked out for the others alone.
+    """
 
     @staticmethod
     def forward(ctx, log_a: Tensor, counts: Tensor) -> Tensor:
-        several = (counts > 1).nonzero()[:, 0]
-        a, x = log_a[:, several].exp(), counts[several]
-        value = log_a.index_copy(1, several, torch.lgamma(a + x) - torch.lgamma(a))
+        others = (counts != 1).nonzero()[:, 0]
+        a, x = log_a[:, others].exp(), counts[others]
+        value = log_a.index_add(1, others, torch.lgamma(a + x) - torch.lgamma(a + 1))
         if ctx.needs_input_grad[0]:
             slope = torch.ones_like(log_a)
-            slope.index_copy_(1, several, a * (torch.digamma(a + x) - torch.digamma(a)))
+            slope.index_add_(1, others, a * (torch.digamma(a + x) - torch.digamma(a + 1)))
             ctx.save_for_backward(slope)
         return value
 

@@ -10,7 +10,8 @@ that finds its folder there and sound does nothing: whatever stops a build, the 
 is what `count_words` would have counted; shards, segments and processes leave no trace in it.
 
 Memory: a segment ends with the document that fills it, by tokens or by distinct ones, and the words of all segments are
-merged from sorted files. Beside its segment a process keeps no more than the vocabulary.
+merged from sorted files. Beside its segment a process keeps the vocabulary, and what it has learnt of at most
+`TOKENS_REMEMBERED` tokens.
 """
 
 import csv
@@ -184,6 +185,7 @@ def build_corpus(
         for folder in (*parts.glob("encoded-*"), parts / "merged", parts / "counted"):
             shutil.rmtree(folder, ignore_errors=True)
     finally:
+        _KNOWN.clear()
         for folder in (parts / "counted", parts):
             with suppress(OSError):  # what holds finished parts stays
                 folder.rmdir()

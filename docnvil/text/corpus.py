@@ -12,6 +12,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from io import BytesIO, TextIOWrapper
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = 
 
 
 def read_corpus(path: str | Path) -> DocumentTermMatrix:
-    """Read a prepared corpus; its counts stay on the disk until they are used.
+    """Read a prepared corpus; its counts, ids and metadata stay on the disk until they are used.
 
     Arguments:
         path: the folder.
@@ -68,7 +69,8 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
         The counts, with ids, metadata and rules.
 
     Raises:
-        CheckpointError: the folder is incomplete or altered, or of a version this docnvil does not know.
+        CheckpointError: the folder is incomplete or altered, or of a version this docnvil does not know. Where someone
+            else wrote it, ids and metadata may raise it when they are first looked at.
     """
     path = Path(path)
     verify_folder(path, kind="corpus")
@@ -247,49 +249,54 @@ def _table_of_documents(path: Path, n_documents: int) -> tuple[Sequence[str], di
     """Return ids and metadata, of which only the names have been read."""
     csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
-        first, *names = next(csv.reader(file))
+        first, *names = next(csv.reader(file), [""])
     if first != "id":
         raise CorpusError(f"{path} does not begin with ids")
-    table = _Table(path)
-    ids, *metadata = (_Column(table, number, n_documents) for number in range(len(names) + 1))
+    table = _Table(path, n_documents)
+    ids, *metadata = (_Column(table, number) for number in range(len(names) + 1))
     return ids, dict(zip(names, metadata, strict=True))
 
 
 class _Table:
-    """The columns of a CSV file, read when the first of them is looked into: training never does."""
+    """The columns of a CSV file, read when the first of them is looked into: training never does.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    The file is mapped, as the counts are, so that what is read later is what was there when the corpus was opened.
+    """
+
+    def __init__(self, path: Path, n_rows: int) -> None:
+        self._path, self.n_rows = path, n_rows
+        self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
 
     @cached_property
     def columns(self) -> list[tuple[str, ...]]:
         """All columns, by place, without their names."""
         try:
-            with self._path.open(encoding="utf-8", newline="") as file:
-                reader = csv.reader(file)
-                columns: list[list[str]] = [[] for _ in next(reader)]
-                for row in reader:  # one by one: all rows as lists would weigh several times what the columns do
-                    for column, value in zip(columns, row, strict=True):
-                        column.append(value)
-        except (OSError, ValueError, csv.Error) as error:
+            reader = csv.reader(TextIOWrapper(BytesIO(self._bytes), encoding="utf-8", newline=""))
+            columns: list[list[str]] = [[] for _ in next(reader)]
+            for row in reader:  # one by one: all rows as lists would weigh several times what the columns do
+                for column, value in zip(columns, row, strict=True):
+                    column.append(value)
+        except (ValueError, csv.Error) as error:
+            raise CheckpointError(f"{self._path} is no table ({error}). Prepare the corpus again.") from None
+        if len(columns[0]) != self.n_rows:
             raise CheckpointError(
-                f"{self._path} cannot be read any more ({error}). Restore it, or prepare the corpus again."
-            ) from None
+                f"{self._path} has {len(columns[0])} rows for {self.n_rows} documents. Prepare the corpus again."
+            )
         return [tuple(column) for column in columns]
 
 
 class _Column(Sequence[str]):
     """A column of a table, which knows its length before it is read."""
 
-    def __init__(self, table: _Table, number: int, length: int) -> None:
-        self._table, self._number, self._length = table, number, length
+    def __init__(self, table: _Table, number: int) -> None:
+        self._table, self._number = table, number
 
     @property
     def _values(self) -> tuple[str, ...]:
         return self._table.columns[self._number]
 
     def __len__(self) -> int:
-        return self._length
+        return self._table.n_rows
 
     def __getitem__(self, row: Any) -> Any:
         return self._values[row]
