@@ -53,6 +53,15 @@ def test_rows_in_are_rows_out(block_counts, fitted):
     assert fitted.score_samples(with_empty)[5:7].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("gradient", ["rws", "wake-sleep"])
+def test_the_recipe_gives_way_to_a_gradient_that_knows_no_price_of_units(block_counts, gradient):
+    settings = {"n_components": 3, "gradient": gradient, "epochs": 1, "random_state": 0}
+    assert DocNVIL(n_components=3, epochs=1, random_state=0).fit(block_counts).training_.config.sparsity == 1
+    assert DocNVIL(**settings).fit(block_counts).training_.config.sparsity == 0
+    with pytest.raises(ConfigurationError, match="sparsity has no say"):
+        DocNVIL(**settings, sparsity=1.0).fit(block_counts)
+
+
 def test_the_recipe_gives_way_to_a_gradient_that_cannot_train_chains(block_counts):
     settings = {"n_components": 3, "gradient": "arms", "epochs": 1, "random_state": 0}
     assert DocNVIL(**settings).fit(block_counts).model_.config.posterior == "factorial"

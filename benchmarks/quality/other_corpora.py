@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import docnvil, keep, kept, shared_data
 
+from docnvil.recipes import RECIPES
+
 COMMAND = "python benchmarks/quality/other_corpora.py"
 MODELS = "docnvil,docnvil-best,sklearn-lda,gensim-lda,tomotopy-lda"
 
@@ -49,7 +51,8 @@ CORPORA = {"Daily Kos": daily_kos, "20 Newsgroups, raw posts": newsgroups}
 @click.option("--seed", default=0, show_default=True)
 def main(units: int, threads: int, seed: int) -> None:
     """Compare models on corpora that nothing was tuned on."""
-    settings = {"models": MODELS, "units": units, "threads": threads, "seed": seed}
+    recipes = {name: {**RECIPES[name].model, **RECIPES[name].training} for name in ("default", "best")}
+    settings = {"models": MODELS, "units": units, "threads": threads, "seed": seed, "recipes": recipes}
     found = kept("other_corpora", {"settings": settings}, {"corpora": {}})
     corpora = found["corpora"]
     for name, prepared in CORPORA.items():
