@@ -79,8 +79,8 @@ def main(units: int, seed: int) -> None:
     """Measure and draw the frontier."""
     recipe = {**RECIPES["default"].model, **RECIPES["default"].training}
     others = {name: value for name, value in recipe.items() if name not in ("observation", "sparsity")}
-    empty = {"layers": {layer: {} for layer in LAYERS}, "peers": {}}
-    found = kept("frontier", {"settings": {"units": units, "seed": seed, "recipe": others}}, empty)
+    settings = {"units": units, "seed": seed, "recipe": others, "strengths": list(STRENGTHS)}
+    found = kept("frontier", {"settings": settings}, {"layers": {layer: {} for layer in LAYERS}, "peers": {}})
     with tempfile.TemporaryDirectory() as folder:
         parts = completion_split(Path(folder))
         for name in PEERS:

@@ -23,7 +23,7 @@ from common import docnvil, keep, shared_data
 from docnvil.evaluation.retrieval import classify, cosine, retrieve
 
 COMMAND = "python benchmarks/quality/retrieval.py"
-RECIPES = ("default",)
+RECIPES = ("default", "best")
 RETRIEVED = (1, 10, 100)
 
 
