@@ -57,7 +57,7 @@ DEFAULT = Recipe(
         "schedule": "cosine",
         "start": "clusters",
         "l1": 3.0,
-        "sparsity": 1.0,  # the knee between perplexity and readable units, see docs/evaluation.md
+        "sparsity": 1.0,  # readable units for a fiftieth of the perplexity, see docs/evaluation.md
         "baseline": "leave-one-out",
     },
     updates=4000,

@@ -33,6 +33,7 @@ from docnvil.tables import read_history
 COMMAND = "python benchmarks/quality/frontier.py"
 STRENGTHS = (0.0, 0.3, 1.0, 2.0, 4.0)
 LAYERS = ("dirichlet-multinomial", "softmax")  # the visible ones: the default's, and the papers'
+SHORT = {"dirichlet-multinomial": "Polya urn", "softmax": "softmax"}  # in the drawing
 PEERS = {"tomotopy-lda": "tomotopy LDA", "sklearn-lda": "scikit-learn LDA"}
 
 
@@ -97,10 +98,10 @@ def main(units: int, seed: int) -> None:
 
 
 def drawn(found: dict[str, Any]) -> str:
-    """Draw NPMI against completion, diversity as colour."""
+    """Draw NPMI against completion, diversity as colour, a line a visible layer, its points labelled by sparsity."""
     points = [
         *(
-            _point(strength if strength != "0" else f"{layer}, sparsity 0", each, layer)
+            _point(f"{SHORT[layer]}, 0" if strength == "0" else strength, each, layer)
             for layer, measured in found["layers"].items()
             for strength, each in measured.items()
         ),

@@ -75,7 +75,7 @@ def frontier(found: dict[str, Any]) -> Iterable[str]:
         )
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
-    yield "![NPMI against completion perplexity, for each strength and for LDA; darker is more diverse](frontier.svg)"
+    yield "![NPMI against completion by sparsity, for both layers and LDA; darker is more diverse](frontier.svg)"
 
 
 @measured("gradients", "python benchmarks/quality/gradients.py")
