@@ -119,11 +119,12 @@ def test_rising_factorials_of_next_to_nothing():
     assert torch.equal(torch.autograd.grad(value.sum(), log_a)[0], torch.ones(1, 2))
 
 
-def test_products_in_a_shorter_type_leave_sums_and_gradients_in_the_longer_one(generator):
+@pytest.mark.parametrize("function", [log_normaliser, lambda *inputs: log_word_probabilities(*inputs, SOME_WORDS)])
+def test_products_in_a_shorter_type_leave_sums_and_gradients_in_the_longer_one(generator, function):
     arguments = [value.detach().float().requires_grad_() for value in randn(generator, *SHARED_BIAS)]
-    exact = values_and_gradients(log_normaliser, arguments)
+    exact = values_and_gradients(function, arguments)
     with torch.autocast("cpu", torch.bfloat16):
-        near = values_and_gradients(log_normaliser, arguments)
+        near = values_and_gradients(function, arguments)
     assert all(value.dtype == torch.float32 for value in near)
     for found, expected in zip(near, exact, strict=True):
         assert torch.allclose(found, expected, atol=0.05 * expected.abs().max().item())
