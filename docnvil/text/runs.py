@@ -56,8 +56,8 @@ class RunReader:
 
     @property
     def remembered(self) -> int:
-        """How many distinct runs, or tokens if these are more, are kept with what they stand for."""
-        return max(len(self._column_of_run), len(self._columns))
+        """How many distinct runs, or words if these are more, are kept with what they stand for."""
+        return max(len(self._column_of_run), len(self._columns.words))
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the place of each token's text, and its column; the tokens of a text come in any order."""
@@ -125,7 +125,7 @@ class RunReader:
     def _take_apart(self, data: bytes, start: int, length: int) -> list[int]:
         """Return the columns of the tokens of a run."""
         run = data[start : start + length].decode(errors="surrogatepass")
-        return [self._columns[token] for token in self._tokenizer.find(run)]
+        return [self._columns.of(token) for token in self._tokenizer.find(run)]
 
     def _remember(self, number: int, columns: list[int]) -> None:
         if len(columns) > 1:
@@ -168,13 +168,13 @@ class _KeyTable:
         return numbers
 
     def _add(self, keys: _Keys, numbers: _Numbers) -> None:
-        """Put distinct new keys into slots; at most a quarter of these is ever taken, so that searches are short."""
+        """Put distinct new keys into slots; at most half of these is ever taken."""
         self._size += len(keys)
-        if 4 * self._size > len(self._keys):
+        if 2 * self._size > len(self._keys):
             taken = self._numbers >= 0
             keys = np.concatenate([keys, self._keys[taken]])
             numbers = np.concatenate([numbers, self._numbers[taken]])
-            self._make_room(bits=int(4 * self._size - 1).bit_length())
+            self._make_room(bits=int(2 * self._size - 1).bit_length())
         slots, left = self._slots(keys), np.arange(len(keys))
         while len(left):
             wanted = slots[left]

@@ -45,9 +45,11 @@ class Columns(dict[str, int]):
         self._vocabulary = vocabulary
 
     def __missing__(self, token: str) -> int:
-        return self.setdefault(token, self._column_of(self._word(token)))
+        return self.setdefault(token, self.of(token))
 
-    def _column_of(self, word: str) -> int:
+    def of(self, token: str) -> int:
+        """Work out the column of a token, and do not remember it."""
+        word = self._word(token)
         if not word:
             return PASSED_OVER
         if self._vocabulary is not None:
