@@ -13,7 +13,7 @@ from docnvil.text.runs import reader_of
 from docnvil.text.sparse import as_counts, relabel_columns, row_sums
 from docnvil.text.tally import PASSED_OVER, Columns, Metadata, Tally, lots
 from docnvil.text.tokens import Tokenizer, TokenRules
-from docnvil.text.vocabulary import Vocabulary, build_vocabulary, check_limits
+from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 
 __all__ = ["DocumentTermMatrix", "align", "as_counts", "count_words", "split_documents", "word_sequences"]
 
@@ -196,8 +196,8 @@ def word_sequences(
 
 def _chosen(tally: Tally, words: list[str], n_documents: int, **limits: Any) -> Vocabulary:
     """Choose the vocabulary among the words that were counted."""
-    of_terms, of_documents = (dict(zip(words, each.tolist(), strict=True)) for each in tally.frequencies(len(words)))
-    return build_vocabulary(of_terms, of_documents, n_documents, **limits)
+    frequencies = (each.tolist() for each in tally.frequencies(len(words)))
+    return choose_words(zip(words, *frequencies, strict=True), n_documents, **limits)
 
 
 def _places(words: Iterable[str], vocabulary: Vocabulary) -> np.ndarray:
