@@ -6,6 +6,8 @@ Layers are counted from the document upward, where the paper lists them from the
 
 from dataclasses import dataclass
 
+from common import SOFTMAX
+
 SEED = 0
 IMAGES_HELD_OUT = 1000  # to choose the best epoch; the paper takes 100
 # The paper's rates are of sums over a minibatch of 20, recognition at a fifth; images are centred by their mean.
@@ -52,7 +54,6 @@ WAKE_SLEEP_RATE = "0.005"
 CHAIN = ("--prior", "autoregressive")
 SEEING_EACH_OTHER = ("--posterior", "autoregressive")
 INDEPENDENT = ("--prior", "factorial", "--posterior", "factorial")
-SOFTMAX = ("--observation", "softmax", "--sparsity", "0")  # the papers' model in place of the default's
 
 # Table 1: binarized MNIST, the bound on the negative log-likelihood, NVIL beside wake-sleep. 500-unit rows come last.
 TABLE_1 = (
