@@ -100,12 +100,19 @@ class Tally:
         """Add documents, given the row and the column of each token of theirs; rows count from 0 each time."""
         unknown = rows[columns == UNKNOWN] if columns.min(initial=0) == UNKNOWN else rows[:0]
         self._unknown.append(np.bincount(unknown, minlength=n_documents))
-        places = (rows << 32 | columns)[columns >= 0]
+        counted = np.flatnonzero(columns >= 0)
+        bits = int(columns.max(initial=0)).bit_length()
+        # Row and column in one number: in 32 bits, if they fit, it is sorted in half the time.
+        kind = np.uint32 if n_documents.bit_length() + bits <= 32 else np.uint64
+        places = rows[counted].astype(kind) << kind(bits) | columns[counted].astype(kind)
         places.sort()
-        first = np.flatnonzero(np.diff(places, prepend=-1))
+        differs = np.ones(len(places), dtype=bool)
+        np.not_equal(places[1:], places[:-1], out=differs[1:])
+        first = np.flatnonzero(differs)
+        distinct = places[first]
         self._values.append(np.diff(first, append=len(places)).astype(np.int32))
-        self._columns.append((places[first] & _INT32_MAX).astype(np.int32))
-        self._entries.append(np.bincount(places[first] >> 32, minlength=n_documents))
+        self._columns.append((distinct & kind((1 << bits) - 1)).astype(np.int32))
+        self._entries.append(np.bincount((distinct >> kind(bits)).astype(np.int64), minlength=n_documents))
 
     def frequencies(self, n_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return how often each column was counted, and in how many documents, `[n_columns]` each."""
