@@ -28,6 +28,7 @@ from docnvil.machine import machine
 from docnvil.model.belief_network import ModelConfig
 from docnvil.precision import check_precision
 from docnvil.profiling import NoProfile
+from docnvil.recipes import Recipe
 from docnvil.recipes import recipe as recipe_named
 from docnvil.tables import words_of
 from docnvil.text.counts import DocumentTermMatrix
@@ -328,8 +329,18 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return counts
 
     @property
+    def _recipe(self) -> Recipe:
+        """The recipe, as far as it does not give way to the gradient, which is asked for by hand."""
+        recipe, estimator = recipe_named(self.recipe), ESTIMATORS.get(self.gradient)
+        if estimator is not None and not estimator.chains:
+            recipe = replace(recipe, model={**recipe.model, "posterior": "factorial"})
+        if estimator is not None and not estimator.by_signal:
+            recipe = replace(recipe, training={**recipe.training, "sparsity": 0.0})
+        return recipe
+
+    @property
     def _validation(self) -> float | int:
-        return recipe_named(self.recipe).validation if self.validation is None else self.validation
+        return self._recipe.validation if self.validation is None else self.validation
 
     def _model_config(self, n_words: int) -> ModelConfig:
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
@@ -341,26 +352,18 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if "recognition_hidden" in given:
             given["recognition_hidden"] = tuple(int(each) for each in given["recognition_hidden"])
         chosen = {"units": tuple(int(each) for each in units), **given}
-        settings = recipe_named(self.recipe).model
-        estimator = ESTIMATORS.get(self.gradient)
-        if estimator is not None and not estimator.chains:  # the recipe gives way to what is asked for by hand
-            settings = {**settings, "posterior": "factorial"}
-        return ModelConfig(n_words, **{**settings, **chosen})
+        return ModelConfig(n_words, **{**self._recipe.model, **chosen})
 
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
-        recipe = recipe_named(self.recipe)
+        recipe = self._recipe
         idle = self._given(*OF_NVIL_ALONE)
         if self.gradient != "nvil" and idle:
             raise ConfigurationError(
                 f"{', '.join(idle)} can be chosen for the gradient nvil alone, and the gradient is {self.gradient}."
                 " Leave them out, or choose nvil."
             )
-        settings = recipe.training
-        estimator = ESTIMATORS.get(self.gradient)
-        if estimator is not None and not estimator.by_signal:  # the recipe gives way to what is asked for by hand
-            settings = {**settings, "sparsity": 0.0}
-        config = TrainingConfig(**{**settings, **self._given(*TRAINING_SETTINGS), "seed": seed})
+        config = TrainingConfig(**{**recipe.training, **self._given(*TRAINING_SETTINGS), "seed": seed})
         return (
             config if self.epochs is not None else replace(config, epochs=recipe.epochs(n_documents, config.batch_size))
         )

@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import keep, kept, shared_data
+from common import RESULTS, keep, kept, shared_data
 from rivals.gaussian import SAMPLES_OF_BOUND, SAMPLES_OF_PREDICTION, RivalTopics, bounds
 from rivals.training import RIVALS, choose, train, tried_settings
 
@@ -137,7 +137,7 @@ def main(
 ) -> None:
     torch.set_num_threads(threads)
     told = {"units": units, "threads": threads, "epochs": epochs, "documents": documents}
-    rows = [] if again else kept(out, told, {"rows": []})["rows"]
+    rows = [] if again else _kept(out, told)
     for name in corpora.split(","):
         corpus = CORPORA[name]().first(documents)
         for seed in range(SEEDS[name]):
@@ -160,6 +160,15 @@ def _add(rows: list[dict[str, Any]], row: dict[str, Any], out: str, told: dict[s
     rows.append({**row, "machine": machine()})
     keep(out, COMMAND, {**told, "rows": rows})
     click.echo(_line(row))
+
+
+def _kept(out: str, told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows measured so far; those of other settings, hours of work, are not to be written over."""
+    found = kept(out, told, {"rows": []})["rows"]
+    path = RESULTS / f"{out}.json"
+    if path.exists() and not found:
+        raise click.ClickException(f"{path} was measured with other settings. Pass --again, or choose another --out.")
+    return found
 
 
 def _chosen(rows: list[dict[str, Any]], corpus: str, model: str) -> dict[str, float] | None:
