@@ -47,6 +47,11 @@ class TestTally:
                     expected[row, place] = text[column]
         assert np.array_equal(counts.toarray(), expected)
 
+    def test_a_word_may_occur_any_number_of_times(self):
+        matrix = count_words(documents("cat " * 255, "cat " * 256 + "mouse", "cat " * 70_000, ""), **ALL)
+        assert matrix.vocabulary.words == ("cat", "mouse")
+        assert matrix.counts.toarray().tolist() == [[255, 0], [256, 1], [70_000, 0], [0, 0]]
+
     def test_numbers_too_large_to_be_packed_are_sorted_too(self):
         entries, places = np.array([2, 0, 0, 0, 1]), np.array([2**30, 3])
         values = np.array([2**30, 7, 2**30 + 1], dtype=np.int32)

@@ -364,9 +364,8 @@ class _Segment:
         rows, columns = self._known.read([document.text for document in lot])
         self._tally.add(rows, columns, len(lot))
         self.tokens += len(columns) + len(lot)  # a document of no words also takes its place
-        for document in lot:
-            self._metadata.add(len(self.ids), document)
-            self.ids.append(document.id)
+        self._metadata.add(len(self.ids), lot)
+        self.ids.extend(document.id for document in lot)
 
     def finished(self) -> DocumentTermMatrix:
         quoted, order = self._known.in_order()

@@ -157,9 +157,8 @@ def count_words(
     metadata = Metadata()
     for lot in lots(documents):
         tally.add(*read([document.text for document in lot]), len(lot))
-        for document in lot:
-            metadata.add(len(ids), document)
-            ids.append(document.id)
+        metadata.add(len(ids), lot)
+        ids.extend(document.id for document in lot)
     if not ids:
         raise CorpusError("There are no documents to count. Check the source.")
     unknown = None

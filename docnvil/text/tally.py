@@ -1,6 +1,7 @@
 """What `count_words` keeps while documents pass by: columns of words, sums of tokens, metadata."""
 
 from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -14,7 +15,8 @@ from docnvil.text.vocabulary import Vocabulary
 CHARACTERS_AT_ONCE = 1 << 20  # of texts that are taken apart together; what is known of their tokens fits a cache
 _INT32_MAX = 2**31 - 1
 
-_Stretch = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
+# Documents that were counted together: how many words each has, their columns, and how often each occurs.
+_Stretch = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.unsignedinteger]]
 
 PASSED_OVER, UNKNOWN = -1, -2  # tokens that the rules drop, and words that the vocabulary does not have
 
@@ -45,16 +47,15 @@ class Columns(dict[str, int]):
         self._vocabulary = vocabulary
 
     def __missing__(self, token: str) -> int:
-        return self.setdefault(token, self.of(token))
+        return self.setdefault(token, *self.of([token]))
 
-    def of(self, token: str) -> int:
-        """Work out the column of a token, and do not remember it."""
-        word = self._word(token)
-        if not word:
-            return PASSED_OVER
+    def of(self, tokens: Iterable[str]) -> list[int]:
+        """Work out the columns of tokens, and do not remember them."""
+        words = map(self._word, tokens)
         if self._vocabulary is not None:
-            return self._vocabulary.get(word, UNKNOWN)
-        return self.words.setdefault(word, len(self.words))
+            return [self._vocabulary.get(word, UNKNOWN) if word else PASSED_OVER for word in words]
+        known = self.words
+        return [known.setdefault(word, len(known)) if word else PASSED_OVER for word in words]
 
 
 class TokenReader:
@@ -84,19 +85,18 @@ class TokenReader:
 
 
 class Tally:
-    """Sums tokens to counts, in 8 bytes a count."""
+    """Sums tokens to counts, in 5 bytes a count."""
 
     def __init__(self) -> None:
-        self._entries = [np.zeros(0, dtype=np.int64)]  # of each document
-        self._columns = [np.zeros(0, dtype=np.int32)]
-        self._values = [np.zeros(0, dtype=np.int32)]
-        self._unknown = [np.zeros(0, dtype=np.int64)]
+        nothing = np.zeros(0, dtype=np.int64)
+        self._stretches = deque([(nothing, nothing.astype(np.int32), nothing.astype(np.uint8))])
+        self._unknown = [nothing]
 
     def unknown(self) -> NDArray[np.int64]:
         """Return how many words of each document the vocabulary does not have, `[N]`."""
         return np.concatenate(self._unknown)
 
-    def add(self, rows: NDArray[np.int64], columns: NDArray[np.int64], n_documents: int) -> None:
+    def add(self, rows: NDArray[np.integer], columns: NDArray[np.integer], n_documents: int) -> None:
         """Add documents, given the row and the column of each token of theirs; rows count from 0 each time."""
         unknown = rows[columns == UNKNOWN] if columns.min(initial=0) == UNKNOWN else rows[:0]
         self._unknown.append(np.bincount(unknown, minlength=n_documents))
@@ -104,23 +104,41 @@ class Tally:
         bits = int(columns.max(initial=0)).bit_length()
         # Row and column in one number: in 32 bits, if they fit, it is sorted in half the time.
         kind = np.uint32 if n_documents.bit_length() + bits <= 32 else np.uint64
-        places = rows[counted].astype(kind) << kind(bits) | columns[counted].astype(kind)
+        places = rows.take(counted).astype(kind)
+        places <<= kind(bits)
+        places |= columns.take(counted).astype(kind)
         places.sort()
         differs = np.ones(len(places), dtype=bool)
         np.not_equal(places[1:], places[:-1], out=differs[1:])
         first = np.flatnonzero(differs)
         distinct = places[first]
-        self._values.append(np.diff(first, append=len(places)).astype(np.int32))
-        self._columns.append((distinct & kind((1 << bits) - 1)).astype(np.int32))
-        self._entries.append(np.bincount((distinct >> kind(bits)).astype(np.int64), minlength=n_documents))
+        values = np.diff(first, append=len(places))
+        self._stretches.append(
+            (
+                np.bincount((distinct >> kind(bits)).astype(np.int64), minlength=n_documents),
+                (distinct & kind((1 << bits) - 1)).astype(np.int32),
+                values.astype(np.min_scalar_type(values.max(initial=0))),
+            )
+        )
 
     def frequencies(self, n_columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return how often each column was counted, and in how many documents, `[n_columns]` each."""
         of_terms, of_documents = np.zeros((2, n_columns), dtype=np.int64)
-        for _, columns, values in self._stretches(at_least=n_columns):
+        for columns, values in self._joined(at_least=2 * n_columns):
             of_terms += np.bincount(columns, weights=values, minlength=n_columns).astype(np.int64)
             of_documents += np.bincount(columns, minlength=n_columns)
         return of_terms, of_documents
+
+    def _joined(self, at_least: int) -> Iterator[tuple[NDArray[np.int32], NDArray[np.unsignedinteger]]]:
+        """Yield columns and values of some documents at a time, so many counts or more each, but for the last."""
+        waiting: list[_Stretch] = []
+        n_waiting = 0
+        for number, stretch in enumerate(self._stretches, start=1):
+            waiting.append(stretch)
+            n_waiting += len(stretch[1])
+            if n_waiting >= at_least or number == len(self._stretches):
+                yield np.concatenate([each[1] for each in waiting]), np.concatenate([each[2] for each in waiting])
+                waiting, n_waiting = [], 0
 
     def counts(self, width: int, places: NDArray[np.int64] | None = None) -> csr_array:
         """Return the counts of all documents, `[N, width]`, and forget them.
@@ -129,41 +147,28 @@ class Tally:
             width: how many columns there shall be. places: where each column counted goes, -1 for nowhere; None leaves
                 all where they are.
         """
-        stretches = list(self._stretches())
-        self._values.clear()
-        self._columns.clear()
-        if places is not None:
-            stretches = [_moved(*stretch, places) for stretch in stretches]
-        entries, columns, values = (np.concatenate(parts) for parts in zip(*stretches, strict=True))
-        starts = np.concatenate([[0], entries]).cumsum()
-        small = starts.astype(columns.dtype) if starts[-1] <= _INT32_MAX else starts
-        return csr_array((values, columns, small), shape=(len(entries), width))
-
-    def _stretches(self, at_least: int = 0) -> Iterator[_Stretch]:
-        """Yield what was added together: counts of each document, their columns, their values.
-
-        Arguments:
-            at_least: how many counts there shall be in each, but for the last one.
-        """
-        waiting: list[_Stretch] = []
-        for added in zip(self._entries, self._columns, self._values, strict=True):
-            waiting.append(added)
-            if sum(len(columns) for _, columns, _ in waiting) >= at_least:
-                yield _joined(waiting)
-                waiting = []
-        if waiting:
-            yield _joined(waiting)
-
-
-def _joined(stretches: Sequence[_Stretch]) -> _Stretch:
-    if len(stretches) == 1:
-        return stretches[0]
-    entries, columns, values = (np.concatenate(parts) for parts in zip(*stretches, strict=True))
-    return entries, columns, values
+        most = sum(len(columns) for _, columns, _ in self._stretches)
+        all_columns, all_values = np.empty((2, most), dtype=np.int32)
+        all_entries = []
+        end = 0
+        while self._stretches:  # what has found its place needs no other one
+            entries, columns, values = self._stretches.popleft()
+            if places is not None:
+                entries, columns, values = _moved(entries, columns, values, places)
+            start, end = end, end + len(columns)
+            all_columns[start:end], all_values[start:end] = columns, values
+            all_entries.append(entries)
+        starts = np.concatenate([[0], *all_entries]).cumsum()
+        small = starts.astype(np.int32) if end <= _INT32_MAX else starts
+        found = (all_values, all_columns) if end == most else (all_values[:end].copy(), all_columns[:end].copy())
+        return csr_array((*found, small), shape=(len(starts) - 1, width))
 
 
 def _moved(
-    entries: NDArray[np.int64], columns: NDArray[np.int32], values: NDArray[np.int32], places: NDArray[np.int64]
+    entries: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    values: NDArray[np.unsignedinteger],
+    places: NDArray[np.int64],
 ) -> _Stretch:
     """Move columns to other places, those with none being dropped, and sort each document's anew."""
     rows = np.repeat(np.arange(len(entries)), entries)
@@ -189,12 +194,13 @@ class Metadata:
     def __init__(self) -> None:
         self._columns: dict[str, list[str]] = {}
 
-    def add(self, row: int, document: Document) -> None:
-        """Add the metadata of the document in a row; rows come in order."""
-        for name, value in document.metadata.items():
-            column = self._columns.setdefault(name, [])
-            column.extend([""] * (row - len(column)))
-            column.append(value)
+    def add(self, first_row: int, documents: Iterable[Document]) -> None:
+        """Add the metadata of documents in rows one after the other; rows come in order."""
+        for row, document in enumerate(documents, start=first_row):
+            for name, value in document.metadata.items():
+                column = self._columns.setdefault(name, [])
+                column.extend([""] * (row - len(column)))
+                column.append(value)
 
     def padded(self, n_rows: int) -> dict[str, tuple[str, ...]]:
         """Return the columns, each with a value a row, `""` where a document had none."""

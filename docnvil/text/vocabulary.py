@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
@@ -209,19 +210,24 @@ def choose_words(
     least, most = (limit * n_documents if isinstance(limit, float) else limit for limit in (min_df, max_df))
     seen = rare = common = 0
 
-    def ranked() -> Iterator[tuple[int, str]]:
+    def fitting() -> Iterator[tuple[str, int]]:
         nonlocal seen, rare, common
         for word, frequency, document_frequency in words:
             seen += 1
             rare += document_frequency < least
             common += document_frequency > most
             if least <= document_frequency <= most:
-                yield -frequency, word  # the most frequent first, and ties in the order of the alphabet
+                yield word, frequency
 
-    kept = sorted(ranked()) if size is None else heapq.nsmallest(size, ranked())
+    # The most frequent first, and ties in the order of the alphabet.
+    if size is None:
+        kept = sorted(fitting(), key=itemgetter(0))
+        kept.sort(key=itemgetter(1), reverse=True)
+    else:
+        kept = heapq.nsmallest(size, fitting(), key=lambda each: (-each[1], each[0]))
     if not kept:
         raise VocabularyError(_nothing_left(seen, n_documents, rare, common, min_df, max_df))
-    return Vocabulary(word for _, word in kept)
+    return Vocabulary(word for word, _ in kept)
 
 
 def _nothing_left(
