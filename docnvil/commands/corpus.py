@@ -128,9 +128,11 @@ def _build(sources: tuple[Path, ...], out: Path, run: "Run", options: dict[str, 
     """Build the corpus in parts behind a progress bar, and say what is odd about it."""
     from tqdm import tqdm
 
+    from docnvil.machine import keep_freed_memory
     from docnvil.text.build import Limits, build_corpus, building_path
     from docnvil.text.vocabulary import Vocabulary
 
+    keep_freed_memory()
     counting = counting_of(options)
     rules, words = counting.pop("rules"), counting.pop("vocabulary_path")
     with tqdm(unit=" parts", disable=not shows_progress(), dynamic_ncols=True) as bar:

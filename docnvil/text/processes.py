@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from docnvil.errors import WorkerError
+from docnvil.machine import keep_freed_memory
 
 DEATHS_IN_A_ROW = 3  # without anything getting done in between
 
@@ -119,6 +120,7 @@ class _Worker:
 def _serve(work: Callable[..., None], pipe: connection.Connection) -> None:
     """Do the tasks that come through the pipe, and answer each with None or with what it raised."""
     _end_with_us()
+    keep_freed_memory()
     while True:
         try:
             task = pipe.recv()
