@@ -20,7 +20,7 @@ from text_data import anything
 
 from docnvil.commands import main
 from docnvil.errors import CorpusError, VocabularyError, WorkerError
-from docnvil.text import build, tally
+from docnvil.text import build, segments, tally
 from docnvil.text.build import Limits, build_corpus, building_path
 from docnvil.text.corpus import load_matrix, write_corpus
 from docnvil.text.documents import SourceOptions, read_documents
@@ -99,8 +99,8 @@ def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "TOKENS_PER_SEGMENT", tokens)
         patch.setattr(build, "TOKENS_REMEMBERED", remembered)
-        patch.setattr(build, "RUNS_AT_ONCE", runs)
-        patch.setattr(build, "BYTES_OF_A_RUN", size)
+        patch.setattr(segments, "RUNS_AT_ONCE", runs)
+        patch.setattr(segments, "BYTES_OF_A_RUN", size)
         patch.setattr(build, "BYTES_PER_SHARD", 100 * size)
         patch.setattr(tally, "CHARACTERS_AT_ONCE", together)
         expected = outcome(lambda: write_corpus(load_matrix(path, rules=rules, **limited), folder / "whole"))
@@ -199,7 +199,7 @@ def test_what_is_counted_is_not_counted_again(shards, whole, tmp_path, monkeypat
         build_corpus([*shards[:4], broken], tmp_path / "built", AUTO, TokenRules(), Limits(size=150))
     counted = sorted((building_path(tmp_path / "built") / "counted").iterdir())
     assert len(counted) == 4
-    (counted[0] / "000000" / "counts.npy").write_bytes(b"altered")
+    (counted[0] / "000000" / "values.npy").write_bytes(b"altered")
 
     read = []
     documents = build.Shard.documents

@@ -55,7 +55,7 @@ class TestTally:
     def test_numbers_too_large_to_be_packed_are_sorted_too(self):
         entries, places = np.array([2, 0, 0, 0, 1]), np.array([2**30, 3])
         values = np.array([2**30, 7, 2**30 + 1], dtype=np.int32)
-        entries, columns, values = tally._moved(entries, np.array([0, 1, 0]), values, places)
+        entries, columns, values = tally.moved(entries, np.array([0, 1, 0]), values, places)
         assert entries.tolist() == [2, 0, 0, 0, 1]
         assert columns.tolist() == [3, 2**30, 2**30]
         assert values.tolist() == [7, 2**30, 2**30 + 1]

@@ -1,8 +1,8 @@
 """Building a prepared corpus of any size, in parts, by any number of processes, to the same bytes.
 
-count_shard     texts -> counts over the shard's own words, in segments that memory holds
+count_shard     texts -> counts over words of their own, in segments that memory holds
 merge           the words of all segments -> the vocabulary
-encode_shard    counts over the shard's own words -> counts over the vocabulary
+encode_shard    counts over words of their own -> counts over the vocabulary
 join            encoded segments, in order -> the corpus
 
 Nothing of a text is kept but its counts, so every text is read once. A shard's folder is whole or not there, and a step
@@ -14,28 +14,23 @@ merged from sorted files. Beside its segment a process keeps the vocabulary, and
 `TOKENS_REMEMBERED` tokens.
 """
 
-import csv
 import hashlib
 import json
 import shutil
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 import docnvil
 from docnvil.errors import CheckpointError, WorkerError
-from docnvil.folders import replacing_file, verify_folder, writing_folder
-from docnvil.text.corpus import all_empty, no_documents, read_corpus, write_corpus
-from docnvil.text.counts import DocumentTermMatrix, align
+from docnvil.folders import verify_folder, writing_folder
+from docnvil.text.corpus import all_empty, no_documents
 from docnvil.text.documents import (
     Document,
     SourceOptions,
@@ -49,7 +44,18 @@ from docnvil.text.documents import (
 from docnvil.text.files import Part, is_elsewhere
 from docnvil.text.processes import Run, run_all
 from docnvil.text.runs import reader_of
-from docnvil.text.sparse import column_sums, document_frequencies
+from docnvil.text.segments import (
+    Segment,
+    documents_of,
+    encode,
+    load_counts,
+    marks_of,
+    merged_words,
+    metadata_of,
+    n_documents_of,
+    n_tokens_of,
+    save_counts,
+)
 from docnvil.text.tally import Columns, Metadata, Tally, lots
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
@@ -59,9 +65,6 @@ HERE: Run = partial(run_all, workers=1)
 BYTES_PER_SHARD = 16 << 20
 TOKENS_PER_SEGMENT = 1 << 22
 TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 80 MB
-RUNS_AT_ONCE = 64  # sorted files that are merged together
-BYTES_OF_A_RUN = 1 << 16  # of each, in memory
-WORDS_FILE = "words.tsv"  # of a segment: each word as JSON, its frequency, its document frequency; sorted
 _INT32_MAX = 2**31 - 1
 
 
@@ -180,7 +183,7 @@ def build_corpus(
         tasks = {target: (source, vocabulary, target) for source, target in zip(counted, encoded, strict=True)}
         run(encode_shard, list(tasks.values()), on_done=lambda done: on_step(len(tasks) + done, steps))
         _require_here(encoded)
-        built = join(encoded, out, vocabulary, rules, source=sources[0], force=force)
+        built = join(counted, encoded, out, vocabulary, rules, source=sources[0], force=force)
         on_step(steps, steps)
         for folder in (*parts.glob("encoded-*"), parts / "merged", parts / "counted"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -232,16 +235,12 @@ def shards_of(source: Path, options: SourceOptions) -> list[Shard]:
 
 
 def count_shard(shard: Shard, rules: TokenRules, target: Path) -> None:
-    """Count a shard's words into `target`, a folder of segments: prepared corpora over words of their own.
-
-    Their words stand in JSON's quotes: a word that is not chosen in the end may hold anything.
-    """
+    """Count a shard's words into `target`, a folder of segments."""
     if _is_done(target, "counted shard"):
         return
     with writing_folder(target, kind="counted shard") as draft:
         for number, segment in enumerate(_segments(shard.documents(), rules)):
-            write_corpus(segment, draft / f"{number:06d}")
-            _write_words(segment, draft / f"{number:06d}.{WORDS_FILE}")
+            segment.save(draft / f"{number:06d}")
 
 
 def merge(counted: Iterable[Path], limits: Limits, scratch: Path) -> Vocabulary:
@@ -251,68 +250,62 @@ def merge(counted: Iterable[Path], limits: Limits, scratch: Path) -> Vocabulary:
         counted: folders that `count_shard` wrote. limits: how to choose. scratch: a folder for files in between.
     """
     segments = [segment for folder in counted for segment in _segments_in(folder)]
-    n_documents = sum(_description(segment)["documents"] for segment in segments)
-    runs = [segment.with_name(f"{segment.name}.{WORDS_FILE}") for segment in segments]
-    level = 0
-    while len(runs) > RUNS_AT_ONCE:
-        groups = [runs[start : start + RUNS_AT_ONCE] for start in range(0, len(runs), RUNS_AT_ONCE)]
-        runs = [scratch / f"merged-{level}-{number}.tsv" for number in range(len(groups))]
-        for group, run in zip(groups, runs, strict=True):
-            with replacing_file(run) as draft, draft.open("w", encoding="ascii") as file:
-                file.writelines(f"{word}\t{frequency}\t{documents}\n" for word, frequency, documents in _merged(group))
-        level += 1
-    words = ((json.loads(word), frequency, documents) for word, frequency, documents in _merged(runs))
-    return choose_words(words, n_documents, **asdict(limits))
+    n_documents = sum(map(n_documents_of, segments))
+    return choose_words(merged_words(segments, scratch), n_documents, **asdict(limits))
 
 
 def encode_shard(counted: Path, vocabulary: Vocabulary, target: Path) -> None:
     """Bring the counts of a shard, as `count_shard` wrote it, to the vocabulary; `target` has the same segments."""
     if _is_done(target, "encoded shard"):
         return
-    quoted = Vocabulary(map(json.dumps, vocabulary))
+    quoted = {json.dumps(word): column for column, word in enumerate(vocabulary)}
     with writing_folder(target, kind="encoded shard") as draft:
         for segment in _segments_in(counted):
-            matrix = align(read_corpus(segment), quoted)
-            named = DocumentTermMatrix(matrix.counts, vocabulary, matrix.ids, matrix.metadata)
-            write_corpus(named, draft / segment.name)
+            (draft / segment.name).mkdir()
+            save_counts(draft / segment.name, encode(segment, quoted))
 
 
 def join(
-    encoded: Iterable[Path], out: Path, vocabulary: Vocabulary, rules: TokenRules, *, source: Path, force: bool
+    counted: Iterable[Path],
+    encoded: Iterable[Path],
+    out: Path,
+    vocabulary: Vocabulary,
+    rules: TokenRules,
+    *,
+    source: Path,
+    force: bool,
 ) -> Built:
-    """Write the corpus that encoded shards make, one segment in memory at a time.
+    """Write the corpus that shards make, one segment in memory at a time.
 
     Arguments:
-        encoded: folders that `encode_shard` wrote, in order. out: the corpus folder to make; force: replace an old one.
+        counted: folders that `count_shard` wrote, in order. encoded: what `encode_shard` made of them.
+        out: the corpus folder to make; force: replace an old one.
         vocabulary: the words. rules: how texts became words. source: what to name in an error.
     """
-    segments = [segment for folder in encoded for segment in _segments_in(folder)]
-    columns = tuple(dict.fromkeys(name for segment in segments for name in _columns(segment)))
-    total = sum(_description(segment)["tokens"] for segment in segments)
-    kind = np.int32 if total <= _INT32_MAX else np.int64
-    marks = []  # 8 bytes a document, to tell ids that come back
+    tables = [segment for folder in counted for segment in _segments_in(folder)]
+    columns = tuple(dict.fromkeys(name for table in tables for name in metadata_of(table)))
+    counts = [segment for folder in encoded for segment in _segments_in(folder)]
+    kind = np.int32 if sum(map(n_tokens_of, counts)) <= _INT32_MAX else np.int64
     with writing_corpus(out, vocabulary, rules, columns=columns, dtype=kind, force=force) as corpus:
-        for segment in segments:
-            matrix = read_corpus(segment)
-            absent = ("",) * matrix.n_documents
-            corpus.append(matrix.counts, matrix.ids, {name: matrix.metadata.get(name, absent) for name in columns})
-            marks.append(np.fromiter(map(hash, matrix.ids), dtype=np.int64))
+        for table, segment in zip(tables, counts, strict=True):
+            corpus.append_counts(*load_counts(segment))
+            corpus.append_rows(documents_of(table, columns))
         if corpus.n_empty == corpus.n_documents:
             raise all_empty(source, len(vocabulary))
-    repeated = corpus.n_documents - len(np.unique(np.concatenate(marks)))
+    repeated = corpus.n_documents - len(np.unique(np.concatenate([marks_of(table) for table in tables])))
     return Built(corpus.n_documents, corpus.n_empty, len(vocabulary), corpus.n_tokens, repeated)
 
 
-def _segments(documents: Iterable[Document], rules: TokenRules) -> Iterator[DocumentTermMatrix]:
+def _segments(documents: Iterable[Document], rules: TokenRules) -> Iterator[Segment]:
     """Count documents, and yield what has been counted whenever that fills a segment."""
     known = _KNOWN.pop(rules, None) or _Known(Tokenizer(rules))
-    segment = _Segment(known)
+    segment = _Counting(known)
     for lot in lots(documents):
         segment.add(lot)
         if known.enough or segment.tokens >= TOKENS_PER_SEGMENT:
             yield segment.finished()
             known = _Known(known.tokenizer) if known.enough else known
-            segment = _Segment(known)
+            segment = _Counting(known)
     if segment.ids:
         yield segment.finished()
     _KNOWN.clear()  # whoever changes rules has done with the old ones
@@ -338,10 +331,11 @@ class _Known:
     def in_order(self) -> tuple[list[str], NDArray[np.int32]]:
         """Return every word in JSON's quotes, by column, and the columns in the order of these words."""
         before = len(self._quoted)
-        self._quoted += map(json.dumps, islice(self.columns.words, before, None))
-        columns = [*self._order.tolist(), *range(before, len(self._quoted))]
-        columns.sort(key=self._quoted.__getitem__)  # what was in order before takes hardly any time
-        self._order = np.array(columns, dtype=np.int32)
+        if before < len(self.columns.words):
+            self._quoted += map(json.dumps, islice(self.columns.words, before, None))
+            columns = [*self._order.tolist(), *range(before, len(self._quoted))]
+            columns.sort(key=self._quoted.__getitem__)  # what was in order before takes hardly any time
+            self._order = np.array(columns, dtype=np.int32)
         return self._quoted, self._order
 
 
@@ -350,8 +344,8 @@ class _Known:
 _KNOWN: dict[TokenRules, _Known] = {}
 
 
-class _Segment:
-    """Documents that are counted together, over the words that they have."""
+class _Counting:
+    """Documents that are being counted together, over the words that are known."""
 
     def __init__(self, known: _Known) -> None:
         self._known = known
@@ -367,67 +361,17 @@ class _Segment:
         self._metadata.add(len(self.ids), lot)
         self.ids.extend(document.id for document in lot)
 
-    def finished(self) -> DocumentTermMatrix:
+    def finished(self) -> Segment:
         quoted, order = self._known.in_order()
-        had = order[self._tally.frequencies(len(quoted))[1][order] > 0]
-        places = np.full(len(quoted), -1)
-        places[had] = np.arange(len(had))
-        counts = self._tally.counts(max(1, len(had)), places)
-        words = [quoted[column] for column in had.tolist()] or ['""']  # a vocabulary has one, if only the empty word
-        return DocumentTermMatrix(counts, Vocabulary(words), tuple(self.ids), self._metadata.padded(len(self.ids)))
-
-
-def _write_words(segment: DocumentTermMatrix, path: Path) -> None:
-    frequencies = column_sums(segment.counts).astype(np.int64).tolist()
-    documents = document_frequencies(segment.counts).tolist()
-    with path.open("w", encoding="ascii") as file:
-        rows = zip(segment.vocabulary, frequencies, documents, strict=True)
-        file.writelines(f"{word}\t{frequency}\t{within}\n" for word, frequency, within in rows if frequency)
-
-
-def _merged(runs: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
-    """Yield the words of sorted files in order, each once, with its frequencies added up."""
-    with ExitStack() as stack:
-        files = [stack.enter_context(run.open(encoding="ascii")) for run in runs]
-        rows = (line.split("\t") for line in _lines_in_order(files))
-        for word, same in groupby(rows, key=itemgetter(0)):
-            frequency = documents = 0
-            for _, of_word, of_documents in same:
-                frequency += int(of_word)
-                documents += int(of_documents)
-            yield word, frequency, documents
-
-
-def _lines_in_order(files: Sequence[TextIO]) -> Iterator[str]:
-    """Yield the lines of sorted files in order, with a few pages of each in memory.
-
-    Lines are in the order of their words, because no word in quotes is the beginning of another. Sorting stretches that
-    are in order already is a merge, and faster than `heapq.merge` line by line.
-    """
-    waiting = [file.readlines(BYTES_OF_A_RUN) for file in files]
-    while any(waiting):
-        last = min(lines[-1] for lines in waiting if lines)  # up to here, no file has anything more to give
-        ready = []
-        for place, lines in enumerate(waiting):
-            cut = bisect_right(lines, last)
-            ready += lines[:cut]
-            waiting[place] = lines[cut:] or files[place].readlines(BYTES_OF_A_RUN)
-        ready.sort()
-        yield from ready
+        frequencies = np.stack(self._tally.frequencies(len(quoted)), axis=1)
+        places = order[frequencies[order, 0] > 0]
+        words = [quoted[column] for column in places.tolist()]
+        metadata = self._metadata.padded(len(self.ids))
+        return Segment(self._tally.counted(), words, places, frequencies[places], self.ids, metadata)
 
 
 def _segments_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir())
-
-
-def _description(segment: Path) -> dict[str, Any]:
-    return json.loads((segment / "corpus.json").read_text(encoding="utf-8"))
-
-
-def _columns(segment: Path) -> list[str]:
-    """Return the names of a segment's metadata."""
-    with (segment / "documents.csv").open(encoding="utf-8", newline="") as file:
-        return next(csv.reader(file))[1:]
 
 
 def _is_done(folder: Path, kind: str) -> bool:

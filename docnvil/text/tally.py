@@ -16,7 +16,7 @@ CHARACTERS_AT_ONCE = 1 << 20  # of texts that are taken apart together; what is 
 _INT32_MAX = 2**31 - 1
 
 # Documents that were counted together: how many words each has, their columns, and how often each occurs.
-_Stretch = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.unsignedinteger]]
+Stretch = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.unsignedinteger]]
 
 PASSED_OVER, UNKNOWN = -1, -2  # tokens that the rules drop, and words that the vocabulary does not have
 
@@ -131,7 +131,7 @@ class Tally:
 
     def _joined(self, at_least: int) -> Iterator[tuple[NDArray[np.int32], NDArray[np.unsignedinteger]]]:
         """Yield columns and values of some documents at a time, so many counts or more each, but for the last."""
-        waiting: list[_Stretch] = []
+        waiting: list[Stretch] = []
         n_waiting = 0
         for number, stretch in enumerate(self._stretches, start=1):
             waiting.append(stretch)
@@ -139,6 +139,12 @@ class Tally:
             if n_waiting >= at_least or number == len(self._stretches):
                 yield np.concatenate([each[1] for each in waiting]), np.concatenate([each[2] for each in waiting])
                 waiting, n_waiting = [], 0
+
+    def counted(self) -> Stretch:
+        """Return the counts of all documents over the columns as they were added, and forget them."""
+        entries, columns, values = (np.concatenate(parts) for parts in zip(*self._stretches, strict=True))
+        self._stretches.clear()
+        return entries, columns, values
 
     def counts(self, width: int, places: NDArray[np.int64] | None = None) -> csr_array:
         """Return the counts of all documents, `[N, width]`, and forget them.
@@ -154,7 +160,7 @@ class Tally:
         while self._stretches:  # what has found its place needs no other one
             entries, columns, values = self._stretches.popleft()
             if places is not None:
-                entries, columns, values = _moved(entries, columns, values, places)
+                entries, columns, values = moved(entries, columns, values, places)
             start, end = end, end + len(columns)
             all_columns[start:end], all_values[start:end] = columns, values
             all_entries.append(entries)
@@ -164,12 +170,12 @@ class Tally:
         return csr_array((*found, small), shape=(len(starts) - 1, width))
 
 
-def _moved(
+def moved(
     entries: NDArray[np.int64],
     columns: NDArray[np.int32],
     values: NDArray[np.unsignedinteger],
     places: NDArray[np.int64],
-) -> _Stretch:
+) -> Stretch:
     """Move columns to other places, those with none being dropped, and sort each document's anew."""
     rows = np.repeat(np.arange(len(entries)), entries)
     moved = places[columns]

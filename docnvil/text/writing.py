@@ -71,15 +71,15 @@ class CorpusWriter:
     def __init__(
         self,
         starts: GrowingArray,
-        indices: GrowingArray,
+        columns: GrowingArray,
         counts: GrowingArray,
-        documents: TextIO,
-        columns: Sequence[str],
+        table: TextIO,
+        names: Sequence[str],
     ) -> None:
-        self._starts, self._indices, self._counts = starts, indices, counts
+        self._starts, self._columns, self._counts, self._table = starts, columns, counts, table
         # Columns are told by place, so that metadata may be called "id" too; CRLF makes the writer quote both.
-        self._documents = csv.writer(documents, lineterminator="\r\n")
-        self._documents.writerow(["id", *columns])
+        self._documents = csv.writer(table, lineterminator="\r\n")
+        self._documents.writerow(["id", *names])
         self._entries = 0
         self.n_documents = self.n_tokens = self.n_empty = 0
         starts.append(np.zeros(1, np.int64))
@@ -94,14 +94,24 @@ class CorpusWriter:
             ids: n of them.
             metadata: the columns that were named at the start, in that order, n values each.
         """
-        self._starts.append(self._entries + counts.indptr[1:].astype(np.int64))
-        self._indices.append(counts.indices)
-        self._counts.append(counts.data)
+        self.append_counts(np.diff(counts.indptr), counts.indices, counts.data)
         self._documents.writerows(zip(ids, *(metadata or {}).values(), strict=True))
-        self._entries += counts.nnz
-        self.n_documents += counts.shape[0]
-        self.n_tokens += int(counts.data.sum(dtype=np.int64))
-        self.n_empty += int((np.diff(counts.indptr) == 0).sum())
+
+    def append_counts(
+        self, entries: NDArray[np.integer], columns: NDArray[np.integer], values: NDArray[np.integer]
+    ) -> None:
+        """Write the counts of more documents: how many distinct words each has, their columns, and the counts."""
+        self._starts.append(self._entries + np.cumsum(entries, dtype=np.int64))
+        self._columns.append(columns)
+        self._counts.append(values)
+        self._entries += len(columns)
+        self.n_documents += len(entries)
+        self.n_tokens += int(values.sum(dtype=np.int64))
+        self.n_empty += int((entries == 0).sum())
+
+    def append_rows(self, rows: str) -> None:
+        """Write ids and metadata of more documents, as a `csv.writer` wrote them."""
+        self._table.write(rows)
 
 
 @contextmanager
