@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -258,11 +257,10 @@ def encode_shard(counted: Path, vocabulary: Vocabulary, target: Path) -> None:
     """Bring the counts of a shard, as `count_shard` wrote it, to the vocabulary; `target` has the same segments."""
     if _is_done(target, "encoded shard"):
         return
-    quoted = {json.dumps(word): column for column, word in enumerate(vocabulary)}
     with writing_folder(target, kind="encoded shard") as draft:
         for segment in _segments_in(counted):
             (draft / segment.name).mkdir()
-            save_counts(draft / segment.name, encode(segment, quoted))
+            save_counts(draft / segment.name, encode(segment, vocabulary))
 
 
 def join(
@@ -320,7 +318,6 @@ class _Known:
         self.tokenizer = tokenizer
         self.columns = Columns(tokenizer, None)
         self.read = reader_of(tokenizer, self.columns)
-        self._quoted: list[str] = []  # by column
         self._order = np.zeros(0, dtype=np.int32)
 
     @property
@@ -329,14 +326,13 @@ class _Known:
         return self.read.remembered > TOKENS_REMEMBERED
 
     def in_order(self) -> tuple[list[str], NDArray[np.int32]]:
-        """Return every word in JSON's quotes, by column, and the columns in the order of these words."""
-        before = len(self._quoted)
-        if before < len(self.columns.words):
-            self._quoted += map(json.dumps, islice(self.columns.words, before, None))
-            columns = [*self._order.tolist(), *range(before, len(self._quoted))]
-            columns.sort(key=self._quoted.__getitem__)  # what was in order before takes hardly any time
+        """Return every word, by column, and the columns in the order of these words."""
+        words = list(self.columns.words)
+        if len(self._order) < len(words):
+            columns = [*self._order.tolist(), *range(len(self._order), len(words))]
+            columns.sort(key=words.__getitem__)  # what was in order before takes hardly any time
             self._order = np.array(columns, dtype=np.int32)
-        return self._quoted, self._order
+        return words, self._order
 
 
 # What a process has learnt by its last shard, for its next one; taken out while it is used, so that threads never share
@@ -362,12 +358,12 @@ class _Counting:
         self.ids.extend(document.id for document in lot)
 
     def finished(self) -> Segment:
-        quoted, order = self._known.in_order()
-        frequencies = np.stack(self._tally.frequencies(len(quoted)), axis=1)
+        words, order = self._known.in_order()
+        frequencies = np.stack(self._tally.frequencies(len(words)), axis=1)
         places = order[frequencies[order, 0] > 0]
-        words = [quoted[column] for column in places.tolist()]
+        occurring = [words[column] for column in places.tolist()]
         metadata = self._metadata.padded(len(self.ids))
-        return Segment(self._tally.counted(), words, places, frequencies[places], self.ids, metadata)
+        return Segment(self._tally.counted(), occurring, places, frequencies[places], self.ids, metadata)
 
 
 def _segments_in(folder: Path) -> list[Path]:

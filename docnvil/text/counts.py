@@ -165,7 +165,7 @@ def count_words(
     if vocabulary is None:
         words = list(columns.words)
         vocabulary = _chosen(tally, words, len(ids), size=size, min_df=min_df, max_df=max_df)
-        counts = tally.counts(len(vocabulary), _places(words, vocabulary))
+        counts = tally.counts(len(vocabulary), vocabulary.columns_of(words))
     else:
         counts, unknown = tally.counts(len(vocabulary)), tally.unknown()
     return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules, unknown)
@@ -199,11 +199,6 @@ def _chosen(tally: Tally, words: list[str], n_documents: int, **limits: Any) -> 
     return choose_words(zip(words, *frequencies, strict=True), n_documents, **limits)
 
 
-def _places(words: Iterable[str], vocabulary: Vocabulary) -> np.ndarray:
-    """Return the column of each word in another vocabulary, -1 where it has none."""
-    return np.fromiter((vocabulary.get(word, -1) for word in words), dtype=np.int64)
-
-
 def align(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMatrix:
     """Return the matrix with its columns brought to another vocabulary, word by word.
 
@@ -222,7 +217,7 @@ def align(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMat
     """
     if vocabulary == matrix.vocabulary:
         return matrix
-    places = _places(matrix.vocabulary, vocabulary)
+    places = vocabulary.columns_of(matrix.vocabulary.words)
     counts = relabel_columns(matrix.counts, places, len(vocabulary))
     dropped = matrix.lengths - row_sums(counts)
     unknown = dropped if matrix.unknown is None else dropped + matrix.unknown

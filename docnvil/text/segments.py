@@ -5,15 +5,14 @@ A counted segment is a folder of
     entries.npy      how many distinct words each document has, `[N]`
     columns.npy      their columns, document by document, in no order that means anything
     values.npy       how often each occurs
-    words.txt        the words that occur, in JSON's quotes, in the order of these lines
+    words.txt        the words that occur, in order; backslashes and line ends in them are escaped
     places.npy       the column of each of these words, `[W]`
     frequencies.npy  how often each occurs, and in how many documents, two numbers a word
     documents.csv    ids and metadata, a row a document, without a header
     marks.npy        8 bytes a document, which tell ids that come back, `[N]`
     segment.json     the names of the metadata
 
-and an encoded one has `entries.npy`, `columns.npy` and `values.npy` over the vocabulary, each document's in order. Words
-stand in quotes because one that is not chosen in the end may hold anything, line ends among it.
+and an encoded one has `entries.npy`, `columns.npy` and `values.npy` over the vocabulary, each document's in order.
 """
 
 import csv
@@ -23,7 +22,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import repeat
 from pathlib import Path
 from typing import TextIO
 
@@ -32,12 +30,13 @@ from numpy.typing import NDArray
 
 from docnvil.folders import write_json
 from docnvil.text.tally import Stretch, moved
+from docnvil.text.vocabulary import Vocabulary
 from docnvil.text.writing import GrowingArray
 
 RUNS_AT_ONCE = 64  # sorted files of words that are merged together
 BYTES_OF_A_RUN = 1 << 16  # of each, in memory
 
-# Lines of words in order, and how often each word occurs and in how many documents, [n, 2].
+# Words in order, and how often each occurs and in how many documents, [n, 2].
 _Words = tuple[list[str], NDArray[np.int64]]
 
 
@@ -46,7 +45,7 @@ class Segment:
     """Documents counted together.
 
     Arguments:
-        counts: the counts of each, over columns of their own. words: the words that occur, in JSON's quotes, sorted.
+        counts: the counts of each, over columns of their own. words: the words that occur, in order.
         places: the column of each word. frequencies: how often each occurs, and in how many documents, `[W, 2]`.
         ids: the documents' ids, N. metadata: column to one value a document.
     """
@@ -62,7 +61,7 @@ class Segment:
         """Write a counted segment into a folder, which is made."""
         folder.mkdir()
         save_counts(folder, self.counts)
-        _write_words(folder, [([f"{word}\n" for word in self.words], self.frequencies)])
+        _write_words(folder, [(self.words, self.frequencies)])
         np.save(folder / "places.npy", self.places)
         with (folder / "documents.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\r\n").writerows(zip(self.ids, *self.metadata.values(), strict=True))
@@ -87,12 +86,13 @@ def load_counts(folder: Path) -> Stretch:
     return entries, columns, values
 
 
-def encode(folder: Path, quoted: Mapping[str, int]) -> Stretch:
-    """Return the counts of a counted segment over a vocabulary, given as the column of each word in JSON's quotes."""
-    words = (folder / "words.txt").read_text(encoding="ascii").splitlines()
+def encode(folder: Path, vocabulary: Vocabulary) -> Stretch:
+    """Return the counts of a counted segment over a vocabulary."""
+    with _open_words(folder) as file:
+        words = _unescaped(file.read().split("\n")[:-1])
     places = np.load(folder / "places.npy")
     columns = np.full(int(places.max(initial=-1)) + 1, -1)
-    columns[places] = np.fromiter(map(quoted.get, words, repeat(-1)), dtype=np.int64, count=len(words))
+    columns[places] = vocabulary.columns_of(words)
     return moved(*load_counts(folder), columns)
 
 
@@ -153,53 +153,61 @@ def merged_words(segments: Iterable[Path], scratch: Path) -> Iterator[tuple[str,
             run.mkdir(parents=True, exist_ok=True)
             _write_words(run, _merged(group))
         level += 1
-    for lines, frequencies in _merged(runs):
-        yield from zip(map(_unquoted, lines), *frequencies.T.tolist(), strict=True)
+    for words, frequencies in _merged(runs):
+        yield from zip(words, *frequencies.T.tolist(), strict=True)
 
 
-def _unquoted(line: str) -> str:
-    return json.loads(line) if "\\" in line else line[1:-2]
+def _open_words(folder: Path, mode: str = "r") -> TextIO:
+    # A word may have half of a surrogate pair in it, or a carriage return, and keeps it.
+    return (folder / "words.txt").open(mode, encoding="utf-8", errors="surrogatepass", newline="\n")
 
 
-def _write_words(folder: Path, words: Iterable[_Words]) -> None:
-    with (
-        (folder / "words.txt").open("w", encoding="ascii") as file,
-        GrowingArray(folder / "frequencies.npy", np.int64) as table,
-    ):
-        for lines, frequencies in words:
-            file.writelines(lines)
-            table.append(frequencies.ravel())
+def _write_words(folder: Path, table: Iterable[_Words]) -> None:
+    with _open_words(folder, "w") as file, GrowingArray(folder / "frequencies.npy", np.int64) as numbers:
+        for words, frequencies in table:
+            text = "\n".join([*words, ""])
+            if "\\" in text or text.count("\n") > len(words):
+                text = "".join(f"{_escaped(word)}\n" for word in words)
+            file.write(text)
+            numbers.append(frequencies.ravel())
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _unescaped(lines: list[str]) -> list[str]:
+    if not any("\\" in line for line in lines):
+        return lines
+    return ["\\".join(part.replace("\\n", "\n") for part in line.split("\\\\")) for line in lines]
 
 
 def _merged(runs: Sequence[Path]) -> Iterator[_Words]:
-    """Yield the words of sorted files in order, some at a time, with their frequencies added up.
-
-    Lines are in the order of their words, because no word in quotes is the beginning of another.
-    """
+    """Yield the words of runs in order, some at a time, with their frequencies added up."""
     with ExitStack() as stack:
-        files = [stack.enter_context((run / "words.txt").open(encoding="ascii")) for run in runs]
+        files = [stack.enter_context(_open_words(run)) for run in runs]
         readers = [_reader(file, run) for file, run in zip(files, runs, strict=True)]
         waiting = [next(reader) for reader in readers]
-        while any(lines for lines, _ in waiting):
-            last = min(lines[-1] for lines, _ in waiting if lines)  # up to here, no file has anything more to give
+        while any(words for words, _ in waiting):
+            last = min(words[-1] for words, _ in waiting if words)  # up to here, no run has anything more to give
             found: dict[str, int] = {}
             ready = []
-            for number, (lines, frequencies) in enumerate(waiting):
-                cut = bisect_right(lines, last)
-                ready.append(([found.setdefault(line, len(found)) for line in lines[:cut]], frequencies[:cut]))
-                waiting[number] = (lines[cut:], frequencies[cut:]) if cut < len(lines) else next(readers[number])
+            for number, (words, frequencies) in enumerate(waiting):
+                cut = bisect_right(words, last)
+                ready.append(([found.setdefault(word, len(found)) for word in words[:cut]], frequencies[:cut]))
+                waiting[number] = (words[cut:], frequencies[cut:]) if cut < len(words) else next(readers[number])
             total = np.zeros((len(found), 2), dtype=np.int64)
             for numbers, frequencies in ready:
-                total[numbers] += frequencies  # no file has a word twice
+                total[numbers] += frequencies  # no run has a word twice
             in_order = sorted(found)
-            yield in_order, total[[found[line] for line in in_order]]
+            yield in_order, total[[found[word] for word in in_order]]
 
 
 def _reader(file: TextIO, run: Path) -> Iterator[_Words]:
-    """Yield the words of a sorted file some at a time, and no words for ever when there are no more."""
+    """Yield the words of a run some at a time, and no words for ever when there are no more."""
     frequencies = np.load(run / "frequencies.npy", mmap_mode="r").reshape(-1, 2)
     done = 0
     while True:
-        lines = file.readlines(BYTES_OF_A_RUN)
-        yield lines, frequencies[done : done + len(lines)]
-        done += len(lines)
+        words = _unescaped([line[:-1] for line in file.readlines(BYTES_OF_A_RUN)])
+        yield words, frequencies[done : done + len(words)]
+        done += len(words)

@@ -1,10 +1,14 @@
 """The vocabulary: an ordered list of distinct words that never changes once it is made."""
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.folders import replace_file
@@ -98,6 +102,10 @@ class Vocabulary:
 
     def __contains__(self, word: object) -> bool:
         return word in self._index
+
+    def columns_of(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """Return the column of each word, -1 for those that the vocabulary does not have."""
+        return np.fromiter(map(self._index.get, words, repeat(-1)), dtype=np.int64, count=len(words))
 
     def __getitem__(self, column: int) -> str:
         return self._words[column]
