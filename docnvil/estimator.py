@@ -93,7 +93,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         l1: strength of the Laplace prior on the visible weights.
         sparsity: nats that each unit costs a document it is on for; more makes units rarer and plainer.
         weight_decay: the share of the rate by which every weight matrix shrinks an update.
-        precision: "float32" (if None), "float64", or on CUDA "tf32" or "bf16" for the products of training.
+        precision: "float32" (if None), "float64", or "bf16", or on CUDA "tf32", for the large products of training.
         validation: documents held out to choose the best epoch, as a share or a number (the recipe's if None: 500,
             or 100 in "paper", and a tenth at most); 0 chooses by the training documents themselves, as do corpora too
             small.

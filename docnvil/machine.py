@@ -21,7 +21,7 @@ def machine() -> dict[str, str | int]:
         ['cores', 'docnvil', 'numpy', 'processor', 'python', 'scikit-learn', 'scipy', 'system', 'torch']
     """
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count() or 1,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -30,7 +30,8 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return what the processor calls itself."""
     try:  # platform.processor() is empty on most Linux systems
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -57,7 +57,7 @@ class TrainingConfig:
         baseline: "learned", "leave-one-out" or "none". centre, normalise, local_signals: NVIL's other reductions.
         patience: stop after so many epochs without a better validation bound; None never stops early.
         validation_samples: samples a document for the validation bound.
-        precision: "float32" or "float64" throughout, or, on CUDA, float32 with products in "tf32" or "bf16".
+        precision: "float32" or "float64" throughout, or float32 with the large products in "bf16" or, on CUDA, "tf32".
         seed: with the documents, all that the result depends on.
     """
 

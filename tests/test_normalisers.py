@@ -48,6 +48,30 @@ def test_blocks_of_rows_give_the_same_values_and_gradients(generator, monkeypatc
         assert torch.allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("function", [log_normaliser, bits_normaliser, log_word_probabilities])
+@pytest.mark.parametrize("alive", [200, 100_000])
+def test_under_autocast_large_products_are_short_and_sums_are_not(generator, monkeypatch, function, alive):
+    monkeypatch.setattr(normalisers, "LOGITS_ALIVE", alive)
+    codes = (torch.rand(3, 20, 8, generator=generator) < 0.5).float()
+    arguments = [each.float() for each in randn(generator, (50, 8), (50,))]
+    words = torch.arange(40) % 7
+    counts = SparseCounts(words, torch.ones(40), torch.arange(0, 41, 2), n_words=50)
+    more = [counts] if function is log_word_probabilities else []
+
+    def found(leaves: list[Tensor]) -> list[Tensor]:
+        leaves = [codes.clone().requires_grad_(), *(each.detach().clone().requires_grad_() for each in leaves)]
+        value = function(*leaves, *more)
+        return [value, *torch.autograd.grad(value.mean(), leaves)]
+
+    exact = found(arguments)
+    with torch.autocast("cpu", torch.bfloat16):
+        short = found(arguments)
+    assert not torch.equal(short[0], exact[0])
+    for near, whole in zip(short, exact, strict=True):
+        assert near.dtype == torch.float32
+        assert (near - whole).norm() < 0.02 * whole.norm()
+
+
 def test_a_normaliser_of_no_documents_is_empty_and_moves_nothing():
     for function, shapes in NORMALISERS:
         codes, weight, bias = randn(torch.Generator(), (2, 0, 4), *shapes[1:])

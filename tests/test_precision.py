@@ -1,6 +1,8 @@
 """Double precision from the first count to the file on disk; short products only where there is hardware for them."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -8,10 +10,11 @@ import torch
 from click.testing import CliRunner
 from scipy.sparse import csr_array, save_npz
 
+from docnvil import precision
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
-from docnvil.precision import likelihood_products, matrix_products
+from docnvil.precision import likelihood_products, matrix_products, quick_products
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +55,33 @@ def test_an_interrupted_training_in_double_precision_goes_on_to_the_same_bytes(p
 def test_both_precisions_start_at_the_same_place_and_stay_near(block_counts):
     """One update of a few documents: afterwards draws may fall on the other side of a probability."""
     single, double = (
-        DocNVIL(3, epochs=1, batch_size=200, precision=precision, random_state=0).fit(block_counts)
-        for precision in ("float32", "float64")
+        DocNVIL(3, epochs=1, batch_size=200, precision=each, random_state=0).fit(block_counts)
+        for each in ("float32", "float64")
     )
     assert np.allclose(single.components_, double.components_, atol=1e-4)
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16"])
-def test_short_products_are_refused_on_a_processor(precision, block_counts, tmp_path):
+def test_a_precision_of_gpus_is_refused_on_a_processor(block_counts, tmp_path):
     with pytest.raises(ConfigurationError, match="for CUDA devices"):
-        DocNVIL(3, precision=precision, device="cpu").fit(block_counts)
+        DocNVIL(3, precision="tf32", device="cpu").fit(block_counts)
     save_npz(tmp_path / "counts.npz", csr_array(block_counts))
     arguments = ["fit", str(tmp_path / "counts.npz"), "--out", str(tmp_path / "model"), "--device", "cpu"]
-    result = CliRunner().invoke(main, [*arguments, "--precision", precision])
+    result = CliRunner().invoke(main, [*arguments, "--precision", "tf32"])
     assert result.exit_code == 1
-    assert "Choose float32 or float64" in result.stderr
+    assert "Choose float32, float64 or bf16" in result.stderr
     assert not (tmp_path / "model").exists()
+
+
+def test_short_products_are_for_training_and_not_for_judging(block_counts):
+    short, single = (
+        DocNVIL((4, 2), epochs=3, precision=each, random_state=0).fit(block_counts) for each in ("bf16", "float32")
+    )
+    state = short.training_.state()
+    floating = {value.dtype for name, value in state.items() if not name.endswith(".step")}
+    assert floating == {torch.float32}
+    assert not np.array_equal(short.components_, single.components_)
+    single.model_.load_state_dict(short.model_.state_dict())
+    assert short.perplexity(block_counts) == single.perplexity(block_counts)
 
 
 def test_an_unknown_precision_is_refused_by_name(block_counts):
@@ -75,16 +89,49 @@ def test_an_unknown_precision_is_refused_by_name(block_counts):
         DocNVIL(3, precision="half").fit(block_counts)
 
 
+@pytest.mark.parametrize("better", [True, False])
+def test_whoever_multiplies_is_as_exact(monkeypatch, better):
+    """With oneDNN or without, products are those of float32, and the setting is put back."""
+    if not hasattr(torch.backends.mkldnn, "matmul"):
+        pytest.skip("this torch has no setting for oneDNN")
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(shape, generator=generator) for shape in ((300, 70), (70, 900)))
+    if better and not precision._onednn_is_better():
+        pytest.skip("oneDNN is not asked on this processor")
+    monkeypatch.setattr(precision, "_onednn_is_better", lambda: better)
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with quick_products():
+        found = left @ right
+        assert (torch.backends.mkldnn.matmul.fp32_precision == "bf16") == better
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    assert torch.allclose(found.double(), left.double() @ right.double(), atol=1e-4)
+
+
+def test_whoever_rounds_is_not_asked(monkeypatch):
+    """As on processors that have units for bf16: what oneDNN returns there is off by more than float32 is."""
+
+    @contextmanager
+    def rounding() -> Iterator[None]:
+        with torch.autocast("cpu", torch.bfloat16):
+            yield
+
+    monkeypatch.setattr(precision, "_onednn", rounding)
+    assert not precision._onednn_is_better.__wrapped__()
+    monkeypatch.setattr(precision, "processor", lambda: "Intel(R) Xeon(R)")
+    monkeypatch.setattr(precision, "_onednn", nullcontext)
+    assert not precision._onednn_is_better.__wrapped__()
+
+
 def test_the_way_of_multiplying_is_put_back():
     before = torch.backends.cuda.matmul.allow_tf32
-    for precision in ("float32", "tf32"):
-        with matrix_products(precision):
-            assert torch.backends.cuda.matmul.allow_tf32 == (before or precision == "tf32")
+    for each in ("float32", "tf32"):
+        with matrix_products(each):
+            assert torch.backends.cuda.matmul.allow_tf32 == (before or each == "tf32")
         assert torch.backends.cuda.matmul.allow_tf32 == before
 
 
 def test_only_bf16_makes_products_of_the_likelihood_short():
     one = torch.ones(1, 1)
-    for precision, expected in (("float32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16)):
-        with likelihood_products(precision, torch.device("cpu")):
+    for each, expected in (("float32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16)):
+        with likelihood_products(each, torch.device("cpu")):
             assert (one @ one).dtype == expected

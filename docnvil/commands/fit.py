@@ -156,8 +156,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--precision",
     type=click.Choice(["float32", "float64", "tf32", "bf16"]),
-    help="Of all numbers, or, for tf32 and bf16, which need CUDA, of the products of training alone."
-    "  [default: float32]",
+    help="Of all numbers, or, for bf16 and CUDA's tf32, of the large products of training alone.  [default: float32]",
 )
 @click.option("--profile", is_flag=True, help="Print where a step's time went once training is done.")
 @click.option("--force", is_flag=True, help="Replace an existing model, or start again where a training was left.")

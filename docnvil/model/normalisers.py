@@ -6,6 +6,7 @@ logits, of which a bounded number is alive at a time.
 Axes: S samples, B documents of a batch, V words or bits, K units; `nnz` pairs of a document and a word that it has.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from docnvil.model.sparse import SparseCounts
+from docnvil.precision import quick_products
 
 # Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
 # backward pass; more are computed twice, a block of rows at a time.
 LOGITS_ALIVE = 1 << 25
+LN_2 = math.log(2)
 TINY = 2.0**-60  # in place of a zero that would divide: what is then added is lost in rounding
 
 
@@ -38,12 +41,14 @@ class _LogNormaliser(torch.autograd.Function):
     """logsumexp whose gradient reuses the forward pass's exponentials, see `_Exponentials`."""
 
     @staticmethod
+    @quick_products()
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(codes, weight, bias)
         ctx.exponentials = _Exponentials(codes, weight, bias, keep=any(ctx.needs_input_grad))
         return ctx.exponentials.log_sums.view(codes.shape[:-1])
 
     @staticmethod
+    @quick_products()
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return ctx.exponentials.products(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
 
@@ -67,6 +72,7 @@ class _LogWordProbabilities(torch.autograd.Function):
     """The log-softmax at some places, at little more than the cost of its normaliser, see `_Exponentials`."""
 
     @staticmethod
+    @quick_products()
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
         ctx.save_for_backward(codes, weight, bias)
         ctx.counts = counts
@@ -78,6 +84,7 @@ class _LogWordProbabilities(torch.autograd.Function):
         return chosen.view(len(codes), -1)
 
     @staticmethod
+    @quick_products()
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [S B, 1]
         of_normaliser = -torch.where(sums == 0, TINY * sizes, sums)  # it divides, and so small it adds nothing
@@ -109,6 +116,9 @@ class _Exponentials:
     A gradient c of single logits joins in as c Z / g, added to E at its place before these products. Where the large
     matrix is more than one block of rows, each block's exponentials are dropped, and computed again on the way back.
 
+    Logits are calculated to the base of 2, E = 2^(logits / ln 2 - max), for which processors are several times as
+    quick. Under autocast the products, and E on the way back, are of its type; sums are of the parameters' type.
+
     Arguments:
         codes: `[..., K]`; weight: `[V, K]`; bias: `[V]`. places: the logits wanted themselves.
         keep: whether a backward pass is to come.
@@ -118,23 +128,26 @@ class _Exponentials:
         self, codes: Tensor, weight: Tensor, bias: Tensor, places: _Places | None = None, *, keep: bool
     ) -> None:
         self._places = places
+        self._type = _type_of_products(codes)
         blocks = _row_blocks(codes, len(weight))
         self._highest, self._total = codes.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
-        self.chosen = None if places is None else codes.new_empty(len(places.rows))
+        chosen = None if places is None else codes.new_empty(len(places.rows))
+        self._weight = weight.to(self._type)
         for own, rows in _numbered(blocks):
-            exponentials = _logits(rows, weight, bias)
+            exponentials = _logits(rows, self._weight, bias, 1 / LN_2)
             if places is not None:
                 some, there = places.of(own, len(self._total))
-                self.chosen[some] = exponentials[there]
+                chosen[some] = exponentials[there]
             torch.amax(exponentials, 1, keepdim=True, out=self._highest[own])
-            exponentials.sub_(self._highest[own]).exp_()
+            exponentials.sub_(self._highest[own]).exp2_()
             torch.sum(exponentials, 1, keepdim=True, out=self._total[own])
-        self._kept = exponentials if keep and len(blocks) == 1 else None
+        self.chosen = None if chosen is None else chosen * LN_2
+        self._kept = exponentials.to(self._type) if keep and len(blocks) == 1 else None
 
     @property
     def log_sums(self) -> Tensor:
         """The logsumexp of each row, `[S B, 1]`."""
-        return self._highest + self._total.log()
+        return (self._highest + self._total.log2()) * LN_2
 
     def products(
         self,
@@ -160,22 +173,39 @@ class _Exponentials:
         for own, rows in _numbered(_row_blocks(codes, len(weight))):
             exponentials = self._kept
             if exponentials is None:
-                exponentials = _logits(rows, weight, bias).sub_(self._highest[own]).exp_()
+                logits = _logits(rows, self._weight, bias, 1 / LN_2)
+                exponentials = logits.sub_(self._highest[own]).exp2_().to(self._type)
             if of_chosen is not None:
                 some, there = self._places.of(own, len(self._total))
                 before = exponentials[there]
                 of_rows, totals = gradient[own][there[0], 0], self._total[own][there[0], 0]
-                exponentials[there] = before + (of_chosen[some] / of_rows * totals).masked_fill_(of_rows == 0, 0.0)
-            so_far = float(own.start > 0)
+                added = (of_chosen[some] / of_rows * totals).masked_fill_(of_rows == 0, 0.0)
+                exponentials[there] = (before + added).to(self._type)
             if of_codes is not None:
-                torch.mul(scale[own], exponentials @ weight, out=of_codes[own])
+                torch.mul(scale[own], exponentials @ self._weight, out=of_codes[own])
             if of_weight is not None:
-                of_weight.addmm_(exponentials.T, scale[own] * rows, beta=so_far)
+                _add_product(of_weight, exponentials.T, scale[own] * rows, first=own.start == 0)
             if of_bias is not None:
-                of_bias.addmv_(exponentials.T, scale[own, 0], beta=so_far)
+                _add_product(of_bias[:, None], exponentials.T, scale[own], first=own.start == 0)
             if of_chosen is not None:
                 exponentials[there] = before  # they may be asked for again
         return None if of_codes is None else of_codes.view(codes.shape), of_weight, of_bias
+
+
+def _type_of_products(like: Tensor) -> torch.dtype:
+    """Return the type in which large matrices are to be multiplied: autocast's where it is on, else their own."""
+    kind = like.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:
+    """Add a product, of the type of `left`, to a total, which is empty before the first."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right, beta=0.0 if first else 1.0)
+    elif first:
+        total.copy_(left @ right.to(left.dtype))
+    else:
+        total.add_(left @ right.to(left.dtype))
 
 
 def _numbered(blocks: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
@@ -190,9 +220,11 @@ def _row_blocks(codes: Tensor, n_words: int) -> tuple[Tensor, ...]:
     return codes.reshape(-1, codes.shape[-1]).split(max(1, LOGITS_ALIVE // n_words))
 
 
-def _logits(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return W h + b of `[R, K]`, `[R, V]`; in the bias's type even where the product is done in a shorter one."""
-    return torch.addmm(bias, rows, weight.T).to(bias.dtype)
+def _logits(rows: Tensor, weight: Tensor, bias: Tensor, scale: float = 1.0) -> Tensor:
+    """Return (W h + b) times a scale, of `[R, K]`, `[R, V]`; in the bias's type even if the weight's is shorter."""
+    if weight.dtype == bias.dtype:
+        return torch.addmm(bias * scale, rows, weight.T, alpha=scale)
+    return torch.add(bias * scale, rows.to(weight.dtype) @ weight.T, alpha=scale)
 
 
 def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
@@ -251,6 +283,7 @@ class _BitsNormaliser(torch.autograd.Function):
     """
 
     @staticmethod
+    @quick_products()
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         blocks = _vector_blocks(codes, len(weight), bias)
         parts = []
@@ -262,6 +295,7 @@ class _BitsNormaliser(torch.autograd.Function):
         return torch.cat(parts, 1)
 
     @staticmethod
+    @quick_products()
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         codes, weight, bias, kept = ctx.saved_tensors
         n_words, n_units = weight.shape
@@ -296,5 +330,6 @@ def _vector_blocks(codes: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tenso
 
 def _bit_logits(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if bias.dim() == 1:
-        return _logits(codes.reshape(-1, codes.shape[-1]), weight, bias).view(*codes.shape[:-1], len(weight))
+        short = weight.to(_type_of_products(codes))
+        return _logits(codes.reshape(-1, codes.shape[-1]), short, bias).view(*codes.shape[:-1], len(weight))
     return (codes @ weight.T).to(bias.dtype).add_(bias)
