@@ -4,7 +4,7 @@ Everything is read lazily, a document at a time. Ids are kept as they come, also
 posted to two newsgroups, say): a document is told by its row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -255,14 +255,18 @@ def _read_lines(path: Path, options: SourceOptions, part: Part | None = None) ->
 
 def _read_rows(path: Path, rows: Rows, options: SourceOptions, before: int = 0) -> Iterator[Document]:
     id_column = options.id_column
+    named: tuple[str, ...] | None = None  # the columns of the last row, which those of the next one mostly are
+    columns: list[str] = []
     for number, (place, row) in enumerate(rows, start=before + 1):
         if number == 1 and id_column is None and "id" in row:
             id_column = "id"
         where = f"{path}, {place}"
-        _require_columns(row, where, options, id_column)
+        if (names := tuple(row)) != named:
+            _require_columns(row, where, options, id_column)
+            columns, named = _columns_of_metadata(row, options, id_column), names
         name = str(number) if not id_column else _id_of(row[id_column], where, id_column)
         text = _text_of(row[options.text_column], where, options.text_column)
-        yield Document(encodable(name), encodable(text), _metadata_of(row, where, options, id_column))
+        yield Document(encodable(name), encodable(text), _metadata_of(row, columns, where, options))
 
 
 def _require_columns(row: Row, where: str, options: SourceOptions, id_column: str | None) -> None:
@@ -293,17 +297,24 @@ def _text_of(value: object, where: str, column: str) -> str:
     return value
 
 
-def _metadata_of(row: Row, where: str, options: SourceOptions, id_column: str | None) -> dict[str, str]:
+def _columns_of_metadata(row: Row, options: SourceOptions, id_column: str | None) -> list[str]:
     first = [options.label_column] if options.label_column else []
-    others = [name for name in row if name not in (options.text_column, id_column, options.label_column)]
-    values = {name: _plain(row[name]) for name in first + others}
-    if first and values[first[0]] is None:
-        raise CorpusError(f"{where} has no plain value in its label column {first[0]!r}. Name another --label-column.")
+    return first + [name for name in row if name not in (options.text_column, id_column, options.label_column)]
+
+
+def _metadata_of(row: Row, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:
+    values = {name: _plain(row[name]) for name in columns}
+    if options.label_column and values[options.label_column] is None:
+        raise CorpusError(
+            f"{where} has no plain value in its label column {options.label_column!r}. Name another --label-column."
+        )
     return {encodable(name): encodable(value) for name, value in values.items() if value is not None}
 
 
 def _plain(value: object) -> str | None:
     """Return a plain value as a string, and None for lists, objects and bytes."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
