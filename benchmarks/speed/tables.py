@@ -32,6 +32,19 @@ def step(found: dict[str, Any]) -> Iterable[str]:
             )
 
 
+@measured("precision", "python benchmarks/speed/precision.py")
+def precision(found: dict[str, Any]) -> Iterable[str]:
+    """Return what trainings in bf16 come to beside those in float32."""
+    yield "| model | products | test perplexity per document | completion per word | seconds to train |"
+    yield "|---|---|--:|--:|--:|"
+    for each in found["summary"]:
+        names = ("perplexity_per_document", "completion_per_word", "seconds")
+        told = (f"{each[name]['mean']:.1f} ± {each[name]['deviation']:.1f}" for name in names)
+        yield f"| {each['model']} | {each['precision']} | {' | '.join(told)} |"
+    yield ""
+    yield f"Mean and standard deviation over {len({run['seed'] for run in found['runs']})} seeds."
+
+
 @measured("wide", "python benchmarks/speed/wide.py")
 def wide(found: dict[str, Any]) -> Iterable[str]:
     """Seconds and memory of an update whose logits would not fit."""
@@ -175,6 +188,7 @@ def start(found: dict[str, Any]) -> Iterable[str]:
 
 TABLES = {
     "speed-step": step,
+    "speed-precision": precision,
     "speed-wide": wide,
     "speed-fit": fit,
     "speed-text": text,
