@@ -43,7 +43,7 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 
 bench-speed: $(INSTALLED)  ## what a step, reading, counting and starting cost, on a machine that does nothing else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
-	for name in start step wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
+	for name in start step precision wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/tables.py --write
 
 bench-rcv1: $(INSTALLED)  ## train on 804,414 documents over 10,000 words from disk (in rcv1/; resumable)
