@@ -63,13 +63,13 @@ def likelihood_products(precision: Precision, device: torch.device) -> torch.aut
 
 
 @contextmanager
-def quick_products() -> Iterator[None]:
-    """Let oneDNN multiply large float32 matrices on the CPU while inside, where it is the quicker and as exact.
+def quick_products(device: torch.device) -> Iterator[None]:
+    """Let oneDNN multiply large float32 matrices of a CPU while inside, where it is the quicker and as exact.
 
     torch leaves them to Intel's MKL, which keeps the widest instructions to Intel's own processors: on others oneDNN
     takes half the time. It is asked for by allowing it to round to bf16, and left alone where it would do so.
     """
-    if _onednn_is_better():
+    if device.type == "cpu" and _onednn_is_better():
         with _onednn():
             yield
     else:
@@ -90,7 +90,8 @@ def _onednn() -> Iterator[None]:
 def _onednn_is_better() -> bool:
     """Tell whether oneDNN, allowed to round to bf16, does not do so here, on a processor that MKL does not favour."""
     # torch has the setting since 2.9.
-    if not hasattr(torch.backends.mkldnn, "matmul") or "intel" in processor().lower():
+    settable = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")
+    if not settable or "intel" in processor().lower():
         return False
     generator = torch.Generator().manual_seed(0)
     for shape in ((500, 50, 2000), (2000, 500, 50), (64, 200, 512)):

@@ -1,5 +1,6 @@
 """A corpus built in parts is the corpus counted at once, whatever is cut where, whoever counts, and whoever dies."""
 
+import csv
 import gzip
 import json
 import os
@@ -180,6 +181,19 @@ def test_what_cannot_be_cut_stays_whole(tmp_path, monkeypatch, name, encoding):
         file.write('text\n"a\nb"\n' * 3)
     monkeypatch.setattr(build, "BYTES_PER_SHARD", 4)
     assert len(build.shards_of(tmp_path / name, SourceOptions(encoding=encoding))) == 1
+
+
+def test_metadata_of_any_length_finds_its_column(tmp_path):
+    """A column that not all shards have, and a value that no CSV reader takes unless told."""
+    rows = [
+        {"id": "a", "text": "salt wind", "about": "x" * 200_000},
+        {"id": "b", "text": "wind salt", "note": 'x "y",\r\nz', "about": ""},
+    ]
+    paths = [write_rows(tmp_path / f"{row['id']}.jsonl", [row]) for row in rows]
+    write_corpus(load_matrix(write_rows(tmp_path / "all.jsonl", rows), max_df=1.0), tmp_path / "whole")
+    csv.field_size_limit(1 << 17)  # Python's own, whoever has set another before
+    build_corpus(paths, tmp_path / "built", AUTO, TokenRules(), Limits(max_df=1.0))
+    assert same_bytes(tmp_path / "built", tmp_path / "whole")
 
 
 def test_words_may_be_given(shards, tmp_path):

@@ -66,8 +66,8 @@ def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, roun
     forward, backward, *quicker, exps, exp2s, factorial, chain = in_turn(
         lambda: codes @ weight.T,
         lambda: logits.T @ codes,
-        quick_products()(lambda: codes @ weight.T),
-        quick_products()(lambda: logits.T @ codes),
+        quick_products(codes.device)(lambda: codes @ weight.T),
+        quick_products(codes.device)(lambda: logits.T @ codes),
         lambda: [torch.exp(block, out=out) for _ in range(blocks)],
         lambda: [torch.exp2(block, out=out) for _ in range(blocks)],
         updating(counts, n_units, config, "factorial"),

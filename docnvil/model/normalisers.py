@@ -7,8 +7,10 @@ Axes: S samples, B documents of a batch, V words or bits, K units; `nnz` pairs o
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +24,17 @@ from docnvil.precision import quick_products
 LOGITS_ALIVE = 1 << 25
 LN_2 = math.log(2)
 TINY = 2.0**-60  # in place of a zero that would divide: what is then added is lost in rounding
+
+
+def _quick(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a method, whose first argument but one is a tensor, the quickest products of that tensor's device."""
+
+    @wraps(method)
+    def quicker(ctx: Any, tensor: Tensor, *rest: Any) -> Any:
+        with quick_products(tensor.device):
+            return method(ctx, tensor, *rest)
+
+    return quicker
 
 
 def log_normaliser(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -41,14 +54,14 @@ class _LogNormaliser(torch.autograd.Function):
     """logsumexp whose gradient reuses the forward pass's exponentials, see `_Exponentials`."""
 
     @staticmethod
-    @quick_products()
+    @_quick
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(codes, weight, bias)
         ctx.exponentials = _Exponentials(codes, weight, bias, keep=any(ctx.needs_input_grad))
         return ctx.exponentials.log_sums.view(codes.shape[:-1])
 
     @staticmethod
-    @quick_products()
+    @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return ctx.exponentials.products(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
 
@@ -72,7 +85,7 @@ class _LogWordProbabilities(torch.autograd.Function):
     """The log-softmax at some places, at little more than the cost of its normaliser, see `_Exponentials`."""
 
     @staticmethod
-    @quick_products()
+    @_quick
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
         ctx.save_for_backward(codes, weight, bias)
         ctx.counts = counts
@@ -84,7 +97,7 @@ class _LogWordProbabilities(torch.autograd.Function):
         return chosen.view(len(codes), -1)
 
     @staticmethod
-    @quick_products()
+    @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [S B, 1]
         of_normaliser = -torch.where(sums == 0, TINY * sizes, sums)  # it divides, and so small it adds nothing
@@ -283,7 +296,7 @@ class _BitsNormaliser(torch.autograd.Function):
     """
 
     @staticmethod
-    @quick_products()
+    @_quick
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         blocks = _vector_blocks(codes, len(weight), bias)
         parts = []
@@ -295,7 +308,7 @@ class _BitsNormaliser(torch.autograd.Function):
         return torch.cat(parts, 1)
 
     @staticmethod
-    @quick_products()
+    @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         codes, weight, bias, kept = ctx.saved_tensors
         n_words, n_units = weight.shape

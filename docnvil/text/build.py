@@ -44,6 +44,7 @@ from docnvil.text.files import Part, is_elsewhere
 from docnvil.text.processes import Run, run_all
 from docnvil.text.runs import reader_of
 from docnvil.text.segments import (
+    FORMAT_VERSION,
     Segment,
     documents_of,
     encode,
@@ -95,7 +96,8 @@ class Shard:
         files = [self.source] if self.names is None else [self.source / name for name in self.names]
         states = [_state(file) for file in files]
         part = None if self.part is None else asdict(self.part)
-        about = [docnvil.__version__, str(self.source), states, part, asdict(self.options), rules.to_json()]
+        made_by = [docnvil.__version__, FORMAT_VERSION]
+        about = [*made_by, str(self.source), states, part, asdict(self.options), rules.to_json()]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 

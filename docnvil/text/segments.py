@@ -29,10 +29,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.folders import write_json
+from docnvil.text.rows import LONGEST_FIELD
 from docnvil.text.tally import Stretch, moved
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.text.writing import GrowingArray
 
+FORMAT_VERSION = 2
 RUNS_AT_ONCE = 64  # sorted files of words that are merged together
 BYTES_OF_A_RUN = 1 << 16  # of each, in memory
 
@@ -122,6 +124,7 @@ def documents_of(folder: Path, columns: Sequence[str]) -> str:
     with (folder / "documents.csv").open(encoding="utf-8", newline="") as file:
         if names == list(columns):
             return file.read()
+        csv.field_size_limit(LONGEST_FIELD)
         rows = ((name, dict(zip(names, values, strict=True))) for name, *values in csv.reader(file))
         text = _Text()
         csv.writer(text, lineterminator="\r\n").writerows(
