@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
+from docnvil.devices import free_bytes
 from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
 from docnvil.text.sparse import Rows, blocks, lots, row_entries
@@ -67,6 +68,7 @@ def iterate_batches(
     like: Tensor,
     order: Sequence[int] | NDArray[np.int64] | None = None,
     share: slice = EVERY,
+    held: SparseCounts | None = None,
 ) -> Iterator[Batch]:
     """Cut documents into batches, the last one possibly smaller.
 
@@ -77,6 +79,7 @@ def iterate_batches(
         like: a tensor whose floating-point type and device the batches get.
         order: row numbers in the order wanted; by default as they stand.
         share: which documents of each batch are wanted, when others see to the rest; there may be none.
+        held: the counts of the whole matrix on the device, see `resident`; None copies those wanted to it.
 
     Example:
         >>> matrix = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
@@ -90,13 +93,36 @@ def iterate_batches(
     # Rows are looked up and copied for many batches at once, each of which is then a view.
     for lot in lots(np.array([entries[batch].sum() for batch in chosen], dtype=np.int64)):
         together = np.concatenate(chosen[lot])
-        rows_of_lot = matrix[together]
-        counts, starts = sparse_counts(rows_of_lot, like), rows_of_lot.indptr
+        starts = np.concatenate([[0], entries[together]]).cumsum()
+        if held is None:
+            counts = sparse_counts(matrix[together], like)
+        else:
+            counts = held.select(torch.from_numpy(together).to(like.device), int(starts[-1]))
         its_keys = torch.from_numpy(keys[together]).to(like.device)
         start = 0
         for batch in chosen[lot]:
             own = slice(start, start := start + len(batch))
             yield Batch(counts.rows(own, slice(int(starts[own.start]), int(starts[own.stop]))), its_keys[own])
+
+
+def resident(matrix: Rows, like: Tensor) -> SparseCounts | None:
+    """Copy all counts to a GPU, if half of its free memory holds them; None if they are to be streamed.
+
+    Arguments:
+        matrix: `[N, V]` counts. like: a tensor whose floating-point type and device they get.
+
+    Example:
+        >>> resident(csr_array(np.eye(2)), torch.empty(0)) is None  # the processor has them as they are
+        True
+    """
+    entries = row_entries(matrix)
+    n_bytes = int(entries.sum(dtype=np.int64)) * (8 + like.element_size()) + 8 * (len(entries) + 1)
+    if n_bytes > free_bytes(like.device) // 2:
+        return None
+    parts = [sparse_counts(block, like) for block in blocks(matrix)]
+    ends = torch.from_numpy(np.concatenate([[0], entries]).cumsum(dtype=np.int64))
+    indices, values = (torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "values"))
+    return SparseCounts(indices, values, ends.to(like.device), matrix.shape[1])
 
 
 def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:

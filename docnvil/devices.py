@@ -1,4 +1,4 @@
-"""Which device to work on, decided once, at the door."""
+"""Which device to work on, decided once, at the door; and what it has room for."""
 
 import torch
 
@@ -27,3 +27,13 @@ def choose_device(name: str) -> torch.device:
             f"There is no device {name!r} on this machine. Choose 'auto', 'cpu', or 'cuda' where there is a GPU."
         ) from None
     return device
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much memory of its own a device has to spare; a processor has none of its own.
+
+    Example:
+        >>> free_bytes(torch.device("cpu"))
+        0
+    """
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

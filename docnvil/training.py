@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from docnvil.batches import Batch, iterate_batches, shuffled
+from docnvil.batches import Batch, iterate_batches, resident, shuffled
 from docnvil.clusters import cluster_profiles
 from docnvil.distributed import ALONE, World
 from docnvil.errors import ConfigurationError, TrainingError
@@ -274,14 +274,17 @@ def train(
     world.follow(training.state().values())  # starting points found on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
     rows = np.arange(counts.shape[0])
+    like = model.generative.prior.bias
+    held = resident(counts, like)
     while not training.finished:
         started = time.perf_counter()
         epoch = training.epoch
         order = shuffled(len(rows), np.random.default_rng([config.seed, epoch]))
         bound, units_on = torch.zeros(2, dtype=torch.float64, device=model.device)
         moments = []
-        like = model.generative.prior.bias
-        batches = iterate_batches(counts, config.batch_size, keys=rows, order=order, like=like, share=world.share)
+        batches = iterate_batches(
+            counts, config.batch_size, keys=rows, order=order, like=like, share=world.share, held=held
+        )
         for number, batch in enumerate(profile.each("drawing batches", batches)):
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)
             rate = _learning_rate(config, progress)

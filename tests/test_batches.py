@@ -7,7 +7,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
 from docnvil import batches as batches_module
-from docnvil.batches import content_keys, iterate_batches, shuffled
+from docnvil.batches import content_keys, iterate_batches, resident, shuffled
+from docnvil.text.sparse import SelectedRows
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.integers(0, 3))
 
@@ -29,6 +30,34 @@ def test_an_order_is_kept(counts, data):
     batches = list(iterate_batches(csr_array(counts), 3, keys=keys, like=torch.empty(0), order=order))
     assert torch.cat([batch.keys for batch in batches]).tolist() == [10 * row for row in order]
     assert torch.cat([batch.counts.lengths for batch in batches]).tolist() == counts[list(order)].sum(1).tolist()
+
+
+@given(counts=COUNTS, data=st.data(), batch_size=st.integers(1, 4), share=st.sampled_from([slice(None), slice(1, 2)]))
+def test_counts_held_on_a_device_give_the_same_batches(counts, data, batch_size, share):
+    """As on a GPU that has the memory; here the processor plays it."""
+    order = np.array(data.draw(st.permutations(range(len(counts)))))
+    chosen = SelectedRows(csr_array(counts), np.array(data.draw(st.permutations(range(len(counts))))))
+    like = torch.empty(0, dtype=torch.float64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches_module, "free_bytes", lambda device: 1 << 20)
+        held = resident(chosen, like)
+    asked = {"keys": np.arange(len(counts)), "order": order, "like": like, "share": share}
+    streamed, selected = (list(iterate_batches(chosen, batch_size, **asked, held=each)) for each in (None, held))
+    assert len(streamed) == len(selected)
+    for left, right in zip(streamed, selected, strict=True):
+        assert torch.equal(left.keys, right.keys)
+        for name in ("indices", "values", "offsets"):
+            one, other = getattr(left.counts, name), getattr(right.counts, name)
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
+
+
+def test_counts_that_do_not_fit_are_streamed(monkeypatch):
+    counts, like = csr_array(np.eye(10, dtype=np.int32)), torch.empty(0)
+    needed = 10 * (8 + 4) + 8 * 11  # an index and a value for each count, and where each row starts
+    for free, fits in ((0, False), (2 * needed - 1, False), (2 * needed, True)):
+        monkeypatch.setattr(batches_module, "free_bytes", lambda device, free=free: free)
+        assert (resident(counts, like) is not None) == fits
 
 
 @given(n_documents=st.integers(0, 300), together=st.integers(1, 300), consecutive=st.integers(1, 40))

@@ -63,6 +63,25 @@ class SparseCounts:
         offsets = self.offsets[some.start : some.stop + 1] - stored.start
         return SparseCounts(self.indices[stored], self.values[stored], offsets, self.n_words)
 
+    def select(self, rows: Tensor, n_stored: int) -> "SparseCounts":
+        """Copy some of the documents, in the order given.
+
+        Arguments:
+            rows: `[N]` int64, which. n_stored: how many counts are theirs, for which a device would have to be waited.
+
+        Example:
+            >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), n_words=3)
+            >>> chosen = x.select(torch.tensor([1, 0]), 3)
+            >>> chosen.indices, chosen.offsets
+            (tensor([2, 1, 0]), tensor([0, 2, 3]))
+        """
+        starts = self.offsets[rows]
+        offsets = functional.pad((self.offsets[rows + 1] - starts).cumsum(0), (1, 0))
+        # Each stored count's place: its document's first one, and how far it is from where that document now begins.
+        shift = torch.repeat_interleave(starts - offsets[:-1], offsets.diff(), output_size=n_stored)
+        places = torch.arange(n_stored, device=rows.device) + shift
+        return SparseCounts(self.indices[places], self.values[places], offsets, self.n_words)
+
     @cached_property
     def lengths(self) -> Tensor:
         """Tokens of each document, `[B]`."""
