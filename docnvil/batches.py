@@ -119,10 +119,15 @@ def resident(matrix: Rows, like: Tensor) -> SparseCounts | None:
     n_bytes = int(entries.sum(dtype=np.int64)) * (8 + like.element_size()) + 8 * (len(entries) + 1)
     if n_bytes > free_bytes(like.device) // 2:
         return None
-    parts = [sparse_counts(block, like) for block in blocks(matrix)]
-    ends = torch.from_numpy(np.concatenate([[0], entries]).cumsum(dtype=np.int64))
-    indices, values = (torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "values"))
-    return SparseCounts(indices, values, ends.to(like.device), matrix.shape[1])
+    ends = np.concatenate([[0], entries]).cumsum(dtype=np.int64)
+    indices = torch.empty(int(ends[-1]), dtype=torch.int64, device=like.device)
+    values = like.new_empty(int(ends[-1]))
+    done = 0
+    for block in blocks(matrix):
+        some = sparse_counts(block, like)
+        own = slice(done, done := done + len(some.indices))
+        indices[own], values[own] = some.indices, some.values
+    return SparseCounts(indices, values, torch.from_numpy(ends).to(like.device), matrix.shape[1])
 
 
 def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:

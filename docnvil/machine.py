@@ -1,6 +1,6 @@
 """What a figure was measured on: processor, system, versions, memory, without the names of people or hosts.
 
-And the one thing that is asked of the machine: not to take back at once what a training frees at every step.
+And the one thing that is asked of the machine: not to take back at once what is freed at every step.
 """
 
 import ctypes
@@ -50,9 +50,10 @@ def _version(name: str) -> str:
 def keep_freed_memory() -> None:
     """Let this process keep up to 256 MB of what it frees, where the C library is glibc; elsewhere nothing changes.
 
-    Each step of a training, and each batch that is embedded, frees and takes tensors of the same sizes. Given back in
-    between, every page of them is mapped and zeroed again by the system: up to a fifth of a step with 10,000 words and
-    200 units, and half of embedding. It is for a process to ask of itself, as the commands do.
+    Each step of a training, each batch that is embedded and each lot of texts that is counted frees and takes arrays of
+    the same sizes. Given back in between, every page of them is mapped and zeroed again by the system: up to a fifth of
+    a step with 10,000 words and 200 units, a fifth of counting, and half of embedding. It is for a process to ask of
+    itself, as the commands do.
     """
     try:
         set_option = ctypes.CDLL(None).mallopt

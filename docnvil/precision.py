@@ -7,6 +7,7 @@ whatever the products are in. Evaluation always calculates in the parameters' ty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Literal
 
 import torch
@@ -70,20 +71,36 @@ def quick_products(device: torch.device) -> Iterator[None]:
     takes half the time. It is asked for by allowing it to round to bf16, and left alone where it would do so.
     """
     if device.type == "cpu" and _onednn_is_better():
-        with _onednn():
+        with _ONEDNN:
             yield
     else:
         yield
 
 
-@contextmanager
-def _onednn() -> Iterator[None]:
-    settings = torch.backends.mkldnn.matmul
-    before, settings.fp32_precision = settings.fp32_precision, "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
+class _OneDNN:
+    """Allows oneDNN to round while anybody is inside; the setting is the whole process's, whatever its threads do."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = Lock(), 0, ""
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                backend = torch.backends.mkldnn
+                # What is only inherited must not be written down, or it would no longer follow what it came from.
+                inherited = backend.matmul.fp32_precision == backend.fp32_precision
+                self._before = "none" if inherited else backend.matmul.fp32_precision
+                backend.matmul.fp32_precision = "bf16"
+            self._inside += 1
+
+    def __exit__(self, *failure: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.backends.mkldnn.matmul.fp32_precision = self._before
+
+
+_ONEDNN = _OneDNN()
 
 
 @cache
@@ -93,13 +110,15 @@ def _onednn_is_better() -> bool:
     settable = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")
     if not settable or "intel" in processor().lower():
         return False
-    generator = torch.Generator().manual_seed(0)
+    cpu = torch.device("cpu")  # whatever the caller's defaults are, and whether autocast is on
+    generator = torch.Generator(cpu).manual_seed(0)
     for shape in ((500, 50, 2000), (2000, 500, 50), (64, 200, 512)):
-        left = torch.rand(shape[:2], generator=generator)
-        right = torch.rand(shape[1:], generator=generator)
-        with _onednn():
-            found = left @ right
+        left, right = (
+            torch.rand(part, generator=generator, dtype=torch.float32, device=cpu) for part in (shape[:2], shape[1:])
+        )
+        with torch.autocast("cpu", enabled=False), _ONEDNN:
+            found = left @ right, (right.T.contiguous() @ left.T.contiguous()).T, left @ right.T.contiguous().T
         exact = left.double() @ right.double()
-        if ((found - exact).abs() > 1e-5 * exact).any():  # bf16 would be out by some 1e-3
+        if any(((each - exact).abs() > 1e-5 * exact).any() for each in found):  # bf16 would be out by some 1e-3
             return False
     return True

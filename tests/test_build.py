@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -181,6 +182,30 @@ def test_what_cannot_be_cut_stays_whole(tmp_path, monkeypatch, name, encoding):
         file.write('text\n"a\nb"\n' * 3)
     monkeypatch.setattr(build, "BYTES_PER_SHARD", 4)
     assert len(build.shards_of(tmp_path / name, SourceOptions(encoding=encoding))) == 1
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(alphabet="ab\\n\n\r\ud800é", min_size=1, max_size=4), st.integers(1, 9)), max_size=4
+    )
+)
+def test_words_of_segments_are_merged_whatever_they_hold(tmp_path_factory, counted):
+    folder = tmp_path_factory.mktemp("segments")
+    nothing = np.zeros(0, dtype=np.int64)
+    for number, words in enumerate(counted):
+        in_order = sorted(words)
+        frequencies = np.array([[words[word], 1] for word in in_order], dtype=np.int64).reshape(-1, 2)
+        places = np.arange(len(words))
+        segment = segments.Segment((nothing, nothing, nothing), in_order, places, frequencies, (), {})
+        segment.save(folder / str(number))
+    total = Counter()
+    for words in counted:
+        total.update(words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "RUNS_AT_ONCE", 2)
+        patch.setattr(segments, "BYTES_OF_A_RUN", 5)
+        merged = list(segments.merged_words([folder / str(each) for each in range(len(counted))], folder / "scratch"))
+    assert merged == [(word, total[word], sum(word in words for words in counted)) for word in sorted(total)]
 
 
 def test_metadata_of_any_length_finds_its_column(tmp_path):

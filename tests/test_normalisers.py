@@ -53,23 +53,32 @@ def test_blocks_of_rows_give_the_same_values_and_gradients(generator, monkeypatc
 def test_under_autocast_large_products_are_short_and_sums_are_not(generator, monkeypatch, function, alive):
     monkeypatch.setattr(normalisers, "LOGITS_ALIVE", alive)
     codes = (torch.rand(3, 20, 8, generator=generator) < 0.5).float()
-    arguments = [each.float() for each in randn(generator, (50, 8), (50,))]
-    words = torch.arange(40) % 7
-    counts = SparseCounts(words, torch.ones(40), torch.arange(0, 41, 2), n_words=50)
+    arguments = [codes, *(each.detach().float() for each in randn(generator, (50, 8), (50,)))]
+    counts = SparseCounts(torch.arange(40) % 7, torch.ones(40), torch.arange(0, 41, 2), n_words=50)
     more = [counts] if function is log_word_probabilities else []
 
-    def found(leaves: list[Tensor]) -> list[Tensor]:
-        leaves = [codes.clone().requires_grad_(), *(each.detach().clone().requires_grad_() for each in leaves)]
-        value = function(*leaves, *more)
-        return [value, *torch.autograd.grad(value.mean(), leaves)]
+    def found(dtype: torch.dtype, *, autocast: bool) -> list[Tensor]:
+        leaves = [each.to(dtype).requires_grad_() for each in arguments]
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            value = function(*leaves, *more)
+        return [value, *torch.autograd.grad(value.mean(), leaves)]  # outside, as a training does
 
-    exact = found(arguments)
-    with torch.autocast("cpu", torch.bfloat16):
-        short = found(arguments)
-    assert not torch.equal(short[0], exact[0])
+    exact, short = (found(torch.float32, autocast=autocast) for autocast in (False, True))
     for near, whole in zip(short, exact, strict=True):
         assert near.dtype == torch.float32
+        assert not torch.equal(near, whole)
         assert (near - whole).norm() < 0.02 * whole.norm()
+    doubles = (found(torch.float64, autocast=autocast) for autocast in (False, True))
+    for one, other in zip(*doubles, strict=True):
+        assert torch.equal(one, other)  # who asks for double precision has it
+
+
+def test_blocks_that_are_kept_give_the_same_as_one(generator, monkeypatch):
+    arguments = randn(generator, *SHARED_BIAS)
+    whole = values_and_gradients(log_normaliser, arguments)
+    monkeypatch.setattr(normalisers, "LOGITS_TOGETHER", 15)  # two rows of six words
+    for found, expected in zip(values_and_gradients(log_normaliser, arguments), whole, strict=True):
+        assert torch.allclose(found, expected, atol=1e-12)
 
 
 def test_a_normaliser_of_no_documents_is_empty_and_moves_nothing():

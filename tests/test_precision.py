@@ -1,8 +1,6 @@
 """Double precision from the first count to the file on disk; short products only where there is hardware for them."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from docnvil import precision
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.precision import likelihood_products, matrix_products, quick_products
 
 
@@ -84,42 +83,103 @@ def test_short_products_are_for_training_and_not_for_judging(block_counts):
     assert short.perplexity(block_counts) == single.perplexity(block_counts)
 
 
+def test_layers_above_the_words_are_summed_in_full():
+    """Two hundred units that are surely on: in bf16, each of their many small losses would be lost or doubled."""
+    logits, weight = torch.linspace(2, 9, 200), torch.zeros(200, 200)
+    for units in (Bernoulli(logits), AutoregressiveBernoulli(logits, weight)):
+        with torch.autocast("cpu", torch.bfloat16):
+            short = type(units)(logits.bfloat16(), *([weight] if isinstance(units, AutoregressiveBernoulli) else []))
+            found = short.log_prob(torch.ones(200))
+        assert found.item() == pytest.approx(units.log_prob(torch.ones(200)).item(), rel=0.01)
+
+
 def test_an_unknown_precision_is_refused_by_name(block_counts):
     with pytest.raises(ConfigurationError, match="precision is 'half'"):
         DocNVIL(3, precision="half").fit(block_counts)
 
 
+has_onednn = pytest.mark.skipif(
+    not hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision"),
+    reason="this torch has no setting for oneDNN",
+)
+
+
+@has_onednn
 @pytest.mark.parametrize("better", [True, False])
 def test_whoever_multiplies_is_as_exact(monkeypatch, better):
     """With oneDNN or without, products are those of float32, and the setting is put back."""
-    if not hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision"):
-        pytest.skip("this torch has no setting for oneDNN")
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(shape, generator=generator) for shape in ((300, 70), (70, 900)))
-    if better and not precision._onednn_is_better():
+    if better and not precision._onednn_is_better.__wrapped__():
         pytest.skip("oneDNN is not asked on this processor")
     monkeypatch.setattr(precision, "_onednn_is_better", lambda: better)
     before = torch.backends.mkldnn.matmul.fp32_precision
     with quick_products(left.device):
         found = left @ right
         assert (torch.backends.mkldnn.matmul.fp32_precision == "bf16") == better
+    with pytest.raises(RuntimeError), quick_products(left.device):
+        right @ right
     assert torch.backends.mkldnn.matmul.fp32_precision == before
     assert torch.allclose(found.double(), left.double() @ right.double(), atol=1e-4)
 
 
+@has_onednn
+def test_the_answer_is_the_machines_and_not_the_callers(monkeypatch):
+    """Whether oneDNN rounds is asked in float32, whatever the caller is calculating in."""
+    expected = precision._onednn_is_better.__wrapped__()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert precision._onednn_is_better.__wrapped__() == expected
+    monkeypatch.setattr(precision, "processor", lambda: "AMD EPYC")
+    asked = []
+    matmul = torch.Tensor.__matmul__
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda *two: (asked.append(two[0].dtype), matmul(*two))[1])
+    torch.set_default_dtype(torch.float64)
+    try:
+        precision._onednn_is_better.__wrapped__()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert asked[0] == torch.float32
+
+
+@has_onednn
 def test_whoever_rounds_is_not_asked(monkeypatch):
     """As on processors that have units for bf16: what oneDNN returns there is off by more than float32 is."""
+    matmul = torch.Tensor.__matmul__
 
-    @contextmanager
-    def rounding() -> Iterator[None]:
-        with torch.autocast("cpu", torch.bfloat16):
-            yield
+    def rounding(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        if left.dtype == torch.float32:
+            left, right = left.bfloat16().float(), right.bfloat16().float()
+        return matmul(left, right)
 
-    monkeypatch.setattr(precision, "_onednn", rounding)
+    monkeypatch.setattr(precision, "processor", lambda: "AMD EPYC")
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
     assert not precision._onednn_is_better.__wrapped__()
+
+
+@has_onednn
+def test_intels_own_library_stays_on_intels_own_processors(monkeypatch):
     monkeypatch.setattr(precision, "processor", lambda: "Intel(R) Xeon(R)")
-    monkeypatch.setattr(precision, "_onednn", nullcontext)
     assert not precision._onednn_is_better.__wrapped__()
+
+
+@has_onednn
+def test_threads_put_the_setting_back_together(monkeypatch):
+    """The first to come changes it, and the last to go puts back what was there, inherited or set."""
+    settings = torch.backends.mkldnn
+    monkeypatch.setattr(precision, "_onednn_is_better", lambda: True)
+    before = settings.matmul.fp32_precision
+    first, second = (quick_products(torch.device("cpu")) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert settings.matmul.fp32_precision == "bf16"
+    second.__exit__(None, None, None)
+    assert settings.matmul.fp32_precision == before
+    try:
+        settings.fp32_precision = "tf32"
+        assert settings.matmul.fp32_precision == "tf32"  # as long as nobody has set it for itself
+    finally:
+        settings.fp32_precision = "none"
 
 
 def test_the_way_of_multiplying_is_put_back():

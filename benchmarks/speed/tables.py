@@ -88,8 +88,8 @@ def text(found: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         f"{found['megabytes']:.0f} MB of posts. A build is timed from start to end, reading and writing included, and"
-        " compared with reading and counting there; all counts are the same,"
-        f" {found['same_counts']['words']:,} words compared."
+        " compared with reading and counting there. CountVectorizer's counts are those of docnvil in memory:"
+        f" {found['same_counts']['words']:,} words of the posts compared."
     )
 
 

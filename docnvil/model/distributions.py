@@ -55,7 +55,8 @@ class Bernoulli:
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(h) = sum_k h_k logit_k - log(1 + exp(logit_k)), `[..., K] -> [...]`."""
-        return ((value * self.logits) - functional.softplus(self.logits)).sum(-1)
+        logits = self.logits.to(value.dtype)  # autocast may have made them short, and would sum them so
+        return (value * logits - functional.softplus(logits)).sum(-1)
 
 
 class AutoregressiveBernoulli:

@@ -22,6 +22,8 @@ from docnvil.precision import quick_products
 # Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
 # backward pass; more are computed twice, a block of rows at a time.
 LOGITS_ALIVE = 1 << 25
+# How many are in a block: 16 MB. From 32 MB on, the C library would take them from the system anew at every step.
+LOGITS_TOGETHER = 1 << 22
 LN_2 = math.log(2)
 TINY = 2.0**-60  # in place of a zero that would divide: what is then added is lost in rounding
 
@@ -127,7 +129,7 @@ class _Exponentials:
     With Z the row sums of E and g the gradient of the rows' log Z, d W = E^T (g / Z * h), d b = E^T (g / Z) and
     d h = (g / Z) * (E W): scaling falls on the small matrices, so that only the products run over the large one again.
     A gradient c of single logits joins in as c Z / g, added to E at its place before these products. Where the large
-    matrix is more than one block of rows, each block's exponentials are dropped, and computed again on the way back.
+    matrix is too large to be kept, the exponentials of each block of rows are computed again on the way back.
 
     Logits are calculated to the base of 2, E = 2^(logits / ln 2 - max), for which processors are several times as
     quick. Under autocast the products, and E on the way back, are of its type; sums are of the parameters' type.
@@ -145,6 +147,8 @@ class _Exponentials:
         blocks = _row_blocks(codes, len(weight))
         self._highest, self._total = codes.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
         chosen = None if places is None else codes.new_empty(len(places.rows))
+        keep = keep and len(self._total) * len(weight) <= LOGITS_ALIVE
+        self._kept = []
         self._weight = weight.to(self._type)
         for own, rows in _numbered(blocks):
             exponentials = _logits(rows, self._weight, bias, 1 / LN_2)
@@ -154,8 +158,9 @@ class _Exponentials:
             torch.amax(exponentials, 1, keepdim=True, out=self._highest[own])
             exponentials.sub_(self._highest[own]).exp2_()
             torch.sum(exponentials, 1, keepdim=True, out=self._total[own])
+            if keep:
+                self._kept.append(exponentials.to(self._type))
         self.chosen = None if chosen is None else chosen * LN_2
-        self._kept = exponentials.to(self._type) if keep and len(blocks) == 1 else None
 
     @property
     def log_sums(self) -> Tensor:
@@ -183,9 +188,10 @@ class _Exponentials:
             torch.empty_like(value) if wanted else None
             for value, wanted in zip((codes.reshape(-1, codes.shape[-1]), weight, bias), needed, strict=False)
         )
-        for own, rows in _numbered(_row_blocks(codes, len(weight))):
-            exponentials = self._kept
-            if exponentials is None:
+        for number, (own, rows) in enumerate(_numbered(_row_blocks(codes, len(weight)))):
+            if self._kept:
+                exponentials = self._kept[number]
+            else:
                 logits = _logits(rows, self._weight, bias, 1 / LN_2)
                 exponentials = logits.sub_(self._highest[own]).exp2_().to(self._type)
             if of_chosen is not None:
@@ -206,9 +212,10 @@ class _Exponentials:
 
 
 def _type_of_products(like: Tensor) -> torch.dtype:
-    """Return the type in which large matrices are to be multiplied: autocast's where it is on, else their own."""
+    """Return the type in which large float32 matrices are to be multiplied: autocast's where it is on."""
     kind = like.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype
+    shortened = torch.is_autocast_enabled(kind) and like.dtype == torch.float32
+    return torch.get_autocast_dtype(kind) if shortened else like.dtype
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:
@@ -230,7 +237,7 @@ def _numbered(blocks: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
 
 def _row_blocks(codes: Tensor, n_words: int) -> tuple[Tensor, ...]:
     """Cut codes `[..., K]` into blocks of rows whose logits may be alive together; their size depends on V alone."""
-    return codes.reshape(-1, codes.shape[-1]).split(max(1, LOGITS_ALIVE // n_words))
+    return codes.reshape(-1, codes.shape[-1]).split(max(1, min(LOGITS_TOGETHER, LOGITS_ALIVE) // n_words))
 
 
 def _logits(rows: Tensor, weight: Tensor, bias: Tensor, scale: float = 1.0) -> Tensor:
@@ -298,38 +305,41 @@ class _BitsNormaliser(torch.autograd.Function):
     @staticmethod
     @_quick
     def forward(ctx, codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        blocks = _vector_blocks(codes, len(weight), bias)
+        ctx.type = _type_of_products(codes)
+        short, blocks = weight.to(ctx.type), _vector_blocks(codes, len(weight), bias)
         parts = []
         for some, own_bias in blocks:
-            logits = _bit_logits(some, weight, own_bias)
+            logits = _bit_logits(some, short, own_bias)
             parts.append(functional.softplus(logits).sum(-1))
         if any(ctx.needs_input_grad):
-            ctx.save_for_backward(codes, weight, bias, logits.sigmoid_() if len(blocks) == 1 else None)
+            kept = logits.sigmoid_().to(ctx.type) if len(blocks) == 1 else None
+            ctx.save_for_backward(codes, weight, bias, kept)
         return torch.cat(parts, 1)
 
     @staticmethod
     @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         codes, weight, bias, kept = ctx.saved_tensors
-        n_words, n_units = weight.shape
+        short, (n_words, n_units) = weight.to(ctx.type), weight.shape
         of_codes, of_weight, of_bias = (
             torch.empty_like(value) if needed else None
             for value, needed in zip((codes, weight, bias), ctx.needs_input_grad, strict=True)
         )
         start = 0
         for some, own_bias in _vector_blocks(codes, n_words, bias):
-            own = slice(start, start + some.shape[1])
-            probability = kept if kept is not None else _bit_logits(some, weight, own_bias).sigmoid_()  # [S, b, V]
+            own, first = slice(start, start + some.shape[1]), start == 0
+            probability = kept  # [S, b, V]
+            if probability is None:
+                probability = _bit_logits(some, short, own_bias).sigmoid_().to(ctx.type)
             rows, of_rows = probability.view(-1, n_words), gradient[:, own].reshape(-1, 1)
-            so_far = float(start > 0)
             if of_codes is not None:
-                of_codes[:, own] = gradient[:, own, None] * (probability @ weight)
+                of_codes[:, own] = gradient[:, own, None] * (probability @ short)
             if of_weight is not None:
-                of_weight.addmm_(rows.T, of_rows * some.reshape(-1, n_units), beta=so_far)
+                _add_product(of_weight, rows.T, of_rows * some.reshape(-1, n_units), first=first)
             if of_bias is not None and bias.dim() == 1:
-                of_bias.addmv_(rows.T, of_rows[:, 0], beta=so_far)
+                _add_product(of_bias[:, None], rows.T, of_rows, first=first)
             elif of_bias is not None:
-                of_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability)
+                of_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability.to(gradient.dtype))
             start = own.stop
         return of_codes, of_weight, of_bias
 
@@ -342,7 +352,7 @@ def _vector_blocks(codes: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tenso
 
 
 def _bit_logits(codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return W h + b, `[S, b, V]`, in the bias's type, `[V]` or `[b, V]`, even if the weight's is shorter."""
     if bias.dim() == 1:
-        short = weight.to(_type_of_products(codes))
-        return _logits(codes.reshape(-1, codes.shape[-1]), short, bias).view(*codes.shape[:-1], len(weight))
-    return (codes @ weight.T).to(bias.dtype).add_(bias)
+        return _logits(codes.reshape(-1, codes.shape[-1]), weight, bias).view(*codes.shape[:-1], len(weight))
+    return (codes.to(weight.dtype) @ weight.T).to(bias.dtype).add_(bias)
