@@ -11,9 +11,13 @@ import click
 from docnvil import __version__
 from docnvil.commands.console import FailsInSentences
 
-# Idle threads shall sleep, not spin: beside one other busy program spinning made training four times as slow, and alone
-# on two cores it saves about a fifth. Read when torch is first imported; whoever sets it otherwise is left alone.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Idle threads shall soon sleep: beside one other busy program, spinning for long makes training five times as slow. Not
+# at once, though: a step waits for its threads hundreds of times, and waking them takes half of its time again. So they
+# spin for some microseconds, in the one way that GNU's runtime knows, which torch comes with on Linux. Both are read
+# when torch is first imported; whoever sets them otherwise is left alone.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 COMMANDS = {
     "fit": "Train a model on documents.",
