@@ -25,6 +25,7 @@ from common import Done, keep, run, shared_data
 TRAININGS = (
     {"units": "50", "batch_size": 100, "epochs": 10},
     {"units": "200", "batch_size": 1000, "epochs": 4},
+    {"units": "200", "batch_size": 3000, "epochs": 8},
 )
 COMMAND = "python benchmarks/speed/processes.py"
 
