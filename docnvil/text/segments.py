@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -126,17 +127,11 @@ def documents_of(folder: Path, columns: Sequence[str]) -> str:
             return file.read()
         csv.field_size_limit(LONGEST_FIELD)
         rows = ((name, dict(zip(names, values, strict=True))) for name, *values in csv.reader(file))
-        text = _Text()
+        text = StringIO(newline="")
         csv.writer(text, lineterminator="\r\n").writerows(
             (name, *(metadata.get(column, "") for column in columns)) for name, metadata in rows
         )
-        return "".join(text)
-
-
-class _Text(list[str]):
-    """What a `csv.writer` writes, line by line."""
-
-    write = list.append
+        return text.getvalue()
 
 
 def merged_words(segments: Iterable[Path], scratch: Path) -> Iterator[tuple[str, int, int]]:
