@@ -178,20 +178,20 @@ def moved(
 ) -> Stretch:
     """Move columns to other places, those with none being dropped, and sort each document's anew."""
     rows = np.repeat(np.arange(len(entries)), entries)
-    moved = places[columns]
-    if (moved < 0).any():
-        kept = np.flatnonzero(moved >= 0)
-        rows, moved, values = rows[kept], moved[kept], values[kept]
-    bits = [int(part.max(initial=0)).bit_length() for part in (rows, moved, values)]
+    columns = places[columns]
+    if (columns < 0).any():
+        kept = np.flatnonzero(columns >= 0)
+        rows, columns, values = rows[kept], columns[kept], values[kept]
+    bits = [int(part.max(initial=0)).bit_length() for part in (rows, columns, values)]
     if sum(bits) < 64:  # all three in one number: sorted as they are, no order has to be found and followed
-        packed = (rows << bits[1] | moved) << bits[2] | values
+        packed = (rows << bits[1] | columns) << bits[2] | values
         packed.sort()
         values = (packed & ((1 << bits[2]) - 1)).astype(np.int32)
-        moved = packed >> bits[2] & ((1 << bits[1]) - 1)
+        columns = packed >> bits[2] & ((1 << bits[1]) - 1)
     else:
-        order = np.lexsort((moved, rows))
-        moved, values = moved[order], values[order]
-    return np.bincount(rows, minlength=len(entries)), moved.astype(np.int32), values
+        order = np.lexsort((columns, rows))
+        columns, values = columns[order], values[order]
+    return np.bincount(rows, minlength=len(entries)), columns.astype(np.int32), values
 
 
 class Metadata:
