@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from docnvil.folders import replace_file
-from docnvil.machine import machine
+from docnvil.runtime.folders import replace_file
+from docnvil.runtime.machine import machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from common import ROOT, Done, docnvil, keep, run
 from peers import fitted
 
-from docnvil.evaluation.coherence import diversity, npmi
-from docnvil.folders import replace_file
-from docnvil.text.corpus import read_corpus
+from docnvil.analysis.coherence import diversity, npmi
+from docnvil.corpus.loading import read_corpus
+from docnvil.runtime.folders import replace_file
 
 RECIPE = ROOT / "corpora" / "python-api" / "recipe.py"
 UNITS = 50

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.clusters import cluster_profiles
-from docnvil.peers import PEERS, MixtureOfTopics
+from docnvil.comparison.peers import PEERS, MixtureOfTopics
+from docnvil.training.kmeans_init import cluster_profiles
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class FittedTopics:
 
 
 def fitted(name: str, counts: csr_array, n_topics: int, seed: int) -> FittedTopics:
-    """Fit a peer of `docnvil.peers` with as many threads as there are cores."""
+    """Fit a peer of `docnvil.comparison.peers` with as many threads as there are cores."""
     return _timed(lambda: PEERS[name].fit(counts, n_topics, seed, os.cpu_count() or 1))
 
 

@@ -1,4 +1,4 @@
-"""Charts of benchmarks, as SVG files that stand alone: lines under one key, labelled points, and bars."""
+"""Charts of benchmarks, as SVG files that stand alone: lines under one key, labeled points, and bars."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from docnvil.report.drawing import FONTS, ON_WHITE, bar, element, markup, ticks
 
-# Okabe & Ito's (2008) colours, which colour-blind readers tell apart, darkest first.
+# Okabe & Ito's (2008) colors, which color-blind readers tell apart, darkest first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#999999", "#5b3a8c", "#a8323e")
 LEFT, TOP, BOTTOM, KEY_LINE, BAR_LINE = 62, 46, 46, 18, 24
 PALEST, DARKEST = (0xB9, 0xD3, 0xEE), (0x0B, 0x2E, 0x6B)  # of points, for the least and the most of their shade
@@ -31,7 +31,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Point:
-    """A labelled point, darker for more of `shade`; those of one line have a line through them, in their order."""
+    """A labeled point, darker for more of `shade`; those of one line have a line through them, in their order."""
 
     label: str
     x: float
@@ -42,7 +42,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar with its name before it and figures behind it; its colour is that of its name in a chart of `names`."""
+    """A bar with its name before it and figures behind it; its color is that of its name in a chart of `names`."""
 
     name: str
     value: float
@@ -52,23 +52,23 @@ class Bar:
 def chart(
     panels: Sequence[Panel], *, across: str, up: str, logarithmic: bool = False, width: int = 460, height: int = 300
 ) -> str:
-    """Draw panels side by side under one key, every name in the same colour throughout.
+    """Draw panels side by side under one key, every name in the same color throughout.
 
     Arguments:
         panels: the charts. across, up: what the axes show, with units.
         logarithmic: whether x is. width, height: of one panel, in pixels at natural size.
     """
-    colours = _colours(name for panel in panels for name in panel.lines)
+    colors = _colors(name for panel in panels for name in panel.lines)
     drawn = [
         element(
             "g",
-            _panel(panel, colours, panel.across or across, up, logarithmic, width, height),
+            _panel(panel, colors, panel.across or across, up, logarithmic, width, height),
             transform=f"translate({number * width} 0)",
         )
         for number, panel in enumerate(panels)
     ]
-    key = element("g", *_key(colours), transform=f"translate({LEFT} {height + 4})")
-    return _picture(width * len(panels), height + KEY_LINE * len(colours) + 14, *drawn, key)
+    key = element("g", *_key(colors), transform=f"translate({LEFT} {height + 4})")
+    return _picture(width * len(panels), height + KEY_LINE * len(colors) + 14, *drawn, key)
 
 
 def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width: int = 640, height: int = 420) -> str:
@@ -80,7 +80,7 @@ def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width:
     """
     least, most = min(point.shade for point in points), max(point.shade for point in points)
 
-    def colour(value: float) -> str:
+    def color(value: float) -> str:
         share = (value - least) / ((most - least) or 1)
         mixed = (round(pale + share * (dark - pale)) for pale, dark in zip(PALEST, DARKEST, strict=True))
         return "#" + "".join(f"{each:02x}" for each in mixed)
@@ -95,7 +95,7 @@ def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width:
     for line in dict.fromkeys(point.line for point in points if point.line is not None):
         parts.append(axes.line([(point.x, point.y) for point in points if point.line == line], ON_WHITE.grid))
     for point in points:
-        look = {"fill": colour(point.shade), "stroke": ON_WHITE.ink, "stroke_width": 0.8}
+        look = {"fill": color(point.shade), "stroke": ON_WHITE.ink, "stroke_width": 0.8}
         x, y = axes.x(point.x), axes.y(point.y)
         if point.line is not None:
             parts.append(element("circle", cx=x, cy=y, r=7, **look))
@@ -104,7 +104,7 @@ def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width:
         parts.append(element("text", markup(point.label), x=x + 9, y=y + 15, fill=ON_WHITE.ink))
     for number, (name, value) in enumerate((("least", least), ("most", most))):
         left = LEFT + 170 * number + 200
-        parts.append(element("rect", x=left, y=9, width=14, height=14, fill=colour(value)))
+        parts.append(element("rect", x=left, y=9, width=14, height=14, fill=color(value)))
         parts.append(element("text", markup(f"{name} {shade}, {value:.2f}"), x=left + 20, y=20, fill=ON_WHITE.muted))
     return _picture(width, height, *parts)
 
@@ -114,9 +114,9 @@ def bars(rows: Sequence[Bar], *, title: str, names: Sequence[str] = (), width: i
 
     Arguments:
         rows: the bars, of values above zero. title: over them, what they show.
-        names: those of a chart in whose colours the bars are to be; others are grey. width: in pixels at natural size.
+        names: those of a chart in whose colors the bars are to be; others are gray. width: in pixels at natural size.
     """
-    colours = _colours(names)
+    colors = _colors(names)
     low = math.floor(math.log10(min(row.value for row in rows)))
     high = max(math.log10(row.value) for row in rows)
     start = LEFT + 34
@@ -125,7 +125,7 @@ def bars(rows: Sequence[Bar], *, title: str, names: Sequence[str] = (), width: i
         y = TOP + 8 + BAR_LINE * number
         length = (width - start - FIGURES_BESIDE) * (math.log10(row.value) - low) / ((high - low) or 1)
         parts.append(element("text", markup(row.name), x=start - 8, y=y, text_anchor="end", fill=ON_WHITE.ink))
-        parts.append(bar(start, y - 11, max(2.0, length), 14, colours.get(row.name, ON_WHITE.grid)))
+        parts.append(bar(start, y - 11, max(2.0, length), 14, colors.get(row.name, ON_WHITE.grid)))
         parts.append(element("text", markup(row.told), x=start + max(2.0, length) + 8, y=y, fill=ON_WHITE.muted))
     return _picture(width, TOP + BAR_LINE * len(rows) + 8, *parts)
 
@@ -160,13 +160,13 @@ class _Axes:
         under = {"x": self.right, "y": self.bottom + 36, "text_anchor": "end", "font_size": 11}
         return [*parts, element("text", markup(across), **under, **look)]
 
-    def line(self, points: Sequence[tuple[float, float]], colour: str) -> str:
+    def line(self, points: Sequence[tuple[float, float]], color: str) -> str:
         path = " ".join(f"{self.x(x):g},{self.y(y):g}" for x, y in points)
-        return element("polyline", points=path, fill="none", stroke=colour, stroke_width=1.8)
+        return element("polyline", points=path, fill="none", stroke=color, stroke_width=1.8)
 
 
 def _panel(
-    panel: Panel, colours: Mapping[str, str], across: str, up: str, logarithmic: bool, width: int, height: int
+    panel: Panel, colors: Mapping[str, str], across: str, up: str, logarithmic: bool, width: int, height: int
 ) -> str:
     scaled = math.log10 if logarithmic else float
     points = [point for line in panel.lines.values() for point in line]
@@ -185,20 +185,20 @@ def _panel(
         *axes.drawn(x_marks, y_marks, across),
     ]
     for name, line in panel.lines.items():
-        parts.append(axes.line([(scaled(x), y) for x, y in line if y >= y_marks[0]], colours[name]))
+        parts.append(axes.line([(scaled(x), y) for x, y in line if y >= y_marks[0]], colors[name]))
     return "".join(parts)
 
 
-def _colours(names: Iterable[str]) -> dict[str, str]:
-    """Give each name a colour, in the order in which they first come."""
+def _colors(names: Iterable[str]) -> dict[str, str]:
+    """Give each name a color, in the order in which they first come."""
     return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(dict.fromkeys(names))}
 
 
-def _key(colours: Mapping[str, str]) -> list[str]:
+def _key(colors: Mapping[str, str]) -> list[str]:
     parts = []
-    for number, (name, colour) in enumerate(colours.items()):
+    for number, (name, color) in enumerate(colors.items()):
         middle = KEY_LINE * number + 8
-        parts.append(element("line", x1=0, x2=22, y1=middle, y2=middle, stroke=colour, stroke_width=3))
+        parts.append(element("line", x1=0, x2=22, y1=middle, y2=middle, stroke=color, stroke_width=3))
         parts.append(element("text", markup(name), x=30, y=middle + 4, fill=ON_WHITE.ink))
     return parts
 

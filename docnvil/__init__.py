@@ -14,14 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from docnvil.comparison import compare
+    from docnvil.analysis.bootstrap import bootstrap_intervals
+    from docnvil.analysis.coherence import c_v, diversity, npmi
+    from docnvil.analysis.perplexity import Perplexity, unigram_perplexity
+    from docnvil.comparison.peers import adapt
+    from docnvil.comparison.runner import compare
+    from docnvil.corpus.loading import load_matrix, read_corpus, write_corpus
     from docnvil.errors import DocnvilError
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.bootstrap import bootstrap_intervals
-    from docnvil.evaluation.coherence import c_v, diversity, npmi
-    from docnvil.evaluation.perplexity import Perplexity, unigram_perplexity
-    from docnvil.peers import adapt
-    from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
     from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents
     from docnvil.text.documents import Document, SourceOptions, read_documents
     from docnvil.text.formats import read_counts, write_counts
@@ -35,27 +35,27 @@ _HOMES = {
     "DocnvilError": "errors",
     "Document": "text.documents",
     "DocumentTermMatrix": "text.counts",
-    "Perplexity": "evaluation.perplexity",
+    "Perplexity": "analysis.perplexity",
     "SourceOptions": "text.documents",
     "TokenRules": "text.tokens",
     "Vocabulary": "text.vocabulary",
-    "adapt": "peers",
+    "adapt": "comparison.peers",
     "align": "text.counts",
-    "bootstrap_intervals": "evaluation.bootstrap",
+    "bootstrap_intervals": "analysis.bootstrap",
     "build_vocabulary": "text.vocabulary",
-    "c_v": "evaluation.coherence",
-    "compare": "comparison",
+    "c_v": "analysis.coherence",
+    "compare": "comparison.runner",
     "count_words": "text.counts",
-    "diversity": "evaluation.coherence",
-    "load_matrix": "text.corpus",
-    "npmi": "evaluation.coherence",
-    "read_corpus": "text.corpus",
+    "diversity": "analysis.coherence",
+    "load_matrix": "corpus.loading",
+    "npmi": "analysis.coherence",
+    "read_corpus": "corpus.loading",
     "read_counts": "text.formats",
     "read_documents": "text.documents",
     "split_documents": "text.counts",
     "tokenize": "text.tokens",
-    "unigram_perplexity": "evaluation.perplexity",
-    "write_corpus": "text.corpus",
+    "unigram_perplexity": "analysis.perplexity",
+    "write_corpus": "corpus.loading",
     "write_counts": "text.formats",
 }
 

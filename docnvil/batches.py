@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
-from docnvil.devices import free_bytes
 from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
-from docnvil.text.sparse import Rows, blocks, lots, row_entries
+from docnvil.runtime.devices import free_bytes
+from docnvil.text.sparse import CountRows, blocks, lots, row_entries
 
 EVERY = slice(None)
 # Shuffled as one, a corpus larger than memory would be read a page here and a page there.
@@ -61,7 +61,7 @@ def shuffled(n_documents: int, random: np.random.Generator) -> NDArray[np.int64]
 
 
 def iterate_batches(
-    matrix: Rows,
+    matrix: CountRows,
     batch_size: int,
     *,
     keys: NDArray[np.int64],
@@ -79,7 +79,7 @@ def iterate_batches(
         like: a tensor whose floating-point type and device the batches get.
         order: row numbers in the order wanted; by default as they stand.
         share: which documents of each batch are wanted, when others see to the rest; there may be none.
-        held: the counts of the whole matrix on the device, see `resident`; None copies those wanted to it.
+        held: the counts of the whole matrix on the device, see `device_counts`; None copies those wanted to it.
 
     Example:
         >>> matrix = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
@@ -105,14 +105,14 @@ def iterate_batches(
             yield Batch(counts.rows(own, slice(int(starts[own.start]), int(starts[own.stop]))), its_keys[own])
 
 
-def resident(matrix: Rows, like: Tensor) -> SparseCounts | None:
+def device_counts(matrix: CountRows, like: Tensor) -> SparseCounts | None:
     """Copy all counts to a GPU, if half of its free memory holds them; None if they are to be streamed.
 
     Arguments:
         matrix: `[N, V]` counts. like: a tensor whose floating-point type and device they get.
 
     Example:
-        >>> resident(csr_array(np.eye(2)), torch.empty(0)) is None  # the processor has them as they are
+        >>> device_counts(csr_array(np.eye(2)), torch.empty(0)) is None  # the processor has them as they are
         True
     """
     entries = row_entries(matrix)
@@ -154,11 +154,11 @@ def require_bits(counts: csr_array | csr_matrix) -> None:
         )
 
 
-def content_keys(matrix: Rows) -> NDArray[np.int64]:
+def content_keys(matrix: CountRows) -> NDArray[np.int64]:
     """Return a key for each document made of its words and counts alone, `[N]`.
 
     Equal documents get equal keys wherever they stand, so that what is drawn for one never depends on its row, its
-    neighbours, or the order in which its words are stored.
+    neighbors, or the order in which its words are stored.
 
     Example:
         >>> keys = content_keys(csr_array(np.array([[2, 0, 1], [0, 3, 0], [2, 0, 1]])))
@@ -178,7 +178,7 @@ def _content_keys(matrix: csr_array) -> NDArray[np.int64]:
 
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64-bit integers one to one, as `docnvil.randomness` does, on NumPy arrays."""
+    """Scramble 64-bit integers one to one, as `docnvil.runtime.randomness` does, on NumPy arrays."""
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
     return state ^ (state >> np.uint64(31))

@@ -16,26 +16,26 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from docnvil import checkpoint
+from docnvil.analysis.codes import unit_probabilities
+from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
+from docnvil.analysis.topics import Topic, topics, unit_statistics
 from docnvil.batches import require_bits
-from docnvil.codes import unit_probabilities
-from docnvil.devices import choose_device
-from docnvil.distributed import ALONE, World
 from docnvil.errors import ConfigurationError, VocabularyError
-from docnvil.evaluation.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
-from docnvil.gradients import ESTIMATORS
-from docnvil.machine import machine
 from docnvil.model.belief_network import ModelConfig
-from docnvil.precision import check_precision
-from docnvil.profiling import NoProfile
-from docnvil.recipes import Recipe
-from docnvil.recipes import recipe as recipe_named
-from docnvil.tables import words_of
+from docnvil.runtime.devices import choose_device
+from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
+from docnvil.runtime.machine import machine
+from docnvil.runtime.precision import check_precision
+from docnvil.runtime.profiling import NoProfile
+from docnvil.storage import model_folder as checkpoint
+from docnvil.storage.tables import words_of
 from docnvil.text.counts import DocumentTermMatrix
-from docnvil.text.sparse import Rows, SelectedRows, row_sums
+from docnvil.text.sparse import CountRows, SelectedRows, row_sums
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.topics import Topic, topics, unit_statistics
-from docnvil.training import NO_PROFILE, EpochRecord, Training, TrainingConfig, train
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
+from docnvil.training.loop import NO_PROFILE, EpochRecord, Training, TrainingConfig, train
+from docnvil.training.recipes import Recipe
+from docnvil.training.recipes import recipe as recipe_named
 
 MOST_FOR_VALIDATION = 0.1  # of a small corpus, when the recipe and not the user says how many documents to hold out
 
@@ -46,8 +46,8 @@ TRAINING_SETTINGS = (
     *(
         "gradient",
         "baseline",
-        "centre",
-        "normalise",
+        "center",
+        "normalize",
         "local_signals",
         "start",
         "l1",
@@ -56,7 +56,7 @@ TRAINING_SETTINGS = (
         "precision",
     ),
 )
-OF_NVIL_ALONE = ("baseline", "centre", "normalise", "local_signals")
+OF_NVIL_ALONE = ("baseline", "center", "normalize", "local_signals")
 
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
 
@@ -79,7 +79,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "muprop" and "st-gumbel" need a factorial one, and have it unless asked otherwise.
         observation: the visible layer, "softmax", or "dirichlet-multinomial" for bursty words; "bernoulli" for binary
             vectors, or "autoregressive-bernoulli" for those of a DARN.
-        recognition_input: what q sees: "counts", "log1p" of them, or "centred" by their training mean.
+        recognition_input: what q sees: "counts", "log1p" of them, or "centered" by their training mean.
         recognition_hidden: sizes of deterministic tanh layers of q below the first units.
         epochs: passes over the documents. batch_size: documents an update. n_samples: samples of q a document.
         learning_rate: of the generative model. recognition_rate: q's rate as a multiple of it.
@@ -87,7 +87,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             stops; without it all epochs are done.
         gradient: its estimator, "nvil", "rloo", "vimco", "disarm" (an even number of samples), "arms", "muprop",
             "st-gumbel" (biased), "rws" or "wake-sleep". baseline: NVIL's, "learned", "leave-one-out" or "none".
-        centre, normalise, local_signals: of NVIL too, whether it centres and normalises its learning signals, and
+        center, normalize, local_signals: of NVIL too, whether it centers and normalizes its learning signals, and
             gives each layer its own.
         start: where units start, "random" or at "clusters" of documents.
         l1: strength of the Laplace prior on the visible weights.
@@ -133,8 +133,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         patience: int | None = None,
         gradient: str = "nvil",
         baseline: str | None = None,
-        centre: bool | None = None,
-        normalise: bool | None = None,
+        center: bool | None = None,
+        normalize: bool | None = None,
         local_signals: bool | None = None,
         start: str | None = None,
         l1: float | None = None,
@@ -162,8 +162,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.patience = patience
         self.gradient = gradient
         self.baseline = baseline
-        self.centre = centre
-        self.normalise = normalise
+        self.center = center
+        self.normalize = normalize
         self.local_signals = local_signals
         self.start = start
         self.l1 = l1
@@ -192,7 +192,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         resume_from: Path | None = None,
         on_batch: Callable[[int], None] = lambda documents: None,
         profile: NoProfile = NO_PROFILE,
-        world: World = ALONE,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> Iterator[EpochRecord]:
         """Train as `fit` does, yielding a record after each epoch; the model is ready when the records end.
 
@@ -201,7 +201,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             resume_from: a file written by `save_unfinished`, to go on from.
             on_batch: called with the number of documents after each update.
             profile: measures where the time goes.
-            world: the processes that train it together, see `docnvil.distributed.joined`; all of them call this alike.
+            processes: the processes that train it together, see `process_group`; all of them call this alike.
         """
         counts = self._counts(X, reset=True)
         given = self.random_state
@@ -216,11 +216,11 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         config = self._training_config(seed, n_documents=rest.shape[0])
         device = choose_device(self.device)
         check_precision(config.precision, device)
-        self.training_ = Training.start(model, config, rest, device, world)
+        self.training_ = Training.start(model, config, rest, device, processes)
         self.fingerprint_ = checkpoint.fingerprint(self.vocabulary_, rest, validation)
         if resume_from is not None:
             checkpoint.resume(self.training_, resume_from, self.fingerprint_)
-        world.require_agreement(self.fingerprint_, model, config, self.training_.epoch)
+        processes.require_agreement(self.fingerprint_, model, config, self.training_.epoch)
         yield from train(self.training_, rest, validation, on_batch=on_batch, profile=profile)
         self._adopt(counts)
 
@@ -248,20 +248,20 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     ) -> Perplexity:
         """Return perplexities per document and per word with what they are made of.
 
-        The arguments are those of `docnvil.evaluation.perplexity.perplexity`.
+        The arguments are those of `docnvil.analysis.perplexity.perplexity`.
         """
         check_is_fitted(self)
         options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
         return perplexity(self.model_, self._counts(X, reset=False), **options)
 
-    def topics(self, n_words: int = 10) -> list[Topic]:
+    def topics(self, top_n: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its words' column numbers and scores, its share and information."""
         check_is_fitted(self)
-        return topics(self.model_, self.statistics_, n_words)
+        return topics(self.model_, self.statistics_, top_n)
 
-    def top_words(self, n_words: int = 10) -> list[list[str]]:
+    def top_words(self, top_n: int = 10) -> list[list[str]]:
         """Return the words of every unit of the first layer, best first."""
-        return [words_of(topic, self.vocabulary_) for topic in self.topics(n_words)]
+        return [words_of(topic, self.vocabulary_) for topic in self.topics(top_n)]
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model as a folder a person can open; `force` replaces an older one."""
@@ -282,7 +282,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             device=device,
             random_state=training.seed,
         )
-        estimator.n_features_in_ = loaded.model.config.n_words
+        estimator.n_features_in_ = loaded.model.config.vocabulary_size
         estimator.vocabulary_, estimator.rules_ = loaded.vocabulary, loaded.rules
         estimator._settle(loaded)
         return estimator
@@ -331,10 +331,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     @property
     def _recipe(self) -> Recipe:
         """The recipe, as far as it does not give way to the gradient, which is asked for by hand."""
-        recipe, estimator = recipe_named(self.recipe), ESTIMATORS.get(self.gradient)
-        if estimator is not None and not estimator.chains:
+        recipe, estimator = recipe_named(self.recipe), GRADIENT_ESTIMATORS.get(self.gradient)
+        if estimator is not None and not estimator.supports_autoregressive_q:
             recipe = replace(recipe, model={**recipe.model, "posterior": "factorial"})
-        if estimator is not None and not estimator.by_signal:
+        if estimator is not None and not estimator.uses_learning_signal:
             recipe = replace(recipe, training={**recipe.training, "sparsity": 0.0})
         return recipe
 
@@ -342,7 +342,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _validation(self) -> float | int:
         return self._recipe.validation if self.validation is None else self.validation
 
-    def _model_config(self, n_words: int) -> ModelConfig:
+    def _model_config(self, top_n: int) -> ModelConfig:
         units = self.n_components if isinstance(self.n_components, tuple | list) else (self.n_components,)
         if not all(_is_integer(each) for each in units):
             raise ConfigurationError(
@@ -352,7 +352,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if "recognition_hidden" in given:
             given["recognition_hidden"] = tuple(int(each) for each in given["recognition_hidden"])
         chosen = {"units": tuple(int(each) for each in units), **given}
-        return ModelConfig(n_words, **{**self._recipe.model, **chosen})
+        return ModelConfig(top_n, **{**self._recipe.model, **chosen})
 
     def _training_config(self, seed: int, *, n_documents: int) -> TrainingConfig:
         """Pour the recipe's settings and the constructor's over them; epochs may follow from the corpus's size."""
@@ -410,7 +410,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_iter_ = len(done.history)
 
 
-def _hold_out(counts: csr_array, wanted: float | int, seed: int, *, at_most: float, binary: bool) -> tuple[Rows, Rows]:
+def _hold_out(
+    counts: csr_array, wanted: float | int, seed: int, *, at_most: float, binary: bool
+) -> tuple[CountRows, CountRows]:
     """Split off the documents that choose the best epoch; empty documents teach and judge nothing.
 
     Arguments:

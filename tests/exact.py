@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
-from docnvil.model.generative import Codes
+from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
 
 
 def random_network(
-    n_words: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7, **settings: str
+    vocabulary_size: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7, **settings: str
 ) -> BeliefNetwork:
     """A network in double precision with weights and biases far from their starting point."""
-    network = build_model(ModelConfig(n_words, units, **settings), torch.Generator().manual_seed(seed)).double()
+    network = build_model(ModelConfig(vocabulary_size, units, **settings), torch.Generator().manual_seed(seed)).double()
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -26,10 +26,10 @@ def random_network(
     return network
 
 
-def random_counts(n_documents: int, n_words: int, seed: int = 0) -> SparseCounts:
+def random_counts(n_documents: int, vocabulary_size: int, seed: int = 0) -> SparseCounts:
     """Documents of a few words; the last one is empty."""
     generator = torch.Generator().manual_seed(seed)
-    dense = torch.randint(0, 3, (n_documents, n_words), generator=generator, dtype=torch.float64)
+    dense = torch.randint(0, 3, (n_documents, vocabulary_size), generator=generator, dtype=torch.float64)
     dense[-1] = 0
     return sparse(dense)
 
@@ -41,20 +41,20 @@ def sparse(dense: Tensor) -> SparseCounts:
     return SparseCounts(columns, dense[rows, columns], offsets, dense.shape[1])
 
 
-def all_codes(network: BeliefNetwork, n_documents: int) -> Codes:
+def all_codes(network: BeliefNetwork, n_documents: int) -> Samples:
     """Every setting of all layers' units, each `[M, B, K]`."""
     units = network.config.units
     settings = torch.tensor(list(product([0.0, 1.0], repeat=sum(units))), dtype=network.dtype)  # [M, sum K]
     return tuple(part[:, None, :].expand(-1, n_documents, -1) for part in settings.split(units, dim=1))
 
 
-def joint_terms(network: BeliefNetwork, counts: SparseCounts) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Codes]:
+def joint_terms(network: BeliefNetwork, counts: SparseCounts) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Samples]:
     """log p and log q terms of every setting, each `[M, B]`, with the settings."""
-    codes = all_codes(network, len(counts))
+    samples = all_codes(network, len(counts))
     return (
-        network.generative.log_prob_terms(counts, codes),
-        network.recognition.log_prob_terms(counts, codes),
-        codes,
+        network.generative.log_prob_terms(counts, samples),
+        network.recognition.log_prob_terms(counts, samples),
+        samples,
     )
 
 
@@ -71,30 +71,30 @@ def exact_log_likelihood(network: BeliefNetwork, counts: SparseCounts) -> Tensor
     return torch.logsumexp(sum(log_p), 0)
 
 
-Draws = Iterable[tuple[Tensor, Codes]]
+Draws = Iterable[tuple[Tensor, Samples]]
 
 
-def every_draw(network: BeliefNetwork, counts: SparseCounts, n_samples: int) -> Iterator[tuple[Tensor, Codes]]:
+def every_draw(network: BeliefNetwork, counts: SparseCounts, n_samples: int) -> Iterator[tuple[Tensor, Samples]]:
     """Every S-tuple of codes that q could draw for one document, with its probability, differentiable in q."""
-    codes = all_codes(network, 1)
-    probability = sum(network.recognition.log_prob_terms(counts, codes)).exp().squeeze(1)
+    samples = all_codes(network, 1)
+    probability = sum(network.recognition.log_prob_terms(counts, samples)).exp().squeeze(1)
     for chosen in product(range(len(probability)), repeat=n_samples):
-        yield probability[list(chosen)].prod(), tuple(layer[list(chosen)] for layer in codes)
+        yield probability[list(chosen)].prod(), tuple(layer[list(chosen)] for layer in samples)
 
 
-def expectation(network: BeliefNetwork, draws: Draws, loss: Callable[[Codes], Tensor]) -> dict[str, Tensor]:
+def expectation(network: BeliefNetwork, draws: Draws, loss: Callable[[Samples], Tensor]) -> dict[str, Tensor]:
     """The mean over draws of minus a loss's gradient, by parameter."""
     parameters = dict(network.named_parameters())
-    surrogate = sum(probability.detach() * loss(codes) for probability, codes in draws)
+    surrogate = sum(probability.detach() * loss(samples) for probability, samples in draws)
     found = torch.autograd.grad(-surrogate, list(parameters.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(parameters, found, strict=True))
 
 
-def variance(draws: Draws, loss: Callable[[Codes], Tensor], parameter: Tensor) -> float:
+def variance(draws: Draws, loss: Callable[[Samples], Tensor], parameter: Tensor) -> float:
     """The variance over draws of a loss's gradient by one parameter, summed over its entries."""
     first = second = 0.0
-    for probability, codes in draws:
-        (gradient,) = torch.autograd.grad(loss(codes), parameter)
+    for probability, samples in draws:
+        (gradient,) = torch.autograd.grad(loss(samples), parameter)
         first, second = first + probability.detach() * gradient, second + probability.detach() * gradient**2
     return (second - first**2).sum().item()
 

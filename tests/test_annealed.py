@@ -4,12 +4,12 @@ import torch
 from exact import all_codes, exact_log_likelihood, joint_terms, random_network, sparse
 from scipy.sparse import csr_array
 
+from docnvil.analysis import perplexity as module
+from docnvil.analysis.annealed import annealed_log_weights, gibbs_sweep
+from docnvil.analysis.perplexity import document_bounds, perplexity
 from docnvil.batches import sparse_counts
-from docnvil.evaluation import perplexity as module
-from docnvil.evaluation.annealed import annealed_log_weights, gibbs_sweep
-from docnvil.evaluation.perplexity import document_bounds, perplexity
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.randomness import KeyedGenerator
+from docnvil.runtime.randomness import KeyedGenerator
 
 WORDS = 6
 KINDS = [
@@ -42,24 +42,24 @@ def test_a_sweep_leaves_its_distribution_as_it_is(kind, share):
     """Every code stands there in proportion to f, before and after."""
     network = random_network(WORDS, **kind)
     counts = sparse(torch.tensor([[2.0, 0, 1, 1, 0, 3]], dtype=torch.float64))
-    log_p, log_q, codes = joint_terms(network, counts)
+    log_p, log_q, samples = joint_terms(network, counts)
     f = torch.softmax((1 - share) * sum(log_q) + share * sum(log_p), 0).detach()[:, 0]  # [M]
     copies = (f * 60_000).round().long()
-    start = tuple(layer.repeat_interleave(copies, 0) for layer in codes)
-    moved = gibbs_sweep(network, counts, start, share, KeyedGenerator(0, torch.tensor([1])))
+    start = tuple(layer.repeat_interleave(copies, 0) for layer in samples)
+    remap_columns = gibbs_sweep(network, counts, start, share, KeyedGenerator(0, torch.tensor([1])))
     places = 2.0 ** torch.arange(sum(network.config.units))
-    numbers, settings = (torch.cat(layers, -1)[:, 0] @ places.double() for layers in (moved, codes))
+    numbers, settings = (torch.cat(layers, -1)[:, 0] @ places.double() for layers in (remap_columns, samples))
     found = torch.stack([(numbers == setting).double().mean() for setting in settings])
     assert found == pytest.approx(f, abs=4 * (0.25 / 60_000) ** 0.5)
-    assert any(not torch.equal(a, b) for a, b in zip(start, moved, strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(start, remap_columns, strict=True))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_mean_weights_are_the_probability_of_the_document(counts, kind):
     network, tensors = random_network(WORDS, **kind), tensors_of(counts)
     generator = KeyedGenerator(0, torch.arange(7))
-    codes = network.recognition.sample(tensors, 4000, generator)
-    weights = annealed_log_weights(network, tensors, codes, 4, generator).exp()
+    samples = network.recognition.sample(tensors, 4000, generator)
+    weights = annealed_log_weights(network, tensors, samples, 4, generator).exp()
     exact = exact_log_likelihood(network, tensors).exp().detach()
     error = (weights.mean(0) - exact) / (weights.std(0) / 4000**0.5)
     assert error.abs().max() < 4
@@ -102,12 +102,12 @@ def test_the_softmax_layers_shortcut_changes_nothing(counts, monkeypatch):
     network, tensors = random_network(WORDS, (5,)), tensors_of(counts)
     start = tuple(layer[:32] for layer in all_codes(network, 7))
     quick = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
-    monkeypatch.setattr("docnvil.evaluation.annealed._words_below", recomputed)
+    monkeypatch.setattr("docnvil.analysis.annealed._words_below", recomputed)
     plain = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
     assert torch.equal(quick[0], plain[0])
 
 
 def recomputed(*arguments):
-    from docnvil.evaluation.annealed import _WordsBelow
+    from docnvil.analysis.annealed import _WordsBelow
 
     return _WordsBelow(*arguments)

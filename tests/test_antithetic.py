@@ -8,12 +8,12 @@ import torch
 from exact import every_draw, exact_elbo, exact_gradient, expectation, random_counts, random_network, variance
 from torch import Tensor
 
-from docnvil.gradients import ESTIMATORS, antithetically
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.model.generative import Codes
+from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
-from docnvil.nvil.antithetic import antithetic_codes, correlation
+from docnvil.nvil.antithetic import antithetic_samples, correlation
 from docnvil.nvil.multisample import rloo
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, sample_antithetic
 
 WORDS = 5
 
@@ -64,14 +64,14 @@ def one_layer_draws(network: BeliefNetwork, document: SparseCounts, group: int, 
     draws = []
     for chosen in product(layer_draws(logits, group), repeat=groups):
         probability = torch.tensor([each for each, _ in chosen], dtype=torch.float64).prod()
-        draws.append((probability, (torch.cat([codes for _, codes in chosen]),)))
+        draws.append((probability, (torch.cat([samples for _, samples in chosen]),)))
     return draws
 
 
 def two_layer_draws(network: BeliefNetwork, document: SparseCounts, group: int) -> list:
     """Two sets: pairs in the first layer with the second drawn freely; one first layer with pairs in the second."""
     first, second = network.recognition.first(document), network.recognition.layers[0]
-    sets: list[list[tuple[float, Codes]]] = [[], []]
+    sets: list[list[tuple[float, Samples]]] = [[], []]
     for probability, lower in layer_draws(first.logits[0], group):
         for uppers in product(bits(network.config.units[1]), repeat=group):
             upper = torch.stack(uppers)[:, None]
@@ -83,21 +83,21 @@ def two_layer_draws(network: BeliefNetwork, document: SparseCounts, group: int) 
         for probability, upper in layer_draws(second(each).logits, group):
             sets[1].append((of_lower * probability, (lower, upper)))
     return [
-        (torch.tensor(one * other, dtype=torch.float64), tuple(map(torch.cat, zip(codes, others, strict=True))))
-        for (one, codes), (other, others) in product(*sets)
+        (torch.tensor(one * other, dtype=torch.float64), tuple(map(torch.cat, zip(samples, others, strict=True))))
+        for (one, samples), (other, others) in product(*sets)
     ]
 
 
-def loss_of(name: str, network: BeliefNetwork, document: SparseCounts, codes: Codes) -> Tensor:
-    estimator = ESTIMATORS[name]
-    log_p = network.generative.log_prob_terms(document, codes)
-    log_q = network.recognition.log_prob_terms(document, codes)
-    return estimator.losses(log_p, log_q, *estimator.needed(network, document, codes, None)).total
+def loss_of(name: str, network: BeliefNetwork, document: SparseCounts, samples: Samples) -> Tensor:
+    estimator = GRADIENT_ESTIMATORS[name]
+    log_p = network.generative.log_prob_terms(document, samples)
+    log_q = network.recognition.log_prob_terms(document, samples)
+    return estimator.losses(log_p, log_q, *estimator.needed(network, document, samples, None)).total
 
 
 def assert_is_elbo_gradient(name: str, network: BeliefNetwork, document: SparseCounts, draws: list) -> None:
     assert sum(probability for probability, _ in draws).item() == pytest.approx(1)
-    found = expectation(network, draws, lambda codes: loss_of(name, network, document, codes))
+    found = expectation(network, draws, lambda samples: loss_of(name, network, document, samples))
     for parameter, exact in exact_gradient(network, exact_elbo(network, document).sum()).items():
         assert torch.allclose(found[parameter], exact, atol=1e-8, rtol=0), parameter
 
@@ -124,13 +124,13 @@ def test_antithetic_samples_vary_the_gradient_less_than_independent_ones(group, 
     network = random_network(WORDS, (2,), scale=0.4)
     weight = network.recognition.first.linear.weight
 
-    def independent(codes: Codes) -> Tensor:
-        log_p = network.generative.log_prob_terms(document, codes)
-        return rloo(log_p, network.recognition.log_prob_terms(document, codes)).total
+    def independent(samples: Samples) -> Tensor:
+        log_p = network.generative.log_prob_terms(document, samples)
+        return rloo(log_p, network.recognition.log_prob_terms(document, samples)).total
 
     apart = variance(every_draw(network, document, group), independent, weight)
     draws = one_layer_draws(network, document, group)
-    assert variance(draws, lambda codes: loss_of("arms", network, document, codes), weight) < apart
+    assert variance(draws, lambda samples: loss_of("arms", network, document, samples), weight) < apart
 
 
 @pytest.mark.parametrize("group", [2, 3, 5])
@@ -138,11 +138,11 @@ def test_codes_follow_the_copula(group):
     logits = torch.tensor([-3.0, -0.4, 0.0, 1.2], dtype=torch.float64)
     n_groups = 40_000
     uniforms = torch.rand((group * n_groups, 1, 4), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    codes = antithetic_codes(uniforms, logits, group).view(n_groups, group, 4)
+    samples = antithetic_samples(uniforms, logits, group).view(n_groups, group, 4)
     for unit, logit in enumerate(logits):
         probabilities = group_probabilities(logit.sigmoid().item(), group)
         for pattern, probability in probabilities.items():
-            share = (codes[:, :, unit] == torch.tensor(pattern)).all(1).double().mean().item()
+            share = (samples[:, :, unit] == torch.tensor(pattern)).all(1).double().mean().item()
             assert share == pytest.approx(probability, abs=5 * (probability / n_groups) ** 0.5 + 1e-9)
         both = sum(probability for pattern, probability in probabilities.items() if pattern[0] == pattern[1] == 1)
         p = logit.sigmoid().item()
@@ -158,8 +158,8 @@ def test_samplers_share_what_lies_below_a_group_and_keep_the_marginals():
     network = random_network(WORDS, (3, 2))
     counts = random_counts(2, WORDS, seed=4)
     n_samples = 4000
-    codes = antithetically(network.recognition, counts, n_samples, torch.Generator().manual_seed(0), group=2)
-    lower, upper = (layer.view(2, n_samples, 2, -1) for layer in codes)
+    samples = sample_antithetic(network.recognition, counts, n_samples, torch.Generator().manual_seed(0), group=2)
+    lower, upper = (layer.view(2, n_samples, 2, -1) for layer in samples)
     pairs = lower[1].unflatten(0, (-1, 2))
     assert torch.equal(pairs[:, 0], pairs[:, 1])
     free = network.recognition.sample(counts, 20_000, torch.Generator().manual_seed(1))

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
 from docnvil import batches as batches_module
-from docnvil.batches import content_keys, iterate_batches, resident, shuffled
+from docnvil.batches import content_keys, device_counts, iterate_batches, shuffled
 from docnvil.text.sparse import SelectedRows
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.integers(0, 3))
@@ -40,7 +40,7 @@ def test_counts_held_on_a_device_give_the_same_batches(counts, data, batch_size,
     like = torch.empty(0, dtype=torch.float64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches_module, "free_bytes", lambda device: 1 << 20)
-        held = resident(chosen, like)
+        held = device_counts(chosen, like)
     asked = {"keys": np.arange(len(counts)), "order": order, "like": like, "share": share}
     streamed, selected = (list(iterate_batches(chosen, batch_size, **asked, held=each)) for each in (None, held))
     assert len(streamed) == len(selected)
@@ -57,7 +57,7 @@ def test_counts_that_do_not_fit_are_streamed(monkeypatch):
     needed = 10 * (8 + 4) + 8 * 11  # an index and a value for each count, and where each row starts
     for free, fits in ((0, False), (2 * needed - 1, False), (2 * needed, True)):
         monkeypatch.setattr(batches_module, "free_bytes", lambda device, free=free: free)
-        assert (resident(counts, like) is not None) == fits
+        assert (device_counts(counts, like) is not None) == fits
 
 
 @given(n_documents=st.integers(0, 300), together=st.integers(1, 300), consecutive=st.integers(1, 40))

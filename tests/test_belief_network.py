@@ -4,7 +4,7 @@ from exact import all_codes, exact_elbo, exact_log_likelihood, joint_terms, rand
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import ModelConfig, build_model
-from docnvil.randomness import KeyedGenerator
+from docnvil.runtime.randomness import KeyedGenerator
 
 CHAINED = {"prior": "autoregressive", "posterior": "autoregressive"}
 NETWORKS = [
@@ -44,7 +44,7 @@ def test_recognition_samples_follow_log_prob(units, settings):
     samples = network.recognition.sample(counts, 40_000, KeyedGenerator(0, torch.arange(3)))
     _, log_q, settings = joint_terms(network, counts)
     weights = 2.0 ** torch.arange(sum(units), dtype=torch.float64)
-    numbered, enumerated = (torch.cat(codes, -1) @ weights for codes in (samples, settings))
+    numbered, enumerated = (torch.cat(samples, -1) @ weights for samples in (samples, settings))
     for document in range(3):
         frequency = torch.bincount(numbered[:, document].long(), minlength=2 ** sum(units)) / 40_000
         probability = sum(log_q)[:, document].exp()[enumerated[:, document].argsort()]
@@ -84,11 +84,11 @@ def test_a_start_knows_word_frequencies_and_sparse_units():
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"n_words": 3, "units": (0,)}, "at least one unit"),
-        ({"n_words": 3, "units": ()}, "at least one unit"),
-        ({"n_words": 0}, "at least one word"),
-        ({"n_words": 3, "prior": "chain"}, "Choose one of factorial, autoregressive"),
-        ({"n_words": 3, "recognition_input": "squared"}, "Choose one of counts, log1p, centred"),
+        ({"vocabulary_size": 3, "units": (0,)}, "at least one unit"),
+        ({"vocabulary_size": 3, "units": ()}, "at least one unit"),
+        ({"vocabulary_size": 0}, "at least one word"),
+        ({"vocabulary_size": 3, "prior": "chain"}, "Choose one of factorial, autoregressive"),
+        ({"vocabulary_size": 3, "recognition_input": "squared"}, "Choose one of counts, log1p, centered"),
     ],
 )
 def test_impossible_networks_are_refused(settings, complaint):

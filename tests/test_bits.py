@@ -10,18 +10,18 @@ import torch
 from click.testing import CliRunner
 from exact import exact_elbo, exact_log_likelihood, random_network, sparse
 from scipy.sparse import csr_array, save_npz
-from test_gradient import exact_gradient, expected_gradient, gradient_with
+from test_nvil import exact_gradient, expected_gradient, gradient_with
 from torch.autograd import gradcheck
 
 from docnvil import DocNVIL
+from docnvil.analysis.completion import predict_words
+from docnvil.analysis.perplexity import document_bounds, independent_bits
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
-from docnvil.evaluation.completion import predict_words
-from docnvil.evaluation.perplexity import document_bounds, independent_bits
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits
-from docnvil.model.normalisers import bits_normaliser
-from docnvil.randomness import KeyedGenerator
+from docnvil.model.normalizers import bits_normalizer
 from docnvil.report.images import filters, png, sheet
+from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.text.bits import read_bits
 from docnvil.text.documents import detect_format
 
@@ -47,11 +47,11 @@ def test_log_prob_is_the_dense_definition(observation):
 
 
 @pytest.mark.parametrize("bias_shape", [(5,), (3, 5)])
-def test_the_normaliser_has_the_right_gradients(bias_shape):
+def test_the_normalizer_has_the_right_gradients(bias_shape):
     generator = torch.Generator().manual_seed(0)
     shapes = [(2, 3, 4), (5, 4), bias_shape]
     arguments = [torch.randn(each, generator=generator, dtype=torch.float64, requires_grad=True) for each in shapes]
-    assert gradcheck(bits_normaliser, arguments)
+    assert gradcheck(bits_normalizer, arguments)
 
 
 @each_observation
@@ -64,12 +64,12 @@ def test_the_model_sums_to_one_over_vectors_and_units(units, observation):
 @each_observation
 @each_shape
 @pytest.mark.parametrize("hidden", [(), (3,), (5, 3)])
-def test_nvil_is_unbiased_through_deterministic_layers_and_centred_inputs(units, observation, hidden):
-    settings = {"recognition_input": "centred", "recognition_hidden": hidden}
+def test_nvil_is_unbiased_through_deterministic_layers_and_centered_inputs(units, observation, hidden):
+    settings = {"recognition_input": "centered", "recognition_hidden": hidden}
     network = random_network(N_BITS + 1, units, observation=observation, **settings)
     network.recognition.first.linear.mean.uniform_(0, 1)
     vector = sparse(torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0]], dtype=torch.float64))
-    gradient = gradient_with(units, normalise=False)
+    gradient = gradient_with(units, normalize=False)
     estimated = expected_gradient(network, gradient, vector, 1)
     for estimate, exact in zip(estimated, exact_gradient(network, vector), strict=True):
         assert torch.allclose(estimate, exact, atol=1e-8, rtol=0)
@@ -100,8 +100,8 @@ def test_a_vector_of_zeros_is_a_vector_like_any_other(observation):
     assert (bounds.lengths == N_BITS).all()
 
 
-def test_centred_recognition_sees_what_differs_from_the_mean():
-    network = random_network(3, (2,), recognition_input="centred")
+def test_centered_recognition_sees_what_differs_from_the_mean():
+    network = random_network(3, (2,), recognition_input="centered")
     first = network.recognition.first.linear
     first.mean.copy_(torch.tensor([0.5, 0.25, 1.0]))
     dense = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
@@ -256,13 +256,13 @@ class TestCommands:
 
 
 def test_a_png_holds_the_pixels():
-    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    data = png(grey)
+    gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    data = png(gray)
     start = data.index(b"IDAT")
     length = int.from_bytes(data[start - 4 : start], "big")
     lines = np.frombuffer(zlib.decompress(data[start + 4 : start + 4 + length]), np.uint8).reshape(3, 5)
     assert not lines[:, 0].any()
-    assert np.array_equal(lines[:, 1:], grey)
+    assert np.array_equal(lines[:, 1:], gray)
 
 
 def test_a_sheet_shows_every_image_in_its_place():

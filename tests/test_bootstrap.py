@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from docnvil.analysis import bootstrap as module
+from docnvil.analysis.bootstrap import bootstrap_intervals
 from docnvil.errors import ConfigurationError
-from docnvil.evaluation import bootstrap as module
-from docnvil.evaluation.bootstrap import bootstrap_intervals
 
 
 @pytest.fixture

@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from text_data import anything
 
 from docnvil.commands import main
+from docnvil.corpus import build, segments
+from docnvil.corpus.build import Limits, build_corpus, building_path
+from docnvil.corpus.loading import load_matrix, write_corpus
+from docnvil.corpus.process_pool import run_all
 from docnvil.errors import CorpusError, VocabularyError, WorkerError
-from docnvil.text import build, segments, tally
-from docnvil.text.build import Limits, build_corpus, building_path
-from docnvil.text.corpus import load_matrix, write_corpus
+from docnvil.text import accumulator as tally
 from docnvil.text.documents import SourceOptions, read_documents
-from docnvil.text.processes import run_all
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary
 

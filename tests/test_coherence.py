@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from docnvil.analysis import coherence as module
+from docnvil.analysis.coherence import c_v, diversity, npmi
 from docnvil.errors import CorpusError
-from docnvil.evaluation import coherence as module
-from docnvil.evaluation.coherence import c_v, diversity, npmi
 
 
 @pytest.fixture

@@ -89,8 +89,8 @@ def test_fit_prints_one_json_object(texts, tmp_path):
 
 def test_every_technique_can_be_switched_by_itself(texts, tmp_path):
     given = {
-        "--no-centre": ("training", "centre", False),
-        "--no-normalise": ("training", "normalise", False),
+        "--no-center": ("training", "center", False),
+        "--no-normalize": ("training", "normalize", False),
         "--no-local-signals": ("training", "local_signals", False),
         "--baseline=none": ("training", "baseline", "none"),
         "--optimizer=sgd": ("training", "optimizer", "sgd"),
@@ -98,14 +98,14 @@ def test_every_technique_can_be_switched_by_itself(texts, tmp_path):
         "--recognition-rate=0.2": ("training", "recognition_rate", 0.2),
         "--patience=2": ("training", "patience", 2),
         "--start=random": ("training", "start", "random"),
-        "--recognition-input=centred": ("model", "recognition_input", "centred"),
+        "--recognition-input=centered": ("model", "recognition_input", "centered"),
         "--recognition-hidden=7,5": ("model", "recognition_hidden", [7, 5]),
     }
     usual = ["--units", "4,2", "--epochs", "1"]
     assert run("fit", texts, *usual, "--out", tmp_path / "usual").exit_code == 0
     plain = json.loads((tmp_path / "usual" / "model.json").read_text())
-    assert plain["training"]["centre"]
-    assert plain["training"]["normalise"]
+    assert plain["training"]["center"]
+    assert plain["training"]["normalize"]
     assert plain["training"]["local_signals"]
     for number, (option, (part, name, value)) in enumerate(given.items()):
         out = tmp_path / str(number)
@@ -167,7 +167,7 @@ def test_embeddings_are_the_same_in_every_form(model, texts, tmp_path):
 def test_embed_refuses_what_it_cannot_write_before_it_reads(model, texts, tmp_path, monkeypatch):
     (tmp_path / "e.ids.txt").write_text("mine")
     failed(run("embed", model, texts, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
-    monkeypatch.setattr("docnvil.tables.find_spec", lambda name: None)
+    monkeypatch.setattr("docnvil.storage.tables.find_spec", lambda name: None)
     failed(run("embed", model, texts, "--out", tmp_path / "e.parquet"), 1, "docnvil[parquet]")
     (tmp_path / "new.jsonl").write_text('{"id": "a\\nb", "text": "mouse"}\n')
     failed(run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy"), 1, "line break")
@@ -191,7 +191,7 @@ def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path)
 
 def test_training_and_judging_leave_the_ids_of_a_corpus_on_the_disk(texts, tmp_path, monkeypatch):
     assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
-    monkeypatch.setattr("docnvil.text.corpus._Table.columns", property(lambda table: pytest.fail("ids were read")))
+    monkeypatch.setattr("docnvil.corpus.loading._Table.columns", property(lambda table: pytest.fail("ids were read")))
     assert run("fit", tmp_path / "corpus", "--out", tmp_path / "model", *QUICK).exit_code == 0
     assert run("perplexity", tmp_path / "model", tmp_path / "corpus").exit_code == 0
 

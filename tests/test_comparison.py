@@ -12,14 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 from scipy.sparse import csr_array, save_npz
 
-from docnvil import DocNVIL, comparison
+from docnvil import DocNVIL
+from docnvil.analysis.completion import document_completion
+from docnvil.analysis.perplexity import unigram_perplexity
 from docnvil.commands import main
-from docnvil.comparison import UNIGRAM, Row, compare, judge, model_names
+from docnvil.comparison import runner as comparison
+from docnvil.comparison.peers import PEERS, MixtureOfTopics
+from docnvil.comparison.runner import UNIGRAM, ComparisonResult, compare, judge, model_names
+from docnvil.corpus.loading import load_matrix, write_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.evaluation.completion import document_completion
-from docnvil.evaluation.perplexity import unigram_perplexity
-from docnvil.peers import PEERS, MixtureOfTopics
-from docnvil.text.corpus import load_matrix, write_corpus
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
@@ -83,15 +84,15 @@ def test_a_peer_that_was_fitted_has_every_figure(told):
     assert row["training_seconds"] > 0
     assert row["documents_per_second"] > 0
     assert row["peak_mebibytes"] > 20
-    assert row["gap"] is None
+    assert row["error"] is None
     assert "10 iterations" in row["settings"]
 
 
 def test_a_peer_that_is_away_leaves_a_named_gap(told):
     row = told["rows"]["gensim-lda"]
-    assert row["gap"] == "not installed: pip install 'docnvil[peers]'"
+    assert row["error"] == "not installed: pip install 'docnvil[peers]'"
     assert row["completion_per_word"] is None
-    assert f"gensim-lda: {row['gap']}" in told["stderr"]
+    assert f"gensim-lda: {row['error']}" in told["stderr"]
 
 
 def test_a_model_of_other_words_leaves_a_named_gap(places, tmp_path):
@@ -101,7 +102,7 @@ def test_a_model_of_other_words_leaves_a_named_gap(places, tmp_path):
     task = {"model": str(places / "narrow"), "n_components": 3, "seed": 0, "threads": 1}
     comparison._answer(tmp_path, task)
     found = json.loads((tmp_path / "row.json").read_text())
-    assert "15 columns and the model knows 10 words" in found["gap"]
+    assert "15 columns and the model knows 10 words" in found["error"]
 
 
 def test_the_table_is_kept_as_csv_and_said_on_stderr(told, places):
@@ -117,9 +118,9 @@ def test_the_table_is_kept_as_csv_and_said_on_stderr(told, places):
 def test_a_person_gets_a_table(monkeypatch, places):
     figures = {"completion_per_word": 7.25, "npmi": 0.5, "topics": 3, "documents_per_second": 12345.6}
     rows = [
-        Row(UNIGRAM, "no topics", 15.0, 15.0),
-        Row("sklearn-lda", "quick", **figures),
-        Row("gensim-lda", gap="gone"),
+        ComparisonResult(UNIGRAM, "no topics", 15.0, 15.0),
+        ComparisonResult("sklearn-lda", "quick", **figures),
+        ComparisonResult("gensim-lda", error="gone"),
     ]
     monkeypatch.setattr(comparison, "compare", lambda *arguments, **options: iter(rows))
     lines = run(places / "train.npz", places / "observed.npz").stdout.splitlines()
@@ -145,17 +146,17 @@ def test_a_process_that_dies_leaves_a_named_gap(monkeypatch, tmp_path, returncod
     done = subprocess.CompletedProcess([], returncode, stderr=stderr)
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: done)
     row = comparison._in_a_process_of_its_own(tmp_path, {"model": "docnvil", "threads": 1})
-    assert said in row.gap
+    assert said in row.error
     assert row.completion_per_word is None
 
 
 def test_whatever_a_peer_raises_becomes_a_gap(monkeypatch, tmp_path):
-    def fails(*arguments: object) -> Row:
+    def fails(*arguments: object) -> ComparisonResult:
         raise ZeroDivisionError("by zero\nand more")
 
     monkeypatch.setattr(comparison, "_measure", fails)
     comparison._answer(tmp_path, {"model": "sklearn-lda"})
-    assert json.loads((tmp_path / "row.json").read_text())["gap"] == "ZeroDivisionError: by zero"
+    assert json.loads((tmp_path / "row.json").read_text())["error"] == "ZeroDivisionError: by zero"
 
 
 def test_what_cannot_be_scored_is_refused_before_anything_runs(monkeypatch, block_counts):

@@ -4,9 +4,9 @@ import torch
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
+from docnvil.analysis.completion import complete, document_completion, predict_words, split_words
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.evaluation.completion import complete, document_completion, predict_words, split_words
 
 WORDS = 6
 

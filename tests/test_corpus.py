@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from text_data import anything, as_dicts, assert_same, documents, matrices
 
+from docnvil.corpus.loading import load_matrix, read_corpus, write_corpus
+from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import (
     CheckpointError,
     ConfigurationError,
@@ -16,14 +18,12 @@ from docnvil.errors import (
     OutputExistsError,
     VocabularyError,
 )
-from docnvil.folders import MANIFEST, writing_folder
-from docnvil.text.corpus import load_matrix, read_corpus, write_corpus
+from docnvil.runtime.folders import MANIFEST, writing_folder
 from docnvil.text.counts import DocumentTermMatrix, count_words
 from docnvil.text.documents import SourceOptions
 from docnvil.text.formats import write_counts
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.text.writing import writing_corpus
 
 MATRIX = DocumentTermMatrix(
     [[2, 0, 1], [0, 0, 0], [0, 3, 0]],

@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from text_data import as_dicts, assert_same, documents, matrices
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.text import tally
+from docnvil.text import accumulator as tally
 from docnvil.text.counts import DocumentTermMatrix, align, as_counts, count_words, split_documents
 from docnvil.text.documents import Document, SourceOptions, read_documents
 from docnvil.text.tokens import TokenRules, tokenize
@@ -28,7 +28,7 @@ class TestTally:
         width = n_columns + 3
         places = np.array(data.draw(st.permutations(range(width)))[:n_columns])
         places[data.draw(st.lists(st.booleans(), min_size=n_columns, max_size=n_columns))] = -1
-        added = tally.Tally()
+        added = tally.CountAccumulator()
         for lot in lots:
             rows = np.repeat(np.arange(len(lot)), [len(text) for text in lot])
             added.add(rows, np.array(list(chain.from_iterable(lot)), dtype=np.int64), len(lot))
@@ -55,7 +55,7 @@ class TestTally:
     def test_numbers_too_large_to_be_packed_are_sorted_too(self):
         entries, places = np.array([2, 0, 0, 0, 1]), np.array([2**30, 3])
         values = np.array([2**30, 7, 2**30 + 1], dtype=np.int32)
-        entries, columns, values = tally.moved(entries, np.array([0, 1, 0]), values, places)
+        entries, columns, values = tally.remap_columns(entries, np.array([0, 1, 0]), values, places)
         assert entries.tolist() == [2, 0, 0, 0, 1]
         assert columns.tolist() == [3, 2**30, 2**30]
         assert values.tolist() == [7, 2**30, 2**30 + 1]
@@ -136,7 +136,7 @@ class TestDocumentTermMatrix:
 
     def test_its_sizes(self):
         matrix = self.matrix
-        assert (matrix.n_documents, matrix.n_words, matrix.n_tokens) == (3, 3, 6)
+        assert (matrix.n_documents, matrix.vocabulary_size, matrix.n_tokens) == (3, 3, 6)
         assert (matrix.lengths.tolist(), matrix.lengths.dtype) == ([3, 0, 3], np.int64)
         assert matrix.empty.tolist() == [False, True, False]
 
@@ -342,7 +342,7 @@ def test_20_newsgroups(shared_data):
     assert as_dicts(matrix.select(slice(0, 40))) == [
         dict(Counter(token for token in tokenize(document.text, rules) if token in known)) for document in chosen[:40]
     ]
-    assert (matrix.n_documents, matrix.n_words) == (1884, 2000)
+    assert (matrix.n_documents, matrix.vocabulary_size) == (1884, 2000)
     assert next(iter(matrix.metadata)) == "group"
     assert len(set(matrix.metadata["group"])) == 20
     assert not set(rules.stop_words) & known

@@ -16,11 +16,11 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from docnvil.checkpoint import unfinished_path
-from docnvil.distributed import ALONE, World, joined, leave
 from docnvil.model.belief_network import ModelConfig
-from docnvil.tables import read_history
-from docnvil.training import Training, TrainingConfig, train
+from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup, exit_now, process_group
+from docnvil.storage.model_folder import unfinished_path
+from docnvil.storage.tables import read_history
+from docnvil.training.loop import Training, TrainingConfig, train
 
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 PATIENCE = 300  # seconds until a process that hangs is given up
@@ -31,7 +31,7 @@ CASES: dict[str, tuple[TrainingConfig, dict[str, object]]] = {
     "default": (CONFIG, {}),
     "learned baselines, two layers": (
         replace(CONFIG, baseline="learned", n_samples=1, optimizer="sgd", learning_rate=0.003, start="random"),
-        {"units": (4, 2), "recognition_input": "centred"},
+        {"units": (4, 2), "recognition_input": "centered"},
     ),
     "best": (
         CONFIG,
@@ -54,14 +54,14 @@ def some_counts() -> csr_array:
     return csr_array(counts)
 
 
-def trained(case: str, world: World) -> dict[str, torch.Tensor]:
+def trained(case: str, processes: ProcessGroup) -> dict[str, torch.Tensor]:
     """Train in double precision, and return everything that the training has come to."""
     config, model = CASES[case]
     counts = some_counts()
     if "bernoulli" in str(model.get("observation")):
         counts.data[:] = 1
     training = Training.start(
-        ModelConfig(12, **{"units": (4,), **model}), config, counts, torch.device("cpu"), world=world
+        ModelConfig(12, **{"units": (4,), **model}), config, counts, torch.device("cpu"), processes=processes
     )
     training.model.double()
     training.gradient.double()
@@ -76,11 +76,11 @@ def train_together(rank: int, size: int, port: int, path: Path) -> None:
     place = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in place.items()} | LOOPBACK)
     torch.set_num_threads(1)
-    with joined() as world:
-        found = {case: trained(case, world) for case in CASES}
+    with process_group() as processes:
+        found = {case: trained(case, processes) for case in CASES}
     if rank == size - 1:
         torch.save(found, path)
-    leave()
+    exit_now()
 
 
 def free_port() -> int:
@@ -101,7 +101,7 @@ def test_the_number_of_processes_changes_nothing(size, tmp_path):
     assert [worker.exitcode for worker in workers] == [0] * size
     found = torch.load(path)
     for case in CASES:
-        for name, expected in trained(case, ALONE).items():
+        for name, expected in trained(case, SINGLE_PROCESS).items():
             torch.testing.assert_close(found[case][name], expected, rtol=1e-10, atol=1e-10, msg=f"{case}: {name}")
 
 

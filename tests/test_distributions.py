@@ -7,7 +7,7 @@ from exact import random_counts, sparse
 
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, Words
 from docnvil.model.sparse import SparseCounts
-from docnvil.randomness import KeyedGenerator
+from docnvil.runtime.randomness import KeyedGenerator
 
 FLOAT = torch.float64
 
@@ -19,8 +19,8 @@ def generator() -> torch.Generator:
 
 def test_bernoulli_probabilities_sum_to_one(generator):
     units = Bernoulli(3 * torch.randn(5, generator=generator, dtype=FLOAT))
-    codes = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=FLOAT)] * 5)
-    assert units.log_prob(codes).exp().sum().item() == pytest.approx(1, abs=1e-12)
+    samples = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=FLOAT)] * 5)
+    assert units.log_prob(samples).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
 def test_bernoulli_samples_follow_log_prob(generator):
@@ -34,17 +34,17 @@ def test_chain_probabilities_sum_to_one(generator, n_units):
     chain = AutoregressiveBernoulli(
         *(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((n_units,), (n_units, n_units)))
     )
-    codes = torch.tensor(list(product([0.0, 1.0], repeat=n_units)), dtype=FLOAT)
-    assert chain.log_prob(codes).exp().sum().item() == pytest.approx(1, abs=1e-12)
+    samples = torch.tensor(list(product([0.0, 1.0], repeat=n_units)), dtype=FLOAT)
+    assert chain.log_prob(samples).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
 def test_chain_samples_follow_log_prob_across_blocks(generator):
     """Eleven units are more than a block of eight; every pair of units must hang together as enumerated."""
     chain = AutoregressiveBernoulli(torch.randn(11, generator=generator), torch.randn(11, 11, generator=generator))
-    codes = torch.tensor(list(product([0.0, 1.0], repeat=11)))
-    probability = chain.log_prob(codes).exp()
+    samples = torch.tensor(list(product([0.0, 1.0], repeat=11)))
+    probability = chain.log_prob(samples).exp()
     drawn = chain.sample((4, 25_000, 11), generator).view(-1, 11)
-    expected = codes.T @ (probability[:, None] * codes)
+    expected = samples.T @ (probability[:, None] * samples)
     assert torch.allclose(drawn.T @ drawn / len(drawn), expected, atol=0.01)
 
 
@@ -85,11 +85,11 @@ def test_drawn_words_follow_their_probabilities(generator):
     assert len(drawn.indices) == (counts > 0).sum()  # each word of a document is stored once
 
 
-def test_a_documents_words_do_not_depend_on_its_neighbours(generator):
+def test_a_documents_words_do_not_depend_on_its_neighbors(generator):
     words = Words(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
     lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
     together = words.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(7))
-    last = Words(words.codes[:, 2:], words.weight, words.bias)
+    last = Words(words.samples[:, 2:], words.weight, words.bias)
     assert torch.equal(last.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(7)), together[2:])
 
 
@@ -112,7 +112,7 @@ def test_urn_probabilities_sum_to_one_over_word_sequences(generator, length):
 def test_documents_drawn_from_an_urn_follow_its_probabilities(generator):
     words, n_documents = urn(generator, n_samples=1), 40_000
     many = DirichletMultinomialWords(
-        words.codes.expand(-1, n_documents, -1), words.weight, words.bias, words.log_concentration
+        words.samples.expand(-1, n_documents, -1), words.weight, words.bias, words.log_concentration
     )
     drawn = many.sample(torch.full((n_documents,), 4), generator).matmul(torch.eye(3, dtype=FLOAT))
     assert (drawn.sum(1) == 4).all()
@@ -125,9 +125,9 @@ def test_documents_drawn_from_an_urn_follow_its_probabilities(generator):
         assert share == pytest.approx(probability, abs=5 * (probability / n_documents) ** 0.5)
 
 
-def test_an_urns_words_do_not_depend_on_a_documents_neighbours(generator):
+def test_an_urns_words_do_not_depend_on_a_documents_neighbors(generator):
     words = urn(generator, n_samples=1)
-    many = DirichletMultinomialWords(words.codes.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
+    many = DirichletMultinomialWords(words.samples.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
     lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
     together = many.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(3, dtype=FLOAT))
     alone = words.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(3, dtype=FLOAT))
@@ -145,7 +145,7 @@ def test_an_urn_predicts_what_its_probabilities_say(generator):
 
 def test_a_great_urn_is_the_softmax(generator):
     great = urn(generator, log_concentration=18.0)
-    plain = Words(great.codes, great.weight, great.bias)
+    plain = Words(great.samples, great.weight, great.bias)
     counts = counts_of(0, 0, 1, 2, 2, 2)
     assert torch.allclose(great.log_prob(counts), plain.log_prob(counts), atol=1e-5)
     assert torch.allclose(great.predict(counts), plain.predict(counts), atol=1e-6)
@@ -154,7 +154,7 @@ def test_a_great_urn_is_the_softmax(generator):
 def test_an_urn_keeps_documents_apart(generator):
     words = urn(generator)
     dense = torch.tensor([[2.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 5.0, 1.0]], dtype=FLOAT)
-    many = DirichletMultinomialWords(words.codes.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
+    many = DirichletMultinomialWords(words.samples.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
     together = many.log_prob(sparse(dense))
     for document in range(3):
         alone = words.log_prob(sparse(dense[[document]]))

@@ -196,6 +196,6 @@ def test_a_matrix_of_other_words_is_refused(block_counts, fitted):
 
 
 def test_options_of_nvil_are_refused_where_they_would_do_nothing(block_counts):
-    model = DocNVIL(3, gradient="vimco", baseline="learned", centre=False, random_state=0)
-    with pytest.raises(ConfigurationError, match="baseline, centre can be chosen for the gradient nvil alone"):
+    model = DocNVIL(3, gradient="vimco", baseline="learned", center=False, random_state=0)
+    with pytest.raises(ConfigurationError, match="baseline, center can be chosen for the gradient nvil alone"):
         model.fit(block_counts)

@@ -143,13 +143,13 @@ def test_topics_are_judged_by_c_v_where_words_have_their_order(model, corpus, tm
 
 
 @pytest.fixture
-def labelled(corpus) -> tuple[object, ...]:
+def labeled(corpus) -> tuple[object, ...]:
     files = ("--train-labels", corpus / "train.npy", "--test-labels", corpus / "test.npy")
     return ("retrieval", corpus / "train.npz", corpus / "test.npz", *files)
 
 
-def test_retrieval_finds_documents_of_the_same_label(model, labelled):
-    command, *rest = labelled
+def test_retrieval_finds_documents_of_the_same_label(model, labeled):
+    command, *rest = labeled
     found = in_json(command, model, *rest)
     for each in found["retrieval"].values():
         assert each["retrieved"] == [1, 2, 4, 8, 10, 16, 32, 60]
@@ -186,8 +186,8 @@ def test_labels_from_metadata(model, tmp_path):
     failed(run(*missing), 1, "no 'clan'", "tribe")
 
 
-def test_labels_that_do_not_fit_are_refused(model, corpus, labelled, tmp_path):
-    command, train, test, *files = labelled
+def test_labels_that_do_not_fit_are_refused(model, corpus, labeled, tmp_path):
+    command, train, test, *files = labeled
     failed(run(command, model, train, test), 1, "--label-column", "--train-labels")
     failed(run(command, model, train, test, *files[:3], corpus / "train.npy"), 1, "20 labels", "one a document")
     (tmp_path / "labels.npy").write_text("sea\nfood\n")

@@ -6,10 +6,10 @@ import torch
 from exact import exact_elbo, exact_log_likelihood, random_network
 from scipy.sparse import csr_array
 
+from docnvil.analysis import exact as module
+from docnvil.analysis.perplexity import document_bounds, perplexity
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError
-from docnvil.evaluation import exact as module
-from docnvil.evaluation.perplexity import document_bounds, perplexity
 
 WORDS = 6
 KINDS = [
@@ -66,7 +66,7 @@ def test_it_does_not_depend_on_samples_or_batches(counts, monkeypatch):
     network = random_network(WORDS, (3, 2))
     whole = perplexity(network, counts, bound="exact")
     assert whole.samples == whole.temperatures == 0
-    monkeypatch.setattr("docnvil.evaluation.perplexity.DOCUMENTS_ENUMERATED", 2)
+    monkeypatch.setattr("docnvil.analysis.perplexity.DOCUMENTS_ENUMERATED", 2)
     pieces = perplexity(network, counts, bound="exact", n_samples=3, seed=5)
     assert pieces.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-13)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from docnvil.errors import CheckpointError, OutputExistsError
-from docnvil.folders import (
+from docnvil.runtime.folders import (
     MANIFEST,
     is_folder_of_kind,
     replace_file,

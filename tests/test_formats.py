@@ -110,9 +110,9 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.svm"
     write_counts(MATRIX, path, "svmlight")
     before = path.read_bytes()
-    labelled = DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("two words",)})
+    labeled = DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("two words",)})
     with pytest.raises(CorpusError, match="'two words'"):
-        write_counts(labelled, path, "svmlight")
+        write_counts(labeled, path, "svmlight")
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -145,9 +145,9 @@ class TestVocabulary:
     @pytest.mark.parametrize("form", ["ldac", "svmlight"])
     def test_it_says_how_many_words_there_are_where_the_form_does_not(self, written, form):
         path = written(SMALL[form])
-        assert read_counts(path, form).n_words == 3
+        assert read_counts(path, form).vocabulary_size == 3
         written("a\nb\nc\nd\ne\n", "vocabulary.txt")
-        assert read_counts(path, form).n_words == 5
+        assert read_counts(path, form).vocabulary_size == 5
 
     def test_one_too_long_is_an_error_where_the_form_says_its_width(self, written):
         path = written(SMALL["uci"])
@@ -277,8 +277,8 @@ class TestMalformed:
 
 class TestPeers:
     def test_svmlight_as_scikit_learn_reads_it(self, tmp_path):
-        labelled = DocumentTermMatrix(MATRIX.counts, MATRIX.vocabulary, MATRIX.ids, {"label": ("3", "1", "2")})
-        write_counts(labelled, tmp_path / "a.svm", "svmlight")
+        labeled = DocumentTermMatrix(MATRIX.counts, MATRIX.vocabulary, MATRIX.ids, {"label": ("3", "1", "2")})
+        write_counts(labeled, tmp_path / "a.svm", "svmlight")
         table, labels = load_svmlight_file(str(tmp_path / "a.svm"), n_features=4, zero_based=False)
         assert np.array_equal(table.toarray(), MATRIX.counts.toarray())
         assert labels.tolist() == [3, 1, 2]
@@ -318,11 +318,11 @@ class TestPeers:
 
 def test_daily_kos(shared_data):
     matrix = read_counts(shared_data("kos/docword.kos.txt.gz"), "uci")
-    assert (matrix.n_documents, matrix.n_words, matrix.n_tokens) == (3430, 6906, 467714)
+    assert (matrix.n_documents, matrix.vocabulary_size, matrix.n_tokens) == (3430, 6906, 467714)
     assert matrix.vocabulary[0] == "aarp"
 
 
 def test_20_newsgroups_of_salakhutdinov_and_hinton(shared_data):
     matrix = read_counts(shared_data("ng20_sh2009/train.npz"), "npz")
-    assert (matrix.n_documents, matrix.n_words, matrix.n_tokens) == (11284, 2000, 584661)
+    assert (matrix.n_documents, matrix.vocabulary_size, matrix.n_tokens) == (11284, 2000, 584661)
     assert matrix.vocabulary.words[:3] == ("ax", "writes", "article")

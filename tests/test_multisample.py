@@ -15,11 +15,11 @@ from exact import (
 from torch import Tensor
 
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.model.generative import Codes
+from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import importance_weighted_bound
-from docnvil.nvil.gradient import NVIL, nvil_surrogate
 from docnvil.nvil.multisample import reweighted_wake_sleep, rloo, vimco
+from docnvil.nvil.nvil import NVIL, nvil_surrogate
 
 WORDS = 5
 CHAINS = {"prior": "autoregressive", "posterior": "autoregressive"}
@@ -33,13 +33,13 @@ def document() -> SparseCounts:
 
 
 def terms(
-    network: BeliefNetwork, document: SparseCounts, codes: Codes
+    network: BeliefNetwork, document: SparseCounts, samples: Samples
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    return network.generative.log_prob_terms(document, codes), network.recognition.log_prob_terms(document, codes)
+    return network.generative.log_prob_terms(document, samples), network.recognition.log_prob_terms(document, samples)
 
 
-def bound(network: BeliefNetwork, document: SparseCounts, codes: Codes) -> Tensor:
-    log_p, log_q = terms(network, document, codes)
+def bound(network: BeliefNetwork, document: SparseCounts, samples: Samples) -> Tensor:
+    log_p, log_q = terms(network, document, samples)
     return importance_weighted_bound(sum(log_p), sum(log_q)).sum()
 
 
@@ -53,16 +53,16 @@ def assert_same(found: dict[str, Tensor], exact: dict[str, Tensor], part: str = 
 def test_rloo_expects_the_gradient_of_the_bound(units, settings, document):
     network = random_network(WORDS, units, **settings)
     draws = every_draw(network, document, 2)
-    found = expectation(network, draws, lambda codes: rloo(*terms(network, document, codes)).total)
+    found = expectation(network, draws, lambda samples: rloo(*terms(network, document, samples)).total)
     assert_same(found, exact_gradient(network, exact_elbo(network, document).sum()))
 
 
 def test_rloo_is_nvil_with_that_baseline_and_nothing_else(document):
     network = random_network(WORDS, (3, 2))
-    codes = network.recognition.sample(document, 4, torch.Generator().manual_seed(0))
-    nvil = NVIL(2, baseline="leave-one-out", centre=False, normalise=False, local=False).double()
-    one = exact_gradient(network, rloo(*terms(network, document, codes)).total)
-    other = exact_gradient(network, nvil(*terms(network, document, codes), [None, None]).total)
+    samples = network.recognition.sample(document, 4, torch.Generator().manual_seed(0))
+    nvil = NVIL(2, baseline="leave-one-out", center=False, normalize=False, local=False).double()
+    one = exact_gradient(network, rloo(*terms(network, document, samples)).total)
+    other = exact_gradient(network, nvil(*terms(network, document, samples), [None, None]).total)
     assert_same(one, other)
 
 
@@ -72,8 +72,8 @@ def test_rloo_is_nvil_with_that_baseline_and_nothing_else(document):
 def test_vimco_expects_the_gradient_of_the_importance_weighted_bound(units, settings, n_samples, document):
     network = random_network(WORDS, units, **settings)
     draws = list(every_draw(network, document, n_samples))
-    found = expectation(network, draws, lambda codes: vimco(*terms(network, document, codes)).total)
-    objective = sum(probability * bound(network, document, codes) for probability, codes in draws)
+    found = expectation(network, draws, lambda samples: vimco(*terms(network, document, samples)).total)
+    objective = sum(probability * bound(network, document, samples) for probability, samples in draws)
     assert_same(found, exact_gradient(network, objective))
 
 
@@ -81,8 +81,8 @@ def test_vimco_expects_the_gradient_of_the_importance_weighted_bound(units, sett
 def test_reweighted_wake_sleep_gives_p_the_gradient_of_the_importance_weighted_bound(n_samples, document):
     network = random_network(WORDS, (2, 1) if n_samples < 3 else (2,))
     draws = list(every_draw(network, document, n_samples))
-    found = expectation(network, draws, lambda codes: awake(network, document, codes))
-    held = sum(probability.detach() * bound(network, document, codes) for probability, codes in draws)
+    found = expectation(network, draws, lambda samples: awake(network, document, samples))
+    held = sum(probability.detach() * bound(network, document, samples) for probability, samples in draws)
     assert_same(found, exact_gradient(network, held), part="generative")
 
 
@@ -95,7 +95,7 @@ def test_reweighted_wake_sleep_brings_q_the_nearer_to_the_posterior_the_more_sam
     distances = []
     for n_samples in (1, 2, 3, 4):
         found = expectation(
-            network, every_draw(network, document, n_samples), lambda codes: awake(network, document, codes)
+            network, every_draw(network, document, n_samples), lambda samples: awake(network, document, samples)
         )
         names = [name for name in exact if name.startswith("recognition")]
         if n_samples == 1:
@@ -112,8 +112,8 @@ def test_reweighted_wake_sleep_learns_q_from_dreams_as_wake_sleep_does():
     assert dreamed.grad.tolist() == [[-1.0, -1.0]]
 
 
-def awake(network: BeliefNetwork, document: SparseCounts, codes: Codes) -> Tensor:
-    return reweighted_wake_sleep(*terms(network, document, codes), [torch.zeros(1, 1, dtype=torch.float64)]).total
+def awake(network: BeliefNetwork, document: SparseCounts, samples: Samples) -> Tensor:
+    return reweighted_wake_sleep(*terms(network, document, samples), [torch.zeros(1, 1, dtype=torch.float64)]).total
 
 
 def test_rloo_varies_less_than_reinforce_with_as_many_samples(document):
@@ -121,12 +121,12 @@ def test_rloo_varies_less_than_reinforce_with_as_many_samples(document):
     weight = network.recognition.first.linear.weight
     draws = list(every_draw(network, document, 2))
 
-    def reinforce(codes: Codes) -> Tensor:
-        log_p, log_q = terms(network, document, codes)
+    def reinforce(samples: Samples) -> Tensor:
+        log_p, log_q = terms(network, document, samples)
         return nvil_surrogate(log_p, log_q, [sum(log_p) - sum(log_q)])
 
     without = variance(draws, reinforce, weight)
-    assert variance(draws, lambda codes: rloo(*terms(network, document, codes)).total, weight) < without / 3
+    assert variance(draws, lambda samples: rloo(*terms(network, document, samples)).total, weight) < without / 3
 
 
 def test_vimco_varies_less_than_without_what_it_compares_with(document):
@@ -134,10 +134,10 @@ def test_vimco_varies_less_than_without_what_it_compares_with(document):
     weight = network.recognition.first.linear.weight
     draws = list(every_draw(network, document, 2))
 
-    def naive(codes: Codes) -> Tensor:
-        log_p, log_q = terms(network, document, codes)
+    def naive(samples: Samples) -> Tensor:
+        log_p, log_q = terms(network, document, samples)
         found = importance_weighted_bound(sum(log_p), sum(log_q))
         return -(found.detach() * sum(log_q)).sum() - found.sum()
 
     without = variance(draws, naive, weight)
-    assert variance(draws, lambda codes: vimco(*terms(network, document, codes)).total, weight) < without / 3
+    assert variance(draws, lambda samples: vimco(*terms(network, document, samples)).total, weight) < without / 3

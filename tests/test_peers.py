@@ -6,10 +6,17 @@ import pytest
 from scipy.sparse import csr_array
 
 from docnvil import DocNVIL
+from docnvil.analysis.completion import complete, predict_words
+from docnvil.analysis.perplexity import unigram_perplexity
+from docnvil.comparison.peers import (
+    PEERS,
+    SPREAD_OF_FACTORIZATION,
+    TopicModel,
+    adapt,
+    fit_tomotopy_lda,
+    word_frequencies,
+)
 from docnvil.errors import ConfigurationError, VocabularyError
-from docnvil.evaluation.completion import complete, predict_words
-from docnvil.evaluation.perplexity import unigram_perplexity
-from docnvil.peers import PEERS, SPREAD_OF_FACTORISATION, TopicModel, adapt, fit_tomotopy_lda, word_frequencies
 
 SUBJECTS = ("mast sail wind keel tide", "oven salt flour onion butter", "lens star comet orbit moon")
 NAMES = " ".join(SUBJECTS).split()
@@ -90,7 +97,7 @@ def test_scikit_learn_is_what_it_says_itself(counts):
     nmf = NMF(3, random_state=0).fit(counts.astype(np.float64))
     rebuilt = nmf.inverse_transform(nmf.transform(counts.astype(np.float64)))
     shares = rebuilt / rebuilt.sum(1, keepdims=True)
-    spread = (1 - SPREAD_OF_FACTORISATION) * shares + SPREAD_OF_FACTORISATION / 15
+    spread = (1 - SPREAD_OF_FACTORIZATION) * shares + SPREAD_OF_FACTORIZATION / 15
     assert adapt(nmf).predict(counts) == pytest.approx(spread, abs=1e-6)
 
 

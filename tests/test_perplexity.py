@@ -7,10 +7,10 @@ import torch
 from exact import exact_elbo, exact_log_likelihood, random_network
 from scipy.sparse import csr_array, vstack
 
+from docnvil.analysis import perplexity as module
+from docnvil.analysis.perplexity import document_bounds, perplexity, unigram_perplexity
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.evaluation import perplexity as module
-from docnvil.evaluation.perplexity import document_bounds, perplexity, unigram_perplexity
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig
 
 WORDS = 6

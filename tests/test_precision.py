@@ -8,12 +8,12 @@ import torch
 from click.testing import CliRunner
 from scipy.sparse import csr_array, save_npz
 
-from docnvil import precision
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
-from docnvil.precision import likelihood_products, matrix_products, quick_products
+from docnvil.runtime import precision
+from docnvil.runtime.precision import likelihood_products, matrix_products, quick_products
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, save_npz
 
 from docnvil.commands import main
 from docnvil.estimator import DocNVIL
-from docnvil.profiling import Phase, Profile
+from docnvil.runtime.profiling import Phase, Profile
 
 CPU = torch.device("cpu")
 
@@ -50,7 +50,7 @@ def test_measuring_changes_nothing(block_counts):
 
 def test_what_failed_counts_for_nothing():
     profile = Profile(CPU)
-    with pytest.raises(KeyError), profile.phase("optimiser"):
+    with pytest.raises(KeyError), profile.phase("optimizer"):
         raise KeyError
     assert profile.steps == 0
     assert profile.table() == []

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from docnvil.randomness import KeyedGenerator, LatticeGenerator, fold, uniform
+from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator, fold, uniform
 
 
 def numbers(seed: int, keys: list[int], shape: tuple[int, int, int]) -> torch.Tensor:
@@ -15,13 +15,13 @@ def test_numbers_are_uniform_and_uncorrelated():
     assert drawn.min() >= 0
     assert drawn.max() < 1
     assert stats.kstest(drawn.flatten().numpy(), "uniform").pvalue > 1e-3
-    for axis in range(3):  # neighbours in samples, documents and units
+    for axis in range(3):  # neighbors in samples, documents and units
         pairs = drawn.movedim(axis, 0)
         correlation = np.corrcoef(pairs[:-1].flatten().numpy(), pairs[1:].flatten().numpy())[0, 1]
         assert abs(correlation) < 0.01
 
 
-def test_a_documents_numbers_do_not_depend_on_its_neighbours():
+def test_a_documents_numbers_do_not_depend_on_its_neighbors():
     together = numbers(3, [5, 6, 7], (4, 3, 2))
     assert torch.equal(numbers(3, [7], (4, 1, 2)), together[:, 2:])
     assert torch.equal(numbers(3, [7, 5, 6], (4, 3, 2)), together[:, [2, 0, 1]])
@@ -74,7 +74,7 @@ def test_samples_on_a_lattice_lie_evenly(n_samples, dtype):
     assert drawn.min() >= 0
     assert drawn.max() < 1
     cells = torch.arange(n_samples)[:, None, None]
-    # A number within rounding of a cell's edge may count for its neighbour: judged from the lowest one on.
+    # A number within rounding of a cell's edge may count for its neighbor: judged from the lowest one on.
     lowest = drawn.min(0).values
     assert torch.allclose(drawn.sort(0).values, lowest + cells / n_samples, atol=1e-6)
 
@@ -98,6 +98,6 @@ def test_means_over_a_lattice_vary_less_and_tend_to_the_same():
     assert even.var() < plain.var() / 2
 
 
-def test_a_document_on_a_lattice_does_not_depend_on_its_neighbours():
+def test_a_document_on_a_lattice_does_not_depend_on_its_neighbors():
     together = LatticeGenerator(3, torch.tensor([5, 6, 7])).uniform((4, 3, 2), torch.float64)
     assert torch.equal(LatticeGenerator(3, torch.tensor([7])).uniform((4, 1, 2), torch.float64), together[:, 2:])

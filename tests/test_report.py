@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from docnvil.checkpoint import Checkpoint
+from docnvil.analysis.topics import Topic
 from docnvil.commands import main
 from docnvil.estimator import DocNVIL
 from docnvil.report.drawing import Line, curve, overview, ticks
 from docnvil.report.page import _cautions, render, render_overview
+from docnvil.storage.model_folder import Checkpoint
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.topics import Topic
-from docnvil.training import EpochRecord
+from docnvil.training.loop import EpochRecord
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = ["<b>&\"'", "</script>", "]]>", "a\x01b", "日本語", "שלום"]
@@ -115,7 +115,7 @@ def test_the_same_model_gives_the_same_bytes(checkpoint, folder):
 
 
 def test_words_and_titles_are_escaped(nasty):
-    page = render(nasty, title="<b>&\"'", n_words=15)
+    page = render(nasty, title="<b>&\"'", top_n=15)
     assert "<b>" not in page
     assert page.count("</script>") == 1
     assert "&lt;b&gt;&amp;&quot;&#x27;</h1>" in page

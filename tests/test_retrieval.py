@@ -3,9 +3,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from docnvil.analysis import retrieval as module
+from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
 from docnvil.errors import ConfigurationError, CorpusError
-from docnvil.evaluation import retrieval as module
-from docnvil.evaluation.retrieval import classify, cosine, hamming, retrieve
 
 
 @pytest.fixture

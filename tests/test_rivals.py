@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from docnvil.analysis.completion import complete
 from docnvil.errors import VocabularyError
-from docnvil.evaluation.completion import complete
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -18,9 +18,11 @@ from rivals.nvdm import NVDM
 from rivals.training import CHOICES, RIVALS, choose, train
 
 
-def small(name: str, n_topics: int, n_words: int = 6) -> torch.nn.Module:
+def small(name: str, n_topics: int, vocabulary_size: int = 6) -> torch.nn.Module:
     """A rival with weights of some size, ready to evaluate."""
-    model = RIVALS[name](n_words, n_topics, torch.ones(n_words), torch.Generator().manual_seed(1)).eval()
+    model = RIVALS[name](
+        vocabulary_size, n_topics, torch.ones(vocabulary_size), torch.Generator().manual_seed(1)
+    ).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2)

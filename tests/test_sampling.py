@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from exact import exact_log_likelihood, random_network, sparse
 from scipy.sparse import csr_array, vstack
 
-from docnvil import sampling
+from docnvil.analysis import sampling
+from docnvil.analysis.sampling import sample_documents
 from docnvil.commands import main
+from docnvil.corpus.loading import read_corpus, write_corpus
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
-from docnvil.sampling import sample_documents
-from docnvil.text.corpus import read_corpus, write_corpus
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array, vstack
 
-from docnvil import clusters, topics
+from docnvil.analysis import perplexity, topics
 from docnvil.batches import content_keys
-from docnvil.checkpoint import fingerprint
+from docnvil.corpus.loading import read_corpus, write_corpus
 from docnvil.estimator import DocNVIL
-from docnvil.evaluation import perplexity
+from docnvil.storage.model_folder import fingerprint
 from docnvil.text import sparse
-from docnvil.text.corpus import read_corpus, write_corpus
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.sparse import SelectedRows, blocks, column_sums, document_frequencies, relabel_columns, row_sums
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.training import kmeans_init as clusters
 
 WORDS = 7
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docnvil.tables import write_embeddings
+from docnvil.storage.tables import write_embeddings
 
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(['"', "a,b", "a\nb", "\r\n"])
 

@@ -41,7 +41,7 @@ def test_case_can_be_kept():
     assert tokenize("The Cat the cat", rules) == ["Cat", "the", "cat"]
 
 
-def test_stop_words_are_normalised_as_texts_are():
+def test_stop_words_are_normalized_as_texts_are():
     assert tokenize("Café THE thé", TokenRules(stop_words=("Cafe\u0301", "The"))) == ["thé"]
 
 
@@ -125,7 +125,7 @@ class TestJson:
             {"stop_words": "the"},
             {"stop_words": [1]},
             {"stemmer": 3},
-            {"colour": "red"},
+            {"color": "red"},
         ],
     )
     def test_other_things_do_not(self, change):

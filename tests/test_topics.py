@@ -4,10 +4,10 @@ import torch
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
+from docnvil.analysis.codes import prior_probabilities, unit_probabilities
+from docnvil.analysis.topics import UnitStatistics, duplicates, exclusivity, general_units, topics, unit_statistics
 from docnvil.batches import sparse_counts
-from docnvil.codes import prior_probabilities, unit_probabilities
 from docnvil.estimator import DocNVIL
-from docnvil.topics import UnitStatistics, duplicates, exclusivity, general_units, topics, unit_statistics
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_statistics_agree_with_the_dense_definition(fitted, block_counts):
 
 def test_statistics_do_not_depend_on_batches_or_empty_documents(fitted, block_counts, monkeypatch):
     whole = unit_statistics(fitted.model_, csr_array(block_counts))
-    monkeypatch.setattr("docnvil.topics.BATCH_SIZE", 7)
+    monkeypatch.setattr("docnvil.analysis.topics.BATCH_SIZE", 7)
     pieces = unit_statistics(fitted.model_, csr_array(np.vstack([block_counts, np.zeros((2, 15), dtype=int)])))
     for name in UnitStatistics.__dataclass_fields__:
         assert getattr(pieces, name) == pytest.approx(getattr(whole, name)), name
@@ -35,14 +35,14 @@ def test_statistics_do_not_depend_on_batches_or_empty_documents(fitted, block_co
 
 def test_units_list_the_words_of_one_subject_first(fitted):
     """A unit may stand for one block or, by its absence, for the two others; it never mixes parts of blocks."""
-    live = [topic for topic in fitted.topics(n_words=5) if not topic.dead]
+    live = [topic for topic in fitted.topics(top_n=5) if not topic.dead]
     assert len(live) >= 2
     for topic in live:
         assert len({word // 5 for word in topic.words}) == 1
 
 
 def test_scores_fall_and_words_are_distinct(fitted):
-    for topic in fitted.topics(n_words=15):
+    for topic in fitted.topics(top_n=15):
         assert len(set(topic.words)) == len(topic.words) < 15  # words of other blocks do not speak for the unit
         assert list(topic.scores) == sorted(topic.scores, reverse=True)
         assert all(score > 0 for score in topic.scores)

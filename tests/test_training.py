@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from docnvil.analysis.perplexity import perplexity
 from docnvil.errors import ConfigurationError, TrainingError
-from docnvil.evaluation.perplexity import perplexity
 from docnvil.model.belief_network import ModelConfig
-from docnvil.training import Training, TrainingConfig, train
+from docnvil.training.loop import Training, TrainingConfig, train
 
 CPU = torch.device("cpu")
 QUICK = TrainingConfig(epochs=6, batch_size=25, l1=0)

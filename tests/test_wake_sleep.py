@@ -3,9 +3,9 @@
 import torch
 from exact import joint_terms, random_network, sparse
 
-from docnvil.gradients import dream
 from docnvil.nvil.wake_sleep import wake_sleep
-from docnvil.randomness import KeyedGenerator
+from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.training.gradient_estimators import dream
 
 WORDS = 4
 
@@ -14,7 +14,7 @@ def test_expected_gradients_are_the_enumerated_ones():
     """One-word documents: the model's joint over words and units can be summed as a whole."""
     network = random_network(WORDS, (3, 2))
     one_word = sparse(torch.eye(WORDS, dtype=torch.float64))
-    log_p, log_q, codes = joint_terms(network, one_word)  # [M, V]
+    log_p, log_q, samples = joint_terms(network, one_word)  # [M, V]
     with torch.no_grad():
         posterior, joint = sum(log_q).exp(), sum(log_p).exp()
     names = list(dict(network.named_parameters()))
@@ -23,7 +23,7 @@ def test_expected_gradients_are_the_enumerated_ones():
 
     log_p, log_q, _ = joint_terms(network, one_word)
     expected = 0.0
-    for setting in range(len(codes[0])):
+    for setting in range(len(samples[0])):
         terms_p, terms_q = ([term[[setting]] for term in terms] for terms in (log_p, log_q))
         awake = wake_sleep([term * posterior[setting] for term in terms_p], terms_q, [torch.zeros(1, WORDS)]).total
         asleep = wake_sleep([torch.zeros(1, WORDS)], terms_q, [term * joint[setting] for term in terms_q]).total

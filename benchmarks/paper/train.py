@@ -28,15 +28,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import RESULTS, ROOT, shared_data
 from paper.rows import IMAGES_HELD_OUT, SEED, TABLES, Row
 
-from docnvil.checkpoint import load, unfinished_path
-from docnvil.evaluation.perplexity import perplexity
-from docnvil.folders import replace_file
-from docnvil.machine import machine
+from docnvil.analysis.perplexity import perplexity
+from docnvil.corpus.loading import load_matrix
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig
-from docnvil.tables import read_history
-from docnvil.text.corpus import load_matrix
+from docnvil.runtime.folders import replace_file
+from docnvil.runtime.machine import machine
+from docnvil.storage.model_folder import load, unfinished_path
+from docnvil.storage.tables import read_history
 from docnvil.text.documents import SourceOptions
-from docnvil.training import EpochRecord, best_of
+from docnvil.training.loop import EpochRecord, best_of
 
 POINTS = 200  # of a learning curve, how many are kept at most
 

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import SOFTMAX, docnvil, keep, shared_data
 
+from docnvil.analysis.perplexity import DocumentBounds, document_bounds, summarize
 from docnvil.estimator import DocNVIL
-from docnvil.evaluation.perplexity import DocumentBounds, document_bounds, summarise
 
 COMMAND = "python benchmarks/quality/calibration.py"
 MODELS = {
@@ -28,7 +28,7 @@ MODELS = {
     "8 units under 4": ("--units", "8,4", *SOFTMAX),
     "12 units, recipe best": ("--units", "12", "--recipe", "best"),
 }
-ESTIMATORS: dict[str, dict[str, Any]] = {
+GRADIENT_ESTIMATORS: dict[str, dict[str, Any]] = {
     "variational bound, 10 samples": {"bound": "elbo"},
     "importance-weighted, 10 samples": {"bound": "importance"},
     "importance-weighted, 100 samples": {"bound": "importance", "n_samples": 100},
@@ -42,7 +42,7 @@ ESTIMATORS: dict[str, dict[str, Any]] = {
 def judge(bounds: DocumentBounds, exact: DocumentBounds, seconds: float, **by: Any) -> dict[str, float]:
     """Return what an estimator says, and how far its values are from the exact ones, in nats a document."""
     errors = (bounds.log_likelihood - exact.log_likelihood)[exact.lengths > 0]
-    found = summarise(bounds, **{"bound": "elbo", "n_samples": 10, **by})
+    found = summarize(bounds, **{"bound": "elbo", "n_samples": 10, **by})
     return {
         "perplexity_per_document": found.perplexity_per_document,
         "perplexity_per_word": found.perplexity_per_word,
@@ -61,12 +61,12 @@ def calibrate(options: tuple[str, ...], train: Path, test: csr_array, epochs: in
     started = time.perf_counter()
     exact = document_bounds(model, test, bound="exact")
     found = {"exact": judge(exact, exact, time.perf_counter() - started, bound="exact")}
-    for name, by in ESTIMATORS.items():
+    for name, by in GRADIENT_ESTIMATORS.items():
         started = time.perf_counter()
         found[name] = judge(document_bounds(model, test, seed=seed, **by), exact, time.perf_counter() - started, **by)
         click.echo("  {:<40} {mean_error:8.3f} +- {standard_error:.3f} nats, {seconds} s".format(name, **found[name]))
-    gap = (exact.reconstruction - exact.kl - exact.log_likelihood)[exact.lengths > 0]
-    return {"documents": int((exact.lengths > 0).sum()), "exact_gap_of_the_variational_bound": gap.mean(), **found}
+    error = (exact.reconstruction - exact.kl - exact.log_likelihood)[exact.lengths > 0]
+    return {"documents": int((exact.lengths > 0).sum()), "exact_gap_of_the_variational_bound": error.mean(), **found}
 
 
 @click.command()

@@ -24,11 +24,11 @@ from common import ROOT, docnvil, keep, kept, shared_data
 from peers import fitted
 from plots import Point, scatter
 
-from docnvil.evaluation.coherence import diversity, npmi
-from docnvil.evaluation.completion import complete
-from docnvil.folders import replace_file
-from docnvil.recipes import RECIPES
-from docnvil.tables import read_history
+from docnvil.analysis.coherence import diversity, npmi
+from docnvil.analysis.completion import complete
+from docnvil.runtime.folders import replace_file
+from docnvil.storage.tables import read_history
+from docnvil.training.recipes import RECIPES
 
 COMMAND = "python benchmarks/quality/frontier.py"
 STRENGTHS = (0.0, 0.3, 1.0, 2.0, 4.0)
@@ -98,7 +98,7 @@ def main(units: int, seed: int) -> None:
 
 
 def drawn(found: dict[str, Any]) -> str:
-    """Draw NPMI against completion, diversity as colour, a line a visible layer, its points labelled by sparsity."""
+    """Draw NPMI against completion, diversity as color, a line a visible layer, its points labeled by sparsity."""
     points = [
         *(
             _point(f"{SHORT[layer]}, 0" if strength == "0" else strength, each, layer)

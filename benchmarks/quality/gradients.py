@@ -34,11 +34,11 @@ from plots import Bar, Panel, bars, chart
 
 from docnvil import DocNVIL
 from docnvil.batches import Batch, iterate_batches
-from docnvil.folders import replace_file
-from docnvil.gradients import ESTIMATORS, Stateless
-from docnvil.nvil.gradient import NVIL
-from docnvil.randomness import KeyedGenerator, fold
-from docnvil.training import Training
+from docnvil.nvil.nvil import NVIL
+from docnvil.runtime.folders import replace_file
+from docnvil.runtime.randomness import KeyedGenerator, fold
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, Stateless
+from docnvil.training.loop import Training
 
 COMMAND = "python benchmarks/quality/gradients.py"
 DOCUMENTS = 100  # in the minibatch on which noise is measured
@@ -79,7 +79,7 @@ def main(units: int, evaluations: int, draws: int, after: int, epochs: int | Non
 
 def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
     settings = found["settings"]
-    missing = [name for name in ("reinforce", *ESTIMATORS) if name not in found["noise"]]
+    missing = [name for name in ("reinforce", *GRADIENT_ESTIMATORS) if name not in found["noise"]]
     if not missing:
         return
     training = partly_trained(train, settings)
@@ -105,10 +105,10 @@ def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[]
 
 def measure_training(train: csr_array, test: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
     settings = found["settings"]
-    for name in ESTIMATORS:
+    for name in GRADIENT_ESTIMATORS:
         if name in found["training"]:
             continue
-        multiple = ESTIMATORS[name].multiple
+        multiple = GRADIENT_ESTIMATORS[name].multiple
         model = DocNVIL(
             settings["units"],
             gradient=name,
@@ -151,8 +151,8 @@ def gradient_of(name: str, training: Training) -> nn.Module:
         return training.gradient
     if name == "reinforce":
         n_layers = len(training.model.config.units)
-        return NVIL(n_layers, baseline="none", centre=False, normalise=False, local=False)
-    return Stateless(ESTIMATORS[name].losses)
+        return NVIL(n_layers, baseline="none", center=False, normalize=False, local=False)
+    return Stateless(GRADIENT_ESTIMATORS[name].losses)
 
 
 @dataclass(frozen=True)
@@ -172,16 +172,16 @@ class Moments:
 def moments(training: Training, batch: Batch, name: str, *, n_samples: int, draws: int, seed: int) -> Moments:
     """Estimate the gradient for q again and again, on the same documents and the same network."""
     network, counts = training.model, batch.counts
-    estimator, gradient = ESTIMATORS["nvil" if name == "reinforce" else name], gradient_of(name, training)
+    estimator, gradient = GRADIENT_ESTIMATORS["nvil" if name == "reinforce" else name], gradient_of(name, training)
     parameters = list(network.recognition.parameters())
     total, squares = torch.zeros(()), 0.0
     for draw in range(draws):
         generator = KeyedGenerator(fold(seed, draw), batch.keys)
-        codes = estimator.sample(network.recognition, counts, n_samples, generator)
-        log_p = network.generative.log_prob_terms(counts, codes)
-        log_q = network.recognition.log_prob_terms(counts, codes)
+        samples = estimator.sample(network.recognition, counts, n_samples, generator)
+        log_p = network.generative.log_prob_terms(counts, samples)
+        log_q = network.recognition.log_prob_terms(counts, samples)
         fresh = copy.deepcopy(gradient)  # with the moments that the training left, in every draw
-        losses = fresh(log_p, log_q, *estimator.needed(network, counts, codes, generator))
+        losses = fresh(log_p, log_q, *estimator.needed(network, counts, samples, generator))
         found = torch.cat([each.flatten() for each in torch.autograd.grad(-losses.total, parameters)]).double()
         total, squares = total + found, squares + found.square().sum().item()
     mean = total / draws

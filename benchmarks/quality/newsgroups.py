@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import SOFTMAX, docnvil, keep, kept, shared_data
 from peers import FittedTopics, clusters_alone, fitted
 
-from docnvil.evaluation.coherence import diversity, npmi
-from docnvil.evaluation.completion import complete
-from docnvil.peers import PEERS
-from docnvil.recipes import RECIPES
+from docnvil.analysis.coherence import diversity, npmi
+from docnvil.analysis.completion import complete
+from docnvil.comparison.peers import PEERS
+from docnvil.training.recipes import RECIPES
 
 COMMAND = "python benchmarks/quality/newsgroups.py"
 # What is trained, and with how many samples its importance-weighted bound is taken.

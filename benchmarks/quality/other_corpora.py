@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import docnvil, keep, kept, shared_data
 
-from docnvil.recipes import RECIPES
+from docnvil.training.recipes import RECIPES
 
 COMMAND = "python benchmarks/quality/other_corpora.py"
 MODELS = "docnvil,docnvil-best,sklearn-lda,gensim-lda,tomotopy-lda"

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 from peers import clusters_alone
 
-from docnvil.evaluation.coherence import c_v
+from docnvil.analysis.coherence import c_v
 from docnvil.text.counts import count_words, word_sequences
 from docnvil.text.documents import read_documents
 

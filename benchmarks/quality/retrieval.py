@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import docnvil, keep, shared_data
 
-from docnvil.evaluation.retrieval import classify, cosine, retrieve
+from docnvil.analysis.retrieval import classify, cosine, retrieve
 
 COMMAND = "python benchmarks/quality/retrieval.py"
 RECIPES = ("default", "best")

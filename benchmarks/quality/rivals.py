@@ -24,11 +24,11 @@ from common import RESULTS, keep, kept, shared_data
 from rivals.gaussian import SAMPLES_OF_BOUND, SAMPLES_OF_PREDICTION, RivalTopics, bounds
 from rivals.training import RIVALS, choose, train, tried_settings
 
-from docnvil.comparison import compare, judge
-from docnvil.evaluation.completion import split_words
-from docnvil.evaluation.perplexity import summarise
-from docnvil.machine import machine
-from docnvil.text.corpus import load_matrix
+from docnvil.analysis.completion import split_words
+from docnvil.analysis.perplexity import summarize
+from docnvil.comparison.runner import compare, judge
+from docnvil.corpus.loading import load_matrix
+from docnvil.runtime.machine import machine
 from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
 from docnvil.text.documents import Document, read_documents
 
@@ -93,8 +93,8 @@ def rival(name: str, corpus: Corpus, units: int, seed: int, epochs: int, chosen:
     else:
         best = train(name, counts, units, seed, chosen, epochs)
     test = csr_array(corpus.observed + corpus.hidden)
-    ours = summarise(bounds(best.model, test), bound="elbo", n_samples=SAMPLES_OF_BOUND)
-    tighter = summarise(
+    ours = summarize(bounds(best.model, test), bound="elbo", n_samples=SAMPLES_OF_BOUND)
+    tighter = summarize(
         bounds(best.model, test, n_samples=SAMPLES_OF_PREDICTION, tighter=True),
         bound="importance",
         n_samples=SAMPLES_OF_PREDICTION,
@@ -178,8 +178,8 @@ def _chosen(rows: list[dict[str, Any]], corpus: str, model: str) -> dict[str, fl
 
 def _line(row: dict[str, Any]) -> str:
     told = f"{row['corpus']}, {row['model']}, seed {row['seed']}: "
-    if row.get("gap"):
-        return told + row["gap"]
+    if row.get("error"):
+        return told + row["error"]
     told += f"completion {row['completion_per_word']:.1f} per word, {row['completion_per_document']:.1f} per document"
     if row["npmi"] is not None:
         told += f"; NPMI {row['npmi']:.3f}, diversity {row['diversity']:.3f}, {row['topics']} topics"

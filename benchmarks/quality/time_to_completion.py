@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import docnvil, keep, shared_data
 from peers import fitted
 
-from docnvil.evaluation.completion import complete
+from docnvil.analysis.completion import complete
 
 COMMAND = "python benchmarks/quality/time_to_completion.py"
 MOST_EPOCHS = 40

@@ -19,9 +19,9 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
+from docnvil.analysis.perplexity import DocumentBounds
 from docnvil.batches import iterate_batches
 from docnvil.errors import VocabularyError
-from docnvil.evaluation.perplexity import DocumentBounds
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import importance_weighted_bound
 
@@ -78,7 +78,7 @@ def draw(posterior: Normal, n_samples: int, generator: torch.Generator) -> Tenso
 
 @dataclass(frozen=True)
 class RivalTopics:
-    """A trained rival as `docnvil.comparison` sees models.
+    """A trained rival as `docnvil.comparison.runner` sees models.
 
     Arguments:
         model: trained. seed: of what is drawn to predict.
@@ -111,9 +111,9 @@ class RivalTopics:
             mean += (weight[..., None] * torch.softmax(self.model.logits(some), -1)).sum(0)
         return mean.numpy()
 
-    def words(self, n_words: int = 10) -> list[list[int]]:
+    def words(self, vocabulary_size: int = 10) -> list[list[int]]:
         """Return the columns of the words of the largest weights, best first, as the rivals' authors list them."""
-        return self.model.weight.detach().topk(n_words, -1).indices.tolist()
+        return self.model.weight.detach().topk(vocabulary_size, -1).indices.tolist()
 
 
 @torch.no_grad()

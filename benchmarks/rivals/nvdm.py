@@ -20,19 +20,19 @@ class NVDM(GaussianTopicModel):
     """p(x | z) = softmax(R z + b) with z standard normal.
 
     Arguments:
-        n_words: V. n_topics: K. frequencies: `[V]`, how often words occur. generator: for the starting weights.
+        vocabulary_size: V. n_topics: K. frequencies: `[V]`, how often words occur. generator: for the starting weights.
         dropout: the share of the last hidden units that are left out in training.
     """
 
     def __init__(
-        self, n_words: int, n_topics: int, frequencies: Tensor, generator: torch.Generator, dropout: float = 0.0
+        self, vocabulary_size: int, n_topics: int, frequencies: Tensor, generator: torch.Generator, dropout: float = 0.0
     ) -> None:
         super().__init__(prior_variance=1.0)
-        self.read = SparseLinear(n_words, HIDDEN, "log1p")  # long documents would throw the code far off
+        self.read = SparseLinear(vocabulary_size, HIDDEN, "log1p")  # long documents would throw the code far off
         self.hidden = nn.Linear(HIDDEN, HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.mean, self.log_variance = nn.Linear(HIDDEN, n_topics), nn.Linear(HIDDEN, n_topics)
-        self.words = nn.Linear(n_topics, n_words)
+        self.words = nn.Linear(n_topics, vocabulary_size)
         for layer in (self.read, self.hidden, self.mean, self.words):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)

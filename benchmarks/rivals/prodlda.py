@@ -1,7 +1,7 @@
 """ProdLDA: topics mixed before the softmax, a product of experts, with a Dirichlet prior made Gaussian.
 
 Source: Srivastava & Sutton (2017), *Autoencoding variational inference for topic models*, sections 3 and 4. Two layers
-of 100 softplus units, batch normalisation of mean, log-variance and logits, dropout on the last hidden layer and on the
+of 100 softplus units, batch normalization of mean, log-variance and logits, dropout on the last hidden layer and on the
 proportions, a Dirichlet prior with alpha = 1, as in its authors' code.
 """
 
@@ -22,29 +22,29 @@ class ProdLDA(GaussianTopicModel):
     """p(x | z) = softmax(norm(beta softmax(z))), z being the softmax basis of topic proportions.
 
     Arguments:
-        n_words: V. n_topics: K. frequencies: `[V]`, unused: batch normalisation has its own bias.
+        vocabulary_size: V. n_topics: K. frequencies: `[V]`, unused: batch normalization has its own bias.
         generator: for the starting weights.
         dropout: the share of hidden units, and of proportions, that are left out in training.
     """
 
     def __init__(
-        self, n_words: int, n_topics: int, frequencies: Tensor, generator: torch.Generator, dropout: float = 0.2
+        self, vocabulary_size: int, n_topics: int, frequencies: Tensor, generator: torch.Generator, dropout: float = 0.2
     ) -> None:
         # Laplace's approximation of a symmetric Dirichlet in the softmax basis (their equation 2): mean 0, variance
         super().__init__(prior_variance=(1 - 2 / n_topics) / ALPHA + 1 / (n_topics * ALPHA))
-        self.read = SparseLinear(n_words, HIDDEN, "log1p")
+        self.read = SparseLinear(vocabulary_size, HIDDEN, "log1p")
         self.hidden = nn.Linear(HIDDEN, HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.mean, self.log_variance = nn.Linear(HIDDEN, n_topics), nn.Linear(HIDDEN, n_topics)
         self.mean_norm, self.log_variance_norm = (nn.BatchNorm1d(n_topics) for _ in range(2))
-        self.words = nn.Linear(n_topics, n_words, bias=False)
-        self.words_norm = nn.BatchNorm1d(n_words)
+        self.words = nn.Linear(n_topics, vocabulary_size, bias=False)
+        self.words_norm = nn.BatchNorm1d(vocabulary_size)
         for layer in (self.read, self.hidden, self.mean, self.log_variance, self.words):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
         for layer in (self.read, self.hidden, self.mean, self.log_variance):
             nn.init.zeros_(layer.bias)
         for norm in (self.mean_norm, self.log_variance_norm, self.words_norm):
-            norm.weight.requires_grad_(False)  # centred but not scaled, as theirs
+            norm.weight.requires_grad_(False)  # centered but not scaled, as theirs
 
     def posterior(self, counts: SparseCounts) -> Normal:
         """Return q(z | x), `[B, K]`."""

@@ -111,7 +111,7 @@ def _one_pass(
         counts, BATCH_SIZE, keys=np.arange(len(order)), order=order, like=model.prior_deviation
     ):
         if len(batch.counts) < 2:
-            continue  # batch normalisation has nothing to normalise one document by
+            continue  # batch normalization has nothing to normalize one document by
         posterior = model.posterior(batch.counts)
         codes = draw(posterior, TRAINING_SAMPLES, generator)
         loss = (model.kl(posterior) - model.reconstruction(batch.counts, codes).mean(0)).mean()

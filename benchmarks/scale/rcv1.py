@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import SOFTMAX, keep, shared_data
 
-from docnvil.folders import replace_file
-from docnvil.machine import machine
+from docnvil.runtime.folders import replace_file
+from docnvil.runtime.machine import machine
 
 DOCUMENTS, HELD_OUT, WORDS, UNITS = 804_414, 10_000, 10_000, 50
 FACTORIAL = ("--posterior", "factorial")

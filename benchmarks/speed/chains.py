@@ -22,11 +22,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 
 from docnvil.batches import iterate_batches
-from docnvil.machine import keep_freed_memory
 from docnvil.model.belief_network import ModelConfig
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
-from docnvil.randomness import KeyedGenerator
-from docnvil.training import Training, TrainingConfig, update
+from docnvil.runtime.machine import tune_malloc
+from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.training.loop import Training, TrainingConfig, update
 
 COMMAND = "python benchmarks/speed/chains.py"
 SHAPES = ((5, 100, 50), (5, 100, 200), (1, 20, 50), (1, 20, 200))
@@ -75,7 +75,7 @@ def step(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, A
         like = training.model.generative.prior.bias
         batch = next(iterate_batches(counts, config.batch_size, keys=keys, like=like))
         generator = KeyedGenerator(0, batch.keys)
-        tasks.append(lambda t=training, b=batch, g=generator: update(t, b, g, config.learning_rate, pressure=1.0))
+        tasks.append(lambda t=training, b=batch, g=generator: update(t, b, g, config.learning_rate, warmup_scale=1.0))
     factorial, chain = in_turn(*tasks)
     return {
         "samples": config.n_samples,
@@ -92,7 +92,7 @@ def step(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, A
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 def main(threads: int) -> None:
     """Time chains beside factorial layers."""
-    keep_freed_memory()  # as `docnvil fit` does
+    tune_malloc()  # as `docnvil fit` does
     torch.set_num_threads(threads)
     counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
     draws = [drawing(*shape) for shape in SHAPES]

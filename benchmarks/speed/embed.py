@@ -24,8 +24,8 @@ from chains import in_turn
 from common import docnvil, keep, shared_data
 
 from docnvil import DocNVIL
-from docnvil.machine import keep_freed_memory
-from docnvil.peers import PEERS
+from docnvil.comparison.peers import PEERS
+from docnvil.runtime.machine import tune_malloc
 
 COMMAND = "python benchmarks/speed/embed.py"
 OURS = {  # what q does: one unit of a document after another, or all at once
@@ -58,7 +58,7 @@ def whole_command(estimator: DocNVIL, counts: csr_array) -> dict[str, Any]:
 def main(threads: int, rounds: int) -> None:
     """Time how models read documents."""
     torch.set_num_threads(threads)
-    keep_freed_memory()  # as `docnvil embed` does
+    tune_malloc()  # as `docnvil embed` does
     train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
     found: dict[str, dict[str, Any]] = {}
     for name, settings in OURS.items():

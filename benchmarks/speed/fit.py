@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 
 from docnvil import DocNVIL
-from docnvil.evaluation.completion import complete
-from docnvil.machine import keep_freed_memory
-from docnvil.peers import GENSIM_PASSES, PEERS, adapt
+from docnvil.analysis.completion import complete
+from docnvil.comparison.peers import GENSIM_PASSES, PEERS, adapt
+from docnvil.runtime.machine import tune_malloc
 
 COMMAND = "python benchmarks/speed/fit.py"
 UNITS = 50
@@ -36,7 +36,7 @@ SEED = 0
 
 def ours(counts: csr_array, epochs: int | None) -> Any:
     """Train by the default recipe."""
-    keep_freed_memory()  # as `docnvil fit` does
+    tune_malloc()  # as `docnvil fit` does
     return adapt(DocNVIL(UNITS, epochs=epochs, device="cpu", random_state=SEED).fit(counts))
 
 

@@ -24,11 +24,11 @@ from common import ROOT, keep, shared_data
 from plots import Panel, chart
 from step import updating, widened
 
-from docnvil.folders import replace_file
-from docnvil.machine import keep_freed_memory, peak_mebibytes
-from docnvil.text.corpus import load_matrix, write_corpus
+from docnvil.corpus.loading import load_matrix, write_corpus
+from docnvil.runtime.folders import replace_file
+from docnvil.runtime.machine import peak_mebibytes, tune_malloc
 from docnvil.text.counts import DocumentTermMatrix
-from docnvil.training import TrainingConfig
+from docnvil.training.loop import TrainingConfig
 
 COMMAND = "python benchmarks/speed/growth.py"
 AROUND = {"words": 2000, "units": 50, "samples": 5, "batch": 100}
@@ -68,8 +68,8 @@ def train_here(corpus: Path, out: Path) -> None:
     """Train for an epoch from a corpus on the disk, and print seconds and peak of memory."""
     from click.testing import CliRunner
 
-    from docnvil.checkpoint import load
     from docnvil.commands import main as docnvil
+    from docnvil.storage.model_folder import load
 
     options = ["--epochs", "1", "--validation", "1000", "--threads", "1", "--out", str(out)]
     CliRunner().invoke(docnvil, ["fit", str(corpus), *options], catch_exceptions=False)
@@ -84,7 +84,7 @@ def main(corpus: Path | None, out: Path | None) -> None:
     if corpus is not None:
         train_here(corpus, out)
         return
-    keep_freed_memory()  # as `docnvil fit` does
+    tune_malloc()  # as `docnvil fit` does
     torch.set_num_threads(1)
     counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
     steps: dict[str, list[dict[str, Any]]] = {}

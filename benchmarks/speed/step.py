@@ -31,11 +31,11 @@ from chains import in_turn
 from common import keep, shared_data
 
 from docnvil.batches import iterate_batches
-from docnvil.machine import keep_freed_memory
 from docnvil.model.belief_network import ModelConfig
-from docnvil.precision import quick_products
-from docnvil.randomness import KeyedGenerator
-from docnvil.training import Training, TrainingConfig, update
+from docnvil.runtime.machine import tune_malloc
+from docnvil.runtime.precision import quick_products
+from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.training.loop import Training, TrainingConfig, update
 
 COMMAND = "python benchmarks/speed/step.py"
 IN_CACHE = 1 << 16  # exponentials at a time: 256 KB
@@ -51,33 +51,33 @@ def updating(
     like = training.model.generative.prior.bias
     batch = next(iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), like=like))
     generator = KeyedGenerator(0, batch.keys)
-    return lambda: update(training, batch, generator, config.learning_rate, pressure=1.0)
+    return lambda: update(training, batch, generator, config.learning_rate, warmup_scale=1.0)
 
 
 def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, rounds: int) -> dict[str, Any]:
     """Time a step with factorial and one with autoregressive layers beside what their floor is made of."""
     baseline = "leave-one-out" if n_samples > 1 else "learned"
     config = TrainingConfig(start="random", batch_size=n_documents, n_samples=n_samples, baseline=baseline)
-    n_rows, n_words = n_samples * n_documents, counts.shape[1]
+    n_rows, vocabulary_size = n_samples * n_documents, counts.shape[1]
     nnz = counts[:n_documents].nnz
-    codes, weight = torch.rand(n_rows, n_units), torch.rand(n_words, n_units)
-    logits, block, out = torch.rand(n_rows, n_words), torch.rand(IN_CACHE), torch.empty(IN_CACHE)
-    blocks = max(1, n_rows * n_words // IN_CACHE)
+    samples, weight = torch.rand(n_rows, n_units), torch.rand(vocabulary_size, n_units)
+    logits, block, out = torch.rand(n_rows, vocabulary_size), torch.rand(IN_CACHE), torch.empty(IN_CACHE)
+    blocks = max(1, n_rows * vocabulary_size // IN_CACHE)
     forward, backward, *quicker, exps, exp2s, factorial, chain = in_turn(
-        lambda: codes @ weight.T,
-        lambda: logits.T @ codes,
-        quick_products(codes.device)(lambda: codes @ weight.T),
-        quick_products(codes.device)(lambda: logits.T @ codes),
+        lambda: samples @ weight.T,
+        lambda: logits.T @ samples,
+        quick_products(samples.device)(lambda: samples @ weight.T),
+        quick_products(samples.device)(lambda: logits.T @ samples),
         lambda: [torch.exp(block, out=out) for _ in range(blocks)],
         lambda: [torch.exp2(block, out=out) for _ in range(blocks)],
         updating(counts, n_units, config, "factorial"),
         updating(counts, n_units, config, "autoregressive"),
         rounds=rounds,
     )
-    exps, exp2s = (each * n_rows * n_words / (blocks * IN_CACHE) for each in (exps, exp2s))
+    exps, exp2s = (each * n_rows * vocabulary_size / (blocks * IN_CACHE) for each in (exps, exp2s))
 
     def floor(products: float, exponentials: float) -> dict[str, float]:
-        rate = 2 * n_rows * n_words * n_units / products  # multiplications a second: two products of so many
+        rate = 2 * n_rows * vocabulary_size * n_units / products  # multiplications a second: two products of so many
         parts = {"products": products, "exponentials": exponentials, "recognition": 2 * nnz * n_units / rate}
         return {name: 1e3 * seconds for name, seconds in parts.items()}
 
@@ -86,7 +86,7 @@ def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, roun
         "quickest": floor(min(forward, quicker[0]) + min(backward, quicker[1]), min(exps, exp2s)),
     }
     return {
-        "words": n_words,
+        "words": vocabulary_size,
         "units": n_units,
         "documents": n_documents,
         "samples": n_samples,
@@ -99,12 +99,12 @@ def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, roun
     }
 
 
-def widened(counts: csr_array, n_words: int) -> csr_array:
+def widened(counts: csr_array, vocabulary_size: int) -> csr_array:
     """Give every word several columns, drawn for each of its counts: a larger vocabulary of the same text."""
-    copies = -(-n_words // counts.shape[1])
+    copies = -(-vocabulary_size // counts.shape[1])
     drawn = np.random.default_rng(0).integers(copies, size=counts.nnz)
-    columns = (counts.indices + counts.shape[1] * drawn) % n_words
-    wide = csr_array((counts.data, columns, counts.indptr), shape=(counts.shape[0], n_words))
+    columns = (counts.indices + counts.shape[1] * drawn) % vocabulary_size
+    wide = csr_array((counts.data, columns, counts.indptr), shape=(counts.shape[0], vocabulary_size))
     wide.sum_duplicates()
     return wide
 
@@ -115,7 +115,7 @@ def widened(counts: csr_array, n_words: int) -> csr_array:
 def main(threads: int, rounds: int) -> None:
     """Time whole training steps beside their floors."""
     torch.set_num_threads(threads)
-    keep_freed_memory()  # as `docnvil fit` does
+    tune_malloc()  # as `docnvil fit` does
     counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
     steps = [
         step(counts, 50, n_samples=5, n_documents=100, rounds=rounds),

@@ -131,9 +131,9 @@ def build(path: Path, workers: int) -> dict[str, Any]:
 def main(times: int, posts: int | None, way: str | None, path: Path | None) -> None:
     """Time ways of counting words."""
     if way is not None:  # the process of one way
-        from docnvil.machine import keep_freed_memory
+        from docnvil.runtime.machine import tune_malloc
 
-        keep_freed_memory()  # as `docnvil fit` does before it counts
+        tune_malloc()  # as `docnvil fit` does before it counts
         WAYS[way](["a mouse, a cat"])  # what is imported is not timed
         started = time.perf_counter()
         texts = texts_of(path)

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 from step import updating, widened
 
-from docnvil.machine import keep_freed_memory, peak_mebibytes
-from docnvil.training import TrainingConfig
+from docnvil.runtime.machine import peak_mebibytes, tune_malloc
+from docnvil.training.loop import TrainingConfig
 
 COMMAND = "python benchmarks/speed/wide.py"
 SIZE = {"words": 100_000, "units": 50, "samples": 16, "documents": 1000}
@@ -35,7 +35,7 @@ UPDATES = 3
 
 def train_here(observation: str) -> dict[str, Any]:
     """Make some updates in this process, and return the seconds of one and the peak of memory."""
-    keep_freed_memory()  # as `docnvil fit` does
+    tune_malloc()  # as `docnvil fit` does
     torch.set_num_threads(1)
     counts = widened(csr_array(load_npz(shared_data("ng20_sh2009/train.npz"))), SIZE["words"])
     if observation == "bernoulli":

@@ -20,7 +20,7 @@ import click
 from sklearn.datasets import fetch_20newsgroups
 
 from docnvil.errors import CorpusError, DocnvilError
-from docnvil.folders import refuse_existing_file, replace_file
+from docnvil.runtime.folders import refuse_existing_file, replace_file
 
 SOURCE = "https://ndownloader.figshare.com/files/5975967"
 ARCHIVE = "20news_home/20news-bydate.tar.gz"

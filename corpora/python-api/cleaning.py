@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 DROPPED_SECTIONS = frozenset({"references", "methods"})
 TYPED_SECTIONS = frozenset({"attributes", "other parameters", "parameters", "properties", "receives", "see also"})
 RESULT_SECTIONS = frozenset({"raises", "returns", "warns", "yields"})
-# Headings are recognised by their underline; these also without one, followed by a colon, as Google's style has them.
+# Headings are recognized by their underline; these also without one, followed by a colon, as Google's style has them.
 GOOGLE_HEADINGS = frozenset(
     {"args", "arguments", "attributes", "example", "examples", "inputs", "keyword args", "keyword arguments", "note"}
     | {"notes", "outputs", "parameters", "raises", "return", "returns", "shape", "yields"}

@@ -27,7 +27,7 @@ from objects import in_order, walk_package  # noqa: E402
 from selection import Entry, select  # noqa: E402
 
 from docnvil.errors import CorpusError, DocnvilError  # noqa: E402
-from docnvil.folders import refuse_existing_file, replace_file, write_json  # noqa: E402
+from docnvil.runtime.folders import refuse_existing_file, replace_file, write_json  # noqa: E402
 
 # Distribution names and the names they are imported by.
 PACKAGES = {

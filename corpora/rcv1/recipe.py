@@ -21,7 +21,7 @@ from scipy import sparse
 from sklearn.datasets import fetch_rcv1
 
 from docnvil.errors import CorpusError, DocnvilError
-from docnvil.folders import refuse_existing_folder, writing_folder
+from docnvil.runtime.folders import refuse_existing_folder, writing_folder
 
 EXPECTED_DOCUMENTS = 804_414
 SECONDS_TO_WAIT = 30.0

@@ -19,9 +19,11 @@ from docnvil.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from docnvil.comparison import Row
+    from docnvil.comparison.runner import ComparisonResult
 
-# A figure's two lines of heading, its field in `Row`, and how it is written.
+    pass
+
+# A figure's two lines of heading, its field in `ComparisonResult`, and how it is written.
 COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("completion", "per word", "completion_per_word", "{:.1f}".format),
     ("completion", "per document", "completion_per_document", "{:.1f}".format),
@@ -104,11 +106,11 @@ def compare(
     documents a second    from counts to codes
     peak MiB              memory of the whole process; the row of word frequencies needs what all need
     """
-    from docnvil.comparison import check_names
-    from docnvil.comparison import compare as run
-    from docnvil.folders import refuse_existing_file
-    from docnvil.machine import machine
-    from docnvil.tables import write_records
+    from docnvil.comparison.runner import check_names
+    from docnvil.comparison.runner import compare as run
+    from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.runtime.machine import machine
+    from docnvil.storage.tables import write_records
 
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_names(names)
@@ -122,15 +124,15 @@ def compare(
     )
     for row in going:
         rows.append(row)
-        if row.gap:
-            note(f"{row.model}: {row.gap}")
+        if row.error:
+            note(f"{row.model}: {row.error}")
     if out is not None:
         write_records(out, [asdict(row) for row in rows])
         note(f"Wrote {out}: {len(rows)} rows.")
     summary = {
         "train_documents": learned.n_documents,
         "test_documents": observed.shape[0],
-        "words": learned.n_words,
+        "words": learned.vocabulary_size,
         "hidden_tokens": int(hidden.sum()),
         "components": components,
         "seed": seed,
@@ -161,7 +163,7 @@ def _parts(
     """Return the words to observe and the words to predict of the test documents, `[N, V]` each."""
     import numpy as np
 
-    from docnvil.evaluation.completion import split_words
+    from docnvil.analysis.completion import split_words
 
     matrix = load_beside(test, options, learned)
     note(about(matrix))
@@ -172,18 +174,18 @@ def _parts(
     return matrix.counts, load_beside(predict, options, learned).counts
 
 
-def _table(rows: Sequence["Row"]) -> str:
+def _table(rows: Sequence["ComparisonResult"]) -> str:
     """Lay the rows out under their headings; a model without figures has its reason instead."""
     heads = [("", *(above for above, *_ in COLUMNS)), ("model", *(below for _, below, *_ in COLUMNS))]
     cells = [(row.model, *(_cell(row, name, form) for *_, name, form in COLUMNS)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*heads, *cells, strict=True)]
     lines = [_line(head, widths) for head in heads]
     for row, figures in zip(rows, cells, strict=True):
-        lines.append(f"{row.model:<{widths[0]}}  {row.gap}" if row.gap else _line(figures, widths))
+        lines.append(f"{row.model:<{widths[0]}}  {row.error}" if row.error else _line(figures, widths))
     return "\n".join(lines)
 
 
-def _cell(row: "Row", name: str, form: Callable[[Any], str]) -> str:
+def _cell(row: "ComparisonResult", name: str, form: Callable[[Any], str]) -> str:
     value = getattr(row, name)
     return "-" if value is None else form(value)
 

@@ -66,10 +66,10 @@ def completion(
     """
     import numpy as np
 
+    from docnvil.analysis.completion import completed_documents, split_words
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.completion import completed_documents, split_words
-    from docnvil.folders import refuse_existing_file
-    from docnvil.tables import write_document_values
+    from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.storage.tables import write_document_values
 
     if out is not None:
         refuse_existing_file(out, force=force)

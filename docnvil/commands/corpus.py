@@ -21,7 +21,7 @@ from docnvil.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from docnvil.text.processes import Run
+    from docnvil.corpus.process_pool import Run
 
 
 @click.group()
@@ -76,9 +76,9 @@ def build(
     leaves what it has counted beside OUT, and the same command goes on with it. With --held-out the texts are counted
     in memory, by one process; the words of held-out texts are not consulted when the vocabulary is chosen.
     """
+    from docnvil.corpus.loading import write_corpus
     from docnvil.errors import OutputExistsError
-    from docnvil.folders import is_folder_of_kind, refuse_existing_folder
-    from docnvil.text.corpus import write_corpus
+    from docnvil.runtime.folders import is_folder_of_kind, refuse_existing_folder
 
     places = [out] if held_out is None else [out / "train", out / "test"]
     if held_out is not None and is_folder_of_kind(out, "corpus"):
@@ -99,7 +99,7 @@ def build(
         made = []
         for place, part in zip(places, parts, strict=True):
             write_corpus(part, place, force=force)
-            made.append(_told(place, part.n_documents, int(part.empty.sum()), part.n_words, part.n_tokens))
+            made.append(_told(place, part.n_documents, int(part.empty.sum()), part.vocabulary_size, part.n_tokens))
     if as_json:
         echo_json({"corpora": made})
         return
@@ -118,8 +118,8 @@ def _all_texts(sources: tuple[Path, ...], options: dict[str, Any]) -> bool:
 
 def _runner(workers: int, executor: str | None) -> AbstractContextManager["Run"]:
     """Return what does the counting, to be held while it is needed."""
-    from docnvil.text.cluster import cluster
-    from docnvil.text.processes import run_all
+    from docnvil.corpus.dask_executor import cluster
+    from docnvil.corpus.process_pool import run_all
 
     return nullcontext(partial(run_all, workers=workers)) if executor is None else cluster(executor)
 
@@ -128,11 +128,11 @@ def _build(sources: tuple[Path, ...], out: Path, run: "Run", options: dict[str, 
     """Build the corpus in parts behind a progress bar, and say what is odd about it."""
     from tqdm import tqdm
 
-    from docnvil.machine import keep_freed_memory
-    from docnvil.text.build import Limits, build_corpus, building_path
+    from docnvil.corpus.build import Limits, build_corpus, building_path
+    from docnvil.runtime.machine import tune_malloc
     from docnvil.text.vocabulary import Vocabulary
 
-    keep_freed_memory()
+    tune_malloc()
     counting = counting_of(options)
     rules, words = counting.pop("rules"), counting.pop("vocabulary_path")
     with tqdm(unit=" parts", disable=not shows_progress(), dynamic_ncols=True) as bar:

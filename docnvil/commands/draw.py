@@ -40,13 +40,13 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
 
     from docnvil.errors import ConfigurationError, OutputExistsError
     from docnvil.estimator import DocNVIL
-    from docnvil.folders import replace_file
-    from docnvil.randomness import KeyedGenerator
     from docnvil.report.images import filters, png, sheet
+    from docnvil.runtime.folders import replace_file
+    from docnvil.runtime.randomness import KeyedGenerator
 
     estimator = DocNVIL.load(model, "cpu")
     network = estimator.model_
-    n_pixels = network.config.n_words
+    n_pixels = network.config.vocabulary_size
     if not network.config.is_binary:
         raise ConfigurationError(f"{model} is a model of words, which are not drawn. Ask for docnvil topics or report.")
     side = math.isqrt(n_pixels)

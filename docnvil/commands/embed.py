@@ -35,8 +35,8 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     probabilities.
     """
     from docnvil.estimator import DocNVIL
-    from docnvil.folders import refuse_existing_file
-    from docnvil.tables import embedding_format, ids_path, write_embeddings
+    from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.storage.tables import embedding_format, ids_path, write_embeddings
     from docnvil.text.sparse import blocks
 
     form = embedding_format(out)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
+from docnvil.commands.distributed_command import by_all_processes
 from docnvil.commands.options import CORPUS, Share, holds_bits, load_for_training, source_options, token_options
-from docnvil.commands.several import by_all_processes
-from docnvil.recipes import RECIPES
+from docnvil.training.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from docnvil.distributed import World
     from docnvil.estimator import DocNVIL
-    from docnvil.profiling import NoProfile, Profile
+    from docnvil.runtime.distributed import ProcessGroup
+    from docnvil.runtime.profiling import NoProfile, Profile
     from docnvil.text.counts import DocumentTermMatrix
-    from docnvil.training import EpochRecord
+    from docnvil.training.loop import EpochRecord
 
 
 SECONDS_BETWEEN_SAVES = 2.0
@@ -67,7 +67,7 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 )
 @click.option(
     "--recognition-input",
-    type=click.Choice(["counts", "log1p", "centred"]),
+    type=click.Choice(["counts", "log1p", "centered"]),
     help="What the recognition network sees: counts, log(1 + x), or x less the training mean.  [default: the recipe's]",
 )
 @click.option(
@@ -116,8 +116,8 @@ def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Choice(["learned", "leave-one-out", "none"]),
     help="What the learning signal is compared with.  [default: the recipe's]",
 )
-@click.option("--centre/--no-centre", default=None, help="Subtract the learning signal's running mean.")
-@click.option("--normalise/--no-normalise", default=None, help="Divide it by its running deviation where above 1.")
+@click.option("--center/--no-center", default=None, help="Subtract the learning signal's running mean.")
+@click.option("--normalize/--no-normalize", default=None, help="Divide it by its running deviation where above 1.")
 @click.option(
     "--local-signals/--no-local-signals",
     default=None,
@@ -173,7 +173,7 @@ def fit(
     as_json: bool,
     threads: int | None,
     profile: bool,
-    world: "World",
+    processes: "ProcessGroup",
     **options: Any,
 ) -> None:
     """Train a model on CORPUS: a folder of texts, a file of documents, ready counts, or a prepared corpus.
@@ -191,25 +191,25 @@ def fit(
     """
     import torch
 
-    from docnvil.checkpoint import unfinished_path
-    from docnvil.devices import choose_device
-    from docnvil.distributed import restarted
     from docnvil.errors import OutputExistsError
     from docnvil.estimator import MODEL_SETTINGS, TRAINING_SETTINGS, DocNVIL
-    from docnvil.folders import refuse_existing_folder
-    from docnvil.machine import keep_freed_memory
-    from docnvil.precision import check_precision
-    from docnvil.profiling import NoProfile, Profile
+    from docnvil.runtime.devices import choose_device
+    from docnvil.runtime.distributed import is_restart
+    from docnvil.runtime.folders import refuse_existing_folder
+    from docnvil.runtime.machine import tune_malloc
+    from docnvil.runtime.precision import check_precision
+    from docnvil.runtime.profiling import NoProfile, Profile
+    from docnvil.storage.model_folder import unfinished_path
 
     unfinished = unfinished_path(out)
-    if restarted():  # goes on by itself, if it came as far as to keep an epoch
+    if is_restart():  # goes on by itself, if it came as far as to keep an epoch
         resume = unfinished.exists()
     if resume and out.exists() and not unfinished.exists():
         raise OutputExistsError(f"The training of {out} is finished, and there is nothing to resume. Use it as it is.")
     refuse_existing_folder(out, kind="model", force=force)
     device = choose_device(options["device"])  # a slip here should not wait for the corpus to be read
     check_precision(options["precision"], device)
-    keep_freed_memory()
+    tune_malloc()
     if threads:
         torch.set_num_threads(threads)
     if unfinished.exists() and not (resume or force):
@@ -229,15 +229,15 @@ def fit(
         random_state=options["seed"],
     )
     measured = Profile(device) if profile else NoProfile()
-    if world.leads and not resume:
+    if processes.is_main and not resume:
         unfinished.unlink(missing_ok=True)  # of a training given up with --force: no restart shall go on with it
     try:
-        _train(model, matrix, unfinished, world, resume=resume, profile=measured)
+        _train(model, matrix, unfinished, processes, resume=resume, profile=measured)
     except KeyboardInterrupt:
         if unfinished.exists():
             note(f"\nStopped. What was learned is kept in {unfinished}; the same command with --resume goes on.")
         raise
-    if not world.leads:
+    if not processes.is_main:
         return
     model.save(out, force=force)
     unfinished.unlink(missing_ok=True)
@@ -253,7 +253,7 @@ def _train(
     model: "DocNVIL",
     matrix: "DocumentTermMatrix",
     unfinished: Path,
-    world: "World",
+    processes: "ProcessGroup",
     *,
     resume: bool,
     profile: "NoProfile",
@@ -261,7 +261,7 @@ def _train(
     """Run the epochs behind a progress bar, or with a line now and then in a log; keep what has been learned so far."""
     from tqdm import tqdm
 
-    watched = shows_progress() and world.leads
+    watched = shows_progress() and processes.is_main
     kept = told = -math.inf
     with tqdm(unit=" docs", unit_scale=True, disable=not watched, dynamic_ncols=True) as bar:
 
@@ -272,9 +272,14 @@ def _train(
                 bar.n = bar.initial = training.epoch * training.n_documents
             bar.update(documents)
 
-        how = {"resume_from": unfinished if resume else None, "on_batch": advance, "profile": profile, "world": world}
+        how = {
+            "resume_from": unfinished if resume else None,
+            "on_batch": advance,
+            "profile": profile,
+            "processes": processes,
+        }
         for record in model.fit_epochs(matrix, **how):
-            if world.leads and time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
+            if processes.is_main and time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
                 model.save_unfinished(unfinished)
                 kept = time.monotonic()
             epoch = f"epoch {record.epoch}/{model.training_.config.epochs}"
@@ -311,7 +316,7 @@ def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[
         "model": str(out),
         "documents": matrix.n_documents,
         "empty_documents": int(matrix.empty.sum()),
-        "words": matrix.n_words,
+        "words": matrix.vocabulary_size,
         "tokens": matrix.n_tokens,
         "units": list(model.model_.config.units),
         "dead_units": sum(topic.dead for topic in model.topics()),

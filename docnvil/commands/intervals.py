@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from docnvil.evaluation.bootstrap import Intervals
+    from docnvil.analysis.bootstrap import Intervals
 
 interval_option = click.option(
     "--interval",
@@ -23,7 +23,7 @@ def intervals(
     """Return the intervals asked for, None if none were."""
     if share is None:
         return None
-    from docnvil.evaluation.bootstrap import bootstrap_intervals
+    from docnvil.analysis.bootstrap import bootstrap_intervals
 
     return bootstrap_intervals(log_likelihood, lengths, share, seed=seed)
 

@@ -28,9 +28,9 @@ class Texts(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path; what reads addresses is imported only for one."""
-        from docnvil.text.files import location
+        from docnvil.text.files import as_path
 
-        return location(value)
+        return as_path(value)
 
 
 TEXTS = Texts()
@@ -147,7 +147,7 @@ def token_options(command: Command) -> Command:
 
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
     """Read a corpus with its own vocabulary, by the rules the options give, and say what came of it."""
-    from docnvil.text.corpus import load_matrix
+    from docnvil.corpus.loading import load_matrix
 
     _refuse_idle_options(source, options)
     matrix = load_matrix(source, source_of(options), **counting_of(options))
@@ -161,7 +161,7 @@ def load_in_two(
     """Read a corpus in two parts; the words of texts are chosen by the first alone."""
     import numpy as np
 
-    from docnvil.text.corpus import load_split
+    from docnvil.corpus.loading import load_split
 
     return load_split(source, source_of(options), held_out, np.random.default_rng(seed), **counting_of(options))
 
@@ -170,9 +170,9 @@ def load_for_model(
     source: Path, options: Mapping[str, Any], model: "DocNVIL", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
     """Read a corpus as a trained model reads it, by its rules and vocabulary, and make ready to go through it."""
-    from docnvil.machine import keep_freed_memory
+    from docnvil.runtime.machine import tune_malloc
 
-    keep_freed_memory()
+    tune_malloc()
     return _load_by(source, options, model.rules_, model.vocabulary_, may_be_empty=may_be_empty)
 
 
@@ -184,7 +184,7 @@ def load_beside(source: Path, options: Mapping[str, Any], matrix: "DocumentTermM
 def _load_by(
     source: Path, options: Mapping[str, Any], rules: Any, vocabulary: Any, *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
-    from docnvil.text.corpus import load_matrix
+    from docnvil.corpus.loading import load_matrix
 
     return load_matrix(
         source,
@@ -229,7 +229,7 @@ def holds_bits(source: Path, options: Mapping[str, Any]) -> bool:
 
 def about(matrix: "DocumentTermMatrix") -> str:
     """Say in a line what a corpus is, and what is odd about it."""
-    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} words of {matrix.n_words:,} different ones"
+    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} words of {matrix.vocabulary_size:,} different ones"
     if empty := int(matrix.empty.sum()):
         text += f"; {empty:,} documents are empty"
     return f"{text}."

@@ -12,9 +12,9 @@ from docnvil.commands.intervals import in_json, in_words, interval_option, inter
 from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
 
 if TYPE_CHECKING:
-    from docnvil.evaluation.perplexity import Perplexity
+    from docnvil.analysis.perplexity import Perplexity
 
-ESTIMATORS = {
+BOUNDS = {
     "elbo": "variational bound, {samples} samples",
     "importance": "importance-weighted bound, {samples} samples",
     "annealed": "annealed bound, {samples} samples, {temperatures} temperatures",
@@ -28,7 +28,7 @@ ESTIMATORS = {
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, help="Samples a document.")
 @click.option(
     "--bound",
-    type=click.Choice(list(ESTIMATORS)),
+    type=click.Choice(list(BOUNDS)),
     default="elbo",
     show_default=True,
     help="The variational bound of the papers; the tighter importance-weighted one; the still tighter and slower"
@@ -76,10 +76,10 @@ def perplexity(
     --interval says between which figures the perplexities would lie if other documents of the same kind were judged.
     The rows of --out come in the order of the documents, none is left out; an empty one has 1 in the column "empty".
     """
+    from docnvil.analysis.perplexity import document_bounds, independent_bits, summarize, unigram_perplexity
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.perplexity import document_bounds, independent_bits, summarise, unigram_perplexity
-    from docnvil.folders import refuse_existing_file
-    from docnvil.tables import write_document_values
+    from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.storage.tables import write_document_values
 
     if out is not None:
         refuse_existing_file(out, force=force)
@@ -87,7 +87,7 @@ def perplexity(
     matrix = load_for_model(source, options, estimator)
     by = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
     documents = document_bounds(estimator.model_, matrix.counts, **by, seed=seed)
-    found = summarise(documents, **by)
+    found = summarize(documents, **by)
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
     if out is not None:
         names = ("log_likelihood", "reconstruction", "kl")
@@ -105,13 +105,13 @@ def perplexity(
         ours, theirs = nats.values()
         between = ""
         if spread is not None:  # the perplexity of V bits is exp of nats a bit
-            low, high = (matrix.n_words * log(each) for each in spread.perplexity_per_document)
+            low, high = (matrix.vocabulary_size * log(each) for each in spread.perplexity_per_document)
             between = f"   ({spread.share:.4g} interval {low:.2f} to {high:.2f})"
         click.echo(
             f"negative log-likelihood  {ours:10.2f} nats a vector{between}   (independent bits alone: {theirs:.2f})\n"
             f"reconstruction           {-found.reconstruction / found.documents:10.2f}\n"
             f"KL                       {found.kl / found.documents:10.2f}\n"
-            f"from {found.documents:,} vectors of {matrix.n_words:,} bits; {_told(found)}"
+            f"from {found.documents:,} vectors of {matrix.vocabulary_size:,} bits; {_told(found)}"
         )
         return
     unigram = unigram_perplexity(estimator.statistics_.word_frequency, matrix.counts)
@@ -138,4 +138,4 @@ def perplexity(
 
 def _told(found: "Perplexity") -> str:
     """Name the estimator in words."""
-    return ESTIMATORS[found.bound].format(samples=found.samples, temperatures=found.temperatures)
+    return BOUNDS[found.bound].format(samples=found.samples, temperatures=found.temperatures)

@@ -24,18 +24,18 @@ def report(model: Path, out: Path, overview: Path | None, words: int, title: str
 
     The page is one file that asks nothing of the network: open it in a browser, send it, print it.
     """
-    from docnvil.folders import refuse_existing_file, replace_file
+    from docnvil.runtime.folders import refuse_existing_file, replace_file
 
     if overview is not None and overview.resolve() == out.resolve():
         raise click.UsageError("--out and --overview name the same file. Give each its own.")
     for path in (out, *([overview] if overview else [])):
         refuse_existing_file(path, force=force)
 
-    from docnvil.checkpoint import load
     from docnvil.report.page import render, render_overview
+    from docnvil.storage.model_folder import load
 
     loaded = load(model)
-    drawn = {out: render(loaded, title=title, n_words=words)}
+    drawn = {out: render(loaded, title=title, top_n=words)}
     if overview is not None:
         drawn[overview] = render_overview(loaded, title=title)
     for path, text in drawn.items():

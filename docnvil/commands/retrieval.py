@@ -47,8 +47,8 @@ def retrieval(
     and by the cosine of probabilities; equally near ones count in every order they could come in. A logistic regression
     on the probabilities says how well the labels can be told from codes.
     """
+    from docnvil.analysis.retrieval import classify, cosine, hamming, powers_of_two, retrieve
     from docnvil.estimator import DocNVIL
-    from docnvil.evaluation.retrieval import classify, cosine, hamming, powers_of_two, retrieve
 
     estimator = DocNVIL.load(model, device)
     matrices = [load_for_model(source, options, estimator) for source in (train, test)]

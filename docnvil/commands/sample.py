@@ -43,10 +43,10 @@ def sample(
     import numpy as np
     from tqdm import tqdm
 
+    from docnvil.analysis.sampling import sample_documents
+    from docnvil.corpus.writing import writing_corpus
     from docnvil.estimator import DocNVIL
-    from docnvil.folders import refuse_existing_folder
-    from docnvil.sampling import sample_documents
-    from docnvil.text.writing import writing_corpus
+    from docnvil.runtime.folders import refuse_existing_folder
 
     refuse_existing_folder(out, kind="corpus", force=force)
     estimator = DocNVIL.load(model, device)

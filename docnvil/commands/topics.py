@@ -10,8 +10,8 @@ from docnvil.commands.console import echo_json
 from docnvil.commands.options import CORPUS, load_for_model, sequences_for_model, source_options
 
 if TYPE_CHECKING:
+    from docnvil.analysis.topics import Topic
     from docnvil.estimator import DocNVIL
-    from docnvil.topics import Topic
 
 MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 
@@ -48,7 +48,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     over live units, with the share of distinct words among all listed, and how far words belong to one unit.
     """
     from docnvil.estimator import DocNVIL
-    from docnvil.tables import words_of
+    from docnvil.storage.tables import words_of
 
     estimator = DocNVIL.load(model, "cpu")
     listed = estimator.topics(words)
@@ -100,7 +100,7 @@ def _coherence(
     import numpy as np
     from scipy.sparse import csr_array, vstack
 
-    from docnvil.evaluation.coherence import c_v, npmi
+    from docnvil.analysis.coherence import c_v, npmi
 
     lists = [topic.words for topic in live]
     if measure == "c_v":
@@ -113,7 +113,7 @@ def _coherence(
 
 def _summary(live: Sequence["Topic"], coherence: Mapping[int, float], measure: str) -> dict[str, float | None]:
     """Mean coherence, diversity and exclusivity over live units; None where there is nothing to average."""
-    from docnvil.evaluation.coherence import diversity
+    from docnvil.analysis.coherence import diversity
 
     worded = [topic for topic in live if topic.words]
     return {

@@ -21,21 +21,21 @@ class ModelConfig:
     """What a belief network is made of; the checkpoint's JSON is poured from it.
 
     Arguments:
-        n_words: V, the size of the vocabulary.
+        vocabulary_size: V, the size of the vocabulary.
         units: units of each layer, counted from the document upward, so (200, 50) puts 50 units on top of 200.
         prior: how the deepest units hang together, "factorial", or "autoregressive" for an fDARN.
         posterior: how the units within each layer of the recognition network hang together, likewise.
         observation: the visible layer: "softmax" over words, or "dirichlet-multinomial" for bursty ones; "bernoulli"
             for binary vectors of V bits, or "autoregressive-bernoulli", whose bits also see earlier bits (DARN).
         recognition_input: what recognition and baseline networks see of the counts: "counts", "log1p" of them, or
-            "centred", the counts less their training mean.
+            "centered", the counts less their training mean.
         recognition_hidden: sizes of deterministic tanh layers of q between the document and the first units.
         start_logit: the value at which the biases of p's and q's units start. Below zero, units start rarely on, and
             training finds units that stand for a subject rather than for half of the corpus.
         weight_scale: standard deviation of the normal distribution the weights start from.
     """
 
-    n_words: int
+    vocabulary_size: int
     units: tuple[int, ...] = (50,)
     prior: Dependence = "factorial"
     posterior: Dependence = "factorial"
@@ -55,7 +55,7 @@ class ModelConfig:
                 f"recognition_hidden is {list(self.recognition_hidden)}, and a layer needs at least one unit."
                 " Ask for 1 or more, or for no such layers."
             )
-        if self.n_words < 1:
+        if self.vocabulary_size < 1:
             raise ConfigurationError("A model needs at least one word. Build the vocabulary from documents with words.")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
@@ -66,7 +66,7 @@ class ModelConfig:
         """Return the configuration that JSON holds, in which tuples have become lists.
 
         Example:
-            >>> ModelConfig.from_json({"n_words": 7, "units": [3, 2]}).units
+            >>> ModelConfig.from_json({"vocabulary_size": 7, "units": [3, 2]}).units
             (3, 2)
         """
         return cls(**{name: tuple(each) if isinstance(each, list) else each for name, each in settings.items()})
@@ -81,7 +81,7 @@ _CHOICES = {
     "prior": ("factorial", "autoregressive"),
     "posterior": ("factorial", "autoregressive"),
     "observation": ("softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"),
-    "recognition_input": ("counts", "log1p", "centred"),
+    "recognition_input": ("counts", "log1p", "centered"),
 }
 
 
@@ -89,7 +89,7 @@ class BeliefNetwork(nn.Module):
     """p(x, h) and q(h | x) over the same units.
 
     Example:
-        >>> network = build_model(ModelConfig(n_words=7, units=(3, 2)), torch.Generator().manual_seed(0))
+        >>> network = build_model(ModelConfig(vocabulary_size=7, units=(3, 2)), torch.Generator().manual_seed(0))
         >>> [tuple(codes.shape) for codes in network.generative.sample(5, torch.Generator().manual_seed(0))]
         [(1, 5, 3), (1, 5, 2)]
     """
@@ -97,9 +97,9 @@ class BeliefNetwork(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.generative = GenerativeModel(config.n_words, config.units, config.prior, config.observation)
+        self.generative = GenerativeModel(config.vocabulary_size, config.units, config.prior, config.observation)
         self.recognition = RecognitionNetwork(
-            config.n_words, config.units, config.recognition_input, config.posterior, config.recognition_hidden
+            config.vocabulary_size, config.units, config.recognition_input, config.posterior, config.recognition_hidden
         )
 
     @property
@@ -130,7 +130,7 @@ def build_model(
             it starts at zero, the uniform distribution.
         profiles: `[K, V]`, log p(w | k) / p(w) of a subject for each unit of the first layer to start at. Its words'
             weights start towards it, and the unit's recognition leans that way.
-        n_documents: N, of the documents that `word_frequencies` are of; binary and centred models need it.
+        n_documents: N, of the documents that `word_frequencies` are of; binary and centered models need it.
     """
     network = BeliefNetwork(config)
     for name, parameter in network.named_parameters():
@@ -142,12 +142,12 @@ def build_model(
     first = network.recognition.first
     if config.recognition_hidden:
         for layer in (first.linear, *first.deeper):  # tanh units that start asleep would wake up late
-            layer.weight.normal_(0.0, config.n_words**-0.5, generator=generator)
+            layer.weight.normal_(0.0, config.vocabulary_size**-0.5, generator=generator)
     (first.deeper[-1] if config.recognition_hidden else first.linear).bias.fill_(config.start_logit)
     if word_frequencies is not None:
         bias = start_logits(word_frequencies, n_documents) if config.is_binary else start_bias(word_frequencies)
         network.generative.visible.bias.copy_(bias)
-        if config.recognition_input == "centred":
+        if config.recognition_input == "centered":
             first.linear.mean.copy_(word_frequencies / n_documents)
     if profiles is not None:
         network.generative.visible.weight.add_(profiles.T.clamp(min=0), alpha=PROFILE_IN_WEIGHTS)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from docnvil.model.normalisers import bits_normaliser, log_normaliser, log_rising, log_word_probabilities
+from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_rising, log_word_probabilities
 from docnvil.model.sparse import SparseCounts
-from docnvil.randomness import Generator, uniform
+from docnvil.runtime.randomness import Generator, uniform
 
 BLOCK = 8  # units of a chain that are drawn one by one before their product with the rest; 4 to 16 cost the same
 
@@ -38,7 +38,7 @@ class Bernoulli:
         """The probability of a one, `[..., K]`."""
         return torch.sigmoid(self.logits)
 
-    def given(self, value: Tensor) -> "Bernoulli":
+    def conditional(self, value: Tensor) -> "Bernoulli":
         """Return every unit's distribution given the units before it, which tell it nothing."""
         return self
 
@@ -82,13 +82,13 @@ class AutoregressiveBernoulli:
     def __init__(self, logits: Tensor, weight: Tensor) -> None:
         self.logits, self.weight = logits, weight.tril(-1)
 
-    def given(self, value: Tensor) -> Bernoulli:
+    def conditional(self, value: Tensor) -> Bernoulli:
         """Return every unit's distribution given the units before it in `value`, `[..., K]`."""
         return Bernoulli(self.logits + functional.linear(value, self.weight))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(h), `[..., K] -> [...]`."""
-        return self.given(value).log_prob(value)
+        return self.conditional(value).log_prob(value)
 
     @torch.no_grad()
     def sample(self, shape: Sequence[int], generator: Generator) -> Tensor:
@@ -100,7 +100,7 @@ class AutoregressiveBernoulli:
         """
         threshold = uniform(shape, generator, like=self.logits.detach()).logit()  # u < sigmoid(l) iff logit(u) < l
         threshold = _by_unit(threshold, shape).reshape(shape[-1], -1)  # [K, S B]
-        drawn = self._draw(shape, lambda unit, heard, out: torch.lt(threshold[unit], heard, out=out))
+        drawn = self._draw(shape, lambda unit, input_logits, out: torch.lt(threshold[unit], input_logits, out=out))
         return drawn.T.reshape(tuple(shape))
 
     @torch.no_grad()
@@ -115,8 +115,8 @@ class AutoregressiveBernoulli:
         numbers = _by_unit(numbers, shape).reshape(shape[-1], -1)  # [K, S B]
         probability = torch.empty_like(numbers)
 
-        def draw(unit: int, heard: Tensor, out: Tensor) -> None:
-            torch.lt(numbers[unit], torch.sigmoid(heard, out=probability[unit]), out=out)
+        def draw(unit: int, input_logits: Tensor, out: Tensor) -> None:
+            torch.lt(numbers[unit], torch.sigmoid(input_logits, out=probability[unit]), out=out)
 
         drawn = self._draw(shape, draw)
         mean = probability.view(shape[-1], *shape[:-1]).mean(1).movedim(0, -1)
@@ -125,18 +125,18 @@ class AutoregressiveBernoulli:
     def _draw(self, shape: Sequence[int], draw: Callable[[int, Tensor, Tensor], object]) -> Tensor:
         """Go along the chain, `draw` filling a unit's row from its logits, and return the draws `[K, S B]`."""
         n_units = shape[-1]
-        heard = _by_unit(self.logits.detach(), shape).clone(memory_format=torch.contiguous_format)
-        heard = heard.view(n_units, -1)  # [K, S B]
+        input_logits = _by_unit(self.logits.detach(), shape).clone(memory_format=torch.contiguous_format)
+        input_logits = input_logits.view(n_units, -1)  # [K, S B]
         weight = self.weight.detach()
-        drawn = torch.empty_like(heard)
+        drawn = torch.empty_like(input_logits)
         for start in range(0, n_units, BLOCK):
             stop = min(start + BLOCK, n_units)
             for unit in range(start, stop):
-                draw(unit, heard[unit], drawn[unit])
+                draw(unit, input_logits[unit], drawn[unit])
                 if unit + 1 < stop:
-                    heard[unit + 1 : stop].addr_(weight[unit + 1 : stop, unit], drawn[unit])
+                    input_logits[unit + 1 : stop].addr_(weight[unit + 1 : stop, unit], drawn[unit])
             if stop < n_units:
-                heard[stop:].addmm_(weight[stop:, start:stop], drawn[start:stop])
+                input_logits[stop:].addmm_(weight[stop:, start:stop], drawn[start:stop])
         return drawn
 
 
@@ -151,29 +151,29 @@ class Words:
     """Word draws from softmax(W h + b), the visible layer of a topic model, kept in factored form.
 
     log p(x | h) = sum_w x_w (W h + b)_w - L logsumexp(W h + b), with L the length of x. The first sum needs only x W,
-    which is sparse; the `[S, B, V]` logits appear in the normaliser alone.
+    which is sparse; the `[S, B, V]` logits appear in the normalizer alone.
 
     Source: the "softmax units" of Mnih & Gregor (2014), section 5.3, after Salakhutdinov & Hinton (2009).
 
     Arguments:
-        codes: `[S, B, K]` (or any leading axes that broadcast against the documents), the units h.
+        samples: `[S, B, K]` (or any leading axes that broadcast against the documents), the units h.
         weight: `[V, K]`; bias: `[V]`.
 
     Example:
         A uniform model gives every word the probability 1 / V:
 
-        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), n_words=4)
+        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), vocabulary_size=4)
         >>> Words(torch.zeros(1, 1, 5), torch.zeros(4, 5), torch.zeros(4)).log_prob(x).exp() * 4**3
         tensor([[1.]])
     """
 
-    def __init__(self, codes: Tensor, weight: Tensor, bias: Tensor) -> None:
-        self.codes, self.weight, self.bias = codes, weight, bias
+    def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor) -> None:
+        self.samples, self.weight, self.bias = samples, weight, bias
 
     @property
     def logits(self) -> Tensor:
         """W h + b, `[..., V]`."""
-        return self.codes @ self.weight.T + self.bias
+        return self.samples @ self.weight.T + self.bias
 
     @property
     def mean(self) -> Tensor:
@@ -194,8 +194,8 @@ class Words:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         projected = counts.matmul(self.weight)  # [B, K]
         common = counts.matmul(self.bias[:, None]).T  # [1, B]
-        chosen = (self.codes * projected).sum(-1) + common  # [S, B]
-        return chosen - counts.lengths * log_normaliser(self.codes, self.weight, self.bias)
+        chosen = (self.samples * projected).sum(-1) + common  # [S, B]
+        return chosen - counts.lengths * log_normalizer(self.samples, self.weight, self.bias)
 
 
 class DirichletMultinomialWords:
@@ -211,29 +211,29 @@ class DirichletMultinomialWords:
     without the multinomial coefficient.
 
     Arguments:
-        codes: `[S, B, K]`, the units h.
+        samples: `[S, B, K]`, the units h.
         weight: `[V, K]`; bias: `[V]`; log_concentration: a scalar, s.
 
     Example:
         Two words, a = (1, 1): the first is a toss-up, and the second likes to repeat it.
 
-        >>> twice = SparseCounts(torch.tensor([0]), torch.tensor([2.0]), torch.tensor([0, 1]), n_words=2)
+        >>> twice = SparseCounts(torch.tensor([0]), torch.tensor([2.0]), torch.tensor([0, 1]), vocabulary_size=2)
         >>> zeros = torch.zeros(1, 1, 3), torch.zeros(2, 3), torch.zeros(2)
         >>> DirichletMultinomialWords(*zeros, torch.tensor(2.0).log()).log_prob(twice).exp()  # 1/2 times 2/3
         tensor([[0.3333]])
     """
 
-    def __init__(self, codes: Tensor, weight: Tensor, bias: Tensor, log_concentration: Tensor) -> None:
-        self.codes, self.weight, self.bias, self.log_concentration = codes, weight, bias, log_concentration
+    def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor, log_concentration: Tensor) -> None:
+        self.samples, self.weight, self.bias, self.log_concentration = samples, weight, bias, log_concentration
 
     @property
     def mean(self) -> Tensor:
         """The probability of each word as the first, `[..., V]`."""
-        return torch.softmax(self.codes @ self.weight.T + self.bias, -1)
+        return torch.softmax(self.samples @ self.weight.T + self.bias, -1)
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
-        log_first = log_word_probabilities(self.codes, self.weight, self.bias, counts)  # [S, nnz]
+        log_first = log_word_probabilities(self.samples, self.weight, self.bias, counts)  # [S, nnz]
         of_words = log_rising(log_first + self.log_concentration, counts.values)
         total = self.log_concentration.exp()
         of_lengths = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
@@ -277,26 +277,26 @@ class Bits:
     et al. (2014), section 3.
 
     Arguments:
-        codes: `[S, B, K]`, the units h.
+        samples: `[S, B, K]`, the units h.
         weight: `[V, K]`; bias: `[V]`.
         lateral: `[V, V]`, L, of which only the part below the diagonal is used; None for independent bits.
 
     Example:
         Three tosses of a fair coin, of which one is a head:
 
-        >>> x = SparseCounts(torch.tensor([1]), torch.ones(1), torch.tensor([0, 1]), n_words=3)
+        >>> x = SparseCounts(torch.tensor([1]), torch.ones(1), torch.tensor([0, 1]), vocabulary_size=3)
         >>> Bits(torch.zeros(1, 1, 5), torch.zeros(3, 5), torch.zeros(3)).log_prob(x).exp()
         tensor([[0.1250]])
     """
 
-    def __init__(self, codes: Tensor, weight: Tensor, bias: Tensor, lateral: Tensor | None = None) -> None:
-        self.codes, self.weight, self.bias = codes, weight, bias
+    def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor, lateral: Tensor | None = None) -> None:
+        self.samples, self.weight, self.bias = samples, weight, bias
         self.lateral = None if lateral is None else lateral.tril(-1)
 
     @property
     def logits(self) -> Tensor:
         """W h + b, `[..., V]`: what each bit hears from the units."""
-        return self.codes @ self.weight.T + self.bias
+        return self.samples @ self.weight.T + self.bias
 
     @property
     def units(self) -> Bernoulli | AutoregressiveBernoulli:
@@ -318,28 +318,28 @@ class Bits:
         bias = self.bias
         if self.lateral is not None:
             bias = bias + counts.matmul(self.lateral.T)  # [B, V], what each bit hears from those before it
-        heard = bias[counts.indices] if bias.dim() == 1 else bias[counts.documents, counts.indices]
-        common = counts.sum_over_words((counts.values * heard)[None])  # [1, B]
-        chosen = (self.codes * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
-        return chosen - bits_normaliser(self.codes, self.weight, bias)
+        input_logits = bias[counts.indices] if bias.dim() == 1 else bias[counts.documents, counts.indices]
+        common = counts.sum_over_words((counts.values * input_logits)[None])  # [1, B]
+        chosen = (self.samples * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
+        return chosen - bits_normalizer(self.samples, self.weight, bias)
 
 
 def _independent_words(mean: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
     """Draw the words of documents one by one from probabilities `[1, B, V]`, as far as the longest goes, `[B, L]`."""
     cumulative = mean.double().cumsum(-1)[0]  # [B, V]
-    n_documents, n_words = cumulative.shape
+    n_documents, vocabulary_size = cumulative.shape
     longest = int(lengths.max()) if n_documents else 0
     drawn = uniform((1, n_documents, longest), generator, like=cumulative)[0]  # [B, L]
-    return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_(max=n_words - 1)
+    return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_(max=vocabulary_size - 1)
 
 
 def _counted(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
     """Count the words `[B, L]` of documents as far as their lengths go; `weight` `[V, K]` says of what type."""
     n_documents, longest = words.shape
-    n_words = len(weight)
+    vocabulary_size = len(weight)
     kept = torch.arange(longest, device=words.device) < lengths[:, None]
-    places = (words + n_words * torch.arange(n_documents, device=words.device)[:, None])[kept]
+    places = (words + vocabulary_size * torch.arange(n_documents, device=words.device)[:, None])[kept]
     places, counts = places.unique(return_counts=True)
-    rows = torch.div(places, n_words, rounding_mode="floor")
+    rows = torch.div(places, vocabulary_size, rounding_mode="floor")
     offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
-    return SparseCounts(places % n_words, counts.to(weight.dtype), offsets, n_words)
+    return SparseCounts(places % vocabulary_size, counts.to(weight.dtype), offsets, vocabulary_size)

@@ -21,9 +21,9 @@ from docnvil.model.layers import (
     SoftmaxWords,
 )
 from docnvil.model.sparse import SparseCounts
-from docnvil.randomness import Generator
+from docnvil.runtime.randomness import Generator
 
-Codes = tuple[Tensor, ...]
+Samples = tuple[Tensor, ...]
 Layer = Bernoulli | AutoregressiveBernoulli
 Observed = Words | DirichletMultinomialWords | Bits
 
@@ -34,7 +34,7 @@ class GenerativeModel(nn.Module):
     Source: Mnih & Gregor (2014), sections 2 and 5.3.
 
     Arguments:
-        n_words: V.
+        vocabulary_size: V.
         units: the number of units of each layer, from the document upward.
         prior: how the deepest units hang together; "autoregressive" makes the model an fDARN.
         observation: the visible layer: "softmax" over words, or "dirichlet-multinomial" for bursty ones; "bernoulli"
@@ -43,37 +43,37 @@ class GenerativeModel(nn.Module):
 
     def __init__(
         self,
-        n_words: int,
+        vocabulary_size: int,
         units: Sequence[int],
         prior: Dependence = "factorial",
         observation: Observation = "softmax",
     ) -> None:
         super().__init__()
-        self.visible = _visible_layer(observation, units[0], n_words)
+        self.visible = _visible_layer(observation, units[0], vocabulary_size)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
         self.prior = BernoulliPrior(units[-1], prior)
 
-    def words(self, codes: Codes) -> Observed:
+    def words(self, samples: Samples) -> Observed:
         """Return p(x | h1)."""
-        return self.visible(codes[0])
+        return self.visible(samples[0])
 
-    def distributions(self, codes: Codes) -> tuple[Layer, ...]:
-        """Return p(h1 | h2), ..., p(hn), each given the layer above in `codes`."""
-        return (*(layer(above) for layer, above in zip(self.layers, codes[1:], strict=True)), self.prior())
+    def distributions(self, samples: Samples) -> tuple[Layer, ...]:
+        """Return p(h1 | h2), ..., p(hn), each given the layer above in `samples`."""
+        return (*(layer(above) for layer, above in zip(self.layers, samples[1:], strict=True)), self.prior())
 
-    def log_prob_terms(self, counts: SparseCounts, codes: Codes) -> tuple[Tensor, ...]:
+    def log_prob_terms(self, counts: SparseCounts, samples: Samples) -> tuple[Tensor, ...]:
         """Return log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`, in nats; log p(x, h) is their sum."""
-        layers = zip(self.distributions(codes), codes, strict=True)
-        return (self.words(codes).log_prob(counts), *(layer.log_prob(value) for layer, value in layers))
+        layers = zip(self.distributions(samples), samples, strict=True)
+        return (self.words(samples).log_prob(counts), *(layer.log_prob(value) for layer, value in layers))
 
-    def sample(self, n_documents: int, generator: Generator) -> Codes:
+    def sample(self, n_documents: int, generator: Generator) -> Samples:
         """Draw h1..hn from the model, deepest first; each `[1, n_documents, K]`."""
         prior = self.prior()
-        codes = [prior.sample((1, n_documents, len(prior.logits)), generator)]
+        samples = [prior.sample((1, n_documents, len(prior.logits)), generator)]
         for layer in reversed(self.layers):
-            units = layer(codes[0])
-            codes.insert(0, units.sample(units.logits.shape, generator))
-        return tuple(codes)
+            units = layer(samples[0])
+            samples.insert(0, units.sample(units.logits.shape, generator))
+        return tuple(samples)
 
     @torch.no_grad()
     def sample_means(self, n_vectors: int, generator: Generator) -> Tensor:
@@ -82,21 +82,23 @@ class GenerativeModel(nn.Module):
         For the bits of a DARN, those before it are drawn as well.
         """
         bits = self.words(self.sample(n_vectors, generator)).units
-        return bits.given(bits.sample(bits.logits.shape, generator)).mean[0]
+        return bits.conditional(bits.sample(bits.logits.shape, generator)).mean[0]
 
 
-def _visible_layer(observation: Observation, n_units: int, n_words: int) -> SoftmaxWords | BitsLayer:
+def _visible_layer(observation: Observation, n_units: int, vocabulary_size: int) -> SoftmaxWords | BitsLayer:
     if observation == "bernoulli":
-        return BitsLayer(n_units, n_words)
+        return BitsLayer(n_units, vocabulary_size)
     if observation == "autoregressive-bernoulli":
-        return BitsLayer(n_units, n_words, "autoregressive")
-    return {"softmax": SoftmaxWords, "dirichlet-multinomial": DirichletMultinomialLayer}[observation](n_units, n_words)
+        return BitsLayer(n_units, vocabulary_size, "autoregressive")
+    return {"softmax": SoftmaxWords, "dirichlet-multinomial": DirichletMultinomialLayer}[observation](
+        n_units, vocabulary_size
+    )
 
 
 def start_bias(word_frequencies: Tensor) -> Tensor:
     """Return the visible bias that makes a model without units predict the corpus's own word frequencies.
 
-    b_w = log(f_w + 1/2), centred; the half keeps words unseen in training possible.
+    b_w = log(f_w + 1/2), centered; the half keeps words unseen in training possible.
 
     Arguments:
         word_frequencies: `[V]`, how often each word occurs in training.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, DirichletMultinomialWords, Words
 from docnvil.model.sparse import SparseCounts
 
-InputTransform = Literal["counts", "log1p", "centred"]
+InputTransform = Literal["counts", "log1p", "centered"]
 Dependence = Literal["factorial", "autoregressive"]
 Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
 START_CONCENTRATION = 200.0  # near the softmax; training finds how bursty words are
@@ -67,26 +67,26 @@ class SigmoidLayer(nn.Module):
 class SparseLinear(nn.Module):
     """An affine map of a document's word counts, f(x) W + b, with f the identity, log(1 + x), or x less its mean.
 
-    The weight is kept `[V, K]`, a row a word, because sparse documents gather rows. Centring keeps them sparse:
+    The weight is kept `[V, K]`, a row a word, because sparse documents gather rows. Centering keeps them sparse:
     (x - m) W = x W - m W.
 
     Arguments:
-        n_words: V. n_outputs: K.
-        transform: "counts", "log1p", or "centred", which subtracts the buffer `mean`, `[V]`, the training mean.
+        vocabulary_size: V. n_outputs: K.
+        transform: "counts", "log1p", or "centered", which subtracts the buffer `mean`, `[V]`, the training mean.
     """
 
-    def __init__(self, n_words: int, n_outputs: int, transform: InputTransform = "counts") -> None:
+    def __init__(self, vocabulary_size: int, n_outputs: int, transform: InputTransform = "counts") -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(n_words, n_outputs))
+        self.weight = nn.Parameter(torch.zeros(vocabulary_size, n_outputs))
         self.bias = nn.Parameter(torch.zeros(n_outputs))
         self.transform = transform
-        if transform == "centred":
-            self.register_buffer("mean", torch.zeros(n_words))
+        if transform == "centered":
+            self.register_buffer("mean", torch.zeros(vocabulary_size))
 
     def forward(self, counts: SparseCounts) -> Tensor:
         """Map B documents to `[B, K]`."""
         inputs = counts.log1p() if self.transform == "log1p" else counts
-        bias = self.bias - self.mean @ self.weight if self.transform == "centred" else self.bias
+        bias = self.bias - self.mean @ self.weight if self.transform == "centered" else self.bias
         return inputs.matmul(self.weight) + bias
 
 
@@ -94,13 +94,13 @@ class WordSigmoidLayer(nn.Module):
     """Binary units that see a document through a sparse affine map, q(h | x) with logits f(x) W + b.
 
     Arguments:
-        n_words: V. n_units: K. transform: f, see `SparseLinear`. dependence: how the units hang together.
+        vocabulary_size: V. n_units: K. transform: f, see `SparseLinear`. dependence: how the units hang together.
         hidden: sizes of deterministic tanh layers in between, from the document upward.
     """
 
     def __init__(
         self,
-        n_words: int,
+        vocabulary_size: int,
         n_units: int,
         transform: InputTransform = "counts",
         dependence: Dependence = "factorial",
@@ -108,7 +108,7 @@ class WordSigmoidLayer(nn.Module):
     ) -> None:
         super().__init__()
         sizes = (*hidden, n_units)
-        self.linear = SparseLinear(n_words, sizes[0], transform)
+        self.linear = SparseLinear(vocabulary_size, sizes[0], transform)
         self.deeper = nn.ModuleList(nn.Linear(below, above) for below, above in pairwise(sizes))
         self.units = Units(n_units, dependence)
 
@@ -123,26 +123,26 @@ class WordSigmoidLayer(nn.Module):
 class SoftmaxWords(nn.Module):
     """The visible layer of a topic model: words drawn from softmax(W h + b), one weight matrix for all positions."""
 
-    def __init__(self, n_units: int, n_words: int) -> None:
+    def __init__(self, n_units: int, vocabulary_size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(n_words, n_units))
-        self.bias = nn.Parameter(torch.zeros(n_words))
+        self.weight = nn.Parameter(torch.zeros(vocabulary_size, n_units))
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
 
-    def forward(self, codes: Tensor) -> Words:
+    def forward(self, samples: Tensor) -> Words:
         """Map units `[..., K]` to a distribution over words."""
-        return Words(codes, self.weight, self.bias)
+        return Words(samples, self.weight, self.bias)
 
 
 class DirichletMultinomialLayer(SoftmaxWords):
     """The visible layer for bursty words: a Polya urn with concentrations exp(s) softmax(W h + b)."""
 
-    def __init__(self, n_units: int, n_words: int) -> None:
-        super().__init__(n_units, n_words)
+    def __init__(self, n_units: int, vocabulary_size: int) -> None:
+        super().__init__(n_units, vocabulary_size)
         self.log_concentration = nn.Parameter(torch.tensor(START_CONCENTRATION).log())
 
-    def forward(self, codes: Tensor) -> DirichletMultinomialWords:
+    def forward(self, samples: Tensor) -> DirichletMultinomialWords:
         """Map units `[..., K]` to a distribution over words."""
-        return DirichletMultinomialWords(codes, self.weight, self.bias, self.log_concentration)
+        return DirichletMultinomialWords(samples, self.weight, self.bias, self.log_concentration)
 
 
 class BitsLayer(nn.Module):
@@ -159,6 +159,6 @@ class BitsLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_bits))
         self.lateral = nn.Parameter(torch.zeros(n_bits, n_bits)) if dependence == "autoregressive" else None
 
-    def forward(self, codes: Tensor) -> Bits:
+    def forward(self, samples: Tensor) -> Bits:
         """Map units `[..., K]` to a distribution over binary vectors."""
-        return Bits(codes, self.weight, self.bias, self.lateral)
+        return Bits(samples, self.weight, self.bias, self.lateral)

@@ -8,17 +8,17 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from docnvil.model.generative import Codes, Layer
+from docnvil.model.generative import Layer, Samples
 from docnvil.model.layers import Dependence, InputTransform, SigmoidLayer, WordSigmoidLayer
 from docnvil.model.sparse import SparseCounts
-from docnvil.randomness import Generator
+from docnvil.runtime.randomness import Generator
 
 
 class RecognitionNetwork(nn.Module):
     """q(h1..hn | x) = q(h1 | x) q(h2 | h1) ..., the "inference network" of Mnih & Gregor (2014), section 2.
 
     Arguments:
-        n_words: V.
+        vocabulary_size: V.
         units: the number of units of each layer, from the document upward.
         transform: what the first layer sees of the counts: themselves, log(1 + x), or x less its training mean.
         posterior: how the units within each layer hang together given the layer below.
@@ -27,24 +27,24 @@ class RecognitionNetwork(nn.Module):
 
     def __init__(
         self,
-        n_words: int,
+        vocabulary_size: int,
         units: Sequence[int],
         transform: InputTransform = "counts",
         posterior: Dependence = "factorial",
         hidden: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.first = WordSigmoidLayer(n_words, units[0], transform, posterior, hidden)
+        self.first = WordSigmoidLayer(vocabulary_size, units[0], transform, posterior, hidden)
         self.layers = nn.ModuleList(SigmoidLayer(below, above, posterior) for below, above in pairwise(units))
 
-    def sample(self, counts: SparseCounts, n_samples: int, generator: Generator) -> Codes:
+    def sample(self, counts: SparseCounts, n_samples: int, generator: Generator) -> Samples:
         """Draw h1..hn given x, S times a document; each `[S, B, K]`."""
         units = self.first(counts)
-        codes = [units.sample((n_samples, *units.logits.shape), generator)]
+        samples = [units.sample((n_samples, *units.logits.shape), generator)]
         for layer in self.layers:
-            units = layer(codes[-1])
-            codes.append(units.sample(units.logits.shape, generator))
-        return tuple(codes)
+            units = layer(samples[-1])
+            samples.append(units.sample(units.logits.shape, generator))
+        return tuple(samples)
 
     def unit_means(self, counts: SparseCounts, n_samples: int, generator: Generator) -> tuple[Tensor, ...]:
         """Return q(h_k = 1 | x) of every unit, layer by layer, each `[B, K]`: exact, or a mean over S samples.
@@ -52,23 +52,23 @@ class RecognitionNetwork(nn.Module):
         What depends on no other unit is exact; everything else is the mean of its probability given what it sees.
         """
         units = self.first(counts)
-        codes, mean = units.sample_with_mean((n_samples, *units.logits.shape), generator)
+        samples, mean = units.sample_with_mean((n_samples, *units.logits.shape), generator)
         means = [mean]
         for layer in self.layers:
-            units = layer(codes)
-            codes, mean = units.sample_with_mean(units.logits.shape, generator)
+            units = layer(samples)
+            samples, mean = units.sample_with_mean(units.logits.shape, generator)
             means.append(mean)
         return tuple(means)
 
-    def distributions(self, counts: SparseCounts, codes: Codes) -> tuple[Layer, ...]:
-        """Return q(h1 | x), q(h2 | h1), ..., each given the layer below in `codes`."""
-        return (self.first(counts), *(layer(below) for layer, below in zip(self.layers, codes, strict=False)))
+    def distributions(self, counts: SparseCounts, samples: Samples) -> tuple[Layer, ...]:
+        """Return q(h1 | x), q(h2 | h1), ..., each given the layer below in `samples`."""
+        return (self.first(counts), *(layer(below) for layer, below in zip(self.layers, samples, strict=False)))
 
-    def log_prob_terms(self, counts: SparseCounts, codes: Codes) -> tuple[Tensor, ...]:
+    def log_prob_terms(self, counts: SparseCounts, samples: Samples) -> tuple[Tensor, ...]:
         """Return log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`, in nats; log q(h | x) is their sum."""
-        layers = zip(self.distributions(counts, codes), codes, strict=True)
+        layers = zip(self.distributions(counts, samples), samples, strict=True)
         return tuple(layer.log_prob(value) for layer, value in layers)
 
-    def parents(self, counts: SparseCounts, codes: Codes) -> tuple[SparseCounts | Tensor, ...]:
+    def parents(self, counts: SparseCounts, samples: Samples) -> tuple[SparseCounts | Tensor, ...]:
         """Return what each layer of q conditions on, x, h1, ..., h(n-1): what its baseline may see."""
-        return (counts, *codes[:-1])
+        return (counts, *samples[:-1])

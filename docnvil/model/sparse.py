@@ -19,12 +19,12 @@ class SparseCounts:
         indices: `[nnz]` int64, the word of each stored count.
         values: `[nnz]` floating point, the counts.
         offsets: `[B + 1]` int64, where each document starts; the last is nnz.
-        n_words: V.
+        vocabulary_size: V.
 
     Example:
         Two documents over three words: the first has word 0 twice and word 2 once, the second is empty.
 
-        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2, 2]), n_words=3)
+        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2, 2]), vocabulary_size=3)
         >>> x.lengths
         tensor([3., 0.])
         >>> x.matmul(torch.eye(3))
@@ -35,7 +35,7 @@ class SparseCounts:
     indices: Tensor
     values: Tensor
     offsets: Tensor
-    n_words: int
+    vocabulary_size: int
 
     @classmethod
     def from_dense(cls, rows: Tensor) -> "SparseCounts":
@@ -56,12 +56,12 @@ class SparseCounts:
                 too, but a device would have to be waited for.
 
         Example:
-            >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), n_words=3)
+            >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), vocabulary_size=3)
             >>> x.rows(slice(1, 2), slice(1, 3)).indices
             tensor([2, 1])
         """
         offsets = self.offsets[some.start : some.stop + 1] - stored.start
-        return SparseCounts(self.indices[stored], self.values[stored], offsets, self.n_words)
+        return SparseCounts(self.indices[stored], self.values[stored], offsets, self.vocabulary_size)
 
     def select(self, rows: Tensor, n_stored: int) -> "SparseCounts":
         """Copy some of the documents, in the order given.
@@ -70,7 +70,7 @@ class SparseCounts:
             rows: `[N]` int64, which. n_stored: how many counts are theirs, for which a device would have to be waited.
 
         Example:
-            >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), n_words=3)
+            >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), vocabulary_size=3)
             >>> chosen = x.select(torch.tensor([1, 0]), 3)
             >>> chosen.indices, chosen.offsets
             (tensor([2, 1, 0]), tensor([0, 2, 3]))
@@ -80,7 +80,7 @@ class SparseCounts:
         # Each stored count's place: its document's first one, and how far it is from where that document now begins.
         shift = torch.repeat_interleave(starts - offsets[:-1], offsets.diff(), output_size=n_stored)
         places = torch.arange(n_stored, device=rows.device) + shift
-        return SparseCounts(self.indices[places], self.values[places], offsets, self.n_words)
+        return SparseCounts(self.indices[places], self.values[places], offsets, self.vocabulary_size)
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -107,7 +107,7 @@ class SparseCounts:
         """The same counts word after word, `[V, B]`: sorted once for all the gradients of a batch."""
         order = self.indices.argsort(stable=True)
         # bincount would do as well, but looks at the largest index first, for which a device would have to be waited.
-        sizes = self.offsets.new_zeros(self.n_words + 1)
+        sizes = self.offsets.new_zeros(self.vocabulary_size + 1)
         offsets = sizes.index_add_(0, self.indices + 1, torch.ones_like(self.indices)).cumsum(0)
         return SparseCounts(self.documents[order], self.values[order], offsets, len(self))
 

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from docnvil.nvil.bounds import total
-from docnvil.nvil.gradient import Losses
+from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import learning_signal
 
 
-def antithetic_codes(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
+def antithetic_samples(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
     """Turn independent uniform numbers into samples of binary units that avoid one another within groups of n.
 
     Shares d of a stick broken into n at random (a flat Dirichlet) give u = (1 - d)^(n-1), which is uniform, and small
@@ -37,7 +37,7 @@ def antithetic_codes(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
         `[S, B, K]`, zeros and ones; samples 0..n-1 are the first group.
 
     Example:
-        >>> antithetic_codes(torch.tensor([0.3, 0.8]).view(2, 1, 1), torch.zeros(1, 1), 2).flatten()
+        >>> antithetic_samples(torch.tensor([0.3, 0.8]).view(2, 1, 1), torch.zeros(1, 1), 2).flatten()
         tensor([0., 1.])
     """
     shares = -torch.log1p(-uniforms).unflatten(0, (-1, group))  # [S / n, n, B, K], exponential
@@ -49,7 +49,7 @@ def antithetic_codes(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
 
 
 def correlation(logits: Tensor, group: int) -> Tensor:
-    """Return the correlation of two samples of a unit from `antithetic_codes`, never above zero, of the logits' shape.
+    """Return the correlation, never above zero, of two samples of a unit from `antithetic_samples`, like the logits.
 
     rho = (max(0, 2 m^(1 / (n-1)) - 1)^(n-1) - m^2) / (m (1 - m)), with m = min(p, 1 - p).
 
@@ -67,7 +67,7 @@ def correlation(logits: Tensor, group: int) -> Tensor:
 
 
 def disarm(
-    log_p: Sequence[Tensor], log_q: Sequence[Tensor], codes: Sequence[Tensor], logits: Sequence[Tensor]
+    log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], logits: Sequence[Tensor]
 ) -> Losses:
     """Return losses whose gradient is DisARM's, also known as U2G: antithetic pairs, unbiased for the ELBO.
 
@@ -82,12 +82,14 @@ def disarm(
         log_p: p's terms, log_q: q's terms, each `[L S, B]`. With several layers there are L sets of S samples, one
             after the other: in set i the units of layer i come in pairs that share what lies below them, and the
             layers above are drawn independently. S is even.
-        codes: the samples of each layer, `[L S, B, K]`; logits: q's, for them, `[B, K]` or `[L S, B, K]`.
+        samples: the samples of each layer, `[L S, B, K]`; logits: q's, for them, `[B, K]` or `[L S, B, K]`.
     """
-    return _antithetic(log_p, log_q, codes, logits, group=2)
+    return _antithetic(log_p, log_q, samples, logits, group=2)
 
 
-def arms(log_p: Sequence[Tensor], log_q: Sequence[Tensor], codes: Sequence[Tensor], logits: Sequence[Tensor]) -> Losses:
+def arms(
+    log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], logits: Sequence[Tensor]
+) -> Losses:
     """Return losses whose gradient is ARMS's: all S samples of a set avoid one another; unbiased for the ELBO.
 
     Source: Dimitriev & Zhou (2021), *ARMS: antithetic-REINFORCE-multi-sample gradient for binary variables*;
@@ -96,11 +98,11 @@ def arms(log_p: Sequence[Tensor], log_q: Sequence[Tensor], codes: Sequence[Tenso
     Arguments:
         log_p, log_q, codes, logits: as for `disarm`, with groups of S in place of pairs; S of at least 2.
     """
-    return _antithetic(log_p, log_q, codes, logits, group=len(log_p[0]) // len(log_q))
+    return _antithetic(log_p, log_q, samples, logits, group=len(log_p[0]) // len(log_q))
 
 
 def _antithetic(
-    log_p: Sequence[Tensor], log_q: Sequence[Tensor], codes: Sequence[Tensor], logits: Sequence[Tensor], group: int
+    log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], logits: Sequence[Tensor], group: int
 ) -> Losses:
     signal = learning_signal([term.detach() for term in log_p], [term.detach() for term in log_q])  # [L S, B]
     groups = signal.unflatten(0, (-1, group))
@@ -109,7 +111,7 @@ def _antithetic(
     objective = total(log_p).mean(0).sum()
     n_samples = len(signal) // len(log_q)
     residuals = []
-    for layer, (code, logit) in enumerate(zip(codes, logits, strict=True)):
+    for layer, (code, logit) in enumerate(zip(samples, logits, strict=True)):
         own = slice(layer * n_samples, (layer + 1) * n_samples)  # the set in which this layer's samples are grouped
         logit = logit.expand_as(code)[own]
         slope = code[own] / (1 - correlation(logit.detach(), group))

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 class InputDependentBaseline(nn.Module):
-    """C(x) = v tanh(W x + b) + d, fitted to minimise E[(l - C(x) - c)^2].
+    """C(x) = v tanh(W x + b) + d, fitted to minimize E[(l - C(x) - c)^2].
 
     Source: Mnih & Gregor (2014), section 2.3.1 and supplement: one hidden layer of 100 tanh units.
 

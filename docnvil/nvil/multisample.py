@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from docnvil.nvil.bounds import importance_weighted_bound, total
-from docnvil.nvil.gradient import Losses, nvil_surrogate
+from docnvil.nvil.nvil import Losses, nvil_surrogate
 from docnvil.nvil.signals import learning_signal, leave_one_out
 
 
@@ -18,7 +18,7 @@ def rloo(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     """Return losses whose gradient is REINFORCE's with the mean of the other samples as baseline, and nothing else.
 
     -sum_b mean_s [grad log p(x, h_s) + (l_s - mean_(r != s) l_r) grad log q(h_s | x)], unbiased for the ELBO. It is
-    NVIL with that baseline, the whole signal, and neither centring nor normalisation.
+    NVIL with that baseline, the whole signal, and neither centering nor normalization.
 
     Source: Kool, van Hoof & Welling (2019), *Buy 4 REINFORCE samples, get a baseline for free!*
 
@@ -61,8 +61,8 @@ def vimco(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     signal = _signal(log_p, log_q)  # log w
     n_samples = len(signal)
     bound = importance_weighted_bound(signal, torch.zeros_like(signal))  # [B]
-    itself = torch.eye(n_samples, dtype=torch.bool, device=signal.device)[:, :, None]
-    replaced = torch.where(itself, leave_one_out(signal)[:, None], signal)  # [S, S, B], the row's own sample replaced
+    own = torch.eye(n_samples, dtype=torch.bool, device=signal.device)[:, :, None]
+    replaced = torch.where(own, leave_one_out(signal)[:, None], signal)  # [S, S, B], the row's own sample replaced
     advantage = bound - (torch.logsumexp(replaced, 1) - math.log(n_samples))  # [S, B]
     log_p_total, log_q_total = total(log_p), total(log_q)
     objective = advantage * log_q_total + _weights(signal) * (log_p_total - log_q_total)
@@ -75,7 +75,7 @@ def reweighted_wake_sleep(log_p: Sequence[Tensor], log_q: Sequence[Tensor], drea
     With W_s = w_s / sum_r w_r and w_s = p(x, h_s) / q(h_s | x), awake: -sum_b sum_s W_s grad [log p(x, h_s) +
     log q(h_s | x)]; asleep: -sum_b grad log q(h_b | x_b), with (x_b, h_b) drawn from p. Both updates of q are added.
     p's gradient is that of the importance-weighted bound of S samples; q's follows no bound: its two parts lower
-    KL(p(h | x) || q(h | x)), over the documents (up to the bias of self-normalised weights) and over dreams.
+    KL(p(h | x) || q(h | x)), over the documents (up to the bias of self-normalized weights) and over dreams.
 
     Source: Bornschein & Bengio (2015), *Reweighted wake-sleep*: its updates of p, and of q in the wake and in the sleep
     phase.
@@ -96,5 +96,5 @@ def _signal(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Tensor:
 
 
 def _weights(log_weights: Tensor) -> Tensor:
-    """Self-normalised importance weights, w_s / sum_r w_r, `[S, B]`."""
+    """Self-normalized importance weights, w_s / sum_r w_r, `[S, B]`."""
     return torch.softmax(log_weights, 0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from docnvil.nvil.gradient import Losses, nvil_surrogate
+from docnvil.nvil.nvil import Losses, nvil_surrogate
 from docnvil.nvil.signals import learning_signal, leave_one_out
 
 
@@ -31,7 +31,7 @@ class Expansion(NamedTuple):
 
 
 def muprop(
-    log_p: Sequence[Tensor], log_q: Sequence[Tensor], codes: Sequence[Tensor], expansions: Sequence[Expansion]
+    log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], expansions: Sequence[Expansion]
 ) -> Losses:
     """Return losses whose gradient is MuProp's: the signal less its linear stand-in, whose own gradient is known.
 
@@ -42,12 +42,12 @@ def muprop(
     here layer by layer, each given the sampled layer below.
 
     Arguments:
-        log_p: p's terms, log_q: q's terms, each `[S, B]`. codes: the samples of each layer, `[S, B, K]`.
+        log_p: p's terms, log_q: q's terms, each `[S, B]`. samples: the samples of each layer, `[S, B, K]`.
         expansions: one a layer.
     """
     signal = learning_signal([term.detach() for term in log_p], [term.detach() for term in log_q])
     left, known = [], torch.zeros_like(signal[0])
-    for code, (mean, value, slope) in zip(codes, expansions, strict=True):
+    for code, (mean, value, slope) in zip(samples, expansions, strict=True):
         residual = signal - value - (slope * (code - mean.detach())).sum(-1)  # [S, B]
         left.append(residual - leave_one_out(residual) if len(residual) > 1 else residual)
         known = known + (slope * mean).sum(-1).mean(0)  # [B]
@@ -55,7 +55,7 @@ def muprop(
     return Losses(loss, signal, tuple(left))
 
 
-def straight_through_codes(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
+def straight_through_samples(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
     """Draw binary units that are zeros and ones, and whose derivative is that of sigmoid((logit + noise) / T).
 
     The noise is logistic, the difference of two Gumbel variables, so a unit is 1 with probability sigmoid(logit).
@@ -67,7 +67,7 @@ def straight_through_codes(logits: Tensor, uniforms: Tensor, temperature: float 
 
     Example:
         >>> logits = torch.zeros(2, requires_grad=True)
-        >>> codes = straight_through_codes(logits, torch.tensor([0.5, 0.9]))
+        >>> codes = straight_through_samples(logits, torch.tensor([0.5, 0.9]))
         >>> codes.sum().backward()
         >>> codes.tolist(), logits.grad.tolist()[0]
         ([0.0, 1.0], 0.25)
@@ -77,7 +77,7 @@ def straight_through_codes(logits: Tensor, uniforms: Tensor, temperature: float 
 
 
 def straight_through_gumbel(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
-    """Return losses whose gradient goes through `straight_through_codes`: low in variance, and biased.
+    """Return losses whose gradient goes through `straight_through_samples`: low in variance, and biased.
 
     -sum_b mean_s grad [log p(x, h_s) - log q(h_s | x)], with the derivative by h_s passed on to q.
 

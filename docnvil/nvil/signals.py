@@ -18,7 +18,7 @@ from docnvil.nvil.bounds import total
 Gather = Callable[[Tensor], Tensor]  # from one part's tensor to all parts', `[...] -> [R, ...]`
 
 
-def itself(tensor: Tensor) -> Tensor:
+def no_gather(tensor: Tensor) -> Tensor:
     """Gather from one part alone, `[...] -> [1, ...]`."""
     return tensor[None]
 
@@ -60,7 +60,7 @@ def local_learning_signals(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> 
     return tuple(from_the_top)[::-1]
 
 
-def with_sparsity(log_p: Sequence[Tensor], codes: Sequence[Tensor], nats: float) -> tuple[Tensor, ...]:
+def with_sparsity(log_p: Sequence[Tensor], samples: Sequence[Tensor], nats: float) -> tuple[Tensor, ...]:
     """Charge each unit that is on, log p(hi | .) - nats sum_k h_ik, in the term of its own layer.
 
     Whatever estimates the gradient of the bound from these terms then estimates that of the bound less the expected
@@ -68,7 +68,7 @@ def with_sparsity(log_p: Sequence[Tensor], codes: Sequence[Tensor], nats: float)
 
     Arguments:
         log_p: terms log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
-        codes: h1, ..., hn, each `[S, B, K]`. nats: a unit, zero or more.
+        samples: h1, ..., hn, each `[S, B, K]`. nats: a unit, zero or more.
 
     Example:
         >>> words, prior = torch.tensor([[-9.0]]), torch.tensor([[-2.0]])
@@ -78,7 +78,7 @@ def with_sparsity(log_p: Sequence[Tensor], codes: Sequence[Tensor], nats: float)
     if not nats:
         return tuple(log_p)
     words, *units = log_p
-    return (words, *(term - nats * code.sum(-1) for term, code in zip(units, codes, strict=True)))
+    return (words, *(term - nats * code.sum(-1) for term, code in zip(units, samples, strict=True)))
 
 
 def leave_one_out(signal: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ class RunningMoments(NamedTuple):
 
 
 def update_moments(
-    moments: RunningMoments, signals: Sequence[Tensor], decay: float, gather: Gather = itself
+    moments: RunningMoments, signals: Sequence[Tensor], decay: float, gather: Gather = no_gather
 ) -> RunningMoments:
     """Return c <- a c + (1 - a) mean(l) and v <- a v + (1 - a) var(l), over all samples and documents of the batch.
 
@@ -161,12 +161,12 @@ def update_moments(
     return RunningMoments(torch.lerp(mean, moments.mean, decay), torch.lerp(variance, moments.variance, decay))
 
 
-def centred(signal: Tensor, moments: RunningMoments) -> Tensor:
+def centered(signal: Tensor, moments: RunningMoments) -> Tensor:
     """Return l - c."""
     return signal - moments.mean
 
 
-def normalised(signal: Tensor, moments: RunningMoments) -> Tensor:
+def normalized(signal: Tensor, moments: RunningMoments) -> Tensor:
     """Return l / max(1, sqrt v): a signal weaker than one nat is left as it is.
 
     Source: Mnih & Gregor (2014), section 2.3.2 ("variance normalization").

@@ -1,7 +1,7 @@
 """Wake-sleep: the rival that NVIL is measured against.
 
 Awake, the model learns from units that q draws for real documents, as in NVIL. Asleep, q learns from documents that the
-model dreams, for which the units are known. The sleep gradient follows no bound of the data: it minimises KL(p || q)
+model dreams, for which the units are known. The sleep gradient follows no bound of the data: it minimizes KL(p || q)
 where the bound asks for KL(q || p).
 
 Axes: S samples, B documents of a batch, B' dreamed documents. Unit: nats.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from docnvil.nvil.bounds import total
-from docnvil.nvil.gradient import Losses
+from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import learning_signal
 
 

@@ -1,6 +1,6 @@
 """Small SVG drawings as text, from plain numbers: training curves, bars, and the overview of a model in one picture.
 
-A drawing takes its colours from a `Palette`: fixed ones for a picture that stands alone, the page's own variables for
+A drawing takes its colors from a `Palette`: fixed ones for a picture that stands alone, the page's own variables for
 one inside a page, which so follows the reader's choice of light or dark.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from docnvil.topics import Topic
-from docnvil.training import EpochRecord, best_of
+from docnvil.analysis.topics import Topic
+from docnvil.training.loop import EpochRecord, best_of
 
 FONTS = "-apple-system, 'Segoe UI', Roboto, 'Noto Sans', Helvetica, Arial, sans-serif"
 ROWS_IN_OVERVIEW = 16
@@ -24,7 +24,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours, as SVG attributes take them.
+    """Colors, as SVG attributes take them.
 
     Arguments:
         paper: the ground. ink, muted, grid: for text, for what explains it, for rules and axes.
@@ -46,11 +46,11 @@ OF_THE_PAGE = Palette(*(f"var(--{name})" for name in Palette.__dataclass_fields_
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a curve: its name for the key, a value an epoch, its colour."""
+    """One line of a curve: its name for the key, a value an epoch, its color."""
 
     name: str
     values: Sequence[float]
-    colour: str
+    color: str
 
 
 def markup(text: str) -> str:
@@ -97,7 +97,7 @@ def curve(
     Arguments:
         lines: curves over the same epochs, the one that judges last; the mark says its value.
         best: the best epoch, counted from 1.
-        label: what the values are, with their unit. palette: colours. width, height: in pixels at natural size.
+        label: what the values are, with their unit. palette: colors. width, height: in pixels at natural size.
 
     Returns:
         An SVG element for use inside HTML.
@@ -203,12 +203,12 @@ def _curve(lines: Sequence[Line], best: int, label: str, palette: Palette, width
         parts.append(_text(x(epoch), bottom + 20, told, fill=palette.muted, anchor="middle"))
     for line in lines:
         places = [(x(epoch), y(value)) for epoch, value in enumerate(line.values, start=1) if math.isfinite(value)]
-        parts += _line(places, line.colour)
+        parts += _line(places, line.color)
     judged = lines[-1]
     if math.isfinite(judged.values[best - 1]):
         value = judged.values[best - 1]
         told = f"best epoch {best}: {_number(value, digits + 2)}"
-        parts += _mark((x(best), y(value)), (left, right, top, bottom), told, judged.colour, palette)
+        parts += _mark((x(best), y(value)), (left, right, top, bottom), told, judged.color, palette)
     return "".join(parts)
 
 
@@ -218,15 +218,15 @@ def _range(lines: Sequence[Line]) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _line(places: Sequence[tuple[float, float]], colour: str) -> list[str]:
+def _line(places: Sequence[tuple[float, float]], color: str) -> list[str]:
     if len(places) < 2:  # a single epoch is a point
-        return [element("circle", cx=x, cy=y, r=3, fill=colour) for x, y in places]
+        return [element("circle", cx=x, cy=y, r=3, fill=color) for x, y in places]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    return [element("path", d=path, fill="none", stroke=colour, stroke_width=2, stroke_linejoin="round")]
+    return [element("path", d=path, fill="none", stroke=color, stroke_width=2, stroke_linejoin="round")]
 
 
 def _mark(
-    place: tuple[float, float], frame: tuple[float, float, float, float], told: str, colour: str, palette: Palette
+    place: tuple[float, float], frame: tuple[float, float, float, float], told: str, color: str, palette: Palette
 ) -> list[str]:
     """Mark the best epoch, and say so where the curve is not: above a low point, below a high one."""
     (x, y), (left, right, top, bottom) = place, frame
@@ -235,7 +235,7 @@ def _mark(
     height = bottom - 12 if high else top + 16
     return [
         element("line", x1=x, y1=top, x2=x, y2=bottom, stroke=palette.muted, stroke_dasharray="2 3"),
-        element("circle", cx=x, cy=y, r=5, fill=colour, stroke=palette.paper, stroke_width=2),
+        element("circle", cx=x, cy=y, r=5, fill=color, stroke=palette.paper, stroke_width=2),
         element(
             "g",
             _text(beside, height, told, fill=palette.ink, size=13, weight=600, anchor=anchor),
@@ -252,7 +252,7 @@ def _key(lines: Sequence[Line], right: float, palette: Palette) -> list[str]:
     for line in reversed(lines):
         parts.append(_text(x, 16, line.name, fill=palette.ink, anchor="end", size=13))
         x -= text_width(line.name, 13) + 3
-        parts.append(element("line", x1=x - 16, y1=12, x2=x, y2=12, stroke=line.colour, stroke_width=2.5))
+        parts.append(element("line", x1=x - 16, y1=12, x2=x, y2=12, stroke=line.color, stroke_width=2.5))
         x -= 34
     return parts
 
@@ -295,9 +295,9 @@ def _units_of_overview(units: Sequence[tuple[Topic, Sequence[str]]], n_live: int
     return "".join(parts)
 
 
-def bar(x: float, y: float, length: float, thickness: float, colour: str) -> str:
+def bar(x: float, y: float, length: float, thickness: float, color: str) -> str:
     """Draw a bar from `x` to the right."""
-    return element("rect", x=x, y=y, width=length, height=thickness, rx=2, fill=colour)
+    return element("rect", x=x, y=y, width=length, height=thickness, rx=2, fill=color)
 
 
 def share_text(share: float) -> str:

@@ -18,7 +18,7 @@ def sheet(images: NDArray[np.floating], shape: tuple[int, int], *, columns: int 
     """Lay images side by side, row after row, from 0 (black) to 1 (white).
 
     Arguments:
-        images: `[N, V]`, grey values; what lies outside 0 to 1 is cut off.
+        images: `[N, V]`, gray values; what lies outside 0 to 1 is cut off.
         shape: height and width of an image; their product is V.
         columns: images a row; by default such that the sheet is about square.
 
@@ -33,8 +33,8 @@ def sheet(images: NDArray[np.floating], shape: tuple[int, int], *, columns: int 
     for number, image in enumerate(np.clip(images, 0, 1)):
         row, column = divmod(number, columns)
         top, left = row * (height + GAP) + GAP, column * (width + GAP) + GAP
-        grey = np.rint(255 * image.reshape(shape)).astype(np.uint8)
-        page[top : top + height, left : left + width] = grey.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+        gray = np.rint(255 * image.reshape(shape)).astype(np.uint8)
+        page[top : top + height, left : left + width] = gray.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
     return page
 
 
@@ -56,17 +56,17 @@ def filters(weight: NDArray[np.floating], frequency: NDArray[np.floating]) -> ND
     return 0.5 + 0.5 * effect / np.where(strongest == 0, 1, strongest)
 
 
-def png(grey: NDArray[np.uint8]) -> bytes:
-    """Encode grey values, `[height, width]`, as a PNG file.
+def png(gray: NDArray[np.uint8]) -> bytes:
+    """Encode gray values, `[height, width]`, as a PNG file.
 
-    Source: W3C (2003), *Portable Network Graphics*: 8-bit greyscale, every line unfiltered.
+    Source: W3C (2003), *Portable Network Graphics*: 8-bit grayscale, every line unfiltered.
 
     Example:
         >>> png(np.zeros((1, 1), np.uint8))[1:4]
         b'PNG'
     """
-    height, width = grey.shape
-    lines = np.hstack([np.zeros((height, 1), np.uint8), grey]).tobytes()  # each line starts with its filter, none
+    height, width = gray.shape
+    lines = np.hstack([np.zeros((height, 1), np.uint8), gray]).tobytes()  # each line starts with its filter, none
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines, 9)) + _chunk(b"IEND", b"")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from docnvil.checkpoint import Checkpoint
+from docnvil.analysis.topics import DEAD_INFORMATION, Topic, topics
 from docnvil.report.assets import SCRIPT, STYLE
 from docnvil.report.drawing import (
     WORDS_IN_OVERVIEW,
@@ -22,9 +22,9 @@ from docnvil.report.drawing import (
     share_text,
     strength,
 )
-from docnvil.tables import words_of
-from docnvil.topics import DEAD_INFORMATION, Topic, topics
-from docnvil.training import best_of
+from docnvil.storage.model_folder import Checkpoint
+from docnvil.storage.tables import words_of
+from docnvil.training.loop import best_of
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
@@ -47,15 +47,15 @@ MEANINGS = {
 }
 
 
-def render(checkpoint: Checkpoint, *, title: str | None = None, n_words: int = 12) -> str:
+def render(checkpoint: Checkpoint, *, title: str | None = None, top_n: int = 12) -> str:
     """Return a page about a model; the same model gives the same page.
 
     Arguments:
         checkpoint: the model and all that is kept with it.
-        title: over the page; without one it says what the model was trained on. n_words: words a unit.
+        title: over the page; without one it says what the model was trained on. top_n: words a unit.
     """
     title = title or title_of(checkpoint)
-    listed = [(topic, words_of(topic, checkpoint.vocabulary)) for topic in _topics(checkpoint, n_words)]
+    listed = [(topic, words_of(topic, checkpoint.vocabulary)) for topic in _topics(checkpoint, top_n)]
     body = [
         element("header", element("h1", markup(title)), _paragraph(subtitle_of(checkpoint), "under")),
         _figures(checkpoint, [topic for topic, _ in listed]),
@@ -95,8 +95,8 @@ def subtitle_of(checkpoint: Checkpoint) -> str:
     )
 
 
-def _topics(checkpoint: Checkpoint, n_words: int) -> list[Topic]:
-    return topics(checkpoint.model, checkpoint.statistics, n_words)
+def _topics(checkpoint: Checkpoint, top_n: int) -> list[Topic]:
+    return topics(checkpoint.model, checkpoint.statistics, top_n)
 
 
 def _figures(checkpoint: Checkpoint, listed: Sequence[Topic]) -> str:

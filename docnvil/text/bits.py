@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from docnvil.errors import CorpusError
-from docnvil.text.files import telling_of
+from docnvil.text.files import translate_os_errors
 from docnvil.text.line_formats import ReadCounts
 
 ROWS_AT_ONCE = 8192  # of a dense array, how many are unpacked at a time
@@ -66,7 +66,7 @@ def holds_bits(path: Path) -> bool:
 
 
 def _arrays(path: Path, name: str | None) -> tuple[NDArray[np.generic], tuple[str, ...] | None]:
-    with telling_of(path):
+    with translate_os_errors(path):
         try:
             loaded = np.load(path, allow_pickle=False)
             if isinstance(loaded, np.ndarray):

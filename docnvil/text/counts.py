@@ -8,10 +8,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.text.accumulator import DROPPED, CountAccumulator, Metadata, TokenIndex, lots
 from docnvil.text.documents import Document
-from docnvil.text.runs import reader_of
+from docnvil.text.fast_tokens import reader_of
 from docnvil.text.sparse import as_counts, relabel_columns, row_sums
-from docnvil.text.tally import PASSED_OVER, Columns, Metadata, Tally, lots
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 
@@ -36,7 +36,7 @@ class DocumentTermMatrix:
         VocabularyError: the vocabulary does not fit the columns.
 
     >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
-    >>> matrix.n_documents, matrix.n_words, matrix.n_tokens, matrix.empty.tolist()
+    >>> matrix.n_documents, matrix.vocabulary_size, matrix.n_tokens, matrix.empty.tolist()
     (2, 2, 2, [False, True])
     """
 
@@ -67,7 +67,7 @@ class DocumentTermMatrix:
         return int(self.counts.shape[0])
 
     @property
-    def n_words(self) -> int:
+    def vocabulary_size(self) -> int:
         """V, the number of words in the vocabulary."""
         return int(self.counts.shape[1])
 
@@ -150,9 +150,9 @@ def count_words(
     check_limits(size, min_df, max_df)
     rules = TokenRules() if rules is None else rules
     tokenizer = Tokenizer(rules)
-    columns = Columns(tokenizer, vocabulary)
+    columns = TokenIndex(tokenizer, vocabulary)
     read = reader_of(tokenizer, columns)
-    tally = Tally()
+    tally = CountAccumulator()
     ids: list[str] = []
     metadata = Metadata()
     for lot in lots(documents):
@@ -187,13 +187,13 @@ def word_sequences(
     [[1, -2, 0]]
     """
     tokenizer = Tokenizer(TokenRules() if rules is None else rules)
-    columns = Columns(tokenizer, vocabulary)
+    columns = TokenIndex(tokenizer, vocabulary)
     for document in documents:
         found = np.fromiter(map(columns.__getitem__, tokenizer.split(document.text)), dtype=np.int64)
-        yield found[found != PASSED_OVER]
+        yield found[found != DROPPED]
 
 
-def _chosen(tally: Tally, words: list[str], n_documents: int, **limits: Any) -> Vocabulary:
+def _chosen(tally: CountAccumulator, words: list[str], n_documents: int, **limits: Any) -> Vocabulary:
     """Choose the vocabulary among the words that were counted."""
     frequencies = (each.tolist() for each in tally.frequencies(len(words)))
     return choose_words(zip(words, *frequencies, strict=True), n_documents, **limits)

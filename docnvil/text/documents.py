@@ -9,20 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from docnvil.errors import ConfigurationError, CorpusError
-from docnvil.folders import is_folder_of_kind
+from docnvil.runtime.folders import is_folder_of_kind
 from docnvil.text.bits import holds_bits
 from docnvil.text.files import (
     Part,
+    as_path,
     cut_at_lines,
-    encodable,
     exists,
-    is_elsewhere,
-    location,
+    is_remote,
     open_lines,
     open_text,
     plain_name,
+    replace_surrogates,
 )
-from docnvil.text.rows import Row, Rows, json_rows, parquet_rows, separated_rows
+from docnvil.text.records import Record, RecordIterator, json_rows, parquet_rows, separated_rows
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
@@ -114,7 +114,7 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     """
     if options.format != "auto":
         return options.format
-    path = location(path)
+    path = as_path(path)
     if not exists(path):
         raise CorpusError(f"There is nothing at {path}. Check the path.")
     if path.is_dir():
@@ -130,7 +130,7 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
             f"The format of {path} is not known by its name. docnvil reads folders of text files, prepared corpora,"
             f" docword*.txt and {', '.join(_SUFFIXES)}, also with .gz. Rename it, or pass --format."
         )
-    if is_elsewhere(path) and found not in TEXT_FORMATS:
+    if is_remote(path) and found not in TEXT_FORMATS:
         raise CorpusError(f"{path} holds counts, which are read from this machine's disk alone. Fetch it first.")
     return "bits" if found == "npz" and holds_bits(path) else found
 
@@ -139,7 +139,7 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     r"""Read the documents of a source, lazily and in a stable order.
 
     In a folder every file is a document, save hidden ones, in the order of their paths, which are their ids; files in
-    subfolders are labelled by the first. In files of rows the text and the id have their columns; every other column
+    subfolders are labeled by the first. In files of rows the text and the id have their columns; every other column
     of plain values is kept as metadata. A null text is an empty document, as is a blank line of a `.txt`.
 
     Arguments:
@@ -161,7 +161,7 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     ...     [(document.id, document.text) for document in read_documents(path)]
     [('1', 'a first note'), ('2', 'and a second')]
     """
-    path = location(path)
+    path = as_path(path)
     form = detect_format(path, options)
     if form in ("folder", "lines"):
         _refuse_columns(path, options)
@@ -169,7 +169,7 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     return _read_rows(path, _rows(path, form, options), options)
 
 
-def _rows(path: Path, form: str, options: SourceOptions) -> Rows:
+def _rows(path: Path, form: str, options: SourceOptions) -> RecordIterator:
     match form:
         case "jsonl":
             return json_rows(path, options.encoding)
@@ -243,8 +243,8 @@ def read_files(folder: Path, names: Iterable[str], options: SourceOptions) -> It
     for name in names:
         with open_text(folder / name, encoding=options.encoding) as stream:
             text = stream.read()
-        label, _, rest = encodable(name).partition("/")
-        yield Document(encodable(name), text, {"label": label} if rest else {})
+        label, _, rest = replace_surrogates(name).partition("/")
+        yield Document(replace_surrogates(name), text, {"label": label} if rest else {})
 
 
 def _read_lines(path: Path, options: SourceOptions, part: Part | None = None) -> Iterator[Document]:
@@ -253,7 +253,7 @@ def _read_lines(path: Path, options: SourceOptions, part: Part | None = None) ->
             yield Document(str(number), line.removesuffix("\n"))
 
 
-def _read_rows(path: Path, rows: Rows, options: SourceOptions, before: int = 0) -> Iterator[Document]:
+def _read_rows(path: Path, rows: RecordIterator, options: SourceOptions, before: int = 0) -> Iterator[Document]:
     id_column = options.id_column
     named: tuple[str, ...] | None = None  # the columns of the last row, which those of the next one mostly are
     columns: list[str] = []
@@ -266,10 +266,10 @@ def _read_rows(path: Path, rows: Rows, options: SourceOptions, before: int = 0) 
             columns, named = _columns_of_metadata(row, options, id_column), names
         name = str(number) if not id_column else _id_of(row[id_column], where, id_column)
         text = _text_of(row[options.text_column], where, options.text_column)
-        yield Document(encodable(name), encodable(text), _metadata_of(row, columns, where, options))
+        yield Document(replace_surrogates(name), replace_surrogates(text), _metadata_of(row, columns, where, options))
 
 
-def _require_columns(row: Row, where: str, options: SourceOptions, id_column: str | None) -> None:
+def _require_columns(row: Record, where: str, options: SourceOptions, id_column: str | None) -> None:
     needed = {"text": options.text_column, "id": id_column, "label": options.label_column}
     for role, column in needed.items():
         if column and column not in row:
@@ -297,18 +297,18 @@ def _text_of(value: object, where: str, column: str) -> str:
     return value
 
 
-def _columns_of_metadata(row: Row, options: SourceOptions, id_column: str | None) -> list[str]:
+def _columns_of_metadata(row: Record, options: SourceOptions, id_column: str | None) -> list[str]:
     first = [options.label_column] if options.label_column else []
     return first + [name for name in row if name not in (options.text_column, id_column, options.label_column)]
 
 
-def _metadata_of(row: Row, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:
+def _metadata_of(row: Record, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:
     values = {name: _plain(row[name]) for name in columns}
     if options.label_column and values[options.label_column] is None:
         raise CorpusError(
             f"{where} has no plain value in its label column {options.label_column!r}. Name another --label-column."
         )
-    return {encodable(name): encodable(value) for name, value in values.items() if value is not None}
+    return {replace_surrogates(name): replace_surrogates(value) for name, value in values.items() if value is not None}
 
 
 def _plain(value: object) -> str | None:

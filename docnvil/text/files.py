@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from docnvil.errors import CorpusError, MissingDependencyError
-from docnvil.folders import replacing_file
+from docnvil.runtime.folders import replacing_file
 
 # Python's names of encodings in which the byte 10 is a line feed and nothing else, and no mark begins a file.
 _LINES_BY_BYTES = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
@@ -22,7 +22,7 @@ _LINES_BY_BYTES = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
-def location(name: str | Path) -> Path:
+def as_path(name: str | Path) -> Path:
     """Return the path of a name; for an address such as s3://bucket/posts/ one that reads from there.
 
     Addresses are those of fsspec (https://filesystem-spec.readthedocs.io): object stores, web servers, archives. What
@@ -32,7 +32,7 @@ def location(name: str | Path) -> Path:
         MissingDependencyError: what the scheme needs is not installed.
         CorpusError: nothing is known of the scheme.
 
-    >>> location("posts/a.txt")
+    >>> as_path("posts/a.txt")
     PosixPath('posts/a.txt')
     """
     if not isinstance(name, str) or not _ELSEWHERE.match(name):
@@ -55,8 +55,8 @@ def location(name: str | Path) -> Path:
     return cast(Path, path)
 
 
-def is_elsewhere(path: Path) -> bool:
-    """Tell whether a path is an address, see `location`."""
+def is_remote(path: Path) -> bool:
+    """Tell whether a path is an address, see `as_path`."""
     return not isinstance(path, Path)
 
 
@@ -80,7 +80,7 @@ def _reaching(path: Path) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        if not is_elsewhere(path):
+        if not is_remote(path):
             raise
         raise CorpusError(f"{path} cannot be reached ({error}). Check the address and your access to it.") from error
 
@@ -108,7 +108,7 @@ def open_text(path: Path, *, encoding: str = "utf-8", newline: str | None = None
             gzip stream that is cut short or damaged.
     """
     tolerant = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-    with telling_of(path):
+    with translate_os_errors(path):
         try:
             with open_bytes(path) as file, TextIOWrapper(file, encoding=tolerant, newline=newline) as text:
                 yield text
@@ -133,7 +133,7 @@ def open_lines(path: Path, *, encoding: str, part: Part | None = None) -> Iterat
         with open_text(path, encoding=encoding) as file:
             yield file
         return
-    with telling_of(path):
+    with translate_os_errors(path):
         with _open_raw(path) as file:
             file.seek(part.start)
             content = file.read(part.stop - part.start)
@@ -156,7 +156,7 @@ def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
         return None
     parts = []
     start = stop = lines = rows = lines_before = rows_before = 0
-    with telling_of(path), _open_raw(path) as file:
+    with translate_os_errors(path), _open_raw(path) as file:
         for line in file:
             if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
                 return None
@@ -172,13 +172,13 @@ def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a file of bytes, unpacked if its name ends in `.gz`; failures are told as by `open_text`."""
-    with telling_of(path), ExitStack() as opened:
+    with translate_os_errors(path), ExitStack() as opened:
         file = opened.enter_context(_open_raw(path))
         yield opened.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
 
 
 @contextmanager
-def telling_of(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's and gzip's complaints about `path` into a `CorpusError` that names it."""
     try:
         yield
@@ -206,12 +206,12 @@ def write_bytes(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-def encodable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     r"""Return `text` with lone surrogates, which no file can hold, replaced by question marks.
 
     JSON escapes can spell them, and so can file names that are not UTF-8.
 
-    >>> encodable("caf\ud800")
+    >>> replace_surrogates("caf\ud800")
     'caf?'
     """
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

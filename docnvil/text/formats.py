@@ -12,11 +12,11 @@ from typing import BinaryIO
 from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.folders import replace_file
+from docnvil.runtime.folders import replace_file
 from docnvil.text.bits import read_bits
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.documents import COUNT_FORMATS
-from docnvil.text.files import encodable, open_text, plain_name, telling_of, write_bytes
+from docnvil.text.files import open_text, plain_name, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import (
     ReadCounts,
     read_ldac,
@@ -96,7 +96,7 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
     _require_format(format)
     path = Path(path)
     for name in matrix.ids:
-        if "\n" in name or "\r" in name or not name or encodable(name) != name:
+        if "\n" in name or "\r" in name or not name or replace_surrogates(name) != name:
             raise CorpusError(f"The id {name!r} cannot stand on a line of text. Write a prepared corpus instead.")
     vocabulary_path, ids_path = _vocabulary_path(path, format), path.with_name(f"{_stem(path)}.ids.txt")
     with write_bytes(path) as file:
@@ -163,7 +163,7 @@ def _ids(path: Path, n_documents: int) -> tuple[str, ...]:
 def _read_npz(path: Path) -> ReadCounts:
     from scipy.sparse import load_npz
 
-    with telling_of(path):
+    with translate_os_errors(path):
         try:
             with path.open("rb") as file:
                 return ReadCounts(as_counts(load_npz(file), where=str(path)))

@@ -86,9 +86,9 @@ def read_mtx(path: Path) -> ReadCounts:
                 " kind."
             )
         _for_each_line(path, file, add, start=2)
-    n_documents, n_words, n_entries = sizes or (0, 0, 1)
+    n_documents, vocabulary_size, n_entries = sizes or (0, 0, 1)
     _require_entries(path, triples, n_entries)
-    return ReadCounts(triples.counts(n_documents, n_words))
+    return ReadCounts(triples.counts(n_documents, vocabulary_size))
 
 
 def read_uci(path: Path) -> ReadCounts:
@@ -99,20 +99,22 @@ def read_uci(path: Path) -> ReadCounts:
     """
     triples = _Triples()
     with open_text(path) as file:
-        n_documents, n_words, n_entries = (_header_number(path, file, number) for number in (1, 2, 3))
-        if n_documents > MOST_DOCUMENTS or n_words > MOST_WORDS:
-            raise CorpusError(f"{path} claims {n_documents} documents and {n_words} words. Check its first lines.")
+        n_documents, vocabulary_size, n_entries = (_header_number(path, file, number) for number in (1, 2, 3))
+        if n_documents > MOST_DOCUMENTS or vocabulary_size > MOST_WORDS:
+            raise CorpusError(
+                f"{path} claims {n_documents} documents and {vocabulary_size} words. Check its first lines."
+            )
 
         def add(line: str) -> None:
             document, word, count = _numbers(line, 3)
             _require_between(document, 1, n_documents, "document")
-            _require_between(word, 1, n_words, "word")
+            _require_between(word, 1, vocabulary_size, "word")
             _require_count(count)
             triples.add(document - 1, word - 1, count)
 
         _for_each_line(path, file, add, start=4)
     _require_entries(path, triples, n_entries)
-    return ReadCounts(triples.counts(n_documents, n_words))
+    return ReadCounts(triples.counts(n_documents, vocabulary_size))
 
 
 def read_ldac(path: Path) -> ReadCounts:

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
 from docnvil.errors import CorpusError
 
 _INT32_MAX = 2**31 - 1
-_LARGEST_TOTAL = 2**53  # the largest whole number that a float64 still tells from its neighbours
+_LARGEST_TOTAL = 2**53  # the largest whole number that a float64 still tells from its neighbors
 ENTRIES_AT_ONCE = 1 << 20  # of all stored counts, how many are worked on together: 8 MB for each intermediate
 
 
@@ -45,15 +45,15 @@ class SelectedRows:
         return self._matrix[self._rows[rows]]
 
 
-Rows = csr_array | csr_matrix | SelectedRows
+CountRows = csr_array | csr_matrix | SelectedRows
 
 
-def row_entries(counts: Rows) -> NDArray[np.int64]:
+def row_entries(counts: CountRows) -> NDArray[np.int64]:
     """Return how many counts are stored of each row, `[N]`."""
     return counts.entries if isinstance(counts, SelectedRows) else np.diff(counts.indptr)
 
 
-def blocks(counts: Rows) -> Iterator[csr_array]:
+def blocks(counts: CountRows) -> Iterator[csr_array]:
     """Yield the rows some at a time, in order, about a million stored counts together; at least one row each time.
 
     >>> [block.shape for block in blocks(csr_array(np.ones((5, 2), dtype=int)))]
@@ -119,16 +119,16 @@ def relabel_columns(counts: csr_array, columns: np.ndarray, width: int) -> csr_a
     """
     data, indices, entries = [], [], []
     for block in blocks(counts):
-        moved = columns[block.indices]
-        kept = moved >= 0
+        remap_columns = columns[block.indices]
+        kept = remap_columns >= 0
         data.append(block.data[kept])
-        indices.append(moved[kept].astype(counts.indices.dtype))
+        indices.append(remap_columns[kept].astype(counts.indices.dtype))
         entries.append(np.diff(running_count(kept)[block.indptr]))
     starts = np.concatenate([[0], *entries]).cumsum()
     parts = (np.concatenate([counts.data[:0], *data]), np.concatenate([counts.indices[:0], *indices]), starts)
-    relabelled = csr_array(parts, shape=(counts.shape[0], width))
-    relabelled.sort_indices()
-    return as_counts(relabelled, where="The counts")
+    relabeled = csr_array(parts, shape=(counts.shape[0], width))
+    relabeled.sort_indices()
+    return as_counts(relabeled, where="The counts")
 
 
 def running_count(mask: np.ndarray) -> np.ndarray:
@@ -141,13 +141,13 @@ def running_count(mask: np.ndarray) -> np.ndarray:
     return np.concatenate(([0], np.cumsum(mask.view(np.int8), dtype=np.int64)))
 
 
-def row_sums(counts: Rows, dtype: DTypeLike = np.int64) -> np.ndarray:
+def row_sums(counts: CountRows, dtype: DTypeLike = np.int64) -> np.ndarray:
     """Return the sum of each row, `[N]`, in `dtype`, whatever type the counts are of."""
     sums = (np.asarray(block.sum(axis=1, dtype=dtype)).ravel() for block in blocks(counts))
     return np.concatenate([np.zeros(0, dtype), *sums])
 
 
-def column_sums(counts: Rows) -> NDArray[np.float64]:
+def column_sums(counts: CountRows) -> NDArray[np.float64]:
     """Return the sum of each column, `[V]`.
 
     >>> column_sums(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
@@ -157,7 +157,7 @@ def column_sums(counts: Rows) -> NDArray[np.float64]:
     return sum(sums, np.zeros(counts.shape[1]))
 
 
-def document_frequencies(counts: Rows) -> NDArray[np.int64]:
+def document_frequencies(counts: CountRows) -> NDArray[np.int64]:
     """Return how many counts are stored of each column, `[V]`: the documents that have the word.
 
     >>> document_frequencies(csr_array(np.array([[1, 0], [2, 5]]))).tolist()

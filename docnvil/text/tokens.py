@@ -151,7 +151,7 @@ class Tokenizer:
         self.rules = rules
         self._ascii_findall, self._findall = _splitters(rules)
         self._stem = _stemmer(rules.stemmer)
-        self._stop_words = frozenset(map(self.normalise, rules.stop_words))
+        self._stop_words = frozenset(map(self.normalize, rules.stop_words))
         self._words = _Words(self.word)
 
     def __call__(self, text: str) -> list[str]:
@@ -161,10 +161,10 @@ class Tokenizer:
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of a text, in order, before any is dropped or stemmed."""
-        return self.find(self.normalise(text))
+        return self.find(self.normalize(text))
 
     def find(self, text: str) -> list[str]:
-        """Return the tokens of a text, or of a part of one, that is normalised already."""
+        """Return the tokens of a text, or of a part of one, that is normalized already."""
         return self._ascii_findall(text) if text.isascii() else self._findall(text)
 
     def word(self, token: str) -> str:
@@ -182,7 +182,7 @@ class Tokenizer:
         stem = self._stem(token)
         return stem if len(stem) >= least else ""
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """Return a text in composed form, and in lower case if the rules say so."""
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError, VocabularyError
-from docnvil.folders import replace_file
-from docnvil.text.files import encodable
+from docnvil.runtime.folders import replace_file
+from docnvil.text.files import replace_surrogates
 
 
 class Vocabulary:
@@ -130,7 +130,7 @@ def _all_sound(words: tuple[str, ...]) -> bool:
     except TypeError:
         return False
     marked = text.count("\n") >= len(words) or any(mark in text for mark in "\r\ufeff")
-    return not marked and all(words) and encodable(text) == text
+    return not marked and all(words) and replace_surrogates(text) == text
 
 
 def _check_word(number: int, word: str) -> None:
@@ -139,7 +139,7 @@ def _check_word(number: int, word: str) -> None:
     if not word:
         raise VocabularyError(f"Word {number} of the vocabulary is empty. Remove the blank.")
     # A byte-order mark or a lone surrogate would not come back from a UTF-8 file as it went.
-    if any(mark in word for mark in "\n\r\ufeff") or encodable(word) != word:
+    if any(mark in word for mark in "\n\r\ufeff") or replace_surrogates(word) != word:
         raise VocabularyError(f"Word {number} of the vocabulary, {word!r}, cannot stand on a line of text. Change it.")
 
 
@@ -239,13 +239,13 @@ def choose_words(
 
 
 def _nothing_left(
-    n_words: int, n_documents: int, rare: int, common: int, min_df: int | float, max_df: int | float
+    vocabulary_size: int, n_documents: int, rare: int, common: int, min_df: int | float, max_df: int | float
 ) -> str:
-    if not n_words:
+    if not vocabulary_size:
         return f"There are no words in the {n_documents} documents. Check the texts and the token rules."
     removed = []
     if rare:
         removed.append(f"--min-df {min_df} removes {rare} that occur in too few documents; lower it")
     if common:
         removed.append(f"--max-df {max_df} removes {common} that occur in too many; raise it")
-    return f"None of the {n_words} words of the {n_documents} documents is left: {'. '.join(removed)}."
+    return f"None of the {vocabulary_size} words of the {n_documents} documents is left: {'. '.join(removed)}."

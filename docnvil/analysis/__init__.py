@@ -1,0 +1,1 @@
+"""What a trained network says about documents: likelihoods, codes, topics, coherence, retrieval, samples."""

@@ -1,0 +1,1 @@
+"""Other topic models, fitted and scored on the same counts as docnvil."""

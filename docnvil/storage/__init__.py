@@ -1,0 +1,1 @@
+"""Files that docnvil writes for people and reads back: model folders, checkpoints, tables."""

@@ -1,0 +1,1 @@
+"""Training: settings, recipes, initialization, gradient estimators and the loop."""

@@ -1,0 +1,105 @@
+"""The estimators by name: each trains a real network, and refuses what it cannot do."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from scipy.sparse import csr_array, save_npz
+
+from docnvil.analysis.perplexity import perplexity
+from docnvil.commands import main
+from docnvil.commands.fit import fit
+from docnvil.errors import ConfigurationError
+from docnvil.estimator import DocNVIL
+from docnvil.model.belief_network import ModelConfig
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, GradientName
+from docnvil.training.loop import Training, TrainingConfig, train
+
+CHAINLESS = [name for name, estimator in GRADIENT_ESTIMATORS.items() if not estimator.supports_autoregressive_q]
+
+
+def trained(counts: np.ndarray, config: TrainingConfig, **model: object) -> Training:
+    rows = csr_array(counts)
+    training = Training.start(
+        ModelConfig(counts.shape[1], **{"units": (4,), **model}), config, rows, torch.device("cpu")
+    )
+    for _ in train(training, rows, rows):
+        pass
+    return training
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(GRADIENT_ESTIMATORS) - {"nvil", "wake-sleep"})
+)  # these are in test_training.py
+def test_a_block_corpus_is_learned(name, block_counts):
+    config = TrainingConfig(epochs=30, batch_size=20, n_samples=4, l1=0, gradient=name)
+    found = perplexity(trained(block_counts, config).finish(), csr_array(block_counts))
+    assert found.perplexity_per_document < 7.5  # 5 words a subject are the floor, 15 are known without subjects
+
+
+@pytest.mark.parametrize("name", GRADIENT_ESTIMATORS)
+def test_every_model_it_accepts_trains_for_an_epoch(name, block_counts):
+    config = TrainingConfig(epochs=1, batch_size=40, n_samples=2, gradient=name)
+    posterior = "autoregressive" if GRADIENT_ESTIMATORS[name].supports_autoregressive_q else "factorial"
+    for units in [(3,), (4, 3, 2)]:
+        model = {"units": units, "prior": "autoregressive", "posterior": posterior}
+        training = trained(block_counts, config, observation="dirichlet-multinomial", **model)
+        assert all(value.isfinite().all() for value in training.model.state_dict().values())
+        assert 0 < training.history[-1].units_on < sum(units)
+
+
+@pytest.mark.parametrize("name", CHAINLESS)
+def test_units_in_chains_are_refused_by_those_that_cannot_train_them(name, block_counts):
+    config = TrainingConfig(epochs=1, n_samples=2, gradient=name)
+    with pytest.raises(ConfigurationError, match=f"{name} needs units that q draws independently.*factorial"):
+        trained(block_counts, config, posterior="autoregressive")
+
+
+@pytest.mark.parametrize(
+    ("name", "n_samples", "complaint"),
+    [
+        ("rloo", 1, "at least 2"),
+        ("vimco", 1, "at least 2"),
+        ("arms", 1, "at least 2"),
+        ("disarm", 1, "at least 2"),
+        ("disarm", 5, "Ask for 6 samples"),
+    ],
+)
+def test_numbers_of_samples_that_make_no_sense_are_refused(name, n_samples, complaint):
+    with pytest.raises(ConfigurationError, match=complaint):
+        TrainingConfig(gradient=name, n_samples=n_samples)
+
+
+def test_the_command_offers_them_all():
+    (option,) = [parameter for parameter in fit.params if parameter.name == "gradient"]
+    assert set(option.type.choices) == set(GRADIENT_ESTIMATORS) == set(get_args(GradientName))
+
+
+def test_the_command_trains_by_pairs_and_refuses_an_odd_number(block_counts, tmp_path):
+    save_npz(tmp_path / "counts.npz", csr_array(block_counts))
+    command = ["fit", str(tmp_path / "counts.npz"), "--units", "4,2", "--epochs", "1", "--gradient", "disarm"]
+    refused = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "odd")])
+    assert refused.exit_code == 1
+    assert "n_samples is 5. Ask for 6 samples." in refused.stderr
+    assert not (tmp_path / "odd").exists()
+    done = CliRunner().invoke(main, [*command, "--samples", "4", "--out", str(tmp_path / "even")])
+    assert done.exit_code == 0, done.output
+    assert DocNVIL.load(tmp_path / "even").gradient == "disarm"
+
+
+def test_a_restored_training_ends_in_the_same_bytes(block_counts):
+    config = TrainingConfig(epochs=4, batch_size=25, n_samples=2, gradient="arms")
+    whole, rows = trained(block_counts, config), csr_array(block_counts)
+    first, second = (
+        Training.start(ModelConfig(block_counts.shape[1], units=(4,)), config, rows, torch.device("cpu"))
+        for _ in range(2)
+    )
+    for record in train(first, rows, rows):
+        if record.epoch == 2:
+            break
+    second.restore({name: value.clone() for name, value in first.state().items()}, first.history, first.epoch_seconds)
+    for _ in train(second, rows, rows):
+        pass
+    assert all(torch.equal(value, whole.state()[name]) for name, value in second.state().items())

@@ -1,0 +1,174 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from docnvil.errors import CheckpointError, OutputExistsError
+from docnvil.estimator import DocNVIL
+from docnvil.storage import model_folder as checkpoint
+
+FILES = {
+    "model.json",
+    "run.json",
+    "vocabulary.txt",
+    "parameters.safetensors",
+    "units.safetensors",
+    "history.csv",
+    "topics.csv",
+    "manifest.json",
+}
+
+
+@pytest.fixture(scope="module")
+def fitted(block_counts) -> DocNVIL:
+    return DocNVIL(n_components=3, epochs=4, random_state=0).fit(block_counts)
+
+
+@pytest.fixture(scope="module")
+def folder(fitted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "model"
+    fitted.save(path)
+    return path
+
+
+def test_a_model_comes_back_the_same(fitted, folder, block_counts):
+    loaded = DocNVIL.load(folder)
+    assert np.array_equal(loaded.transform(block_counts), fitted.transform(block_counts))
+    assert loaded.perplexity(block_counts) == fitted.perplexity(block_counts)
+    assert loaded.top_words() == fitted.top_words()
+    assert loaded.history_ == fitted.history_
+    assert loaded.vocabulary_ == fitted.vocabulary_
+
+
+def test_the_folder_can_be_opened_by_a_person(folder):
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert json.loads((folder / "model.json").read_text())["model"]["units"] == [3]
+    assert (folder / "vocabulary.txt").read_text().splitlines()[0] == "word0"
+    assert (folder / "history.csv").read_text().startswith("epoch,updates,train_bound,validation_bound,")
+    assert len((folder / "topics.csv").read_text().splitlines()) == 4
+
+
+def test_saving_again_gives_the_same_bytes(folder, block_counts, tmp_path):
+    DocNVIL(n_components=3, epochs=4, random_state=0).fit(block_counts).save(tmp_path / "again")
+    for name in FILES - {"run.json", "manifest.json"}:
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_an_existing_model_is_not_replaced_unasked(fitted, folder, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    with pytest.raises(OutputExistsError, match="--force"):
+        fitted.save(copy)
+    fitted.save(copy, force=True)
+    DocNVIL.load(copy)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_missing_or_shortened_file_is_named(folder, tmp_path, name):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match=name):
+        DocNVIL.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        DocNVIL.load(copy)
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
+def test_every_flipped_bit_is_noticed(folder, tmp_path, name):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    content = (copy / name).read_bytes()
+    generator = np.random.default_rng(0)
+    for position in generator.integers(len(content), size=12):
+        altered = bytearray(content)
+        altered[position] ^= 1 << int(generator.integers(8))
+        (copy / name).write_bytes(altered)
+        with pytest.raises(CheckpointError, match="altered or damaged"):
+            DocNVIL.load(copy)
+
+
+def test_a_newer_format_says_so(folder, tmp_path):
+    newer = tmp_path / "model"
+    with checkpoint.writing_folder(newer, kind="model") as draft:
+        for path in folder.iterdir():
+            if path.name != "manifest.json":
+                shutil.copy(path, draft)
+        description = json.loads((draft / "model.json").read_text())
+        (draft / "model.json").write_text(json.dumps({**description, "format_version": 99}))
+    with pytest.raises(CheckpointError, match="model format 99"):
+        DocNVIL.load(newer)
+
+
+def test_other_folders_are_not_models(tmp_path):
+    with pytest.raises(CheckpointError, match="no model folder"):
+        DocNVIL.load(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"manifest\.json"):
+        DocNVIL.load(tmp_path)
+
+
+def interrupted(counts, path, **settings) -> DocNVIL:
+    model = DocNVIL(n_components=3, **{"epochs": 6, "random_state": 0, **settings})
+    for record in model.fit_epochs(counts):
+        model.save_unfinished(path)
+        if record.epoch == 2:
+            return model
+    raise AssertionError("there were fewer than two epochs")
+
+
+def test_an_interrupted_training_goes_on_to_the_same_model(block_counts, tmp_path):
+    interrupted(block_counts, tmp_path / "unfinished")
+    resumed = DocNVIL(n_components=3, epochs=6, random_state=0)
+    records = list(resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"))
+    whole = DocNVIL(n_components=3, epochs=6, random_state=0).fit(block_counts)
+    assert [record.epoch for record in records] == [3, 4, 5, 6]
+    assert resumed.history_ == whole.history_
+    for name, value in whole.model_.state_dict().items():
+        assert torch.equal(resumed.model_.state_dict()[name], value)
+
+
+def test_a_training_at_a_constant_rate_goes_on_for_longer_than_it_was_asked_to_at_first(block_counts, tmp_path):
+    interrupted(block_counts, tmp_path / "unfinished", epochs=3, schedule="constant")
+    longer = {"epochs": 5, "random_state": 0, "schedule": "constant"}
+    resumed = DocNVIL(n_components=3, **longer)
+    for _ in resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"):
+        pass
+    whole = DocNVIL(n_components=3, **longer).fit(block_counts)
+    assert resumed.history_ == whole.history_
+    for name, value in whole.model_.state_dict().items():
+        assert torch.equal(resumed.model_.state_dict()[name], value)
+    shorter = DocNVIL(n_components=3, epochs=1, random_state=0, schedule="constant")
+    with pytest.raises(CheckpointError, match="epochs = 2, and 1"):
+        list(shorter.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"))
+
+
+def test_only_the_same_training_goes_on(block_counts, tmp_path):
+    path = tmp_path / "unfinished"
+    interrupted(block_counts, path)
+    with pytest.raises(CheckpointError, match="other documents"):
+        list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts + 1, resume_from=path))
+    with pytest.raises(CheckpointError, match="held others out"):
+        list(DocNVIL(3, epochs=6, random_state=0, validation=0.5).fit_epochs(block_counts, resume_from=path))
+    with pytest.raises(CheckpointError, match="epochs = 6, and 7"):
+        list(DocNVIL(3, epochs=7, random_state=0).fit_epochs(block_counts, resume_from=path))
+    with pytest.raises(CheckpointError, match="units"):
+        list(DocNVIL(4, epochs=6, random_state=0).fit_epochs(block_counts, resume_from=path))
+    with pytest.raises(CheckpointError, match="no unfinished training"):
+        list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts, resume_from=tmp_path / "none"))
+
+
+def test_a_damaged_training_is_not_gone_on_with(block_counts, tmp_path):
+    path = tmp_path / "unfinished"
+    interrupted(block_counts, path)
+    content = path.read_bytes()
+    for position in np.random.default_rng(0).integers(len(content), size=20):
+        altered = bytearray(content)
+        altered[position] ^= 4
+        path.write_bytes(altered)
+        with pytest.raises(CheckpointError):
+            list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts, resume_from=path))
