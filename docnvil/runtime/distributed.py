@@ -37,7 +37,7 @@ class ProcessGroup:
         >>> alone = ProcessGroup()
         >>> list(range(5))[alone.shard], alone.all_gather(torch.tensor([7.0])).tolist()
         ([0, 1, 2, 3, 4], [[7.0]])
-        >>> list(range(5))[ProcessGroup(rank=1, size=2).share]
+        >>> list(range(5))[ProcessGroup(rank=1, size=2).shard]
         [1, 3]
     """
 
