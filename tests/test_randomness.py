@@ -3,11 +3,38 @@ import pytest
 import torch
 from scipy import stats
 
-from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator, fold, uniform
+from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator, fold, stream, stream_seed, uniform
 
 
 def numbers(seed: int, keys: list[int], shape: tuple[int, int, int]) -> torch.Tensor:
     return KeyedGenerator(seed, torch.tensor(keys)).uniform(shape, torch.float64)
+
+
+def test_named_streams_have_the_same_seeds_on_every_platform():
+    """SHA-256 of the JSON text, calculated independently with sha256sum; a change would change every result."""
+    assert stream_seed(0, "shuffle", 1) == 5467606701945799391  # printf '["shuffle", 0, 1]' | sha256sum
+    assert stream_seed(7, "holdout") == 5212260108745788316  # printf '["holdout", 7]' | sha256sum
+    assert stream_seed(np.int64(7), "holdout") == stream_seed(7, "holdout")
+
+
+def test_each_name_seed_and_number_has_a_stream_of_its_own():
+    numbers = ((), (0,), (1,), (2,), (0, 0), (1, 2), (2, 1), (12,))
+    names = ("shuffle", "holdout", "shuffle 1", "")
+    seeds = [stream_seed(seed, name, *each) for seed in (-1, 0, 1, 12, 2**70) for name in names for each in numbers]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    drawn = {stream(seed, name).random() for seed in range(20) for name in names}
+    assert len(drawn) == 80
+
+
+def test_a_stream_starts_anew_at_each_call():
+    assert np.array_equal(stream(3, "shuffle", 1).random(5), stream(3, "shuffle", 1).random(5))
+    assert not np.array_equal(stream(3, "shuffle", 1).random(5), stream(3, "shuffle", 2).random(5))
+
+
+def test_torch_accepts_the_seeds():
+    generator = torch.Generator().manual_seed(stream_seed(0, "weights"))
+    assert generator.initial_seed() == stream_seed(0, "weights")
 
 
 def test_numbers_are_uniform_and_uncorrelated():
@@ -31,7 +58,7 @@ def test_more_samples_begin_with_the_same_ones():
     assert torch.equal(numbers(3, [5, 6], (9, 2, 4))[:2], numbers(3, [5, 6], (2, 2, 4)))
 
 
-def test_seed_key_and_call_all_matter():
+def test_numbers_depend_on_seed_key_and_call():
     generator = KeyedGenerator(0, torch.tensor([1]))
     first, second = (generator.uniform((1, 1, 8), torch.float64) for _ in range(2))
     others = [first, second, numbers(1, [1], (1, 1, 8)), numbers(0, [2], (1, 1, 8))]
@@ -44,23 +71,23 @@ def test_single_precision_stays_below_one():
     assert drawn.max() < 1
 
 
-def test_wrong_number_of_documents_is_refused():
-    with pytest.raises(ValueError, match="2 documents are asked for and 1 keys"):
+def test_a_wrong_number_of_documents_is_an_error():
+    with pytest.raises(ValueError, match="2 documents were requested, but there are 1 keys"):
         numbers(0, [1], (1, 2, 3))
 
 
-def test_torch_generators_are_taken_too():
+def test_torch_generators_are_accepted():
     like = torch.empty(0, dtype=torch.float64)
     first, second = (uniform((2, 3), torch.Generator().manual_seed(5), like) for _ in range(2))
     assert torch.equal(first, second)
     assert first.dtype == torch.float64
 
 
-def test_fold_tells_order_and_number_apart():
+def test_fold_depends_on_order_and_number():
     assert len({fold(), fold(0), fold(0, 0), fold(1, 2), fold(2, 1), fold(12)}) == 6
 
 
-def test_single_precision_reads_the_upper_bits_of_the_same_numbers():
+def test_single_precision_uses_the_upper_bits_of_the_same_numbers():
     keys = torch.arange(50)
     single = KeyedGenerator(1, keys).uniform((4, 50, 7), torch.float32)
     double = KeyedGenerator(1, keys).uniform((4, 50, 7), torch.float64)
@@ -69,35 +96,35 @@ def test_single_precision_reads_the_upper_bits_of_the_same_numbers():
 
 @pytest.mark.parametrize("n_samples", [1, 2, 6, 16])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_samples_on_a_lattice_lie_evenly(n_samples, dtype):
+def test_lattice_samples_are_evenly_spaced(n_samples, dtype):
     drawn = LatticeGenerator(0, torch.arange(300)).uniform((n_samples, 300, 7), dtype)
     assert drawn.min() >= 0
     assert drawn.max() < 1
     cells = torch.arange(n_samples)[:, None, None]
-    # A number within rounding of a cell's edge may count for its neighbor: judged from the lowest one on.
+    # Relative to the lowest number, because rounding may move a number at a cell's edge into the next cell.
     lowest = drawn.min(0).values
     assert torch.allclose(drawn.sort(0).values, lowest + cells / n_samples, atol=1e-6)
 
 
-def test_each_sample_on_a_lattice_is_as_random_as_any():
+def test_each_lattice_sample_alone_is_uniform_and_uncorrelated():
     drawn = LatticeGenerator(1, torch.arange(3000)).uniform((4, 3000, 5), torch.float64)
     for sample in drawn:
         assert stats.kstest(sample.flatten().numpy(), "uniform").pvalue > 1e-3
         assert (np.abs(np.corrcoef(sample.T.numpy()) - np.eye(5)) < 0.1).all()
 
 
-def test_means_over_a_lattice_vary_less_and_tend_to_the_same():
-    def on_together(kind: type[KeyedGenerator]) -> torch.Tensor:
-        """How often the second of two units is on, which has .9 if the first is on and .2 if not: .48 in all."""
+def test_lattice_means_have_the_same_expectation_and_lower_variance():
+    def second_unit_mean(kind: type[KeyedGenerator]) -> torch.Tensor:
+        """Share of samples with the second unit on: .9 if the first (.4) is on, .2 otherwise, so .48 on average."""
         drawn = kind(2, torch.arange(4000)).uniform((16, 4000, 2), torch.float64)
         first = drawn[..., 0] < 0.4
         return (drawn[..., 1] < torch.where(first, 0.9, 0.2)).double().mean(0)
 
-    plain, even = on_together(KeyedGenerator), on_together(LatticeGenerator)
-    assert even.mean().item() == pytest.approx(0.48, abs=0.01)
-    assert even.var() < plain.var() / 2
+    independent, lattice = second_unit_mean(KeyedGenerator), second_unit_mean(LatticeGenerator)
+    assert lattice.mean().item() == pytest.approx(0.48, abs=0.01)
+    assert lattice.var() < independent.var() / 2
 
 
-def test_a_document_on_a_lattice_does_not_depend_on_its_neighbors():
+def test_lattice_numbers_of_a_document_do_not_depend_on_its_neighbors():
     together = LatticeGenerator(3, torch.tensor([5, 6, 7])).uniform((4, 3, 2), torch.float64)
     assert torch.equal(LatticeGenerator(3, torch.tensor([7])).uniform((4, 1, 2), torch.float64), together[:, 2:])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError
+from docnvil.runtime.randomness import stream
 
 RESAMPLES = 2000
 DRAWS_IN_FLIGHT = 2_000_000  # of the R N drawn documents, how many are alive at once: 16 MB
@@ -83,7 +84,7 @@ def bootstrap_intervals(
 
 def _resamples(n_documents: int, n_resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield rows of drawn document numbers, some resamples at a time."""
-    generator = np.random.default_rng(seed)
+    generator = stream(seed, "bootstrap")
     lot = max(1, DRAWS_IN_FLIGHT // n_documents)
     for start in range(0, n_resamples, lot):
         yield generator.integers(n_documents, size=(min(lot, n_resamples - start), n_documents))

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.sparse import SparseCounts
-from docnvil.runtime.randomness import KeyedGenerator, fold
+from docnvil.runtime.randomness import KeyedGenerator, stream_seed
 from docnvil.text.sparse import as_counts
 
 DOCUMENTS_AT_ONCE = 4096  # whose units are drawn together, and that are handed on together
@@ -58,7 +58,7 @@ def _sample(model: BeliefNetwork, lengths: torch.Tensor, first: int, seed: int) 
     """Draw the documents from the place `first` on."""
     lengths = lengths.to(model.device)
     keys = torch.arange(first, first + len(lengths), device=model.device)
-    codes = model.generative.sample(len(keys), KeyedGenerator(fold(seed, 0), keys))
+    codes = model.generative.sample(len(keys), KeyedGenerator(stream_seed(seed, "sampled units"), keys))
     # Documents of like length are drawn together: each batch costs as much as if all were as long as its longest.
     by_length = torch.argsort(lengths, stable=True)
     parts, start = [], 0
@@ -67,7 +67,7 @@ def _sample(model: BeliefNetwork, lengths: torch.Tensor, first: int, seed: int) 
         size = max(1, PLACES_IN_FLIGHT // (model.config.vocabulary_size + longest_next))
         chosen = by_length[start : start + size]
         words = model.generative.words(tuple(layer[:, chosen] for layer in codes))
-        drawn = words.sample(lengths[chosen], KeyedGenerator(fold(seed, 1), keys[chosen]))
+        drawn = words.sample(lengths[chosen], KeyedGenerator(stream_seed(seed, "sampled words"), keys[chosen]))
         parts.append(drawn)
         start += size
     return _in_order(parts, np.argsort(by_length.cpu().numpy(), kind="stable"))

@@ -161,16 +161,15 @@ def _parts(
     test: Path, predict: Path | None, share: float, seed: int, options: dict[str, Any], learned: Any
 ) -> tuple[Any, Any]:
     """Return the words to observe and the words to predict of the test documents, `[N, V]` each."""
-    import numpy as np
-
     from docnvil.analysis.completion import split_words
+    from docnvil.runtime.randomness import stream
 
     matrix = load_beside(test, options, learned)
     note(about(matrix))
     if matrix.n_unknown:
         note(unknown_words(matrix))
     if predict is None:
-        return split_words(matrix.counts, share, np.random.default_rng(seed))
+        return split_words(matrix.counts, share, stream(seed, "hidden words"))
     return matrix.counts, load_beside(predict, options, learned).counts
 
 

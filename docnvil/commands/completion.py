@@ -64,11 +64,10 @@ def completion(
     The rows of --out come in the order of the documents, none is left out; one without words to predict has 1 in the
     column "empty".
     """
-    import numpy as np
-
     from docnvil.analysis.completion import completed_documents, split_words
     from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.runtime.randomness import stream
     from docnvil.storage.tables import write_document_values
 
     if out is not None:
@@ -77,7 +76,7 @@ def completion(
     matrix = load_for_model(source, options, estimator)
     parts = [matrix]
     if predict is None:
-        observed, hidden = split_words(matrix.counts, share, np.random.default_rng(seed))
+        observed, hidden = split_words(matrix.counts, share, stream(seed, "hidden words"))
     else:
         parts.append(load_for_model(predict, options, estimator))
         refuse_other_documents(*parts)

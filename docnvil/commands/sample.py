@@ -40,18 +40,18 @@ def sample(
     Units are drawn from the prior, then words given the units: the corpus is one whose true model is known, to try
     sizes and methods on. Lengths are drawn from those of the documents of --lengths-of that have words of the model.
     """
-    import numpy as np
     from tqdm import tqdm
 
     from docnvil.analysis.sampling import sample_documents
     from docnvil.corpus.writing import writing_corpus
     from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_folder
+    from docnvil.runtime.randomness import stream
 
     refuse_existing_folder(out, kind="corpus", force=force)
     estimator = DocNVIL.load(model, device)
     real = load_for_model(lengths_of, options, estimator).lengths
-    lengths = np.random.default_rng(seed).choice(real[real > 0], documents)
+    lengths = stream(seed, "document lengths").choice(real[real > 0], documents)
     with (
         writing_corpus(out, estimator.vocabulary_, estimator.rules_, force=force) as corpus,
         tqdm(total=documents, unit=" docs", unit_scale=True, disable=not shows_progress(), dynamic_ncols=True) as bar,

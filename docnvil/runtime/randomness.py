@@ -1,17 +1,20 @@
-"""Uniform numbers from a generator that is handed over: torch's own, or one keyed by what is drawn.
+"""Random streams named by their purpose, and uniform numbers keyed by what they are drawn for.
 
-A drawn number should depend on what it is for, never on when it was drawn: a document's sampled bound must not change
-with its neighbors in a batch, and training must not change with the number of processes. `KeyedGenerator` therefore
-computes each number from a key (the seed, the epoch, the document, the call, the sample, the unit) by the SplitMix64
-mixing function, and keeps no state but a count of calls.
+A random number depends on its purpose, never on when it is drawn: a document's sampled bound does not change with the
+other documents of its batch, and training does not change with the number of processes. A purpose has a name, and
+`stream` and `stream_seed` derive its stream from the name and the user's seed. `KeyedGenerator` computes each number
+from a key (seed, document, call, sample, unit); its only state is the number of calls.
 
 Axes: S samples, B documents of a batch, K units.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,8 +24,45 @@ _SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
 
 
+def stream_seed(seed: int, name: str, *numbers: int) -> int:
+    """Return the seed of a named random stream, for `torch.Generator.manual_seed` or `KeyedGenerator`.
+
+    It is the first 63 bits of the SHA-256 of the JSON array `["name", seed, numbers...]`, so it is the same on every
+    platform and in every Python version.
+
+    Arguments:
+        seed: the user's seed, any integer.
+        name: the purpose of the stream, such as "holdout". Each purpose has a name of its own.
+        numbers: what else the stream depends on, such as the epoch.
+
+    Returns:
+        An integer from 0 to 2^63 - 1.
+
+    Example:
+        >>> stream_seed(0, "shuffle", 1)
+        5467606701945799391
+    """
+    key = json.dumps([name, *map(int, (seed, *numbers))])
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
+
+
+def stream(seed: int, name: str, *numbers: int) -> np.random.Generator:
+    """Return a NumPy generator at the start of a named random stream, see `stream_seed`.
+
+    Arguments:
+        seed: the user's seed, any integer.
+        name: the purpose of the stream.
+        numbers: what else the stream depends on.
+
+    Example:
+        >>> stream(0, "holdout").permutation(5)
+        array([3, 4, 2, 1, 0])
+    """
+    return np.random.default_rng(stream_seed(seed, name, *numbers))
+
+
 class KeyedGenerator:
-    """A generator whose numbers are a function of a seed and one key a document.
+    """A generator whose numbers are a function of a seed and of one key per document.
 
     The number for sample s and unit k of a document with key c, in the n-th call, is
     mix(mix(mix(seed, n) + c) + s K + k), read as a binary fraction.
@@ -30,9 +70,9 @@ class KeyedGenerator:
     Source: Steele, Lea & Flood (2014), *Fast splittable pseudorandom number generators*, section 4 (SplitMix64).
 
     Arguments:
-        seed: any integer; see `fold` to make one of several.
-        keys: `[B]` int64, one key a document; their device is where numbers are made.
-        first_sample: the number of the first sample drawn, so that many samples can be drawn lot by lot.
+        seed: any integer; `stream_seed` makes one for a purpose.
+        keys: `[B]` int64, one key per document; numbers are made on their device.
+        first_sample: the number of the first sample drawn, so that many samples can be drawn chunk by chunk.
 
     Example:
         >>> keys = torch.tensor([7, 8, 9])
@@ -49,28 +89,30 @@ class KeyedGenerator:
         self._calls = 0
 
     def uniform(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Return numbers in [0, 1) of shape `[S, B, K]`, B being the number of keys; each call gives fresh ones."""
+        """Return numbers in [0, 1) of shape `[S, B, K]`, where B is the number of keys; each call gives new ones."""
         n_samples, n_documents, n_units = shape
         if n_documents != len(self._keys):
-            raise ValueError(f"{n_documents} documents are asked for and {len(self._keys)} keys are held.")
-        stream = _signed(fold(self._seed, self._calls))
+            raise ValueError(
+                f"Numbers for {n_documents} documents were requested, but there are {len(self._keys)} keys."
+            )
+        call_seed = _signed(fold(self._seed, self._calls))
         self._calls += 1
-        start = _mix(self._keys + stream)  # [B]
+        start = _mix(self._keys + call_seed)  # [B]
         counter = torch.arange(n_samples * n_units, device=self._keys.device)
         counter.add_(self._first_sample * n_units).mul_(_signed(_GOLDEN))
         state = start[:, None] + counter.view(n_samples, 1, n_units)  # [S, B, K]
-        bits = 24 if dtype == torch.float32 else 53  # what the mantissa holds exactly
-        # The last step of the mix turns the lower 33 bits only, which single precision does not read.
-        mixed = _half_mixed(state) if bits == 24 else _mix(state)
-        return _shift(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
+        bits = 24 if dtype == torch.float32 else 53  # the size of the mantissa
+        # The last step of the mix changes the lower 33 bits only, which single precision does not use.
+        mixed = _mix_upper_bits(state) if bits == 24 else _mix(state)
+        return _shift_right(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
 
 
 class LatticeGenerator(KeyedGenerator):
-    """A keyed generator whose S samples of a document lie evenly: each unit's numbers are one in every S-th part of 1.
+    """A keyed generator whose S samples per document are evenly spaced: each unit has one in every S-th part of [0, 1).
 
-    Sample s of unit k has frac(v_k + s m_k / S), with v_k as `KeyedGenerator` draws it for one sample and m_k drawn
-    among the numbers that have no divisor in common with S: a rank-1 lattice, shifted at random. Each sample by itself
-    is as random as any, so means over them are unbiased; they vary less than those of independent samples.
+    Sample s of unit k is frac(v_k + s m_k / S), with v_k as `KeyedGenerator` draws it for one sample and m_k drawn
+    among the integers coprime to S: a randomly shifted rank-1 lattice. Each sample alone is uniform, so means over
+    samples are unbiased; their variance is lower than with independent samples.
 
     Source: Cranley & Patterson (1976), *Randomization of number theoretic methods for multiple integration*.
 
@@ -81,14 +123,14 @@ class LatticeGenerator(KeyedGenerator):
     """
 
     def uniform(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Return numbers in [0, 1) of shape `[S, B, K]`, B being the number of keys; each call gives fresh ones."""
+        """Return numbers in [0, 1) of shape `[S, B, K]`, where B is the number of keys; each call gives new ones."""
         n_samples, n_documents, n_units = shape
-        choice = torch.Generator().manual_seed(fold(self._seed, self._calls) >> 1)
+        generator = torch.Generator().manual_seed(fold(self._seed, self._calls) >> 1)
         shift = super().uniform((1, n_documents, n_units), dtype)
         coprime = torch.tensor([m for m in range(1, n_samples + 1) if math.gcd(m, n_samples) == 1])
-        multiple = coprime[torch.randint(len(coprime), (n_units,), generator=choice)]
-        step = torch.arange(n_samples) * multiple[:, None] % n_samples / n_samples  # [K, S]
-        # A unit after another in memory, as chains read them.
+        multiplier = coprime[torch.randint(len(coprime), (n_units,), generator=generator)]
+        step = torch.arange(n_samples) * multiplier[:, None] % n_samples / n_samples  # [K, S]
+        # Units come first in memory, the order in which autoregressive layers read them.
         numbers = shift[0].T.contiguous()[:, None] + step[:, :, None].to(shift)  # [K, S, B]
         return numbers.frac_().permute(1, 2, 0)
 
@@ -97,14 +139,14 @@ Generator = torch.Generator | KeyedGenerator
 
 
 def uniform(shape: Sequence[int], generator: Generator, like: Tensor) -> Tensor:
-    """Draw numbers in [0, 1) from either kind of generator, with the type and device of `like`."""
+    """Draw numbers in [0, 1) from either kind of generator, with the dtype and device of `like`."""
     if isinstance(generator, KeyedGenerator):
         return generator.uniform(shape, like.dtype)
     return torch.rand(tuple(shape), generator=generator, dtype=like.dtype, device=like.device)
 
 
 def fold(*integers: int) -> int:
-    """Mix integers into one of 64 bits; a different order gives a different result.
+    """Mix integers into one of 64 bits; their order matters. Seeds for a purpose come from `stream_seed` instead.
 
     Example:
         >>> fold(1, 2) == fold(2, 1)
@@ -120,19 +162,19 @@ def fold(*integers: int) -> int:
 
 
 def _mix(state: Tensor) -> Tensor:
-    """Scramble 64-bit integers one to one (the finaliser of SplitMix64); int64 products wrap as they should."""
-    state = _half_mixed(state)
-    return state.bitwise_xor_(_shift(state, 31))
+    """Apply SplitMix64's finalizer, a bijection of 64-bit integers; int64 products wrap as required."""
+    state = _mix_upper_bits(state)
+    return state.bitwise_xor_(_shift_right(state, 31))
 
 
-def _half_mixed(state: Tensor) -> Tensor:
-    """Scramble as `_mix` does but for its last step."""
-    state = _shift(state, 30).bitwise_xor_(state).mul_(_signed(_FIRST))
-    return state.bitwise_xor_(_shift(state, 27)).mul_(_signed(_SECOND))
+def _mix_upper_bits(state: Tensor) -> Tensor:
+    """Apply `_mix` without its last step."""
+    state = _shift_right(state, 30).bitwise_xor_(state).mul_(_signed(_FIRST))
+    return state.bitwise_xor_(_shift_right(state, 27)).mul_(_signed(_SECOND))
 
 
-def _shift(state: Tensor, places: int) -> Tensor:
-    """Shift right filling with zeros; torch's own shift repeats the sign bit."""
+def _shift_right(state: Tensor, places: int) -> Tensor:
+    """Shift right and fill with zeros; torch's own shift repeats the sign bit."""
     return (state >> places).bitwise_and_((1 << (64 - places)) - 1)
 
 
