@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from docnvil.analysis.perplexity import Perplexity, unigram_perplexity
     from docnvil.comparison.peers import adapt
     from docnvil.comparison.runner import compare
-    from docnvil.corpus.loading import load_matrix, read_corpus, write_corpus
+    from docnvil.corpus.loading import load_document_term_matrix, read_corpus, write_corpus
     from docnvil.errors import DocnvilError
     from docnvil.estimator import DocNVIL
-    from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents
+    from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents
     from docnvil.text.documents import Document, SourceOptions, read_documents
     from docnvil.text.formats import read_counts, write_counts
     from docnvil.text.tokens import TokenRules, tokenize
@@ -40,14 +40,14 @@ _HOMES = {
     "TokenRules": "text.tokens",
     "Vocabulary": "text.vocabulary",
     "adapt": "comparison.peers",
-    "align": "text.counts",
+    "align_vocabulary": "text.counts",
     "bootstrap_intervals": "analysis.bootstrap",
     "build_vocabulary": "text.vocabulary",
     "c_v": "analysis.coherence",
     "compare": "comparison.runner",
     "count_words": "text.counts",
     "diversity": "analysis.coherence",
-    "load_matrix": "corpus.loading",
+    "load_document_term_matrix": "corpus.loading",
     "npmi": "analysis.coherence",
     "read_corpus": "corpus.loading",
     "read_counts": "text.formats",

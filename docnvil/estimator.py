@@ -307,7 +307,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 raise VocabularyError(
                     f"The documents were counted with another vocabulary ({X.vocabulary}) than the model's"
                     f" ({self.vocabulary_}). Count them with vocabulary=model.vocabulary_, or bring the columns in line"
-                    " with docnvil.align(matrix, model.vocabulary_)."
+                    " with docnvil.align_vocabulary(matrix, model.vocabulary_)."
                 )
             X = X.counts
             matrix = validate_data(self, X, accept_sparse="csr", dtype=None, reset=reset)

@@ -23,7 +23,7 @@ from text_data import anything
 from docnvil.commands import main
 from docnvil.corpus import build, segments
 from docnvil.corpus.build import Limits, build_corpus, building_path
-from docnvil.corpus.loading import load_matrix, write_corpus
+from docnvil.corpus.loading import load_document_term_matrix, write_corpus
 from docnvil.corpus.process_pool import run_all
 from docnvil.errors import CorpusError, VocabularyError, WorkerError
 from docnvil.text import accumulator as tally
@@ -69,7 +69,7 @@ def whole(shards, tmp_path) -> Path:
     together = tmp_path / "together.jsonl"
     texts = [path.read_bytes() for path in shards[:4]] + [gzip.decompress(shards[4].read_bytes())]
     together.write_bytes(b"".join(texts))
-    write_corpus(load_matrix(together, size=150), tmp_path / "whole")
+    write_corpus(load_document_term_matrix(together, size=150), tmp_path / "whole")
     return tmp_path / "whole"
 
 
@@ -106,7 +106,9 @@ def test_cuts_leave_no_trace(tmp_path_factory, texts, tokens, remembered, runs, 
         patch.setattr(segments, "BYTES_OF_A_RUN", size)
         patch.setattr(build, "BYTES_PER_SHARD", 100 * size)
         patch.setattr(tally, "CHARACTERS_AT_ONCE", together)
-        expected = outcome(lambda: write_corpus(load_matrix(path, rules=rules, **limited), folder / "whole"))
+        expected = outcome(
+            lambda: write_corpus(load_document_term_matrix(path, rules=rules, **limited), folder / "whole")
+        )
         assert outcome(lambda: build_corpus([path], folder / "built", AUTO, rules, limits)) == expected
     if expected:
         return
@@ -132,7 +134,7 @@ def test_workers_leave_no_trace(shards, whole, tmp_path, workers):
 
 
 def test_a_folder_is_cut_into_runs_of_files(text_folder, tmp_path, monkeypatch):
-    write_corpus(load_matrix(text_folder), tmp_path / "whole")
+    write_corpus(load_document_term_matrix(text_folder), tmp_path / "whole")
     monkeypatch.setattr(build, "BYTES_PER_SHARD", 1000)
     assert len(build.shards_of(text_folder, AUTO)) > 5
     build_corpus([text_folder], tmp_path / "built", AUTO, TokenRules(), Limits())
@@ -164,7 +166,7 @@ def test_files_of_rows_are_cut_without_trace(tmp_path_factory, suffix, texts, en
 def test_a_cut_file_gives_the_same_bytes_and_names_lines_as_before(tmp_path, monkeypatch):
     rows = [{"text": row["text"]} for row in rows_of_chance(60)]
     path = write_rows(tmp_path / "rows.jsonl", rows)
-    write_corpus(load_matrix(path, size=150), tmp_path / "whole")
+    write_corpus(load_document_term_matrix(path, size=150), tmp_path / "whole")
     monkeypatch.setattr(build, "BYTES_PER_SHARD", 2000)
     assert len(build.shards_of(path, AUTO)) > 3
     build_corpus([path], tmp_path / "built", AUTO, TokenRules(), Limits(size=150), run=partial(run_all, workers=2))
@@ -216,7 +218,7 @@ def test_metadata_of_any_length_finds_its_column(tmp_path):
         {"id": "b", "text": "wind salt", "note": 'x "y",\r\nz', "about": ""},
     ]
     paths = [write_rows(tmp_path / f"{row['id']}.jsonl", [row]) for row in rows]
-    write_corpus(load_matrix(write_rows(tmp_path / "all.jsonl", rows), max_df=1.0), tmp_path / "whole")
+    write_corpus(load_document_term_matrix(write_rows(tmp_path / "all.jsonl", rows), max_df=1.0), tmp_path / "whole")
     csv.field_size_limit(1 << 17)  # Python's own, whoever has set another before
     build_corpus(paths, tmp_path / "built", AUTO, TokenRules(), Limits(max_df=1.0))
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
@@ -224,7 +226,7 @@ def test_metadata_of_any_length_finds_its_column(tmp_path):
 
 def test_words_may_be_given(shards, tmp_path):
     words = Vocabulary(["w3", "never", "w0"])
-    write_corpus(load_matrix(shards[0], vocabulary=words), tmp_path / "whole")
+    write_corpus(load_document_term_matrix(shards[0], vocabulary=words), tmp_path / "whole")
     build_corpus(shards[:1], tmp_path / "built", AUTO, TokenRules(), Limits(), vocabulary=words)
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
     with pytest.raises(CorpusError, match="empty after tokenization"):
@@ -331,7 +333,7 @@ def test_texts_are_read_from_a_store(store, shards, whole, tmp_path):
 def test_a_folder_of_a_store_is_read_as_one_on_the_disk(store, tmp_path):
     arguments = ["corpus", "build", f"{store}/notes", "--max-df", "1.0", "--out", str(tmp_path / "built")]
     assert CliRunner().invoke(main, arguments).exit_code == 0
-    matrix = load_matrix(tmp_path / "built")
+    matrix = load_document_term_matrix(tmp_path / "built")
     assert matrix.ids == ("kitchen/c.txt", "sea/a.txt", "sea/b.txt")
     assert matrix.metadata == {"label": ("kitchen", "sea", "sea")}
 

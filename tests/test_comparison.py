@@ -19,7 +19,7 @@ from docnvil.commands import main
 from docnvil.comparison import runner as comparison
 from docnvil.comparison.peers import PEERS, MixtureOfTopics
 from docnvil.comparison.runner import UNIGRAM, ComparisonResult, compare, judge, model_names
-from docnvil.corpus.loading import load_matrix, write_corpus
+from docnvil.corpus.loading import load_document_term_matrix, write_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
@@ -96,7 +96,7 @@ def test_a_peer_that_is_away_leaves_a_named_gap(told):
 
 
 def test_a_model_of_other_words_leaves_a_named_gap(places, tmp_path):
-    write_corpus(load_matrix(places / "train.npz"), tmp_path / "train")
+    write_corpus(load_document_term_matrix(places / "train.npz"), tmp_path / "train")
     for part in ("observed", "hidden"):
         shutil.copy(places / f"{part}.npz", tmp_path)
     task = {"model": str(places / "narrow"), "n_components": 3, "seed": 0, "threads": 1}

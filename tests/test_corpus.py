@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from text_data import anything, as_dicts, assert_same, documents, matrices
 
-from docnvil.corpus.loading import load_matrix, read_corpus, write_corpus
+from docnvil.corpus.loading import load_document_term_matrix, read_corpus, write_corpus
 from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import (
     CheckpointError,
@@ -178,7 +178,7 @@ class TestDamage:
             read_corpus(tmp_path / "other")
 
 
-class TestLoadMatrix:
+class TestLoadDocumentTermMatrix:
     lines = "A cat saw a mouse.\nThe mouse saw no cat\n\nAn owl!\n"
 
     @pytest.fixture
@@ -187,72 +187,72 @@ class TestLoadMatrix:
         return tmp_path / "texts.txt"
 
     def test_texts_are_counted(self, texts):
-        matrix = load_matrix(texts, AUTO, rules=TokenRules(stop_words=("saw",)), min_df=2, max_df=0.5)
+        matrix = load_document_term_matrix(texts, AUTO, rules=TokenRules(stop_words=("saw",)), min_df=2, max_df=0.5)
         assert as_dicts(matrix) == [{"cat": 1, "mouse": 1}, {"cat": 1, "mouse": 1}, {}, {}]
 
     def test_texts_are_counted_by_a_vocabulary(self, texts, tmp_path):
         Vocabulary(["owl", "cat"]).save(tmp_path / "words.txt")
         for matrix in (
-            load_matrix(texts, AUTO, vocabulary=Vocabulary(["owl", "cat"])),
-            load_matrix(texts, AUTO, vocabulary_path=tmp_path / "words.txt"),
+            load_document_term_matrix(texts, AUTO, vocabulary=Vocabulary(["owl", "cat"])),
+            load_document_term_matrix(texts, AUTO, vocabulary_path=tmp_path / "words.txt"),
         ):
             assert matrix.counts.toarray().tolist() == [[0, 1], [0, 1], [0, 0], [1, 0]]
 
     def test_a_corpus_is_read(self, corpus):
-        assert_same(load_matrix(corpus, AUTO), MATRIX)
-        assert_same(load_matrix(corpus, AUTO, vocabulary=MATRIX.vocabulary), MATRIX)
+        assert_same(load_document_term_matrix(corpus, AUTO), MATRIX)
+        assert_same(load_document_term_matrix(corpus, AUTO, vocabulary=MATRIX.vocabulary), MATRIX)
 
     def test_a_corpus_has_its_own_words(self, corpus, tmp_path):
         with pytest.raises(ConfigurationError, match="--vocabulary"):
-            load_matrix(corpus, AUTO, vocabulary_path=tmp_path / "words.txt")
+            load_document_term_matrix(corpus, AUTO, vocabulary_path=tmp_path / "words.txt")
 
     def test_a_corpus_without_its_manifest_is_not_taken_for_texts(self, corpus):
         (corpus / MANIFEST).unlink()
         with pytest.raises(CheckpointError, match="no manifest"):
-            load_matrix(corpus, AUTO)
+            load_document_term_matrix(corpus, AUTO)
 
     @pytest.mark.parametrize("name", ["a.npz", "a.svm", "docword.a.txt"])
     def test_counts_with_words_are_matched_by_word(self, tmp_path, name):
         form = {"a.npz": "npz", "a.svm": "svmlight", "docword.a.txt": "uci"}[name]
         plain = DocumentTermMatrix(MATRIX.counts, MATRIX.vocabulary, ("1", "2", "3"))
         write_counts(plain, tmp_path / name, form)
-        matrix = load_matrix(tmp_path / name, AUTO, vocabulary=Vocabulary(["mouse", "owl", "cat"]))
+        matrix = load_document_term_matrix(tmp_path / name, AUTO, vocabulary=Vocabulary(["mouse", "owl", "cat"]))
         assert matrix.counts.toarray().tolist() == [[1, 0, 2], [0, 0, 0], [0, 0, 0]]
 
     def test_a_corpus_is_matched_by_word(self, corpus):
-        matrix = load_matrix(corpus, AUTO, vocabulary=Vocabulary(["mouse", "owl"]))
+        matrix = load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary(["mouse", "owl"]))
         assert matrix.counts.toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
 
     def test_counts_without_words_are_matched_by_place(self, tmp_path):
         (tmp_path / "a.ldac").write_text("1 1:4\n0\n")
         named, numbered = Vocabulary(["cat", "owl"]), Vocabulary.numbered(2)
         for vocabulary in (named, numbered):
-            matrix = load_matrix(tmp_path / "a.ldac", AUTO, vocabulary=vocabulary)
+            matrix = load_document_term_matrix(tmp_path / "a.ldac", AUTO, vocabulary=vocabulary)
             assert matrix.vocabulary == vocabulary
             assert matrix.counts.toarray().tolist() == [[0, 4], [0, 0]]
         with pytest.raises(VocabularyError, match=r"has 2 words and the model 3.*--vocabulary"):
-            load_matrix(tmp_path / "a.ldac", AUTO, vocabulary=Vocabulary("abc"))
+            load_document_term_matrix(tmp_path / "a.ldac", AUTO, vocabulary=Vocabulary("abc"))
 
     def test_a_model_without_words_takes_counts_of_its_width(self, corpus):
-        matrix = load_matrix(corpus, AUTO, vocabulary=Vocabulary.numbered(3))
+        matrix = load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary.numbered(3))
         assert np.array_equal(matrix.counts.toarray(), MATRIX.counts.toarray())
 
     def test_no_word_in_common_is_an_error(self, corpus):
         with pytest.raises(VocabularyError, match="no word in common"):
-            load_matrix(corpus, AUTO, vocabulary=Vocabulary(["der", "die", "das"]))
+            load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary(["der", "die", "das"]))
 
     def test_documents_that_are_all_empty_are_an_error(self, texts, corpus, tmp_path):
         message = "Every document of .* is empty after tokenization"
         with pytest.raises(CorpusError, match=message):
-            load_matrix(texts, AUTO, vocabulary=Vocabulary(["dog"]))
+            load_document_term_matrix(texts, AUTO, vocabulary=Vocabulary(["dog"]))
         write_corpus(MATRIX.select([1]), tmp_path / "empty")
         with pytest.raises(CorpusError, match=message):
-            load_matrix(tmp_path / "empty", AUTO)
+            load_document_term_matrix(tmp_path / "empty", AUTO)
 
     def test_a_prepared_corpus_is_what_its_texts_were(self, tmp_path):
         matrix = count_words(documents("cat mouse", "cat", ""), size=None, min_df=1, max_df=1.0)
         write_corpus(matrix, tmp_path / "corpus")
-        assert_same(load_matrix(tmp_path / "corpus", AUTO), matrix)
+        assert_same(load_document_term_matrix(tmp_path / "corpus", AUTO), matrix)
 
 
 def test_a_corpus_written_in_pieces_is_the_corpus_written_at_once(tmp_path):

@@ -11,7 +11,7 @@ from text_data import as_dicts, assert_same, documents, matrices
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text import accumulator as tally
-from docnvil.text.counts import DocumentTermMatrix, align, as_counts, count_words, split_documents
+from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, as_counts, count_words, split_documents
 from docnvil.text.documents import Document, SourceOptions, read_documents
 from docnvil.text.tokens import TokenRules, tokenize
 from docnvil.text.vocabulary import Vocabulary
@@ -161,10 +161,10 @@ class TestDocumentTermMatrix:
 
     def test_unknown_words_are_told_document_by_document(self):
         assert self.matrix.n_unknown == 0
-        some = align(self.matrix, Vocabulary(["a", "z"]))
+        some = align_vocabulary(self.matrix, Vocabulary(["a", "z"]))
         dropped = self.matrix.lengths - some.lengths
         assert some.unknown.tolist() == dropped.tolist()
-        assert align(some, Vocabulary(["z"])).n_unknown == self.matrix.n_tokens
+        assert align_vocabulary(some, Vocabulary(["z"])).n_unknown == self.matrix.n_tokens
         assert some.select([2]).n_unknown == dropped[2]
         texts = documents("mast sail sail", "", "the sail, the keel, the tide")
         counted = count_words(texts, vocabulary=Vocabulary(["sail"]))
@@ -289,7 +289,7 @@ class TestCountWords:
 class TestAlign:
     def test_words_are_matched(self):
         matrix = DocumentTermMatrix([[1, 2, 3], [0, 4, 0]], Vocabulary("abc"), ("x", "y"), {"label": ("1", "2")})
-        aligned = align(matrix, Vocabulary("cxa"))
+        aligned = align_vocabulary(matrix, Vocabulary("cxa"))
         assert aligned.counts.toarray().tolist() == [[3, 0, 1], [0, 0, 0]]
         assert aligned.ids == ("x", "y")
         assert aligned.metadata == matrix.metadata
@@ -297,13 +297,13 @@ class TestAlign:
 
     def test_the_same_words_change_nothing(self):
         matrix = DocumentTermMatrix([[1, 2]], Vocabulary("ab"), ("x",))
-        assert align(matrix, Vocabulary("ab")) is matrix
+        assert align_vocabulary(matrix, Vocabulary("ab")) is matrix
 
     @given(matrices(), st.randoms())
     def test_there_and_back(self, matrix, random):
         words = list(matrix.vocabulary)
         random.shuffle(words)
-        assert_same(align(align(matrix, Vocabulary(words)), matrix.vocabulary), matrix)
+        assert_same(align_vocabulary(align_vocabulary(matrix, Vocabulary(words)), matrix.vocabulary), matrix)
 
 
 class TestSplit:

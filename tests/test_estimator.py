@@ -100,9 +100,9 @@ def test_other_words_are_refused_although_as_many(block_counts):
         return DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
 
     model = DocNVIL(2, epochs=1).fit(of("abcdefghijklmno"))
-    with pytest.raises(VocabularyError, match=r"docnvil\.align"):
+    with pytest.raises(VocabularyError, match=r"docnvil\.align_vocabulary"):
         model.transform(of("onmlkjihgfedcba"))
-    turned = docnvil.align(of("onmlkjihgfedcba"), model.vocabulary_)
+    turned = docnvil.align_vocabulary(of("onmlkjihgfedcba"), model.vocabulary_)
     assert np.array_equal(turned.counts.toarray(), block_counts[:, ::-1])
     model.transform(turned)
 

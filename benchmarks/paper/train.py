@@ -29,7 +29,7 @@ from common import RESULTS, ROOT, shared_data
 from paper.rows import IMAGES_HELD_OUT, SEED, TABLES, Row
 
 from docnvil.analysis.perplexity import perplexity
-from docnvil.corpus.loading import load_matrix
+from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.machine import machine
@@ -98,8 +98,8 @@ def _training_source(table: str) -> list[Any]:
 
 def _test(table: str) -> csr_array:
     if table == "table3":
-        return load_matrix(shared_data("ng20_sh2009/test.npz")).counts
-    return load_matrix(shared_data("mnist_binarized/mnist.npz"), SourceOptions(array="test")).counts
+        return load_document_term_matrix(shared_data("ng20_sh2009/test.npz")).counts
+    return load_document_term_matrix(shared_data("mnist_binarized/mnist.npz"), SourceOptions(array="test")).counts
 
 
 def _fit(arguments: list[Any], stop_after: float | None) -> None:

@@ -27,7 +27,7 @@ from rivals.training import RIVALS, choose, train, tried_settings
 from docnvil.analysis.completion import split_words
 from docnvil.analysis.perplexity import summarize
 from docnvil.comparison.runner import compare, judge
-from docnvil.corpus.loading import load_matrix
+from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.runtime.machine import machine
 from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
 from docnvil.text.documents import Document, read_documents
@@ -56,12 +56,14 @@ def ng20_sh2009() -> Corpus:
     """Read 20 Newsgroups as the papers prepared it; the split of the test documents' words comes with it."""
     matrices = loadmat(shared_data("ng20_sh2009/20news_data.mat"))
     parts = (csr_array(matrices[name].T).astype(np.int32) for name in ("wordsHeldout", "wordsTest"))
-    return Corpus(load_matrix(shared_data("ng20_sh2009/train.npz")), *parts)
+    return Corpus(load_document_term_matrix(shared_data("ng20_sh2009/train.npz")), *parts)
 
 
 def kos() -> Corpus:
     """Read the Daily Kos; a tenth of the entries is drawn to judge by."""
-    train, test = split_documents(load_matrix(shared_data("kos/docword.kos.txt.gz")), 0.1, np.random.default_rng(0))
+    train, test = split_documents(
+        load_document_term_matrix(shared_data("kos/docword.kos.txt.gz")), 0.1, np.random.default_rng(0)
+    )
     return Corpus(train, *split_words(test.counts, SHARE, np.random.default_rng(0)))
 
 

@@ -24,7 +24,7 @@ from common import ROOT, keep, shared_data
 from plots import Panel, chart
 from step import updating, widened
 
-from docnvil.corpus.loading import load_matrix, write_corpus
+from docnvil.corpus.loading import load_document_term_matrix, write_corpus
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.machine import peak_mebibytes, tune_malloc
 from docnvil.text.counts import DocumentTermMatrix
@@ -91,7 +91,7 @@ def main(corpus: Path | None, out: Path | None) -> None:
     for name, values in VARIED.items():
         steps[name] = [{name: value, **step(counts, **{**AROUND, name: value})} for value in values]
         click.echo(steps[name], err=True)
-    matrix = load_matrix(shared_data("ng20_sh2009/train.npz"))
+    matrix = load_document_term_matrix(shared_data("ng20_sh2009/train.npz"))
     epochs = []
     for times in REPEATED:
         epochs.append(epoch(matrix, times))

@@ -76,7 +76,7 @@ def assert_same_counts(texts: list[str]) -> int:
     """Compare docnvil's counts with CountVectorizer's; return how many words were compared."""
     from scipy.sparse import csr_array
 
-    from docnvil.text.counts import DocumentTermMatrix, align
+    from docnvil.text.counts import DocumentTermMatrix, align_vocabulary
     from docnvil.text.vocabulary import Vocabulary
 
     ours, theirs = count_with_docnvil(texts), vectorizer()
@@ -85,7 +85,7 @@ def assert_same_counts(texts: list[str]) -> int:
     if set(words) != set(ours.vocabulary):
         strange = sorted(set(words) ^ set(ours.vocabulary))
         raise click.ClickException(f"The vocabularies differ in {len(strange)} words, {strange[:5]} among them.")
-    matched = align(DocumentTermMatrix(counts, words, ours.ids), ours.vocabulary)
+    matched = align_vocabulary(DocumentTermMatrix(counts, words, ours.ids), ours.vocabulary)
     if (matched.counts != ours.counts).nnz:
         raise click.ClickException("CountVectorizer's counts are not docnvil's.")
     return ours.n_tokens

@@ -147,10 +147,10 @@ def token_options(command: Command) -> Command:
 
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
     """Read a corpus with its own vocabulary, by the rules the options give, and say what came of it."""
-    from docnvil.corpus.loading import load_matrix
+    from docnvil.corpus.loading import load_document_term_matrix
 
     _refuse_idle_options(source, options)
-    matrix = load_matrix(source, source_of(options), **counting_of(options))
+    matrix = load_document_term_matrix(source, source_of(options), **counting_of(options))
     note(about(matrix))
     return matrix
 
@@ -161,9 +161,9 @@ def load_in_two(
     """Read a corpus in two parts; the words of texts are chosen by the first alone."""
     import numpy as np
 
-    from docnvil.corpus.loading import load_split
+    from docnvil.corpus.loading import load_train_test
 
-    return load_split(source, source_of(options), held_out, np.random.default_rng(seed), **counting_of(options))
+    return load_train_test(source, source_of(options), held_out, np.random.default_rng(seed), **counting_of(options))
 
 
 def load_for_model(
@@ -184,9 +184,9 @@ def load_beside(source: Path, options: Mapping[str, Any], matrix: "DocumentTermM
 def _load_by(
     source: Path, options: Mapping[str, Any], rules: Any, vocabulary: Any, *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
-    from docnvil.corpus.loading import load_matrix
+    from docnvil.corpus.loading import load_document_term_matrix
 
-    return load_matrix(
+    return load_document_term_matrix(
         source,
         source_of(options),
         rules=rules,
@@ -242,7 +242,7 @@ def unknown_words(matrix: "DocumentTermMatrix") -> str:
 
 
 def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rules of counting that the options give, as `load_matrix` and `load_split` take them."""
+    """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
     from docnvil.text.stop_words import resolve_stop_words
     from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
 

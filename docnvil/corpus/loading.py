@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 from docnvil.corpus.writing import FORMAT_VERSION, writing_corpus
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, DocnvilError, VocabularyError
 from docnvil.runtime.folders import verify_folder
-from docnvil.text.counts import DocumentTermMatrix, align, count_words, split_documents, split_rows
+from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents, split_rows
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.formats import read_counts
 from docnvil.text.records import LONGEST_FIELD
@@ -93,7 +93,7 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
         raise CheckpointError(f"{path} is not a corpus that docnvil wrote ({error}). Prepare it again.") from None
 
 
-def load_matrix(
+def load_document_term_matrix(
     path: str | Path,
     options: SourceOptions = _DEFAULTS,
     *,
@@ -153,7 +153,7 @@ def all_empty(path: Path, vocabulary_size: int) -> CorpusError:
     )
 
 
-def load_split(
+def load_train_test(
     path: str | Path,
     options: SourceOptions,
     held_out: int | float,
@@ -171,17 +171,18 @@ def load_split(
         path: the source. options: how it is to be read.
         held_out: documents in the second part, a share (float) or a number (int).
         generator: draws them.
-        vocabulary_path: as for `load_matrix`. counting: `rules`, `size`, `min_df`, `max_df`, as for `load_matrix`.
+        vocabulary_path: as for `load_document_term_matrix`.
+        counting: `rules`, `size`, `min_df` and `max_df`, as for `load_document_term_matrix`.
 
     Returns:
         The documents to learn from and those held out, both in the order of the source.
 
     Raises:
-        ConfigurationError: the held-out part would be empty, or everything. Else what `load_matrix` raises.
+        ConfigurationError: one of the two parts would be empty. Also everything `load_document_term_matrix` raises.
     """
     if detect_format(path, options) not in TEXT_FORMATS or vocabulary_path is not None:
         return split_documents(
-            load_matrix(path, options, vocabulary_path=vocabulary_path, **counting), held_out, generator
+            load_document_term_matrix(path, options, vocabulary_path=vocabulary_path, **counting), held_out, generator
         )
     n_documents = sum(1 for _ in _some(path, options))
     rest, chosen = split_rows(n_documents, held_out, generator)
@@ -242,7 +243,7 @@ def _fitted(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Path) -> D
             f"{path} and the model have no word in common: {matrix.vocabulary} against {vocabulary}. Check that the"
             " counts are of the same language and token rules as the model's."
         )
-    return align(matrix, vocabulary)
+    return align_vocabulary(matrix, vocabulary)
 
 
 def _table_of_documents(path: Path, n_documents: int) -> tuple[Sequence[str], dict[str, Sequence[str]]]:

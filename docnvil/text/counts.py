@@ -15,7 +15,7 @@ from docnvil.text.sparse import as_counts, relabel_columns, row_sums
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 
-__all__ = ["DocumentTermMatrix", "align", "as_counts", "count_words", "split_documents", "word_sequences"]
+__all__ = ["DocumentTermMatrix", "align_vocabulary", "as_counts", "count_words", "split_documents", "word_sequences"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ def _chosen(tally: CountAccumulator, words: list[str], n_documents: int, **limit
     return choose_words(zip(words, *frequencies, strict=True), n_documents, **limits)
 
 
-def align(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMatrix:
+def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMatrix:
     """Return the matrix with its columns brought to another vocabulary, word by word.
 
     Words the other vocabulary does not have are dropped; words only it has get empty columns.
@@ -212,7 +212,7 @@ def align(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMat
         The counts, `[N, V']`; `matrix` itself if the vocabularies are the same.
 
     >>> matrix = DocumentTermMatrix([[2, 1]], Vocabulary(["cat", "mouse"]), ("a",))
-    >>> align(matrix, Vocabulary(["mouse", "owl"])).counts.toarray().tolist()
+    >>> align_vocabulary(matrix, Vocabulary(["mouse", "owl"])).counts.toarray().tolist()
     [[1, 0]]
     """
     if vocabulary == matrix.vocabulary:
