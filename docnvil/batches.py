@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
-from docnvil.errors import CorpusError
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.devices import free_bytes
 from docnvil.text.sparse import CountRows, blocks, lots, row_entries
@@ -65,7 +64,8 @@ def iterate_batches(
     batch_size: int,
     *,
     keys: NDArray[np.int64],
-    like: Tensor,
+    device: torch.device,
+    dtype: torch.dtype,
     order: Sequence[int] | NDArray[np.int64] | None = None,
     share: slice = EVERY,
     held: SparseCounts | None = None,
@@ -76,14 +76,16 @@ def iterate_batches(
         matrix: `[N, V]` counts, CSR or rows selected of it.
         batch_size: B.
         keys: `[N]`, each document's key for keyed draws.
-        like: a tensor whose floating-point type and device the batches get.
+        device: the device of the batches.
+        dtype: the floating-point type of their counts.
         order: row numbers in the order wanted; by default as they stand.
         share: which documents of each batch are wanted, when others see to the rest; there may be none.
         held: the counts of the whole matrix on the device, see `device_counts`; None copies those wanted to it.
 
     Example:
         >>> matrix = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
-        >>> batches = iterate_batches(matrix, 2, keys=np.arange(3), like=torch.empty(0), order=[2, 1, 0])
+        >>> cpu = {"device": torch.device("cpu"), "dtype": torch.float32}
+        >>> batches = iterate_batches(matrix, 2, keys=np.arange(3), order=[2, 1, 0], **cpu)
         >>> [batch.counts.lengths.tolist() for batch in batches]
         [[3.0, 0.0], [3.0]]
     """
@@ -95,63 +97,51 @@ def iterate_batches(
         together = np.concatenate(chosen[lot])
         starts = np.concatenate([[0], entries[together]]).cumsum()
         if held is None:
-            counts = sparse_counts(matrix[together], like)
+            counts = sparse_counts(matrix[together], device, dtype)
         else:
-            counts = held.select(torch.from_numpy(together).to(like.device), int(starts[-1]))
-        its_keys = torch.from_numpy(keys[together]).to(like.device)
+            counts = held.select(torch.from_numpy(together).to(device), int(starts[-1]))
+        its_keys = torch.from_numpy(keys[together]).to(device)
         start = 0
         for batch in chosen[lot]:
             own = slice(start, start := start + len(batch))
             yield Batch(counts.rows(own, slice(int(starts[own.start]), int(starts[own.stop]))), its_keys[own])
 
 
-def device_counts(matrix: CountRows, like: Tensor) -> SparseCounts | None:
+def device_counts(matrix: CountRows, device: torch.device, dtype: torch.dtype) -> SparseCounts | None:
     """Copy all counts to a GPU, if half of its free memory holds them; None if they are to be streamed.
 
     Arguments:
-        matrix: `[N, V]` counts. like: a tensor whose floating-point type and device they get.
+        matrix: `[N, V]` counts.
+        device: where to copy them.
+        dtype: their floating-point type.
 
     Example:
-        >>> device_counts(csr_array(np.eye(2)), torch.empty(0)) is None  # the processor has them as they are
+        >>> device_counts(csr_array(np.eye(2)), torch.device("cpu"), torch.float32) is None  # a CPU needs no copy
         True
     """
     entries = row_entries(matrix)
-    n_bytes = int(entries.sum(dtype=np.int64)) * (8 + like.element_size()) + 8 * (len(entries) + 1)
-    if n_bytes > free_bytes(like.device) // 2:
+    n_bytes = int(entries.sum(dtype=np.int64)) * (8 + dtype.itemsize) + 8 * (len(entries) + 1)
+    if n_bytes > free_bytes(device) // 2:
         return None
     ends = np.concatenate([[0], entries]).cumsum(dtype=np.int64)
-    indices = torch.empty(int(ends[-1]), dtype=torch.int64, device=like.device)
-    values = like.new_empty(int(ends[-1]))
+    indices = torch.empty(int(ends[-1]), dtype=torch.int64, device=device)
+    values = torch.empty(int(ends[-1]), dtype=dtype, device=device)
     done = 0
     for block in blocks(matrix):
-        some = sparse_counts(block, like)
+        some = sparse_counts(block, device, dtype)
         own = slice(done, done := done + len(some.indices))
         indices[own], values[own] = some.indices, some.values
-    return SparseCounts(indices, values, torch.from_numpy(ends).to(like.device), matrix.shape[1])
+    return SparseCounts(indices, values, torch.from_numpy(ends).to(device), matrix.shape[1])
 
 
-def sparse_counts(matrix: csr_array | csr_matrix, like: Tensor) -> SparseCounts:
-    """Copy CSR counts to a device, with the floating-point type of `like`."""
+def sparse_counts(matrix: csr_array | csr_matrix, device: torch.device, dtype: torch.dtype) -> SparseCounts:
+    """Copy CSR counts to a device, with values of the given floating-point type."""
     return SparseCounts(
-        torch.from_numpy(matrix.indices.astype(np.int64, copy=False)).to(like.device),
-        torch.from_numpy(np.asarray(matrix.data)).to(like.device, like.dtype),
-        torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)).to(like.device),
+        torch.from_numpy(matrix.indices.astype(np.int64, copy=False)).to(device),
+        torch.from_numpy(np.asarray(matrix.data)).to(device, dtype),
+        torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)).to(device),
         matrix.shape[1],
     )
-
-
-def require_bits(counts: csr_array | csr_matrix) -> None:
-    """Refuse counts other than zero and one, which a model of binary vectors has no probability for.
-
-    Raises:
-        CorpusError: a count is neither.
-    """
-    others = counts.data[counts.data != 1]
-    if len(others):
-        raise CorpusError(
-            f"A model of binary vectors needs zeros and ones, and there is a count of {others[0]}."
-            " Binarize the counts first, or choose the observation 'softmax'."
-        )
 
 
 def content_keys(matrix: CountRows) -> NDArray[np.int64]:

@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from docnvil.analysis.codes import unit_probabilities
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
 from docnvil.analysis.topics import Topic, topics, unit_statistics
-from docnvil.batches import require_bits
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.model.belief_network import ModelConfig
+from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.machine import machine
@@ -209,8 +209,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if seed < 0:
             raise ConfigurationError(f"random_state is {seed}. Give a seed of 0 or more, or None to draw one.")
         model = self._model_config(counts.shape[1])
-        if model.is_binary:
-            require_bits(counts)
+        VISIBLE_LAYERS[model.observation].check_counts(counts)
         at_most = MOST_FOR_VALIDATION if self.validation is None else 1.0
         rest, validation = _hold_out(counts, self._validation, seed, at_most=at_most, binary=model.is_binary)
         config = self._training_config(seed, n_documents=rest.shape[0])
@@ -324,8 +323,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             counts = counts.copy()  # the caller's matrix stays as it is
             counts.sum_duplicates()
             counts.eliminate_zeros()
-        if not reset and self.model_.config.is_binary:
-            require_bits(counts)
+        if not reset:
+            self.model_.generative.visible.check_counts(counts)
         return counts
 
     @property

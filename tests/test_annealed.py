@@ -33,7 +33,7 @@ def network() -> BeliefNetwork:
 
 
 def tensors_of(counts: csr_array):
-    return sparse_counts(counts, torch.empty(0, dtype=torch.float64))
+    return sparse_counts(counts, torch.device("cpu"), torch.float64)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

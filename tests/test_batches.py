@@ -12,11 +12,13 @@ from docnvil.text.sparse import SelectedRows
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.integers(0, 3))
 
+CPU = {"device": torch.device("cpu"), "dtype": torch.float32}
+
 
 @given(counts=COUNTS, batch_size=st.integers(1, 10))
 def test_batches_hold_every_document_once_and_in_order(counts, batch_size):
     keys = np.arange(len(counts))
-    batches = list(iterate_batches(csr_array(counts), batch_size, keys=keys, like=torch.empty(0)))
+    batches = list(iterate_batches(csr_array(counts), batch_size, keys=keys, **CPU))
     dense = torch.cat([batch.counts.matmul(torch.eye(counts.shape[1])) for batch in batches])
     assert np.array_equal(dense.numpy(), counts)
     assert np.array_equal(torch.cat([batch.keys for batch in batches]).numpy(), keys)
@@ -27,7 +29,7 @@ def test_batches_hold_every_document_once_and_in_order(counts, batch_size):
 def test_an_order_is_kept(counts, data):
     order = data.draw(st.permutations(range(len(counts))))
     keys = np.arange(len(counts)) * 10
-    batches = list(iterate_batches(csr_array(counts), 3, keys=keys, like=torch.empty(0), order=order))
+    batches = list(iterate_batches(csr_array(counts), 3, keys=keys, **CPU, order=order))
     assert torch.cat([batch.keys for batch in batches]).tolist() == [10 * row for row in order]
     assert torch.cat([batch.counts.lengths for batch in batches]).tolist() == counts[list(order)].sum(1).tolist()
 
@@ -37,11 +39,11 @@ def test_counts_held_on_a_device_give_the_same_batches(counts, data, batch_size,
     """As on a GPU that has the memory; here the processor plays it."""
     order = np.array(data.draw(st.permutations(range(len(counts)))))
     chosen = SelectedRows(csr_array(counts), np.array(data.draw(st.permutations(range(len(counts))))))
-    like = torch.empty(0, dtype=torch.float64)
+    cpu = {"device": torch.device("cpu"), "dtype": torch.float64}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches_module, "free_bytes", lambda device: 1 << 20)
-        held = device_counts(chosen, like)
-    asked = {"keys": np.arange(len(counts)), "order": order, "like": like, "share": share}
+        held = device_counts(chosen, **cpu)
+    asked = {"keys": np.arange(len(counts)), "order": order, "share": share, **cpu}
     streamed, selected = (list(iterate_batches(chosen, batch_size, **asked, held=each)) for each in (None, held))
     assert len(streamed) == len(selected)
     for left, right in zip(streamed, selected, strict=True):
@@ -53,11 +55,11 @@ def test_counts_held_on_a_device_give_the_same_batches(counts, data, batch_size,
 
 
 def test_counts_that_do_not_fit_are_streamed(monkeypatch):
-    counts, like = csr_array(np.eye(10, dtype=np.int32)), torch.empty(0)
+    counts = csr_array(np.eye(10, dtype=np.int32))
     needed = 10 * (8 + 4) + 8 * 11  # an index and a value for each count, and where each row starts
     for free, fits in ((0, False), (2 * needed - 1, False), (2 * needed, True)):
         monkeypatch.setattr(batches_module, "free_bytes", lambda device, free=free: free)
-        assert (device_counts(counts, like) is not None) == fits
+        assert (device_counts(counts, **CPU) is not None) == fits
 
 
 @given(n_documents=st.integers(0, 300), together=st.integers(1, 300), consecutive=st.integers(1, 40))
@@ -93,9 +95,9 @@ def test_keys_do_not_depend_on_how_a_row_is_stored():
     assert content_keys(plain) == content_keys(turned)
 
 
-def test_types_follow_the_tensor_handed_over():
+def test_batches_have_the_requested_type():
     (batch,) = iterate_batches(
-        csr_array(np.eye(2, dtype=np.int32)), 2, keys=np.arange(2), like=torch.empty(0, dtype=torch.float64)
+        csr_array(np.eye(2, dtype=np.int32)), 2, keys=np.arange(2), device=torch.device("cpu"), dtype=torch.float64
     )
     assert batch.counts.values.dtype == torch.float64
     assert batch.counts.indices.dtype == batch.counts.offsets.dtype == torch.int64

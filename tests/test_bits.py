@@ -81,7 +81,7 @@ def test_bits_are_drawn_as_they_are_probable(observation):
     keys, lengths = torch.arange(40_000), torch.zeros(40_000, dtype=torch.int64)
     generator = KeyedGenerator(0, keys)
     codes = network.generative.sample(40_000, generator)
-    drawn = network.generative.words(codes).sample(lengths, generator)
+    drawn = network.generative.visible_distribution(codes).sample(lengths, generator)
     numbered = drawn.matmul(2.0 ** torch.arange(N_BITS - 1, -1, -1, dtype=torch.float64)[:, None])[:, 0].long()
     found = torch.bincount(numbered, minlength=2**N_BITS) / 40_000
     expected = exact_log_likelihood(network, sparse(every_vector)).exp().detach()

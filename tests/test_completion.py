@@ -23,9 +23,9 @@ def parts() -> tuple[csr_array, csr_array]:
 @pytest.mark.parametrize("units", [(4,), (3, 2)])
 def test_predictions_meet_the_enumerated_posterior(parts, units):
     network, observed = random_network(WORDS, units, scale=0.4), parts[0]
-    log_p, _, codes = joint_terms(network, sparse_counts(observed, torch.empty(0, dtype=torch.float64)))
+    log_p, _, codes = joint_terms(network, sparse_counts(observed, torch.device("cpu"), torch.float64))
     posterior = torch.softmax(sum(log_p), 0)  # [M, B]
-    expected = (posterior[..., None] * network.generative.words(codes).mean).sum(0).detach().numpy()
+    expected = (posterior[..., None] * network.generative.visible_distribution(codes).mean).sum(0).detach().numpy()
     found = predict_words(network, observed, n_samples=5000)
     assert found == pytest.approx(expected, abs=0.01)
     assert found.sum(1) == pytest.approx(1)

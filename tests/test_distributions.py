@@ -5,7 +5,7 @@ import pytest
 import torch
 from exact import random_counts, sparse
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, Words
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, DirichletMultinomialWords, SoftmaxWords
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.randomness import KeyedGenerator
 
@@ -62,14 +62,14 @@ def test_extreme_logits_stay_finite():
 
 
 def test_word_probabilities_sum_to_one(generator):
-    words = Words(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((2, 1, 3), (7, 3), (7,))))
+    words = SoftmaxWords(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((2, 1, 3), (7, 3), (7,))))
     every_word = sparse(torch.eye(7, dtype=FLOAT))
     assert torch.allclose(words.log_prob(every_word).exp().sum(1), torch.ones(2, dtype=FLOAT))
 
 
 def test_words_agree_with_the_dense_definition(generator):
     counts = random_counts(6, 7)
-    words = Words(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((4, 6, 3), (7, 3), (7,))))
+    words = SoftmaxWords(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((4, 6, 3), (7, 3), (7,))))
     dense = counts.matmul(torch.eye(7, dtype=FLOAT))
     expected = (dense * torch.log_softmax(words.logits, -1)).sum(-1)
     assert torch.allclose(words.log_prob(counts), expected, atol=1e-12)
@@ -77,7 +77,7 @@ def test_words_agree_with_the_dense_definition(generator):
 
 
 def test_drawn_words_follow_their_probabilities(generator):
-    words = Words(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
+    words = SoftmaxWords(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
     drawn = words.sample(torch.tensor([0, 100_000, 5]), generator)
     assert drawn.lengths.tolist() == [0, 100_000, 5]
     counts = drawn.matmul(torch.eye(7))
@@ -86,10 +86,10 @@ def test_drawn_words_follow_their_probabilities(generator):
 
 
 def test_a_documents_words_do_not_depend_on_its_neighbors(generator):
-    words = Words(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
+    words = SoftmaxWords(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
     lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
     together = words.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(7))
-    last = Words(words.samples[:, 2:], words.weight, words.bias)
+    last = SoftmaxWords(words.samples[:, 2:], words.weight, words.bias)
     assert torch.equal(last.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(7)), together[2:])
 
 
@@ -145,7 +145,7 @@ def test_an_urn_predicts_what_its_probabilities_say(generator):
 
 def test_a_great_urn_is_the_softmax(generator):
     great = urn(generator, log_concentration=18.0)
-    plain = Words(great.samples, great.weight, great.bias)
+    plain = SoftmaxWords(great.samples, great.weight, great.bias)
     counts = counts_of(0, 0, 1, 2, 2, 2)
     assert torch.allclose(great.log_prob(counts), plain.log_prob(counts), atol=1e-5)
     assert torch.allclose(great.predict(counts), plain.predict(counts), atol=1e-6)

@@ -33,7 +33,7 @@ def counts() -> csr_array:
 def test_it_is_the_sum_over_all_codes(counts, kind, in_flight, monkeypatch):
     monkeypatch.setattr(module, "NUMBERS_IN_FLIGHT", in_flight)
     network = random_network(WORDS, **kind)
-    tensors = sparse_counts(counts, torch.empty(0, dtype=torch.float64))
+    tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     filled = np.arange(9) != 4
     found = document_bounds(network, counts, bound="exact")
     expected = exact_log_likelihood(network, tensors).detach().numpy()

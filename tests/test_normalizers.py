@@ -177,7 +177,7 @@ codes = torch.zeros(n_samples, n_documents, n_units)
 weight, bias = torch.zeros(n_words, n_units, requires_grad=True), torch.zeros(n_words, requires_grad=True)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for layer in (
-    distributions.Words(codes, weight, bias),
+    distributions.SoftmaxWords(codes, weight, bias),
     distributions.DirichletMultinomialWords(codes, weight, bias, torch.zeros(())),
     distributions.Bits(codes, weight, bias),
 ):

@@ -69,7 +69,7 @@ def test_a_million_samples_are_never_alive_together(network, counts, monkeypatch
 @pytest.mark.parametrize("bound", ["elbo", "importance"])
 def test_estimates_meet_the_enumerated_values(counts, bound):
     network = random_network(WORDS, (3, 2), scale=0.3)
-    tensors = sparse_counts(counts, torch.empty(0, dtype=torch.float64))
+    tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     exact = {"elbo": exact_elbo, "importance": exact_log_likelihood}[bound](network, tensors).detach().numpy()
     exact[4] = 0  # the probability of an empty document is known, whatever q makes of it
     found = document_bounds(network, counts, bound=bound, n_samples=20_000)
@@ -77,7 +77,7 @@ def test_estimates_meet_the_enumerated_values(counts, bound):
 
 
 def test_bounds_are_ordered(network, counts):
-    tensors = sparse_counts(counts, torch.empty(0, dtype=torch.float64))
+    tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     likelihood = exact_log_likelihood(network, tensors).sum().item()
     elbo, loose, tight = (
         perplexity(network, counts, bound=bound, n_samples=n).log_likelihood

@@ -75,11 +75,11 @@ def test_deeper_layers_come_side_by_side(block_counts):
 def test_probabilities_of_units_agree_with_enumeration(posterior):
     network = random_network(6, (3, 2), scale=0.5, prior="autoregressive", posterior=posterior)
     counts = csr_array(np.random.default_rng(0).integers(0, 3, size=(4, 6)) + 1)
-    _, log_q, codes = joint_terms(network, sparse_counts(counts, torch.empty(0, dtype=torch.float64)))
+    _, log_q, codes = joint_terms(network, sparse_counts(counts, torch.device("cpu"), torch.float64))
     weights = sum(log_q).exp()[..., None]
     expected = torch.cat([(weights * layer).sum(0) for layer in codes], dim=1).detach().numpy()
     assert unit_probabilities(network, counts, n_samples=20_000) == pytest.approx(expected, abs=0.02)
-    empty = sparse_counts(csr_array((1, 6), dtype=int), torch.empty(0, dtype=torch.float64))
+    empty = sparse_counts(csr_array((1, 6), dtype=int), torch.device("cpu"), torch.float64)
     log_p, _, codes = joint_terms(network, empty)
     weights = sum(log_p).exp()[..., None]
     expected = torch.cat([(weights * layer).sum((0, 1)) for layer in codes]).detach().numpy()

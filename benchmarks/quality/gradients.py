@@ -84,7 +84,8 @@ def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[]
         return
     training = partly_trained(train, settings)
     keys = np.arange(DOCUMENTS)
-    (batch,) = iterate_batches(train[:DOCUMENTS], DOCUMENTS, keys=keys, like=training.model.generative.prior.bias)
+    device, dtype = training.model.device, training.model.dtype
+    (batch,) = iterate_batches(train[:DOCUMENTS], DOCUMENTS, keys=keys, device=device, dtype=dtype)
     draws, seed = settings["draws"], settings["seed"]
     reference = moments(training, batch, "rloo", n_samples=50, draws=draws, seed=seed + 1)
     for name in missing:

@@ -158,5 +158,7 @@ def _batches(model: GaussianTopicModel, counts: csr_array, size: int) -> Iterato
     if counts.shape[1] != model.weight.shape[1]:
         raise VocabularyError(f"The counts have {counts.shape[1]} columns and the rival {model.weight.shape[1]} words.")
     keys = np.zeros(counts.shape[0], dtype=np.int64)  # nothing keyed is drawn
-    for batch in iterate_batches(counts, size, keys=keys, like=model.prior_deviation):
+    for batch in iterate_batches(
+        counts, size, keys=keys, device=model.prior_deviation.device, dtype=model.prior_deviation.dtype
+    ):
         yield batch.counts

@@ -108,7 +108,12 @@ def _one_pass(
 ) -> None:
     model.train()
     for batch in iterate_batches(
-        counts, BATCH_SIZE, keys=np.arange(len(order)), order=order, like=model.prior_deviation
+        counts,
+        BATCH_SIZE,
+        keys=np.arange(len(order)),
+        order=order,
+        device=model.prior_deviation.device,
+        dtype=model.prior_deviation.dtype,
     ):
         if len(batch.counts) < 2:
             continue  # batch normalization has nothing to normalize one document by

@@ -72,8 +72,8 @@ def step(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, A
         model = ModelConfig(counts.shape[1], (n_units,), prior=dependence, posterior=dependence, start_logit=-3.0)
         training = Training.start(model, config, counts, torch.device("cpu"))
         keys = np.arange(counts.shape[0])
-        like = training.model.generative.prior.bias
-        batch = next(iterate_batches(counts, config.batch_size, keys=keys, like=like))
+        device, dtype = training.model.device, training.model.dtype
+        batch = next(iterate_batches(counts, config.batch_size, keys=keys, device=device, dtype=dtype))
         generator = KeyedGenerator(0, batch.keys)
         tasks.append(lambda t=training, b=batch, g=generator: update(t, b, g, config.learning_rate, warmup_scale=1.0))
     factorial, chain = in_turn(*tasks)

@@ -48,8 +48,10 @@ def updating(
     chained = {"prior": dependence, "posterior": dependence}
     model = ModelConfig(counts.shape[1], (n_units,), start_logit=-3.0, **chained, **settings)
     training = Training.start(model, config, counts, torch.device("cpu"))
-    like = training.model.generative.prior.bias
-    batch = next(iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), like=like))
+    device, dtype = training.model.device, training.model.dtype
+    batch = next(
+        iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), device=device, dtype=dtype)
+    )
     generator = KeyedGenerator(0, batch.keys)
     return lambda: update(training, batch, generator, config.learning_rate, warmup_scale=1.0)
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
-from docnvil.model.layers import SoftmaxWords
 from docnvil.model.sparse import SparseCounts
+from docnvil.model.visible import SoftmaxLayer
 from docnvil.nvil.bounds import total
 from docnvil.runtime.randomness import Generator, uniform
 
@@ -126,7 +126,7 @@ class _WordsBelow(_UnitsBelow):
 
     def log_prob(self, layer: Tensor) -> Tensor:
         """Map settings of the first layer, `[S, B, K]`, to `[S, B]`."""
-        return self.model.generative.words((layer,)).log_prob(self.counts)
+        return self.model.generative.visible_distribution((layer,)).log_prob(self.counts)
 
 
 class _SoftmaxBelow:
@@ -136,7 +136,7 @@ class _SoftmaxBelow:
     exponentials with these two gives the new normalizer, and only where the turn is taken are they changed.
     """
 
-    def __init__(self, visible: SoftmaxWords, counts: SparseCounts, samples: Samples) -> None:
+    def __init__(self, visible: SoftmaxLayer, counts: SparseCounts, samples: Samples) -> None:
         logits = visible(samples[0]).logits.flatten(0, 1)  # [S B, V]
         self.exponentials = logits.sub_(logits.amax(1, keepdim=True)).exp_()
         self.normalizer = self.exponentials.sum(1)  # [S B]

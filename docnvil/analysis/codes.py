@@ -39,7 +39,7 @@ def unit_probabilities(
     n_samples = 1 if exact else n_samples
     batch_size = max(1, PROBABILITIES_IN_FLIGHT // (n_samples * sum(model.config.units)))
     probabilities, start = np.empty((counts.shape[0], sum(model.config.units))), 0
-    for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
+    for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), device=model.device, dtype=model.dtype):
         generator = LatticeGenerator(seed, batch.keys)
         means = model.recognition.unit_means(batch.counts, n_samples, generator)
         probabilities[start : start + len(batch.counts)] = torch.cat(means, dim=1).double().cpu().numpy()

@@ -190,14 +190,14 @@ def predict_words(
             "Completion predicts words, and this is a model of binary vectors. Ask for perplexity."
         )
     (batch,) = iterate_batches(
-        csr_array(observed), observed.shape[0], keys=content_keys(observed), like=model.generative.prior.bias
+        csr_array(observed), observed.shape[0], keys=content_keys(observed), device=model.device, dtype=model.dtype
     )
     codes = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
     of_words, log_prior, log_q = log_probabilities(model, batch.counts, codes)
     weights = torch.softmax(of_words + log_prior - log_q, dim=0)  # [S, B]
     mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
     for part, weight in zip(codes[0].split(SAMPLES_IN_FLIGHT), weights.split(SAMPLES_IN_FLIGHT), strict=True):
-        mean += (weight[..., None] * model.generative.words((part,)).predict(batch.counts)).sum(0)
+        mean += (weight[..., None] * model.generative.visible_distribution((part,)).predict(batch.counts)).sum(0)
     return mean.cpu().numpy()
 
 

@@ -21,8 +21,9 @@ from docnvil.analysis.exact import check_enumerable, exact_terms
 from docnvil.batches import Batch, content_keys, iterate_batches
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.model.generative import Samples, start_logits
+from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
+from docnvil.model.visible import BernoulliLayer, WordLayer
 from docnvil.nvil.bounds import importance_weighted_bound, total
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.text.sparse import CountRows, blocks, row_sums
@@ -169,7 +170,7 @@ def document_bounds(
     exact = bound == "exact"
     batch_size = DOCUMENTS_ENUMERATED if exact else documents_at_once(n_samples, counts.shape[1])
     start = 0
-    for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), like=model.generative.prior.bias):
+    for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), device=model.device, dtype=model.dtype):
         stop = start + len(batch.counts)
         terms = (
             exact_terms(model, batch.counts)
@@ -186,9 +187,7 @@ def document_bounds(
 
 def document_lengths(model: BeliefNetwork, counts: CountRows) -> NDArray[np.float64]:
     """Return L, how many draws each document is of, `[N]`: its words, or all V bits of a binary vector."""
-    if model.config.is_binary:
-        return np.full(counts.shape[0], float(counts.shape[1]))
-    return row_sums(counts, np.float64)
+    return model.generative.visible.document_lengths(row_sums(counts, np.float64), counts.shape[1])
 
 
 def _check_estimator(model: BeliefNetwork, bound: Bound, n_samples: int, temperatures: int) -> None:
@@ -276,10 +275,9 @@ def unigram_perplexity(
         >>> unigram_perplexity(np.array([5.0, 5.0]), csr_array(np.array([[1, 3]]))).perplexity_per_word
         2.0
     """
-    frequencies = word_frequency + pseudo_count
-    log_probability = np.log(frequencies / frequencies.sum())
-    log_likelihood = np.concatenate([np.zeros(0), *(block @ log_probability for block in blocks(test))])
-    lengths = row_sums(test, np.float64)
+    null_model = WordLayer.null_model(word_frequency, pseudo_count=pseudo_count)
+    log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, blocks(test))])
+    lengths = WordLayer.document_lengths(row_sums(test, np.float64), test.shape[1])
     exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
     return summarize(exact, bound="exact", n_samples=0)
 
@@ -297,10 +295,9 @@ def independent_bits(ones: NDArray[np.float64], n_vectors: int, test: CountRows)
         >>> round(exact.log_likelihood / math.log(2), 9)
         -2.0
     """
-    logits = start_logits(torch.from_numpy(ones), n_vectors).numpy()
-    of_ones = np.concatenate([np.zeros(0), *(block @ logits for block in blocks(test))])
-    log_likelihood = of_ones - np.logaddexp(0, logits).sum()
-    lengths = np.full(test.shape[0], float(test.shape[1]))
+    null_model = BernoulliLayer.null_model(ones, n_vectors)
+    log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, blocks(test))])
+    lengths = BernoulliLayer.document_lengths(np.zeros(test.shape[0]), test.shape[1])
     exact = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
     return summarize(exact, bound="exact", n_samples=0)
 

@@ -66,7 +66,7 @@ def _sample(model: BeliefNetwork, lengths: torch.Tensor, first: int, seed: int) 
         longest_next = int(lengths[by_length[start]])
         size = max(1, PLACES_IN_FLIGHT // (model.config.vocabulary_size + longest_next))
         chosen = by_length[start : start + size]
-        words = model.generative.words(tuple(layer[:, chosen] for layer in codes))
+        words = model.generative.visible_distribution(tuple(layer[:, chosen] for layer in codes))
         drawn = words.sample(lengths[chosen], KeyedGenerator(stream_seed(seed, "sampled words"), keys[chosen]))
         parts.append(drawn)
         start += size

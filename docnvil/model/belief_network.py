@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
-from docnvil.model.generative import GenerativeModel, start_bias, start_logits
-from docnvil.model.layers import BernoulliPrior, Dependence, InputTransform, Observation, SigmoidLayer
+from docnvil.model.generative import GenerativeModel
+from docnvil.model.layers import BernoulliPrior, Dependence, InputTransform, SigmoidLayer
 from docnvil.model.recognition import RecognitionNetwork
+from docnvil.model.visible import VISIBLE_LAYERS, Observation
 
 PROFILE_IN_WEIGHTS = 0.5  # half of a profile: units act together, and none explains a document alone
 PROFILE_IN_RECOGNITION = 0.05  # a hint only, because it adds up over the words of a document
@@ -80,7 +81,7 @@ class ModelConfig:
 _CHOICES = {
     "prior": ("factorial", "autoregressive"),
     "posterior": ("factorial", "autoregressive"),
-    "observation": ("softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"),
+    "observation": tuple(VISIBLE_LAYERS),
     "recognition_input": ("counts", "log1p", "centered"),
 }
 
@@ -145,8 +146,8 @@ def build_model(
             layer.weight.normal_(0.0, config.vocabulary_size**-0.5, generator=generator)
     (first.deeper[-1] if config.recognition_hidden else first.linear).bias.fill_(config.start_logit)
     if word_frequencies is not None:
-        bias = start_logits(word_frequencies, n_documents) if config.is_binary else start_bias(word_frequencies)
-        network.generative.visible.bias.copy_(bias)
+        visible = network.generative.visible
+        visible.bias.copy_(visible.initial_bias(word_frequencies, n_documents))
         if config.recognition_input == "centered":
             first.linear.mean.copy_(word_frequencies / n_documents)
     if profiles is not None:

@@ -147,7 +147,7 @@ def _by_unit(values: Tensor, shape: Sequence[int]) -> Tensor:
     return rows.expand(shape[-1], *shape[:-1])
 
 
-class Words:
+class SoftmaxWords:
     """Word draws from softmax(W h + b), the visible layer of a topic model, kept in factored form.
 
     log p(x | h) = sum_w x_w (W h + b)_w - L logsumexp(W h + b), with L the length of x. The first sum needs only x W,
@@ -163,7 +163,7 @@ class Words:
         A uniform model gives every word the probability 1 / V:
 
         >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), vocabulary_size=4)
-        >>> Words(torch.zeros(1, 1, 5), torch.zeros(4, 5), torch.zeros(4)).log_prob(x).exp() * 4**3
+        >>> SoftmaxWords(torch.zeros(1, 1, 5), torch.zeros(4, 5), torch.zeros(4)).log_prob(x).exp() * 4**3
         tensor([[1.]])
     """
 
@@ -270,8 +270,8 @@ class DirichletMultinomialWords:
 class Bits:
     """Binary vectors whose bits are independent given the units, or a chain given them: logits a = W h + b + L x.
 
-    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)), kept in factored form like `Words`: the first sum
-    needs x W alone, and the `[S, B, V]` logits appear in the second only.
+    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)), kept in factored form as in `SoftmaxWords`: the first
+    sum needs x W alone, and the `[S, B, V]` logits appear in the second only.
 
     Source: Mnih & Gregor (2014), section 5.1; with L, the visible layer of a deep autoregressive network (DARN), Gregor
     et al. (2014), section 3.

@@ -10,22 +10,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, DirichletMultinomialWords, Words
-from docnvil.model.layers import (
-    BernoulliPrior,
-    BitsLayer,
-    Dependence,
-    DirichletMultinomialLayer,
-    Observation,
-    SigmoidLayer,
-    SoftmaxWords,
-)
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
+from docnvil.model.layers import BernoulliPrior, Dependence, SigmoidLayer
 from docnvil.model.sparse import SparseCounts
+from docnvil.model.visible import Observation, VisibleDistribution, visible_layer_class
 from docnvil.runtime.randomness import Generator
 
 Samples = tuple[Tensor, ...]
 Layer = Bernoulli | AutoregressiveBernoulli
-Observed = Words | DirichletMultinomialWords | Bits
 
 
 class GenerativeModel(nn.Module):
@@ -49,11 +41,11 @@ class GenerativeModel(nn.Module):
         observation: Observation = "softmax",
     ) -> None:
         super().__init__()
-        self.visible = _visible_layer(observation, units[0], vocabulary_size)
+        self.visible = visible_layer_class(observation)(units[0], vocabulary_size)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
         self.prior = BernoulliPrior(units[-1], prior)
 
-    def words(self, samples: Samples) -> Observed:
+    def visible_distribution(self, samples: Samples) -> VisibleDistribution:
         """Return p(x | h1)."""
         return self.visible(samples[0])
 
@@ -64,7 +56,10 @@ class GenerativeModel(nn.Module):
     def log_prob_terms(self, counts: SparseCounts, samples: Samples) -> tuple[Tensor, ...]:
         """Return log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`, in nats; log p(x, h) is their sum."""
         layers = zip(self.distributions(samples), samples, strict=True)
-        return (self.words(samples).log_prob(counts), *(layer.log_prob(value) for layer, value in layers))
+        return (
+            self.visible_distribution(samples).log_prob(counts),
+            *(layer.log_prob(value) for layer, value in layers),
+        )
 
     def sample(self, n_documents: int, generator: Generator) -> Samples:
         """Draw h1..hn from the model, deepest first; each `[1, n_documents, K]`."""
@@ -81,46 +76,5 @@ class GenerativeModel(nn.Module):
 
         For the bits of a DARN, those before it are drawn as well.
         """
-        bits = self.words(self.sample(n_vectors, generator)).units
+        bits = self.visible_distribution(self.sample(n_vectors, generator)).units
         return bits.conditional(bits.sample(bits.logits.shape, generator)).mean[0]
-
-
-def _visible_layer(observation: Observation, n_units: int, vocabulary_size: int) -> SoftmaxWords | BitsLayer:
-    if observation == "bernoulli":
-        return BitsLayer(n_units, vocabulary_size)
-    if observation == "autoregressive-bernoulli":
-        return BitsLayer(n_units, vocabulary_size, "autoregressive")
-    return {"softmax": SoftmaxWords, "dirichlet-multinomial": DirichletMultinomialLayer}[observation](
-        n_units, vocabulary_size
-    )
-
-
-def start_bias(word_frequencies: Tensor) -> Tensor:
-    """Return the visible bias that makes a model without units predict the corpus's own word frequencies.
-
-    b_w = log(f_w + 1/2), centered; the half keeps words unseen in training possible.
-
-    Arguments:
-        word_frequencies: `[V]`, how often each word occurs in training.
-
-    Example:
-        >>> start_bias(torch.tensor([9.5, 9.5, 9.5]))
-        tensor([0., 0., 0.])
-    """
-    bias = torch.log(word_frequencies + 0.5)
-    return bias - bias.mean()
-
-
-def start_logits(ones: Tensor, n_vectors: int) -> Tensor:
-    """Return the visible bias that makes a model without units predict each bit's own frequency.
-
-    b_v = log((n_v + 1/2) / (N - n_v + 1/2)), so that bits never seen to change keep a chance.
-
-    Arguments:
-        ones: `[V]`, how often each bit is set in training. n_vectors: N.
-
-    Example:
-        >>> start_logits(torch.tensor([5.0, 10.0]), 10).sigmoid()
-        tensor([0.5000, 0.9545])
-    """
-    return torch.log((ones + 0.5) / (n_vectors - ones + 0.5))

@@ -10,13 +10,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits, DirichletMultinomialWords, Words
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.model.sparse import SparseCounts
 
 InputTransform = Literal["counts", "log1p", "centered"]
 Dependence = Literal["factorial", "autoregressive"]
-Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
-START_CONCENTRATION = 200.0  # near the softmax; training finds how bursty words are
 
 
 class Units(nn.Module):
@@ -118,47 +116,3 @@ class WordSigmoidLayer(nn.Module):
         for layer in self.deeper:
             value = layer(value.tanh())
         return self.units(value)
-
-
-class SoftmaxWords(nn.Module):
-    """The visible layer of a topic model: words drawn from softmax(W h + b), one weight matrix for all positions."""
-
-    def __init__(self, n_units: int, vocabulary_size: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(vocabulary_size, n_units))
-        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
-
-    def forward(self, samples: Tensor) -> Words:
-        """Map units `[..., K]` to a distribution over words."""
-        return Words(samples, self.weight, self.bias)
-
-
-class DirichletMultinomialLayer(SoftmaxWords):
-    """The visible layer for bursty words: a Polya urn with concentrations exp(s) softmax(W h + b)."""
-
-    def __init__(self, n_units: int, vocabulary_size: int) -> None:
-        super().__init__(n_units, vocabulary_size)
-        self.log_concentration = nn.Parameter(torch.tensor(START_CONCENTRATION).log())
-
-    def forward(self, samples: Tensor) -> DirichletMultinomialWords:
-        """Map units `[..., K]` to a distribution over words."""
-        return DirichletMultinomialWords(samples, self.weight, self.bias, self.log_concentration)
-
-
-class BitsLayer(nn.Module):
-    """The visible layer for binary vectors: a logistic regression a bit, on the units and, in a DARN, on earlier bits.
-
-    Arguments:
-        n_units: K. n_bits: V.
-        dependence: "factorial", or "autoregressive" for bits that also see those before them.
-    """
-
-    def __init__(self, n_units: int, n_bits: int, dependence: Dependence = "factorial") -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(n_bits, n_units))
-        self.bias = nn.Parameter(torch.zeros(n_bits))
-        self.lateral = nn.Parameter(torch.zeros(n_bits, n_bits)) if dependence == "autoregressive" else None
-
-    def forward(self, samples: Tensor) -> Bits:
-        """Map units `[..., K]` to a distribution over binary vectors."""
-        return Bits(samples, self.weight, self.bias, self.lateral)

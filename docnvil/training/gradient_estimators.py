@@ -104,7 +104,7 @@ def dream(model: BeliefNetwork, lengths: Tensor, generator: Generator) -> tuple[
     """Draw documents of given lengths, `[B]`, and their units from p; return q's terms for them, each `[1, B]`."""
     with torch.no_grad():
         samples = model.generative.sample(len(lengths), generator)
-        words = model.generative.words(samples).sample(lengths.long(), generator)
+        words = model.generative.visible_distribution(samples).sample(lengths.long(), generator)
     return model.recognition.log_prob_terms(words, samples)
 
 

@@ -282,8 +282,7 @@ def train(
     )  # starting points found on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
     rows = np.arange(counts.shape[0])
-    like = model.generative.prior.bias
-    held = device_counts(counts, like)
+    held = device_counts(counts, model.device, model.dtype)
     while not training.finished:
         started = time.perf_counter()
         epoch = training.epoch
@@ -291,7 +290,14 @@ def train(
         bound, units_on = torch.zeros(2, dtype=torch.float64, device=model.device)
         moments = []
         batches = iterate_batches(
-            counts, config.batch_size, keys=rows, order=order, like=like, share=processes.shard, held=held
+            counts,
+            config.batch_size,
+            keys=rows,
+            order=order,
+            device=model.device,
+            dtype=model.dtype,
+            share=processes.shard,
+            held=held,
         )
         for number, batch in enumerate(profile.each("drawing batches", batches)):
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)

@@ -1,0 +1,278 @@
+"""Visible layers: p(x | h1), and the facts about the data that depend on the kind of visible layer.
+
+`VISIBLE_LAYERS` maps the setting `observation` to a class; `model.generative.visible` is the layer of a network. Both
+answer the same questions, so that no other module needs to know which visible layer a model has.
+
+Axes: S samples, B documents of a batch, N documents, V words or bits, K units. Unit: nats.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+from torch import Tensor, nn
+
+from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.model.distributions import Bits, DirichletMultinomialWords, SoftmaxWords
+
+Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
+VisibleDistribution = SoftmaxWords | DirichletMultinomialWords | Bits
+INITIAL_CONCENTRATION = 200.0  # A; close to the softmax layer, and training finds how bursty the words are
+PSEUDO_COUNT = 0.01  # the count of a word that does not occur in the training documents, in the null model
+
+
+@dataclass(frozen=True)
+class NullModel:
+    """A model without units, log p(x) = x . weight + constant: the figure that any model should improve on.
+
+    Arguments:
+        weight: `[V]`, nats for each token of a word, or for each bit that is set.
+        constant: nats for each document.
+
+    Example:
+        >>> NullModel(np.log([0.25, 0.75]), 0.0).log_prob(csr_array(np.array([[2, 0], [0, 0]]))).round(3).tolist()
+        [-2.773, 0.0]
+    """
+
+    weight: NDArray[np.float64]
+    constant: float
+
+    def log_prob(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
+        """Return log p(x) of each document, `[N, V] -> [N]`."""
+        return counts @ self.weight + self.constant
+
+
+class VisibleLayer(nn.Module):
+    """A visible layer with logits W h + b: calling it with units returns the distribution of the document.
+
+    Class attributes:
+        observation: the value of the setting that selects this layer.
+        name: the name of the layer in reports.
+        document_noun, word_noun: what a row and a column of the data are called in messages.
+        empty_is_data: whether a row of zeros is an observation. An empty document is not: it is left out of training
+            and evaluation.
+        reports_perplexity: whether the model's figure is perplexity; otherwise it is nats per document.
+        supports_completion: whether the distribution has `predict`, so that documents can be completed.
+        samples_are_images: whether samples are drawn as images (`docnvil draw`) instead of listed as words.
+
+    Arguments:
+        n_units: K.
+        vocabulary_size: V.
+    """
+
+    observation: ClassVar[Observation]
+    name: ClassVar[str]
+    document_noun: ClassVar[str]
+    word_noun: ClassVar[str]
+    empty_is_data: ClassVar[bool]
+    reports_perplexity: ClassVar[bool]
+    supports_completion: ClassVar[bool]
+    samples_are_images: ClassVar[bool]
+
+    def __init__(self, n_units: int, vocabulary_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(vocabulary_size, n_units))
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+
+    def forward(self, samples: Tensor) -> VisibleDistribution:
+        """Map units `[..., K]` to p(x | h1)."""
+        raise NotImplementedError
+
+    @classmethod
+    def check_counts(cls, counts: csr_array | csr_matrix) -> None:
+        """Check that the layer can model these counts, `[N, V]`.
+
+        Raises:
+            CorpusError: it cannot.
+        """
+
+    @classmethod
+    def document_lengths(cls, token_counts: NDArray[np.number], vocabulary_size: int) -> NDArray[np.float64]:
+        """Return the number of draws that each document consists of, `[N]`: its tokens, or its V bits.
+
+        Arguments:
+            token_counts: `[N]`, the sum of each row.
+            vocabulary_size: V.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def initial_bias(cls, column_sums: Tensor, n_documents: int) -> Tensor:
+        """Return the bias, `[V]`, with which a model without units predicts the training data's own frequencies.
+
+        Arguments:
+            column_sums: `[V]`, how often each word occurs, or each bit is set, in the training data.
+            n_documents: N of the training data.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def null_model(cls, column_sums: NDArray[np.float64], n_documents: int) -> NullModel:
+        """Return the model without units to compare with; the arguments are those of `initial_bias`."""
+        raise NotImplementedError
+
+
+class WordLayer(VisibleLayer):
+    """What all layers over words have in common."""
+
+    document_noun, word_noun = "document", "word"
+    empty_is_data = False
+    reports_perplexity = True
+    supports_completion = True
+    samples_are_images = False
+
+    @classmethod
+    def document_lengths(cls, token_counts: NDArray[np.number], vocabulary_size: int) -> NDArray[np.float64]:
+        """Return the number of tokens of each document, `[N]`."""
+        return token_counts.astype(np.float64)
+
+    @classmethod
+    def initial_bias(cls, column_sums: Tensor, n_documents: int | None = None) -> Tensor:
+        """Return b_w = log(f_w + 1/2) less its mean; the half keeps words possible that training does not have.
+
+        Example:
+            >>> WordLayer.initial_bias(torch.tensor([9.5, 9.5, 9.5]))
+            tensor([0., 0., 0.])
+        """
+        bias = torch.log(column_sums + 0.5)
+        return bias - bias.mean()
+
+    @classmethod
+    def null_model(
+        cls,
+        column_sums: NDArray[np.float64],
+        n_documents: int | None = None,
+        pseudo_count: float = PSEUDO_COUNT,
+    ) -> NullModel:
+        """Return the unigram model: p(w) is proportional to how often w occurs in training, plus a pseudo-count.
+
+        Example:
+            >>> WordLayer.null_model(np.array([5.0, 15.0]), pseudo_count=0).weight.round(3).tolist()
+            [-1.386, -0.288]
+        """
+        frequencies = column_sums + pseudo_count
+        return NullModel(np.log(frequencies / frequencies.sum()), 0.0)
+
+
+class SoftmaxLayer(WordLayer):
+    """Words drawn independently from softmax(W h + b), with the same weights at all positions."""
+
+    observation = "softmax"
+    name = "softmax over words"
+
+    def forward(self, samples: Tensor) -> SoftmaxWords:
+        """Map units `[..., K]` to p(x | h1)."""
+        return SoftmaxWords(samples, self.weight, self.bias)
+
+
+class DirichletMultinomialLayer(WordLayer):
+    """Words with burstiness, from a Dirichlet-multinomial with concentrations exp(s) softmax(W h + b)."""
+
+    observation = "dirichlet-multinomial"
+    name = "Dirichlet-multinomial over words"
+
+    def __init__(self, n_units: int, vocabulary_size: int) -> None:
+        super().__init__(n_units, vocabulary_size)
+        self.log_concentration = nn.Parameter(torch.tensor(INITIAL_CONCENTRATION).log())
+
+    def forward(self, samples: Tensor) -> DirichletMultinomialWords:
+        """Map units `[..., K]` to p(x | h1)."""
+        return DirichletMultinomialWords(samples, self.weight, self.bias, self.log_concentration)
+
+
+class BernoulliLayer(VisibleLayer):
+    """Binary vectors: one logistic regression on the units per bit."""
+
+    observation = "bernoulli"
+    name = "independent bits"
+    document_noun, word_noun = "vector", "bit"
+    empty_is_data = True
+    reports_perplexity = False
+    supports_completion = False
+    samples_are_images = True
+
+    def forward(self, samples: Tensor) -> Bits:
+        """Map units `[..., K]` to p(x | h1)."""
+        return Bits(samples, self.weight, self.bias)
+
+    @classmethod
+    def check_counts(cls, counts: csr_array | csr_matrix) -> None:
+        """Check that all counts, `[N, V]`, are zero or one.
+
+        Raises:
+            CorpusError: a count is neither.
+        """
+        others = counts.data[counts.data != 1]
+        if len(others):
+            raise CorpusError(
+                f"A model of binary vectors needs zeros and ones, and there is a count of {others[0]}."
+                " Binarize the counts first, or choose the observation 'softmax'."
+            )
+
+    @classmethod
+    def document_lengths(cls, token_counts: NDArray[np.number], vocabulary_size: int) -> NDArray[np.float64]:
+        """Return V for each vector, `[N]`: a zero is drawn as a one is."""
+        return np.full(len(token_counts), float(vocabulary_size))
+
+    @classmethod
+    def initial_bias(cls, column_sums: Tensor, n_documents: int) -> Tensor:
+        """Return b_v = log((n_v + 1/2) / (N - n_v + 1/2)), so that both values of a bit stay possible.
+
+        Example:
+            >>> BernoulliLayer.initial_bias(torch.tensor([5.0, 10.0]), 10).sigmoid()
+            tensor([0.5000, 0.9545])
+        """
+        return torch.log((column_sums + 0.5) / (n_documents - column_sums + 0.5))
+
+    @classmethod
+    def null_model(cls, column_sums: NDArray[np.float64], n_documents: int) -> NullModel:
+        """Return independent bits, each set as often as in training: log p(x) = x . b - sum_v log(1 + exp(b_v)).
+
+        Example:
+            >>> BernoulliLayer.null_model(np.array([5.0, 5.0]), 10).log_prob(csr_array(np.array([[0, 1]]))).round(3)
+            array([-1.386])
+        """
+        logits = cls.initial_bias(torch.from_numpy(column_sums), n_documents).numpy()
+        return NullModel(logits, -float(np.logaddexp(0, logits).sum()))
+
+
+class AutoregressiveBernoulliLayer(BernoulliLayer):
+    """Binary vectors in which each bit also depends on the bits before it, through lateral weights (DARN).
+
+    Source: Gregor et al. (2014), *Deep autoregressive networks*, section 3.
+    """
+
+    observation = "autoregressive-bernoulli"
+    name = "autoregressive bits"
+
+    def __init__(self, n_units: int, vocabulary_size: int) -> None:
+        super().__init__(n_units, vocabulary_size)
+        self.lateral = nn.Parameter(torch.zeros(vocabulary_size, vocabulary_size))
+
+    def forward(self, samples: Tensor) -> Bits:
+        """Map units `[..., K]` to p(x | h1)."""
+        return Bits(samples, self.weight, self.bias, self.lateral)
+
+
+VISIBLE_LAYERS: dict[str, type[VisibleLayer]] = {
+    layer.observation: layer
+    for layer in (SoftmaxLayer, DirichletMultinomialLayer, BernoulliLayer, AutoregressiveBernoulliLayer)
+}
+
+
+def visible_layer_class(observation: str) -> type[VisibleLayer]:
+    """Return the class of visible layer that a setting selects.
+
+    Raises:
+        ConfigurationError: there is no such layer.
+
+    Example:
+        >>> visible_layer_class("bernoulli").document_noun
+        'vector'
+    """
+    if observation not in VISIBLE_LAYERS:
+        raise ConfigurationError(f"observation is {observation!r}. Choose one of {', '.join(VISIBLE_LAYERS)}.")
+    return VISIBLE_LAYERS[observation]
