@@ -1,4 +1,4 @@
-"""The recipes of corpora/, run as a person runs them, and the recovery of counts, the one clever thing there."""
+"""Tests of the recipes in corpora/, run as commands, and of the recovery of RCV1's counts."""
 
 import doctest
 import gzip
@@ -37,7 +37,7 @@ def run_recipe(name, *arguments, **environment):
 def load(path):
     spec = importlib.util.spec_from_file_location(f"corpora_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module
 
@@ -56,14 +56,14 @@ selection = load(CORPORA / "python-api" / "selection.py")
 # --- python-api ------------------------------------------------------------------------------------------------------
 
 
-def test_python_api_gives_the_same_bytes_whatever_the_hash_seed_and_locale(tmp_path):
+def test_python_api_output_does_not_depend_on_hash_seed_or_locale(tmp_path):
     outs = [tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl.gz"]
-    settings = [{"PYTHONHASHSEED": "1", "LC_ALL": "C"}, {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8"}]
-    for out, environment in zip(outs, settings, strict=True):
+    environments = [{"PYTHONHASHSEED": "1", "LC_ALL": "C"}, {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8"}]
+    for out, environment in zip(outs, environments, strict=True):
         result = run_recipe("python-api", "--packages", "click,nltk", "--out", out, **environment)
         assert result.returncode == 0, result.stderr
         assert "documents from 2 packages: click " in result.stdout
-        assert "only a part of the packages was read" in result.stdout
+        assert "not compared: some packages were left out" in result.stdout
     assert outs[0].read_bytes() == outs[1].read_bytes()
 
     documents = read_lines(outs[0])
@@ -75,14 +75,14 @@ def test_python_api_gives_the_same_bytes_whatever_the_hash_seed_and_locale(tmp_p
     assert all(document["id"].startswith(document["module"]) for document in documents)
 
 
-def test_python_api_names_the_unknown_package(tmp_path):
+def test_python_api_reports_an_unknown_package(tmp_path):
     result = run_recipe("python-api", "--packages", "click,numbly", "--out", tmp_path / "x.gz")
     assert result.returncode == 2
     assert "numbly is not a package of this corpus. Choose from: click, nltk," in " ".join(result.stderr.split())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_python_api_keeps_what_exists(tmp_path):
+def test_python_api_does_not_overwrite_a_file(tmp_path):
     out = tmp_path / "kept.jsonl.gz"
     out.write_text("mine")
     result = run_recipe("python-api", "--packages", "click", "--out", out)
@@ -92,15 +92,15 @@ def test_python_api_keeps_what_exists(tmp_path):
 
 
 @pytest.mark.slow
-def test_python_api_is_as_expected_under_the_constraints(tmp_path):
+def test_python_api_matches_expected_json(tmp_path):
     result = run_recipe("python-api", "--out", tmp_path / "all.jsonl.gz", PYTHONHASHSEED="7")
     assert result.returncode == 0, result.stderr
     expected = json.loads((CORPORA / "python-api" / "expected.json").read_text())
     assert f"{sum(expected['documents'].values()):,} documents from 7 packages" in result.stdout
-    assert "(as expected under constraints.txt)" in result.stdout
+    assert "(as expected with constraints.txt)" in result.stdout
 
 
-def test_expected_versions_are_the_pinned_ones():
+def test_expected_json_has_the_versions_of_constraints_txt():
     expected = json.loads((CORPORA / "python-api" / "expected.json").read_text())
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
@@ -127,7 +127,7 @@ def test_docstrings_become_prose(docstring, blocks):
     assert [block for block in cleaning.clean(docstring) if len(block) > 1] == blocks
 
 
-def test_the_example_of_the_cleaning_runs():
+def test_the_doctest_of_cleaning_passes():
     assert doctest.testmod(cleaning) == (0, 1)
 
 
@@ -135,26 +135,26 @@ def entries(*texts):
     return [selection.Entry("p", "p.m", f"p.m.f{number}", tuple(text)) for number, text in enumerate(texts)]
 
 
-def test_repeated_blocks_are_cut_even_if_they_name_their_object():
-    own = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
-    documents = entries(*([f"f{number} has support for backends.", word] for number, word in enumerate(own)))
-    assert all(len(entry.blocks) == 1 for entry in selection.without_repeated_blocks(documents))
-    assert all(len(entry.blocks) == 2 for entry in selection.without_repeated_blocks(documents[:5]))
+def test_repeated_blocks_are_removed_even_if_they_contain_the_object_name():
+    unique = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"]
+    documents = entries(*([f"f{number} has support for backends.", word] for number, word in enumerate(unique)))
+    assert all(len(entry.blocks) == 1 for entry in selection.remove_repeated_blocks(documents))
+    assert all(len(entry.blocks) == 2 for entry in selection.remove_repeated_blocks(documents[:5]))
 
 
-def test_of_near_copies_the_first_is_kept_however_many_rows_are_compared_at_once():
+def test_the_first_of_near_copies_is_kept_for_any_chunk_size():
     words = [f"word{number}" for number in range(20)]
     documents = entries([" ".join(words)], ["something else entirely"], [" ".join(words[:16])], [" ".join(words[:15])])
-    for rows_at_once in (1, 2, 512):
-        kept = selection.without_near_copies(documents, rows_at_once=rows_at_once)
-        # Row 3 is a near copy of row 2, which is left out itself: no document leans on what is not there to be read.
-        assert [entry.name for entry in kept] == ["p.m.f0", "p.m.f1"]
+    for chunk_size in (1, 2, 512):
+        selected = selection.remove_near_copies(documents, chunk_size=chunk_size)
+        # Document 3 is a near copy of document 2 only, and is dropped although document 2 is dropped too.
+        assert [entry.name for entry in selected] == ["p.m.f0", "p.m.f1"]
 
 
 # --- 20newsgroups ----------------------------------------------------------------------------------------------------
 
 
-def test_newsgroups_without_a_network_say_what_to_do(tmp_path):
+def test_newsgroups_without_a_network_explains_what_to_do(tmp_path):
     out = tmp_path / "out" / "news.jsonl.gz"
     result = run_recipe(
         "20newsgroups", "--out", out, "--data-home", tmp_path / "home",
@@ -162,13 +162,13 @@ def test_newsgroups_without_a_network_say_what_to_do(tmp_path):
     )  # fmt: skip
     assert result.returncode == 1
     message = " ".join(result.stderr.split())
-    assert "could not be fetched from https://ndownloader.figshare.com/files/5975967" in message
+    assert "could not be downloaded from https://ndownloader.figshare.com/files/5975967" in message
     assert "pass --data-home" in message
     assert "Traceback" not in message
     assert not out.parent.exists()
 
 
-def test_newsgroups_from_a_data_home(tmp_path):
+def test_newsgroups_reads_a_data_home(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     groups = ["alt.atheism", "sci.space"]
@@ -196,7 +196,7 @@ def test_newsgroups_from_a_data_home(tmp_path):
 
 
 def ltc(counts, n_reference, dtype):
-    """The weights of LYRL2004 (section 7), written plainly."""
+    """Return the weights of LYRL2004 (section 7), computed directly from the definition."""
     counts = sparse.csr_array(counts)
     df = np.bincount(counts[:n_reference].indices, minlength=counts.shape[1])
     weights = (1 + np.log(counts.data)) * np.log(n_reference / df[counts.indices])
@@ -210,16 +210,16 @@ def synthetic_counts(n_documents=300, n_terms=80, seed=0):
     generator = np.random.default_rng(seed)
     counts = generator.geometric(0.4, (n_documents, n_terms)) * (generator.random((n_documents, n_terms)) < 0.15)
     counts[-1] = 0  # an empty document
-    counts[-2] *= 2  # no term occurs once
+    counts[-2] *= 2  # the smallest count is 2
     counts[-2, :2] = 2, 7
     counts[-3] = 0
-    counts[-3, :3] = 1  # may have been any multiple
+    counts[-3, :3] = 1  # equal counts: the true ones could be any multiple
     counts[-4, 5] = 900
     return sparse.csr_array(counts.astype(np.int32))
 
 
 def with_ones_where_equal(counts):
-    """All that can be had of documents whose terms all occur equally often."""
+    """Return the counts, with ones in documents whose terms all occur equally often: these cannot be recovered."""
     counts = sparse.csr_array(counts, copy=True)
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     largest, smallest = (
@@ -232,13 +232,13 @@ def with_ones_where_equal(counts):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_counts_are_recovered_from_weights(dtype):
     counts = synthetic_counts()
-    recovered = recovery.recover_counts(ltc(counts, 200, dtype), 200, rows_at_once=70)
+    recovered = recovery.recover_counts(ltc(counts, 200, dtype), 200, chunk_size=70)
     assert recovered.dtype == np.int32
     np.testing.assert_array_equal(recovered.toarray(), counts.toarray())
     assert counts.shape[0] - 3 in recovery.ambiguous_rows(recovered)
 
 
-def test_documents_of_equal_counts_get_ones():
+def test_documents_with_equal_counts_get_ones():
     counts = synthetic_counts().tolil()
     counts[7] = 0
     counts[7, [1, 2, 3]] = 4
@@ -247,11 +247,11 @@ def test_documents_of_equal_counts_get_ones():
     assert set(np.flatnonzero(recovered[7])) == {1, 2, 3}
 
 
-def test_a_wrong_assumption_shows_as_counts_that_are_not_whole():
+def test_wrong_reference_documents_are_reported():
     weights = ltc(synthetic_counts(), 200, np.float64)
-    with pytest.raises(CorpusError, match="do not come out as whole numbers"):
+    with pytest.raises(CorpusError, match="are not integers"):
         recovery.recover_counts(weights, 150)
-    with pytest.raises(CorpusError, match="occurs in none of the reference documents"):
+    with pytest.raises(CorpusError, match="does not occur in the reference documents"):
         recovery.recover_counts(weights, 1)
 
 
@@ -300,16 +300,16 @@ def test_token_files_become_counts(tmp_path):
     assert sparse.load_npz(out / "test.npz").shape == (1, 3)
 
 
-def test_what_is_no_token_file_is_refused(tmp_path):
+def test_invalid_token_files_are_reported(tmp_path):
     path = tmp_path / "a.dat"
     path.write_text("2286 1:0.3\n")
     with pytest.raises(CorpusError, match="not a token file of LYRL2004"):
         lyrl.count_tokens([path])
     path.write_text("")
-    with pytest.raises(CorpusError, match="hold no document"):
+    with pytest.raises(CorpusError, match="contain no documents"):
         lyrl.count_tokens([path])
     path.write_text(LYRL)
-    with pytest.raises(CorpusError, match=r"Document 2286 of .* was read before"):
+    with pytest.raises(CorpusError, match=r"Document 2286 of .* occurs twice"):
         lyrl.count_tokens([path, path])
 
 
@@ -330,7 +330,7 @@ def test_fetched_vectors_become_counts(tmp_path):
     arguments = ["--data-home", home.parent, "--terms", tmp_path / "terms.map.txt", "--vocabulary-size", 10]
     result = run_recipe("rcv1", *arguments, "--out", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-    assert "recovered whole counts for 23,200 documents (expected 804,414)" in result.stdout
+    assert "Recovered the counts of 23,200 documents (expected 804,414)" in result.stdout
     written = sparse.load_npz(tmp_path / "out" / "counts.npz")
     columns = [int(stem[4:]) - 1 for stem in (tmp_path / "out" / "vocabulary.txt").read_text().split()]
     expected = with_ones_where_equal(counts).toarray()

@@ -1,17 +1,17 @@
-"""Turn a docstring into prose by stated rules, so that a topic model sees what it is about and not how it is set.
+"""Convert docstrings to prose, so that a topic model sees their subject and not their formatting.
 
-Dropped, in this order:
+The following is removed, in this order:
 
 1. signature lines at the top (`add(input, other, *, out=None) -> Tensor`);
-2. doctests with their output, and literal blocks (what is indented below a line that ends in `::`);
-3. footnotes, comments, link targets and every directive with its block, except notes, warnings and their kind,
-   which lose only their heading;
-4. whole sections named in `DROPPED_SECTIONS` (titles and authors of papers, lists of methods), all other section
-   headings with their underlines, and rulers and table borders;
-5. types: of a parameter `axis : int, optional`, `axis (int, optional): ...` or `:type axis: int` only `axis` stays;
-6. mark-up within lines: formulas, roles (:class:`X` becomes X), quoting, citations, web addresses, memory addresses.
+2. doctests with their output, and literal blocks (text indented below a line that ends in `::`);
+3. footnotes, comments, link targets and directives with their content; notes, warnings and similar directives
+   (`KEPT_DIRECTIVES`) lose only their heading;
+4. the sections named in `DROPPED_SECTIONS` (references to papers, lists of methods), the headings of all other
+   sections with their underlines, horizontal rules and table borders;
+5. types: `axis : int, optional` and `axis (int, optional): ...` become `axis`, and `:type axis: int` is dropped;
+6. inline markup: formulas, roles (:class:`X` becomes X), quotes, citations, URLs and memory addresses.
 
-What is left is a list of blocks: paragraphs, or a parameter with its description, each on a line of its own.
+The result is a list of blocks, one per line: a paragraph, or a parameter with its description.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 DROPPED_SECTIONS = frozenset({"references", "methods"})
 TYPED_SECTIONS = frozenset({"attributes", "other parameters", "parameters", "properties", "receives", "see also"})
 RESULT_SECTIONS = frozenset({"raises", "returns", "warns", "yields"})
-# Headings are recognized by their underline; these also without one, followed by a colon, as Google's style has them.
+# Headings are recognized by their underline; these also by a colon at the end (Google style).
 GOOGLE_HEADINGS = frozenset(
     {"args", "arguments", "attributes", "example", "examples", "inputs", "keyword args", "keyword arguments", "note"}
     | {"notes", "outputs", "parameters", "raises", "return", "returns", "shape", "yields"}
@@ -53,35 +53,36 @@ _INLINE = (
 
 
 def clean(docstring: str) -> list[str]:
-    """Return the blocks of prose in a docstring, in their order and each on one line.
+    """Return the blocks of prose in a docstring, in their order, each without line breaks.
 
-    >>> clean('''add(x, y)
-    ...
-    ... Add two :class:`Tensor` objects [1]_.
-    ...
-    ... Parameters
-    ... ----------
-    ... x : array_like, optional
-    ...     The first.
-    ... ''')
-    ['Add two Tensor objects .', 'x The first.']
+    Example:
+        >>> clean('''add(x, y)
+        ...
+        ... Add two :class:`Tensor` objects [1]_.
+        ...
+        ... Parameters
+        ... ----------
+        ... x : array_like, optional
+        ...     The first.
+        ... ''')
+        ['Add two Tensor objects .', 'x The first.']
     """
     lines = inspect.cleandoc(docstring).expandtabs().splitlines()
-    lines = _without_code(_without_signature(lines))
-    lines = _without_directives(list(lines))
-    blocks = _blocks(_by_section(list(lines)))
-    return [block for block in map(_without_markup, blocks) if re.search(r"[A-Za-z]{2}", block)]
+    lines = _drop_code(_drop_signature(lines))
+    lines = _drop_directives(list(lines))
+    blocks = _blocks(_drop_headings(list(lines)))
+    return [block for block in map(_drop_markup, blocks) if re.search(r"[A-Za-z]{2}", block)]
 
 
-def _without_signature(lines: list[str]) -> list[str]:
+def _drop_signature(lines: list[str]) -> list[str]:
     first = 0
     while first < len(lines) and (not lines[first].strip() or _SIGNATURE.match(lines[first].strip())):
         first += 1
     return lines[first:]
 
 
-def _without_code(lines: Iterable[str]) -> Iterator[str]:
-    """Drop doctests up to the next empty line, and blocks indented below a line that ends in `::`."""
+def _drop_code(lines: Iterable[str]) -> Iterator[str]:
+    """Drop doctests up to the next empty line, and literal blocks, which follow a line that ends in `::`."""
     in_doctest = False
     literal_indent: int | None = None
     for line in lines:
@@ -98,7 +99,7 @@ def _without_code(lines: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def _without_directives(lines: list[str]) -> Iterator[str]:
+def _drop_directives(lines: list[str]) -> Iterator[str]:
     dropped_indent: int | None = None
     for line in lines:
         if dropped_indent is not None and (not line.strip() or _indent(line) > dropped_indent):
@@ -115,8 +116,8 @@ def _without_directives(lines: list[str]) -> Iterator[str]:
             yield ""
 
 
-def _by_section(lines: list[str]) -> Iterator[str]:
-    """Drop headings and whole sections, cut the types; an empty line goes before each parameter."""
+def _drop_headings(lines: list[str]) -> Iterator[str]:
+    """Drop headings, sections and types, and put an empty line before each parameter."""
     section = ""
     for number, line in enumerate(lines):
         text = line.strip()
@@ -129,23 +130,30 @@ def _by_section(lines: list[str]) -> Iterator[str]:
         elif section in DROPPED_SECTIONS or _RULER.match(line) or _TYPE_FIELD.match(line):
             yield ""
         else:
-            yield from _without_type(line, section, describes=bool(following.strip()) and _indent(following) > 0)
+            has_description = bool(following.strip()) and _indent(following) > 0
+            yield from _drop_type(line, section, has_description=has_description)
 
 
-def _without_type(line: str, section: str, *, describes: bool) -> Iterator[str]:
-    """Yield a line without the type of the parameter it may introduce; `describes` if an indented line follows."""
-    if named := _GOOGLE_PARAMETER.match(line):
-        yield from ("", f"{named[1]} {line[named.end() :]}")
-    elif named := _FIELD.match(line):
-        yield from ("", f"{named[2]} {line[named.end() :]}")
+def _drop_type(line: str, section: str, *, has_description: bool) -> Iterator[str]:
+    """Yield a line without the type of the parameter that it introduces, if it introduces one.
+
+    Arguments:
+        line: a line of a docstring.
+        section: the title of its section, in lower case.
+        has_description: whether an indented line follows.
+    """
+    if match := _GOOGLE_PARAMETER.match(line):
+        yield from ("", f"{match[1]} {line[match.end() :]}")
+    elif match := _FIELD.match(line):
+        yield from ("", f"{match[2]} {line[match.end() :]}")
     elif section in TYPED_SECTIONS | RESULT_SECTIONS and _indent(line) == 0 and line:
-        named = _NUMPY_PARAMETER.match(line)
+        match = _NUMPY_PARAMETER.match(line)
         if section == "see also":
             yield line
-        elif named and (describes or section not in RESULT_SECTIONS):
-            yield from ("", named[1])
-        else:  # a result without a name is only a type
-            yield from ("", "" if describes and section in RESULT_SECTIONS else line)
+        elif match and (has_description or section not in RESULT_SECTIONS):
+            yield from ("", match[1])
+        else:  # an unnamed result has only a type
+            yield from ("", "" if has_description and section in RESULT_SECTIONS else line)
     else:
         yield line
 
@@ -160,7 +168,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[str]:
             block = []
 
 
-def _without_markup(block: str) -> str:
+def _drop_markup(block: str) -> str:
     for pattern, replacement in _INLINE:
         block = pattern.sub(replacement, block)
     return block.strip()

@@ -1,14 +1,14 @@
 """Find the public functions, classes and methods of installed packages, each once, under its shortest public name.
 
-What counts as public:
+The following is public:
 
-* a module none of whose name's parts begins with an underscore or stands in `SKIPPED_PARTS`, and that does not lie
-  below one of `SKIPPED_MODULES`;
-* in a module with `__all__`, the names listed there; in a package without one, every name without a leading
-  underscore; in a plain module without one, only what is defined in it, because the rest are its imports;
-* of a class, the methods and properties that its own body defines.
+* a module that is not below `SKIPPED_MODULES`, if no part of its name begins with an underscore or is in
+  `SKIPPED_PARTS`;
+* in a module with `__all__`, the names listed there; in a package without `__all__`, every name without a leading
+  underscore; in any other module, only what the module itself defines, not what it imports;
+* in a class, the methods and properties that its own body defines.
 
-Objects are told apart by identity but ordered by name, so neither hash order nor memory addresses can show.
+Objects are compared by identity and sorted by name, so the result does not depend on hash order or memory addresses.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
-# Test suites, and modules that open windows, start demonstrations or download when imported.
+# Test suites, and modules that open windows, start demos or download files when imported.
 SKIPPED_PARTS = frozenset({"app", "book", "conftest", "demo", "draw", "setup", "test", "testing", "tests"})
 
 SKIPPED_MODULES = (
-    # Shims under old names, build tools and vendored code.
+    # Aliases for old names, build tools and vendored code.
     "numpy.core",
     "numpy.distutils",
     "numpy.f2py",
@@ -42,9 +42,9 @@ SKIPPED_MODULES = (
     "torch.nn.quantizable",
     "torch.nn.quantized",
     "torch.quantization",
-    # Private in all but name: what is public of it is reached through `pandas` itself.
+    # Private despite its name; its public objects are found in `pandas` itself.
     "pandas.core",
-    # Machinery of compilers, exporters and launchers: large families of internal passes with terse docstrings.
+    # Compilers, exporters and launchers: many internal passes with short docstrings.
     "torch.ao",
     "torch.backends",
     "torch.distributed",
@@ -56,17 +56,17 @@ SKIPPED_MODULES = (
     "torch.package",
     "torch.utils.benchmark",
     "torch.utils.hipify",
-    # Need packages or data that docnvil does not install, so that what is found would depend on the machine.
+    # They need packages or data that docnvil does not install, so the result would depend on the machine.
     "nltk.tokenize.nist",
     "nltk.twitter",
     "torch.utils.data.datapipes",
     "torch.utils.tensorboard",
 )
 
-# Classes that are reached through an attribute of another class and are documented under that name.
+# Classes that are attributes of another class and are documented under that name.
 ACCESSORS = ("pandas.Series.cat", "pandas.Series.dt", "pandas.Series.plot", "pandas.Series.str")
 
-# Kinds of functions by the names of their types, because every extension module of Cython brings its own function type.
+# Types of functions, by name, because every Cython extension module has its own function type.
 _FUNCTION_KINDS = frozenset(
     {
         "_ArrayFunctionDispatcher",  # most of NumPy's functions
@@ -83,13 +83,13 @@ _FUNCTION_KINDS = frozenset(
     }
 )
 _MEMBER_KINDS = _FUNCTION_KINDS | {"classmethod", "getset_descriptor", "property", "staticmethod"}
-# SciPy documents the instances of these classes like functions: scipy.stats.norm and its kind.
+# SciPy documents the instances of these classes as functions, for example scipy.stats.norm.
 _DISTRIBUTION_KINDS = frozenset({"multi_rv_generic", "rv_generic"})
 
 
 @dataclass(frozen=True)
 class PublicObject:
-    """A public name and the docstring that its object carries itself."""
+    """A public name and the docstring of its object."""
 
     package: str
     name: str
@@ -100,37 +100,37 @@ class PublicObject:
 def walk_package(package: str) -> tuple[list[PublicObject], list[str]]:
     """Return the documented public objects of an installed package, and the modules that could not be imported.
 
-    The objects come as `in_order` sorts them.
+    The objects are sorted by `sort_objects`.
     """
     failed: list[str] = []
     best: dict[int, PublicObject] = {}
-    keep_alive = []  # an id tells objects apart only as long as they live
+    keep_alive = []  # the id of a deleted object could be reused
     for module in _public_modules(package, failed):
         subpackage = ".".join(module.__name__.split(".")[:2])
         for name, value in _public_values(module, package):
             docstring = getattr(value, "__doc__", None)
             if not isinstance(docstring, str):
                 continue
-            found = PublicObject(package, name, subpackage, docstring)
-            best[id(value)] = min(found, best.get(id(value), found), key=_rank)
+            public = PublicObject(package, name, subpackage, docstring)
+            best[id(value)] = min(public, best.get(id(value), public), key=_sort_key)
             keep_alive.append(value)
-    return in_order(best.values()), failed
+    return sort_objects(best.values()), failed
 
 
-def in_order(objects: Iterable[PublicObject]) -> list[PublicObject]:
-    """Sort objects by the length of their names, equal lengths alphabetically."""
-    return sorted(objects, key=_rank)
+def sort_objects(objects: Iterable[PublicObject]) -> list[PublicObject]:
+    """Sort objects by the length of their names, and names of equal length alphabetically."""
+    return sorted(objects, key=_sort_key)
 
 
-def _rank(found: PublicObject) -> tuple[int, str]:
-    return len(found.name), found.name
+def _sort_key(public: PublicObject) -> tuple[int, str]:
+    return len(public.name), public.name
 
 
 def _public_modules(name: str, failed: list[str]) -> Iterator[types.ModuleType]:
     """Import `name` and yield it and every public module below it, depth first and in alphabetical order."""
     try:
         module = _import_quietly(name)
-    except (Exception, SystemExit):  # whatever an optional module fails with, the rest can be read without it
+    except (Exception, SystemExit):  # an optional module can fail in any way; the others can still be read
         failed.append(name)
         return
     yield module
@@ -141,7 +141,7 @@ def _public_modules(name: str, failed: list[str]) -> Iterator[types.ModuleType]:
 
 
 def _import_quietly(name: str) -> types.ModuleType:
-    """Import a module; what it prints or warns about optional packages concerns nobody here."""
+    """Import a module and suppress what it prints and its warnings, which are about missing optional packages."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -158,7 +158,7 @@ def _is_public_module(name: str) -> bool:
 
 
 def _public_values(module: types.ModuleType, package: str) -> Iterator[tuple[str, Any]]:
-    """Yield the public functions and classes of a module, and the members of the classes, with their full names."""
+    """Yield the full name and the object of each public function, class and class member of a module."""
     for name in _public_names(module):
         value = vars(module).get(name)
         full_name = f"{module.__name__}.{name}"
@@ -191,23 +191,23 @@ def _class_and_members(full_name: str, cls: type) -> Iterator[tuple[str, Any]]:
 
 
 def _is_function(value: Any) -> bool:
-    # Only the type is asked: the lazy corpus loaders of NLTK look for their corpus when asked for anything themselves.
+    # Look only at the type: NLTK's lazy corpus loaders search for their corpus when any of their attributes is read.
     if type(value).__name__ in _FUNCTION_KINDS:
         return True
     return any(kind.__name__ in _DISTRIBUTION_KINDS for kind in type(value).__mro__)
 
 
 def _belongs_to(value: Any, full_name: str, package: str) -> bool:
-    """Tell whether `value` was made by `package`; compiled functions that name no module belong where they stand."""
+    """Return whether `package` defines `value`; True for compiled functions without a module name."""
     if isinstance(value, np.ufunc) and package != "numpy":
         return getattr(np, full_name.rpartition(".")[2], None) is not value
-    home = _defining_module(value)
-    return home is None or home.split(".")[0] in (package, f"_{package}")
+    module = _defining_module(value)
+    return module is None or module.split(".")[0] in (package, f"_{package}")
 
 
 def _defining_module(value: Any) -> str | None:
-    """Return the module that a function or class names as its own; None for compiled ones that name none."""
+    """Return the module name of a function or class: None if it has none, "" for other objects."""
     if not (inspect.isclass(value) or _is_function(value)):
         return ""
-    home = getattr(value, "__module__", None)
-    return home if isinstance(home, str) else None
+    module = getattr(value, "__module__", None)
+    return module if isinstance(module, str) else None
