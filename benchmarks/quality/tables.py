@@ -117,9 +117,9 @@ CORPORA = {
 }
 
 
-@measured("rivals", "python benchmarks/quality/rivals.py")
-def rivals(found: dict[str, Any]) -> Iterable[str]:
-    """Neural rivals beside ours and LDA, means over seeds."""
+@measured("neural_peers", "python benchmarks/quality/neural_peers.py")
+def neural_peers(found: dict[str, Any]) -> Iterable[str]:
+    """Neural topic models, docnvil and LDA, means over seeds."""
     for corpus in dict.fromkeys(row["corpus"] for row in found["rows"]):
         yield f"**{CORPORA[corpus]}**"
         yield ""
@@ -152,7 +152,7 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
 
 TABLES = {
     "gradients": gradients,
-    "rivals": rivals,
+    "neural-peers": neural_peers,
     "frontier": frontier,
     "other-corpora": other_corpora,
     "time-to-completion": time_to_completion,

@@ -1,9 +1,10 @@
-"""docnvil, topic models of other packages and neural rivals on three corpora: completion, words, bounds, seconds.
+"""docnvil, topic models of other packages and neural peers on three corpora: completion, words, bounds, seconds.
 
-    python benchmarks/quality/rivals.py             writes benchmarks/results/rivals.json, a row at a time
+    python benchmarks/quality/neural_peers.py             writes benchmarks/results/neural_peers.json, a row at a time
 
-A row is one model on one corpus with one seed. Rows that the file has are not measured again, so that a run which was
-stopped goes on where it was; `--again` starts afresh. Settings of the rivals are chosen on training documents alone.
+A row is one model on one corpus with one seed. Rows that the file already has are not measured again, so a run that
+was stopped continues; `--again` measures everything again. Settings of the neural peers are chosen
+on training documents.
 """
 
 import sys
@@ -21,8 +22,8 @@ from scipy.sparse import csr_array, vstack
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import RESULTS, keep, kept, shared_data
-from rivals.gaussian import SAMPLES_OF_BOUND, SAMPLES_OF_PREDICTION, RivalTopics, bounds
-from rivals.training import RIVALS, choose, train, tried_settings
+from neural_peers.gaussian import BOUND_SAMPLES, PREDICTION_SAMPLES, NeuralTopics, bounds
+from neural_peers.training import NEURAL_PEERS, select_settings, settings_records, train
 
 from docnvil.analysis.completion import split_words
 from docnvil.analysis.perplexity import summarize
@@ -32,7 +33,7 @@ from docnvil.runtime.machine import machine
 from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
 from docnvil.text.documents import Document, read_documents
 
-COMMAND = "python benchmarks/quality/rivals.py"
+COMMAND = "python benchmarks/quality/neural_peers.py"
 MODELS = ("docnvil", "docnvil-best", "sklearn-lda", "gensim-lda", "tomotopy-lda", "sklearn-nmf")
 SEEDS = {"ng20_sh2009": 3, "kos": 1, "ng20_raw": 1}
 SHARE = 0.2  # of a test document's words to hide, where no split comes with the corpus
@@ -82,32 +83,39 @@ def ng20_raw() -> Corpus:
 CORPORA: dict[str, Callable[[], Corpus]] = {"ng20_sh2009": ng20_sh2009, "kos": kos, "ng20_raw": ng20_raw}
 
 
-def rival(name: str, corpus: Corpus, units: int, seed: int, epochs: int, chosen: dict | None) -> dict[str, Any]:
-    """Train a rival, with settings chosen before or to be chosen now, and measure what the table shows.
+def measure_neural_peer(
+    name: str, corpus: Corpus, units: int, seed: int, epochs: int, chosen: dict | None
+) -> dict[str, Any]:
+    """Train a neural peer and return the figures of its row.
 
     Arguments:
-        name: of `RIVALS`. epochs: at most. chosen: settings, or None to try them out on the training documents.
+        name: key of `NEURAL_PEERS`.
+        corpus: training documents, and the two parts of the test documents.
+        units: K.
+        seed: seed of the split, the weights and the samples.
+        epochs: maximum number of epochs.
+        chosen: settings; None selects them on held-out training documents.
     """
     counts = corpus.train.counts
     tried = []
     if chosen is None:
-        best, tried = choose(name, counts, units, seed, epochs)
+        best, tried = select_settings(name, counts, units, seed, epochs)
     else:
         best = train(name, counts, units, seed, chosen, epochs)
     test = csr_array(corpus.observed + corpus.hidden)
-    ours = summarize(bounds(best.model, test), bound="elbo", n_samples=SAMPLES_OF_BOUND)
+    ours = summarize(bounds(best.model, test), bound="elbo", n_samples=BOUND_SAMPLES)
     tighter = summarize(
-        bounds(best.model, test, n_samples=SAMPLES_OF_PREDICTION, tighter=True),
+        bounds(best.model, test, n_samples=PREDICTION_SAMPLES, importance_weighted=True),
         bound="importance",
-        n_samples=SAMPLES_OF_PREDICTION,
+        n_samples=PREDICTION_SAMPLES,
     )
-    topics = RivalTopics(best.model, seed)
+    topics = NeuralTopics(best.model, seed)
     reference = csr_array(vstack([counts, test], format="csr"))
     return {
         "settings": dict(best.settings),
         "epoch": best.epoch,
         "epochs": best.epochs,
-        "tried": tried_settings(tried),
+        "tried": settings_records(tried),
         "bound_per_document": ours.perplexity_per_document,
         "bound_per_word": ours.perplexity_per_word,
         "importance_weighted_per_document": tighter.perplexity_per_document,
@@ -120,12 +128,12 @@ def rival(name: str, corpus: Corpus, units: int, seed: int, epochs: int, chosen:
 
 @click.command()
 @click.option("--corpora", default=",".join(CORPORA), show_default=True, help="Which, with commas.")
-@click.option("--models", default=",".join((*RIVALS, *MODELS)), show_default=True, help="Which, with commas.")
+@click.option("--models", default=",".join((*NEURAL_PEERS, *MODELS)), show_default=True, help="Which, with commas.")
 @click.option("--units", default=50, show_default=True)
-@click.option("--epochs", default=200, show_default=True, help="Of a rival, at most.")
+@click.option("--epochs", default=200, show_default=True, help="Of a neural peer, at most.")
 @click.option("--documents", type=int, help="Take only so many, to try this out.")
 @click.option("--threads", default=1, show_default=True, help="Of every model.")
-@click.option("--out", default="rivals", show_default=True, help="The name of the file in benchmarks/results.")
+@click.option("--out", default="neural_peers", show_default=True, help="The name of the file in benchmarks/results.")
 @click.option("--again", is_flag=True, help="Measure everything again.")
 def main(
     corpora: str,
@@ -145,10 +153,10 @@ def main(
         for seed in range(SEEDS[name]):
             done = {row["model"] for row in rows if (row["corpus"], row["seed"]) == (name, seed)}
             wanted = [model for model in models.split(",") if model not in done]
-            for model in filter(RIVALS.__contains__, wanted):
-                figures = rival(model, corpus, units, seed, epochs, _chosen(rows, name, model))
+            for model in filter(NEURAL_PEERS.__contains__, wanted):
+                figures = measure_neural_peer(model, corpus, units, seed, epochs, _chosen(rows, name, model))
                 _add(rows, {"corpus": name, "model": model, "seed": seed, **figures}, out, told)
-            others = [model for model in wanted if model not in RIVALS]
+            others = [model for model in wanted if model not in NEURAL_PEERS]
             compared = compare(
                 others, corpus.train, corpus.observed, corpus.hidden, n_components=units, seed=seed, threads=threads
             )

@@ -1,8 +1,8 @@
-"""ProdLDA: topics mixed before the softmax, a product of experts, with a Dirichlet prior made Gaussian.
+"""ProdLDA: a product of experts (topics are mixed before the softmax) with a Laplace-approximated Dirichlet prior.
 
 Source: Srivastava & Sutton (2017), *Autoencoding variational inference for topic models*, sections 3 and 4. Two layers
 of 100 softplus units, batch normalization of mean, log-variance and logits, dropout on the last hidden layer and on the
-proportions, a Dirichlet prior with alpha = 1, as in its authors' code.
+proportions, and a Dirichlet prior with alpha = 1, as in the authors' code.
 """
 
 import torch
@@ -12,25 +12,27 @@ from torch.nn.functional import softplus
 
 from docnvil.model.layers import SparseLinear
 from docnvil.model.sparse import SparseCounts
-from rivals.gaussian import GaussianTopicModel
+from neural_peers.gaussian import GaussianTopicModel
 
 HIDDEN = 100
 ALPHA = 1.0
 
 
 class ProdLDA(GaussianTopicModel):
-    """p(x | z) = softmax(norm(beta softmax(z))), z being the softmax basis of topic proportions.
+    """p(x | z) = softmax(norm(beta softmax(z))), where softmax(z) are the topic proportions.
 
     Arguments:
-        vocabulary_size: V. n_topics: K. frequencies: `[V]`, unused: batch normalization has its own bias.
-        generator: for the starting weights.
-        dropout: the share of hidden units, and of proportions, that are left out in training.
+        vocabulary_size: V.
+        n_topics: K.
+        frequencies: `[V]`, unused, because batch normalization has its own bias.
+        generator: for the initial weights.
+        dropout: dropout probability of the last hidden layer and of the proportions.
     """
 
     def __init__(
         self, vocabulary_size: int, n_topics: int, frequencies: Tensor, generator: torch.Generator, dropout: float = 0.2
     ) -> None:
-        # Laplace's approximation of a symmetric Dirichlet in the softmax basis (their equation 2): mean 0, variance
+        # The variance of the Laplace approximation of a symmetric Dirichlet in the softmax basis (their equation 2).
         super().__init__(prior_variance=(1 - 2 / n_topics) / ALPHA + 1 / (n_topics * ALPHA))
         self.read = SparseLinear(vocabulary_size, HIDDEN, "log1p")
         self.hidden = nn.Linear(HIDDEN, HIDDEN)
@@ -44,7 +46,7 @@ class ProdLDA(GaussianTopicModel):
         for layer in (self.read, self.hidden, self.mean, self.log_variance):
             nn.init.zeros_(layer.bias)
         for norm in (self.mean_norm, self.log_variance_norm, self.words_norm):
-            norm.weight.requires_grad_(False)  # centered but not scaled, as theirs
+            norm.weight.requires_grad_(False)  # shifted but not scaled, as in the authors' code
 
     def posterior(self, counts: SparseCounts) -> Normal:
         """Return q(z | x), `[B, K]`."""

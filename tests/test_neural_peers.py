@@ -1,4 +1,4 @@
-"""The neural rivals of the benchmarks: their bounds are bounds, and their predictions are distributions."""
+"""Neural topic models of the benchmarks: bounds lie below the likelihood, predictions are distributions."""
 
 import sys
 from pathlib import Path
@@ -13,14 +13,14 @@ from docnvil.errors import VocabularyError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from rivals.gaussian import RivalTopics, bounds
-from rivals.nvdm import NVDM
-from rivals.training import CHOICES, RIVALS, choose, train
+from neural_peers.gaussian import NeuralTopics, bounds
+from neural_peers.nvdm import NVDM
+from neural_peers.training import NEURAL_PEERS, SETTINGS_GRID, select_settings, train
 
 
-def small(name: str, n_topics: int, vocabulary_size: int = 6) -> torch.nn.Module:
-    """A rival with weights of some size, ready to evaluate."""
-    model = RIVALS[name](
+def small_model(name: str, n_topics: int, vocabulary_size: int = 6) -> torch.nn.Module:
+    """Build a model with larger weights than the initial ones, in evaluation mode."""
+    model = NEURAL_PEERS[name](
         vocabulary_size, n_topics, torch.ones(vocabulary_size), torch.Generator().manual_seed(1)
     ).eval()
     with torch.no_grad():
@@ -36,16 +36,16 @@ def documents() -> csr_array:
     return csr_array(counts)
 
 
-def test_bounds_stay_below_the_likelihood_and_reach_it(documents):
-    """One dimension of code can be integrated by a sum over a fine grid."""
-    model = small("NVDM", 1)
+def test_bounds_are_below_the_likelihood_and_the_importance_weighted_one_reaches_it(documents):
+    """A one-dimensional code is integrated numerically on a fine grid."""
+    model = small_model("NVDM", 1)
     grid = torch.linspace(-8, 8, 4001)[:, None]
     with torch.no_grad():
         log_words = torch.log_softmax(model.logits(grid), -1).double()  # [grid, V]
     log_p = torch.from_numpy(documents.toarray()).double() @ log_words.T + model.prior.log_prob(grid[:, 0]).double()
     exact = (torch.logsumexp(log_p, 1) + np.log(16 / 4000)).numpy() * (documents.sum(axis=1) > 0)
     bound = bounds(model, documents, n_samples=2000)
-    tighter = bounds(model, documents, n_samples=50_000, tighter=True)
+    tighter = bounds(model, documents, n_samples=50_000, importance_weighted=True)
     assert (bound.log_likelihood <= exact + 0.02).all()
     assert tighter.log_likelihood == pytest.approx(exact, abs=0.05)
     assert bound.log_likelihood == pytest.approx(bound.reconstruction - bound.kl)
@@ -53,9 +53,9 @@ def test_bounds_stay_below_the_likelihood_and_reach_it(documents):
     assert bound.lengths.tolist() == documents.sum(axis=1).tolist()
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", NEURAL_PEERS)
 def test_predictions_are_distributions_and_repeat(name, documents):
-    topics = RivalTopics(small(name, 3), seed=2)
+    topics = NeuralTopics(small_model(name, 3), seed=2)
     predicted = topics.predict(documents)
     assert predicted.shape == (7, 6)
     assert predicted.sum(1) == pytest.approx(1)
@@ -63,36 +63,36 @@ def test_predictions_are_distributions_and_repeat(name, documents):
     assert topics.topics.sum(1) == pytest.approx(1)
     assert topics.encode(documents).shape == (7, 3)
     assert len(topics.words(4)) == 3
-    with pytest.raises(VocabularyError, match="5 columns and the rival 6 words"):
+    with pytest.raises(VocabularyError, match="5 columns, but the model has 6 words"):
         topics.predict(documents[:, :5])
 
 
-def test_a_posterior_that_is_the_prior_costs_nothing(documents):
-    model = small("NVDM", 2)
+def test_a_posterior_equal_to_the_prior_has_zero_kl(documents):
+    model = small_model("NVDM", 2)
     for layer in (model.mean, model.log_variance):
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     assert bounds(model, documents).kl == pytest.approx(0)
 
 
-@pytest.mark.parametrize("name", RIVALS)
-def test_subjects_are_learned_and_a_seed_is_enough(name, block_counts):
+@pytest.mark.parametrize("name", NEURAL_PEERS)
+def test_training_finds_the_blocks_and_is_reproducible(name, block_counts):
     counts = csr_array(block_counts)
     settings = {"learning_rate": 0.02, "dropout": 0.0}
-    trained = train(name, counts, 4, 0, settings, most_epochs=30)
-    found = complete(RivalTopics(trained.model).predict, counts, counts)
-    assert found.perplexity_per_word < 10  # 5 is the best there is, 15 knows nothing
-    brief = [train(name, counts, 4, 0, settings, most_epochs=2).validation_bound for _ in range(2)]
+    trained = train(name, counts, 4, 0, settings, max_epochs=30)
+    found = complete(NeuralTopics(trained.model).predict, counts, counts)
+    assert found.perplexity_per_word < 10  # 5 is optimal, 15 is the uniform model
+    brief = [train(name, counts, 4, 0, settings, max_epochs=2).validation_bound for _ in range(2)]
     assert brief[0] == brief[1]
 
 
-def test_validation_chooses_the_settings(block_counts):
-    best, tried = choose("ProdLDA", csr_array(block_counts), 4, 0, most_epochs=2)
-    assert [each.settings for each in tried] == list(CHOICES["ProdLDA"])
-    assert best.validation_bound == max(each.validation_bound for each in tried)
+def test_settings_are_chosen_by_the_validation_bound(block_counts):
+    best, results = select_settings("ProdLDA", csr_array(block_counts), 4, 0, max_epochs=2)
+    assert [each.settings for each in results] == list(SETTINGS_GRID["ProdLDA"])
+    assert best.validation_bound == max(each.validation_bound for each in results)
 
 
-def test_nvdm_starts_at_the_frequencies_of_words():
+def test_nvdm_starts_at_the_word_frequencies():
     frequencies = torch.tensor([3.0, 1.0, 0.0])
     model = NVDM(3, 2, frequencies, torch.Generator().manual_seed(0))
     start = torch.softmax(model.logits(torch.zeros(2)), -1)

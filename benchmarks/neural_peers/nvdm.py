@@ -1,8 +1,8 @@
-"""NVDM, the neural variational document model: a Gaussian code and a softmax over words.
+"""NVDM, the neural variational document model: Gaussian codes and a softmax over words.
 
 Source: Miao, Yu & Blunsom (2016), *Neural variational inference for text processing*, sections 3 and 5. The recognition
-network has two layers of 500 rectified units. Its authors update the two networks in turns; here both are updated
-together, and the softmax's bias starts at the words' frequencies.
+network has two layers of 500 ReLU units. The authors alternate updates of the two networks; here both are updated
+together, and the bias of the softmax starts at the word frequencies.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch.distributions import Normal
 
 from docnvil.model.layers import SparseLinear
 from docnvil.model.sparse import SparseCounts
-from rivals.gaussian import GaussianTopicModel
+from neural_peers.gaussian import GaussianTopicModel
 
 HIDDEN = 500
 
@@ -20,15 +20,18 @@ class NVDM(GaussianTopicModel):
     """p(x | z) = softmax(R z + b) with z standard normal.
 
     Arguments:
-        vocabulary_size: V. n_topics: K. frequencies: `[V]`, how often words occur. generator: for the starting weights.
-        dropout: the share of the last hidden units that are left out in training.
+        vocabulary_size: V.
+        n_topics: K.
+        frequencies: `[V]`, counts of the words in the training documents.
+        generator: for the initial weights.
+        dropout: dropout probability of the last hidden layer.
     """
 
     def __init__(
         self, vocabulary_size: int, n_topics: int, frequencies: Tensor, generator: torch.Generator, dropout: float = 0.0
     ) -> None:
         super().__init__(prior_variance=1.0)
-        self.read = SparseLinear(vocabulary_size, HIDDEN, "log1p")  # long documents would throw the code far off
+        self.read = SparseLinear(vocabulary_size, HIDDEN, "log1p")  # raw counts would give long documents huge codes
         self.hidden = nn.Linear(HIDDEN, HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.mean, self.log_variance = nn.Linear(HIDDEN, n_topics), nn.Linear(HIDDEN, n_topics)
@@ -36,7 +39,7 @@ class NVDM(GaussianTopicModel):
         for layer in (self.read, self.hidden, self.mean, self.words):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
-        nn.init.zeros_(self.log_variance.weight)  # as its authors start
+        nn.init.zeros_(self.log_variance.weight)  # as the authors initialize it
         nn.init.zeros_(self.log_variance.bias)
         with torch.no_grad():
             self.words.bias.copy_(((frequencies + 0.01) / (frequencies + 0.01).sum()).log())

@@ -1,0 +1,1 @@
+"""Short implementations of published neural topic models, for comparison with docnvil."""
