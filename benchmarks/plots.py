@@ -1,217 +1,194 @@
-"""Charts of benchmarks, as SVG files that stand alone: lines under one key, labeled points, and bars."""
+"""Line charts, scatter plots and bar charts of benchmark results as SVG text, drawn with matplotlib.
 
-import math
+The same data give the same bytes: ids are salted with a constant and the SVG metadata holds neither date nor version.
+"""
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 
-from docnvil.report.drawing import FONTS, ON_WHITE, bar, element, markup, ticks
+import matplotlib as mpl
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-# Okabe & Ito's (2008) colors, which color-blind readers tell apart, darkest first.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#999999", "#5b3a8c", "#a8323e")
-LEFT, TOP, BOTTOM, KEY_LINE, BAR_LINE = 62, 46, 46, 18, 24
-PALEST, DARKEST = (0xB9, 0xD3, 0xEE), (0x0B, 0x2E, 0x6B)  # of points, for the least and the most of their shade
-FIGURES_BESIDE = 330  # pixels to the right of the longest bar
+# The colors of Okabe & Ito (2008), which color-blind readers can distinguish, and three more.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7a5c00", "#56b4e9", "#000000", "#999999", "#5b3a8c", "#a8323e")
+OTHER_COLOR = "#c4ccd6"
+STYLE = {
+    "svg.hashsalt": "docnvil",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.edgecolor": "#98a4b3",
+    "axes.labelcolor": "#4d5866",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#e1e6ec",
+    "xtick.color": "#4d5866",
+    "ytick.color": "#4d5866",
+    "ytick.major.size": 0,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+}
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart of several lines.
+    """One chart in a row of line charts.
 
     Arguments:
-        title: over it. lines: name to points (x, y), in the order of the key.
-        low: the lowest y shown; what falls below is cut off. Without it all is shown.
-        across: what its x axis shows, if not what the others' do.
+        title: text above the chart.
+        lines: the points (x, y) of each line by its name, in the order of the legend.
+        x_label: label of the x axis with its unit.
+        y_min: lower limit of the y axis; by default all points are shown.
     """
 
     title: str
     lines: Mapping[str, Sequence[tuple[float, float]]]
-    low: float | None = None
-    across: str | None = None
+    x_label: str
+    y_min: float | None = None
 
 
 @dataclass(frozen=True)
 class Point:
-    """A labeled point, darker for more of `shade`; those of one line have a line through them, in their order."""
+    """A labeled point of a scatter plot, colored by `value`; points with the same `line` are connected."""
 
     label: str
     x: float
     y: float
-    shade: float
+    value: float
     line: str | None = None
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar with its name before it and figures behind it; its color is that of its name in a chart of `names`."""
+    """A bar with its name to the left and a text to the right."""
 
     name: str
     value: float
-    told: str
+    text: str
 
 
-def chart(
-    panels: Sequence[Panel], *, across: str, up: str, logarithmic: bool = False, width: int = 460, height: int = 300
+def line_chart(
+    panels: Sequence[Panel],
+    *,
+    y_label: str,
+    share_y: bool = False,
+    log_x: bool = False,
+    width: float = 4.6,
+    height: float = 2.9,
 ) -> str:
-    """Draw panels side by side under one key, every name in the same color throughout.
+    """Draw panels side by side with one legend; a name has the same color in all panels.
 
     Arguments:
-        panels: the charts. across, up: what the axes show, with units.
-        logarithmic: whether x is. width, height: of one panel, in pixels at natural size.
+        panels: the charts, from left to right.
+        y_label: label of the y axis with its unit.
+        share_y: whether all panels have the same y axis.
+        log_x: whether the x axes are logarithmic.
+        width: width of a panel, inches.
+        height: height of a panel, inches.
     """
-    colors = _colors(name for panel in panels for name in panel.lines)
-    drawn = [
-        element(
-            "g",
-            _panel(panel, colors, panel.across or across, up, logarithmic, width, height),
-            transform=f"translate({number * width} 0)",
+    colors = color_by_name(name for panel in panels for name in panel.lines)
+    columns = min(3, len(colors))
+    legend_height = 0.2 * -(-len(colors) // columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure((width * len(panels), height + legend_height), layout="constrained")
+        row = figure.subplots(1, len(panels), sharey=share_y, squeeze=False)[0]
+        for axes, panel in zip(row, panels, strict=True):
+            for name, points in panel.lines.items():
+                axes.plot(*zip(*points, strict=True), color=colors[name], label=name)
+            axes.set(title=panel.title, xlabel=panel.x_label, xscale="log" if log_x else "linear")
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            if not log_x:
+                axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+                axes.set_xlim(left=0)
+        for axes, panel in zip(row, panels, strict=True):  # once all lines are drawn: panels may share the upper limit
+            axes.set_ylim(bottom=panel.y_min)
+        row[0].set_ylabel(y_label)
+        lines = {line.get_label(): line for axes in row for line in axes.get_lines()}
+        figure.legend(lines.values(), lines.keys(), loc="outside lower left", ncols=columns)
+        return _to_svg(figure)
+
+
+def scatter_plot(points: Sequence[Point], *, x_label: str, y_label: str, value_label: str) -> str:
+    """Draw labeled points with a color bar of their values: circles on named lines, and squares.
+
+    Arguments:
+        points: the points; those on one line in the order of the line.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
+        value_label: label of the color bar.
+    """
+    low, high = min(point.value for point in points), max(point.value for point in points)
+    # Few colors, so that the color bar is made of rectangles and not of a bitmap; no white ones.
+    blues = ListedColormap(mpl.colormaps["Blues"]([0.15 + 0.12 * step for step in range(8)]))
+    with mpl.rc_context(STYLE):
+        figure = Figure((6.6, 4.0), layout="constrained")
+        axes = figure.subplots()
+        for line, color in color_by_name(point.line for point in points if point.line is not None).items():
+            on_line = [(point.x, point.y) for point in points if point.line == line]
+            axes.plot(*zip(*on_line, strict=True), color=color, label=line, zorder=1)
+        for marker, chosen in (("o", [p for p in points if p.line]), ("s", [p for p in points if not p.line])):
+            drawn = axes.scatter(
+                [point.x for point in chosen],
+                [point.y for point in chosen],
+                c=[point.value for point in chosen],
+                cmap=blues,
+                vmin=low,
+                vmax=high,
+                marker=marker,
+                s=60,
+                edgecolors="#1c2430",
+                linewidths=0.6,
+            )
+        for point in points:
+            axes.annotate(point.label, (point.x, point.y), xytext=(7, -10), textcoords="offset points")
+        axes.set(xlabel=x_label, ylabel=y_label)
+        axes.margins(0.16, 0.12)
+        axes.legend(loc="lower left", frameon=True, framealpha=1, edgecolor="none")
+        figure.colorbar(drawn, label=value_label, shrink=0.7, aspect=30).outline.set_visible(False)
+        return _to_svg(figure)
+
+
+def bar_chart(bars: Sequence[Bar], *, title: str, x_label: str, colors: Mapping[str, str]) -> str:
+    """Draw horizontal bars from top to bottom on a logarithmic axis.
+
+    Arguments:
+        bars: the bars; their values are above zero.
+        title: text above the chart.
+        x_label: label of the value axis.
+        colors: colors by name; other bars are gray.
+    """
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        figure = Figure((9.2, 0.9 + 0.24 * len(bars)), layout="constrained")
+        axes = figure.subplots()
+        names = [bar.name for bar in bars]
+        drawn = axes.barh(
+            names, [bar.value for bar in bars], 0.6, color=[colors.get(name, OTHER_COLOR) for name in names]
         )
-        for number, panel in enumerate(panels)
-    ]
-    key = element("g", *_key(colors), transform=f"translate({LEFT} {height + 4})")
-    return _picture(width * len(panels), height + KEY_LINE * len(colors) + 14, *drawn, key)
+        axes.bar_label(drawn, [bar.text for bar in bars], padding=5, color="#4d5866")
+        axes.set(title=title, xlabel=x_label, xscale="log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+        axes.minorticks_off()
+        axes.set_xlim(right=50 * max(bar.value for bar in bars))  # room for the texts
+        axes.invert_yaxis()
+        return _to_svg(figure)
 
 
-def scatter(points: Sequence[Point], *, across: str, up: str, shade: str, width: int = 640, height: int = 420) -> str:
-    """Draw points with their labels, those of a line as circles on it and others as squares.
-
-    Arguments:
-        points: what is drawn. across, up: what the axes show. shade: what a point's darkness shows.
-        width, height: in pixels at natural size.
-    """
-    least, most = min(point.shade for point in points), max(point.shade for point in points)
-
-    def color(value: float) -> str:
-        share = (value - least) / ((most - least) or 1)
-        mixed = (round(pale + share * (dark - pale)) for pale, dark in zip(PALEST, DARKEST, strict=True))
-        return "#" + "".join(f"{each:02x}" for each in mixed)
-
-    x_marks = ticks(min(point.x for point in points), max(point.x for point in points))
-    y_marks = ticks(min(point.y for point in points), max(point.y for point in points))
-    axes = _Axes(x_marks[0], x_marks[-1], y_marks[0], y_marks[-1], width - 90, height - BOTTOM)
-    parts = [
-        element("text", markup(up), x=LEFT, y=20, fill=ON_WHITE.muted),
-        *axes.drawn({mark: f"{mark:g}" for mark in x_marks}, y_marks, across),
-    ]
-    for line in dict.fromkeys(point.line for point in points if point.line is not None):
-        parts.append(axes.line([(point.x, point.y) for point in points if point.line == line], ON_WHITE.grid))
-    for point in points:
-        look = {"fill": color(point.shade), "stroke": ON_WHITE.ink, "stroke_width": 0.8}
-        x, y = axes.x(point.x), axes.y(point.y)
-        if point.line is not None:
-            parts.append(element("circle", cx=x, cy=y, r=7, **look))
-        else:
-            parts.append(element("rect", x=x - 7, y=y - 7, width=14, height=14, **look))
-        parts.append(element("text", markup(point.label), x=x + 9, y=y + 15, fill=ON_WHITE.ink))
-    for number, (name, value) in enumerate((("least", least), ("most", most))):
-        left = LEFT + 170 * number + 200
-        parts.append(element("rect", x=left, y=9, width=14, height=14, fill=color(value)))
-        parts.append(element("text", markup(f"{name} {shade}, {value:.2f}"), x=left + 20, y=20, fill=ON_WHITE.muted))
-    return _picture(width, height, *parts)
+def color_by_name(names: Iterable[str]) -> dict[str, str]:
+    """Return a color for each name, in order of first appearance."""
+    return {name: COLORS[number % len(COLORS)] for number, name in enumerate(dict.fromkeys(names))}
 
 
-def bars(rows: Sequence[Bar], *, title: str, names: Sequence[str] = (), width: int = 920) -> str:
-    """Draw bars on a logarithmic scale, with figures beside them.
-
-    Arguments:
-        rows: the bars, of values above zero. title: over them, what they show.
-        names: those of a chart in whose colors the bars are to be; others are gray. width: in pixels at natural size.
-    """
-    colors = _colors(names)
-    low = math.floor(math.log10(min(row.value for row in rows)))
-    high = max(math.log10(row.value) for row in rows)
-    start = LEFT + 34
-    parts = [element("text", markup(title), x=18, y=24, font_weight=600, fill=ON_WHITE.ink)]
-    for number, row in enumerate(rows):
-        y = TOP + 8 + BAR_LINE * number
-        length = (width - start - FIGURES_BESIDE) * (math.log10(row.value) - low) / ((high - low) or 1)
-        parts.append(element("text", markup(row.name), x=start - 8, y=y, text_anchor="end", fill=ON_WHITE.ink))
-        parts.append(bar(start, y - 11, max(2.0, length), 14, colors.get(row.name, ON_WHITE.grid)))
-        parts.append(element("text", markup(row.told), x=start + max(2.0, length) + 8, y=y, fill=ON_WHITE.muted))
-    return _picture(width, TOP + BAR_LINE * len(rows) + 8, *parts)
-
-
-@dataclass(frozen=True)
-class _Axes:
-    """A rectangle of the picture, and the values at its edges."""
-
-    x_low: float
-    x_high: float
-    y_low: float
-    y_high: float
-    right: int
-    bottom: int
-
-    def x(self, value: float) -> float:
-        return round(LEFT + (self.right - LEFT) * (value - self.x_low) / ((self.x_high - self.x_low) or 1), 1)
-
-    def y(self, value: float) -> float:
-        return round(self.bottom - (self.bottom - TOP) * (value - self.y_low) / (self.y_high - self.y_low), 1)
-
-    def drawn(self, x_marks: Mapping[float, str], y_marks: Sequence[float], across: str) -> list[str]:
-        """Draw rules and numbers, and under them what runs across."""
-        look = {"fill": ON_WHITE.muted}
-        parts = []
-        for mark in y_marks:
-            y = self.y(mark)
-            parts.append(element("line", x1=LEFT, x2=self.right, y1=y, y2=y, stroke=ON_WHITE.grid))
-            parts.append(element("text", f"{mark:g}", x=LEFT - 8, y=y + 4, text_anchor="end", **look))
-        for mark, told in x_marks.items():
-            parts.append(element("text", told, x=self.x(mark), y=self.bottom + 18, text_anchor="middle", **look))
-        under = {"x": self.right, "y": self.bottom + 36, "text_anchor": "end", "font_size": 11}
-        return [*parts, element("text", markup(across), **under, **look)]
-
-    def line(self, points: Sequence[tuple[float, float]], color: str) -> str:
-        path = " ".join(f"{self.x(x):g},{self.y(y):g}" for x, y in points)
-        return element("polyline", points=path, fill="none", stroke=color, stroke_width=1.8)
-
-
-def _panel(
-    panel: Panel, colors: Mapping[str, str], across: str, up: str, logarithmic: bool, width: int, height: int
-) -> str:
-    scaled = math.log10 if logarithmic else float
-    points = [point for line in panel.lines.values() for point in line]
-    ys = [y for _, y in points if panel.low is None or y >= panel.low]
-    y_marks = ticks(min(ys) if panel.low is None else panel.low, max(ys))
-    low, high = scaled(min(x for x, _ in points)), scaled(max(x for x, _ in points))
-    if logarithmic:
-        x_marks = {float(power): f"{10**power:,.0f}" for power in range(math.ceil(low), math.floor(high) + 1)}
-    else:
-        x_marks = {mark: f"{mark:,g}" for mark in ticks(0, high)}
-        low, high = 0.0, max(x_marks)
-    axes = _Axes(low, high, y_marks[0], y_marks[-1], width - 28, height - BOTTOM)
-    parts = [
-        element("text", markup(panel.title), x=LEFT, y=18, font_weight=600, fill=ON_WHITE.ink),
-        element("text", markup(up), x=LEFT, y=36, fill=ON_WHITE.muted, font_size=11),
-        *axes.drawn(x_marks, y_marks, across),
-    ]
-    for name, line in panel.lines.items():
-        parts.append(axes.line([(scaled(x), y) for x, y in line if y >= y_marks[0]], colors[name]))
-    return "".join(parts)
-
-
-def _colors(names: Iterable[str]) -> dict[str, str]:
-    """Give each name a color, in the order in which they first come."""
-    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(dict.fromkeys(names))}
-
-
-def _key(colors: Mapping[str, str]) -> list[str]:
-    parts = []
-    for number, (name, color) in enumerate(colors.items()):
-        middle = KEY_LINE * number + 8
-        parts.append(element("line", x1=0, x2=22, y1=middle, y2=middle, stroke=color, stroke_width=3))
-        parts.append(element("text", markup(name), x=30, y=middle + 4, fill=ON_WHITE.ink))
-    return parts
-
-
-def _picture(width: int, height: int, *parts: str) -> str:
-    return element(
-        "svg",
-        element("rect", width=width, height=height, fill=ON_WHITE.paper),
-        *parts,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        height=height,
-        font_family=FONTS,
-        font_size=12,
-    )
+def _to_svg(figure: Figure) -> str:
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    output = StringIO()
+    figure.savefig(output, format="svg", metadata={"Date": None, "Creator": None})
+    return "".join(line.rstrip() + "\n" for line in output.getvalue().splitlines())

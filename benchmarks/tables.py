@@ -1,7 +1,7 @@
 """Tables for the README and docs/ out of benchmarks/results, so that no figure is copied by hand.
 
 python benchmarks/tables.py            print them
-python benchmarks/tables.py --write    put them into the pages, between their marks
+python benchmarks/tables.py --write    put them into the pages, between their marks, and draw the figures in docs/
 """
 
 import json
@@ -15,6 +15,7 @@ import click
 sys.path.insert(0, str(Path(__file__).parent))
 
 from common import RESULTS, ROOT, made
+from figures import FIGURES
 from paper import tables as paper_tables
 from quality import tables as quality_tables
 from speed import tables as speed_tables
@@ -239,14 +240,14 @@ def _results(name: str) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Put the tables into README.md and docs/.")
+@click.option("--write", is_flag=True, help="Put the tables into README.md and docs/, and draw the figures.")
 def main(write: bool) -> None:
     """Print the tables, or write them."""
     if write:
         for page in PAGES:
             page.write_text(rendered(page.read_text(encoding="utf-8")), encoding="utf-8")
-        for name, drawing in paper_tables.drawings().items():
-            (ROOT / "docs" / name).write_text(drawing, encoding="utf-8")
+        for name, draw in FIGURES.items():
+            (ROOT / "docs" / name).write_text(draw(), encoding="utf-8")
     else:
         click.echo("\n\n".join(table() for table in TABLES.values()))
 

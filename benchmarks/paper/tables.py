@@ -8,8 +8,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from paper.rows import BEYOND, FIGURE_1, TABLE_1, TABLE_2, TABLE_3, TECHNIQUES, Row
-from plots import Panel, chart
+from paper.rows import BEYOND, FIGURE_1, TABLE_1, TABLE_2, TABLE_3, Row
 
 RESULTS = Path(__file__).parents[1] / "results" / "paper"
 MISSING = "not trained"
@@ -21,8 +20,6 @@ REPORTED = (
     ("RBM (CD25)", "", 86.3),
     ("mixture of Bernoullis", "500", 137.6),
 )
-# The drawings of Table 3's learning curves: what each runs along, by the results and in words.
-LEARNING = {"learning.svg": ("updates", "parameter updates"), "learning-seconds.svg": ("seconds", "seconds")}
 
 
 def table_1() -> str:
@@ -71,12 +68,11 @@ def table_3() -> str:
             f"| {row.model} | {row.recipe} | {row.paper:g} | {told} | {found['updates']:,} | {found['seconds']:,.0f}"
             f" | {_end(found)} |"
         )
-    pictures = [
-        f"![Validation bound against {against}, for each recipe]({name})"
-        for name, (against, _) in LEARNING.items()
-        if _learning_panels(against)
+    figures = [
+        "![Validation bound against updates, for each recipe](learning.svg)",
+        "![Validation bound against seconds, for each recipe](learning-seconds.svg)",
     ]
-    return "\n".join([*lines, "", _effort("table3", TABLE_3), *(["", *pictures] if pictures else [])])
+    return "\n".join([*lines, "", _effort("table3", TABLE_3), "", *figures])
 
 
 def beyond() -> str:
@@ -98,8 +94,8 @@ def figure_1() -> str:
             found = [_result("figure1", row) for row in FIGURE_1 if (row.units, row.trained_by) == (units, technique)]
             cells.append("" if not found else MISSING if found[0] is None else f"{_last(found[0]):.1f}")
         lines.append(f"| {technique} | {' | '.join(cells)} |")
-    picture = "![Validation bound against updates, for each choice of techniques](figure1.svg)"
-    return "\n".join([*lines, "", _effort("figure1", FIGURE_1), *(["", picture] if _figure_1_panels() else [])])
+    figure = "![Validation bound against updates, for each choice of techniques](figure1.svg)"
+    return "\n".join([*lines, "", _effort("figure1", FIGURE_1), "", figure])
 
 
 TABLES = {
@@ -109,41 +105,6 @@ TABLES = {
     "paper-figure-1": figure_1,
     "paper-beyond": beyond,
 }
-
-
-def drawings() -> dict[str, str]:
-    """Return the SVG files of docs/ by name: Figure 1 redrawn, and the learning curves of Table 3."""
-    drawn = {}
-    if panels := _figure_1_panels():
-        drawn["figure1.svg"] = chart(panels, across="parameter updates", up="validation bound, nats an image")
-    for name, (against, across) in LEARNING.items():
-        if panels := _learning_panels(against):
-            drawn[name] = chart(panels, across=across, up="validation bound, nats a document", logarithmic=True)
-    return drawn
-
-
-def _figure_1_panels() -> list[Panel]:
-    panels = []
-    for units in ("200", "200-200"):
-        rows = [row for row in FIGURE_1 if row.units == units]
-        curves = {row.trained_by: _curve("figure1", row, "updates") for row in rows if _result("figure1", row)}
-        if curves:
-            panels.append(Panel(f"SBN {units}", {name: curves[name] for name in _in_order(curves)}, low=-220))
-    return panels
-
-
-def _learning_panels(against: str) -> list[Panel]:
-    """Return a panel a model, or none while one of the models has no row."""
-    panels = []
-    for model in ("SBN", "fDARN"):
-        rows = [row for row in TABLE_3 if row.model == model and _result("table3", row)]
-        curves = {row.recipe: _curve("table3", row, against) for row in rows}
-        panels.append(Panel(f"20 Newsgroups, {model} with 50 units", curves))
-    return panels if all(panel.lines for panel in panels) else []
-
-
-def _in_order(names: Iterable[str]) -> list[str]:
-    return [name for name in (*TECHNIQUES, "all three, no local signals") if name in names]
 
 
 def _result(table: str, row: Row) -> dict[str, Any] | None:
@@ -162,12 +123,6 @@ def _reached(found: dict[str, Any]) -> str:
     """Return the cells of what a training came to, in nats: the bound, and the one weighted by importance."""
     test, tighter = (found[name]["negative_log_likelihood"] for name in ("test", "test_importance_weighted"))
     return f"{test:.1f}{'' if found['finished'] else ' (unfinished)'} | {tighter:.1f}"
-
-
-def _curve(table: str, row: Row, against: str) -> list[tuple[float, float]]:
-    curve = _result(table, row)["curve"]
-    across, up = curve["columns"].index(against), curve["columns"].index("validation_bound")
-    return [(point[across], point[up]) for point in curve["rows"]]
 
 
 def _last(found: dict[str, Any]) -> float:

@@ -1,6 +1,6 @@
 """Readability against perplexity: what `--sparsity` buys and costs, beside LDA.
 
-    python benchmarks/quality/frontier.py       writes benchmarks/results/frontier.json and docs/frontier.svg
+    python benchmarks/quality/frontier.py       writes benchmarks/results/frontier.json
 
 20 Newsgroups, 50 units or topics: NPMI of ten words a unit, counted in all documents, against completion per word on
 the split that comes with the corpus. Each strength is one training by the default recipe. A point measured with the
@@ -20,21 +20,18 @@ from scipy.sparse import csr_array, load_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import ROOT, docnvil, keep, kept, shared_data
+from common import docnvil, keep, kept, shared_data
 from peers import fitted
-from plots import Point, scatter
 
 from docnvil.analysis.coherence import diversity, npmi
 from docnvil.analysis.completion import complete
-from docnvil.runtime.folders import replace_file
 from docnvil.storage.tables import read_history
 from docnvil.training.recipes import RECIPES
 
 COMMAND = "python benchmarks/quality/frontier.py"
 STRENGTHS = (0.0, 0.3, 1.0, 2.0, 4.0)
 LAYERS = ("dirichlet-multinomial", "softmax")  # the visible ones: the default's, and the papers'
-SHORT = {"dirichlet-multinomial": "Polya urn", "softmax": "softmax"}  # in the drawing
-PEERS = {"tomotopy-lda": "tomotopy LDA", "sklearn-lda": "scikit-learn LDA"}
+PEERS = ("tomotopy-lda", "sklearn-lda")
 
 
 def ours(layer: str, sparsity: float, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
@@ -77,7 +74,7 @@ def theirs(name: str, units: int, seed: int, parts: tuple[Path, Path]) -> dict[s
 @click.option("--units", default=50, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def main(units: int, seed: int) -> None:
-    """Measure and draw the frontier."""
+    """Measure the frontier."""
     recipe = {**RECIPES["default"].model, **RECIPES["default"].training}
     others = {name: value for name, value in recipe.items() if name not in ("observation", "sparsity")}
     settings = {"units": units, "seed": seed, "recipe": others, "strengths": list(STRENGTHS)}
@@ -94,26 +91,6 @@ def main(units: int, seed: int) -> None:
                 measured[name] = ours(layer, sparsity, units, seed, parts)
                 click.echo(f"{layer}, sparsity {name}: {measured[name]}", err=True)
                 keep("frontier", COMMAND, found)
-    replace_file(ROOT / "docs" / "frontier.svg", drawn(found).encode())
-
-
-def drawn(found: dict[str, Any]) -> str:
-    """Draw NPMI against completion, diversity as color, a line a visible layer, its points labeled by sparsity."""
-    points = [
-        *(
-            _point(f"{SHORT[layer]}, 0" if strength == "0" else strength, each, layer)
-            for layer, measured in found["layers"].items()
-            for strength, each in measured.items()
-        ),
-        *(_point(label, found["peers"][name]) for name, label in PEERS.items()),
-    ]
-    return scatter(
-        points, across="completion perplexity per word: less is better", up="NPMI: more is better", shade="diversity"
-    )
-
-
-def _point(label: str, each: dict[str, Any], line: str | None = None) -> Point:
-    return Point(label, each["completion_per_word"], each["npmi"], each["diversity"], line)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The estimators of the gradient beside one another on 20 Newsgroups: noise at equal cost, and what they train.
 
-    python benchmarks/quality/gradients.py      writes benchmarks/results/gradients.json, and two drawings into docs/
+    python benchmarks/quality/gradients.py      writes benchmarks/results/gradients.json
 
 Noise: the variance of the gradient for q, summed over its parameters, as a multiple of the squared length of its mean,
 so that an estimator gains nothing by a smaller scale (NVIL divides its signal). All are measured on one minibatch and
@@ -15,7 +15,7 @@ row measured with the same settings is kept, so an interrupted run goes on where
 import copy
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -29,13 +29,11 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import ROOT, keep, kept, shared_data
-from plots import Bar, Panel, bars, chart
+from common import keep, kept, shared_data
 
 from docnvil import DocNVIL
 from docnvil.batches import Batch, iterate_batches
 from docnvil.nvil.nvil import NVIL
-from docnvil.runtime.folders import replace_file
 from docnvil.runtime.randomness import KeyedGenerator, fold
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, Stateless
 from docnvil.training.loop import Training
@@ -48,7 +46,6 @@ BESIDE_SAMPLES = {"muprop": 1, "rws": 1, "wake-sleep": 1}
 DEFAULT_SAMPLES = 5
 # What every estimator can train, to the same end: wake-sleep's dreams know no price of units.
 PLAIN = {"prior": "factorial", "posterior": "factorial", "observation": "softmax", "sparsity": 0.0}
-SHOWN_FROM = 0.1  # of the updates: before, all bounds rush up from far below
 
 
 @click.command()
@@ -73,8 +70,6 @@ def main(units: int, evaluations: int, draws: int, after: int, epochs: int | Non
     train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
     measure_noise(train, found, lambda: keep("gradients", COMMAND, found))
     measure_training(train, test, found, lambda: keep("gradients", COMMAND, found))
-    for drawing, content in drawn(found).items():
-        replace_file(ROOT / "docs" / drawing, content.encode())
 
 
 def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
@@ -187,38 +182,6 @@ def moments(training: Training, batch: Batch, name: str, *, n_samples: int, draw
         total, squares = total + found, squares + found.square().sum().item()
     mean = total / draws
     return Moments(mean, (squares - draws * float(mean @ mean)) / (draws - 1), draws)
-
-
-def drawn(found: Mapping[str, Any]) -> dict[str, str]:
-    """Draw bounds against updates and against seconds, and the noise as bars: file names and what is in them."""
-    rows, noise = found["training"], found["noise"]
-    low = min(row["validation_bound"][int(SHOWN_FROM * len(row["updates"]))] for row in rows.values())
-    title = f"{found['settings']['units']} units, 20 Newsgroups"
-    panels = [Panel(title, curves(rows, across), low, across) for across in ("updates", "seconds")]
-    title = (
-        f"noise of q's gradient at {found['settings']['evaluations']} likelihood evaluations a document:"
-        " variance / |mean|², on a logarithmic scale"
-    )
-    told = [Bar(name, each["noise"], _told(each, noise["nvil"]["noise"])) for name, each in noise.items()]
-    return {
-        "gradients.svg": chart(panels, across="", up="validation bound, nats a document"),
-        "gradient-noise.svg": bars(told, title=title, names=list(rows)),
-    }
-
-
-def curves(rows: Mapping[str, Any], across: str) -> dict[str, list[tuple[float, float]]]:
-    return {name: list(zip(row[across], row["validation_bound"], strict=True)) for name, row in rows.items()}
-
-
-def _told(row: Mapping[str, Any], of_nvil: float) -> str:
-    figures = f"{rounded(row['noise'], 3)} ({rounded(row['noise'] / of_nvil, 2)} times NVIL's)"
-    cosine = row["cosine_to_elbo"]
-    return figures if cosine is None else f"{figures}, cosine to the ELBO's gradient {cosine:.2f}"
-
-
-def rounded(value: float, digits: int) -> str:
-    """Write a number with so many significant digits, and never with an exponent below a million."""
-    return f"{float(f'{value:.{digits}g}'):,g}"
 
 
 if __name__ == "__main__":

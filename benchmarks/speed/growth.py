@@ -1,6 +1,6 @@
 """How the cost grows: with documents, words, units, samples and the size of a batch.
 
-    python benchmarks/speed/growth.py       writes benchmarks/results/growth.json and docs/growth.svg
+    python benchmarks/speed/growth.py       writes benchmarks/results/growth.json
 
 One thing is varied at a time around 2,000 words, 50 units, 5 samples and batches of 100, factorial and autoregressive;
 a step is one update. Documents are varied in whole commands, an epoch each, with the memory of their process: the posts
@@ -20,12 +20,10 @@ from scipy.sparse import csr_array, load_npz, vstack
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chains import in_turn
-from common import ROOT, keep, shared_data
-from plots import Panel, chart
+from common import keep, shared_data
 from step import updating, widened
 
 from docnvil.corpus.loading import load_document_term_matrix, write_corpus
-from docnvil.runtime.folders import replace_file
 from docnvil.runtime.machine import peak_mebibytes, tune_malloc
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training.loop import TrainingConfig
@@ -97,18 +95,6 @@ def main(corpus: Path | None, out: Path | None) -> None:
         epochs.append(epoch(matrix, times))
         click.echo(epochs[-1], err=True)
     keep("growth", COMMAND, {"around": AROUND, "threads": 1, "steps": steps, "documents": epochs})
-    replace_file(ROOT / "docs" / "growth.svg", drawn(steps).encode())
-
-
-def drawn(steps: dict[str, list[dict[str, Any]]]) -> str:
-    """Draw the milliseconds of a step against each thing that grows."""
-    panels = [
-        Panel(f"one step, more {name if name != 'batch' else 'documents in a batch'}", {
-            kind: [(row[name], row[f"{kind}_ms"]) for row in rows] for kind in ("factorial", "autoregressive")
-        })
-        for name, rows in steps.items()
-    ]  # fmt: skip
-    return chart(panels, across="how many", up="milliseconds", width=300, height=240)
 
 
 if __name__ == "__main__":
