@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import bootstrap_intervals
     from docnvil.analysis.coherence import c_v, diversity, npmi
-    from docnvil.analysis.perplexity import Perplexity, unigram_perplexity
+    from docnvil.analysis.null_models import unigram_perplexity
+    from docnvil.analysis.perplexity import Perplexity
     from docnvil.comparison.peers import adapt
     from docnvil.comparison.runner import compare
     from docnvil.corpus.loading import load_document_term_matrix, read_corpus, write_corpus
@@ -54,7 +55,7 @@ _HOMES = {
     "read_documents": "text.documents",
     "split_documents": "text.counts",
     "tokenize": "text.tokens",
-    "unigram_perplexity": "analysis.perplexity",
+    "unigram_perplexity": "analysis.null_models",
     "write_corpus": "corpus.loading",
     "write_counts": "text.formats",
 }

@@ -16,9 +16,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from docnvil.analysis.codes import unit_probabilities
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
 from docnvil.analysis.topics import Topic, topics, unit_statistics
+from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.model.belief_network import ModelConfig
 from docnvil.model.visible import VISIBLE_LAYERS

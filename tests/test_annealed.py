@@ -4,7 +4,7 @@ import torch
 from exact import all_codes, exact_log_likelihood, joint_terms, random_network, sparse
 from scipy.sparse import csr_array
 
-from docnvil.analysis import perplexity as module
+from docnvil.analysis import chunking
 from docnvil.analysis.annealed import annealed_log_weights, gibbs_sweep
 from docnvil.analysis.perplexity import document_bounds, perplexity
 from docnvil.batches import sparse_counts
@@ -94,7 +94,7 @@ def test_a_documents_value_depends_on_nothing_but_the_document(counts, kind, mon
     options = {"bound": "annealed", "temperatures": 4, "n_samples": 25}
     whole = document_bounds(network, counts, **options).log_likelihood
     assert document_bounds(network, counts[[5]], **options).log_likelihood == pytest.approx(whole[[5]], rel=1e-12)
-    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 7 * WORDS)
+    monkeypatch.setattr(chunking, "MAX_LOGITS", 7 * WORDS)
     assert document_bounds(network, counts, **options).log_likelihood == pytest.approx(whole, rel=1e-12)
 
 

@@ -15,11 +15,13 @@ from torch.autograd import gradcheck
 
 from docnvil import DocNVIL
 from docnvil.analysis.completion import predict_words
-from docnvil.analysis.perplexity import document_bounds, independent_bits
+from docnvil.analysis.null_models import null_perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits
 from docnvil.model.normalizers import bits_normalizer
+from docnvil.model.visible import BernoulliLayer
 from docnvil.report.images import filters, png, sheet
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.text.bits import read_bits
@@ -128,7 +130,7 @@ def test_two_kinds_of_vectors_are_learned(observation, gradient):
     model.set_params(gradient=gradient).fit(vectors)
     found = model.perplexity(vectors)
     assert -found.log_likelihood / found.documents < np.log(2) + 0.5
-    alone = independent_bits(vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
+    alone = null_perplexity(BernoulliLayer, vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
     assert -alone.log_likelihood / alone.documents == pytest.approx(8 * np.log(2), abs=0.05)
 
 

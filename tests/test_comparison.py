@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from scipy.sparse import csr_array, save_npz
 
 from docnvil import DocNVIL
-from docnvil.analysis.completion import document_completion
-from docnvil.analysis.perplexity import unigram_perplexity
+from docnvil.analysis.completion import evaluate_completion
+from docnvil.analysis.null_models import unigram_perplexity
 from docnvil.commands import main
 from docnvil.comparison import runner as comparison
 from docnvil.comparison.peers import PEERS, MixtureOfTopics
@@ -69,7 +69,8 @@ def test_word_frequencies_come_first_and_are_exact(told, block_counts):
 def test_a_model_folder_is_judged_as_it_stands(told, places, block_counts):
     row = told["rows"][str(places / "model")]
     model = DocNVIL.load(places / "model")
-    expected = document_completion(model.model_, csr_array(block_counts[60:90]), csr_array(block_counts[90:]), seed=5)
+    parts = csr_array(block_counts[60:90]), csr_array(block_counts[90:])
+    expected = evaluate_completion(model.model_, *parts, seed=5).summarize()
     assert row["completion_per_word"] == pytest.approx(expected.perplexity_per_word, rel=1e-5)
     assert row["training_seconds"] is None
     assert row["settings"] == "loaded"
@@ -102,7 +103,7 @@ def test_a_model_of_other_words_leaves_a_named_gap(places, tmp_path):
     task = {"model": str(places / "narrow"), "n_components": 3, "seed": 0, "threads": 1}
     comparison._answer(tmp_path, task)
     found = json.loads((tmp_path / "row.json").read_text())
-    assert "15 columns and the model knows 10 words" in found["error"]
+    assert "15 columns, but the model's vocabulary has 10 words" in found["error"]
 
 
 def test_the_table_is_kept_as_csv_and_said_on_stderr(told, places):
@@ -163,7 +164,7 @@ def test_what_cannot_be_scored_is_refused_before_anything_runs(monkeypatch, bloc
     monkeypatch.setattr(subprocess, "run", None)
     counts = csr_array(block_counts)
     train = DocumentTermMatrix(counts, Vocabulary.numbered(15), tuple(map(str, range(120))))
-    with pytest.raises(CorpusError, match="words left to predict"):
+    with pytest.raises(CorpusError, match="nothing to predict"):
         next(compare(["docnvil"], train, counts, csr_array(counts.shape, dtype=int)))
     with pytest.raises(CorpusError, match="row by row"):
         next(compare(["docnvil"], train, counts, counts[:4]))

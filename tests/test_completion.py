@@ -4,7 +4,7 @@ import torch
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
-from docnvil.analysis.completion import complete, document_completion, predict_words, split_words
+from docnvil.analysis.completion import evaluate_completion, evaluate_predictor, predict_words, split_words
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 
@@ -33,7 +33,7 @@ def test_predictions_meet_the_enumerated_posterior(parts, units):
 
 def test_figures_follow_from_the_predictions(parts):
     network = random_network(WORDS, (3,), scale=0.4)
-    found = document_completion(network, *parts)
+    found = evaluate_completion(network, *parts).summarize()
     observed, predicted = parts
     nats = (predicted.toarray() * np.log(predict_words(network, observed))).sum(1)
     lengths = predicted.toarray().sum(1)
@@ -47,9 +47,9 @@ def test_figures_follow_from_the_predictions(parts):
 def test_batches_and_order_change_nothing(parts):
     network = random_network(WORDS, (3,), scale=0.4)
     turned = [part[::-1] for part in parts]
-    whole, reversed_ = (document_completion(network, *each) for each in (parts, turned))
+    whole, reversed_ = (evaluate_completion(network, *each).summarize() for each in (parts, turned))
     assert whole.log_likelihood == pytest.approx(reversed_.log_likelihood, rel=1e-12)
-    single = complete(lambda counts: predict_words(network, counts), *parts, batch_size=1)
+    single = evaluate_predictor(lambda counts: predict_words(network, counts), *parts, batch_size=1).summarize()
     assert single.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-12)
 
 
@@ -65,14 +65,14 @@ def test_words_are_split_and_none_is_lost():
 def test_impossible_parts_are_refused(parts):
     network, (observed, predicted) = random_network(WORDS, (3,)), parts
     with pytest.raises(CorpusError, match="same documents, row by row"):
-        document_completion(network, observed, predicted[:5])
+        evaluate_completion(network, observed, predicted[:5])
     with pytest.raises(VocabularyError, match="same documents, row by row"):
-        document_completion(network, observed, predicted[:, :5])
-    with pytest.raises(VocabularyError, match="the model knows 6 words"):
-        document_completion(network, observed[:, :5], predicted[:, :5])
-    with pytest.raises(CorpusError, match="words left to predict"):
-        document_completion(network, observed, csr_array(observed.shape, dtype=np.int64))
+        evaluate_completion(network, observed, predicted[:, :5])
+    with pytest.raises(VocabularyError, match="vocabulary has 6 words"):
+        evaluate_completion(network, observed[:, :5], predicted[:, :5])
+    with pytest.raises(CorpusError, match="nothing to predict"):
+        evaluate_completion(network, observed, csr_array(observed.shape, dtype=np.int64))
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
         split_words(observed, 1.0, np.random.default_rng(0))
-    with pytest.raises(ConfigurationError, match="at least one sample"):
-        document_completion(network, observed, predicted, n_samples=0)
+    with pytest.raises(ConfigurationError, match="1 or more samples"):
+        evaluate_completion(network, observed, predicted, n_samples=0)

@@ -76,7 +76,7 @@ def test_every_bound_is_named_with_what_it_took(model, corpus):
 
 def test_too_many_units_to_enumerate(corpus, tmp_path):
     assert run("fit", corpus / "train.npz", "--out", tmp_path / "m", "--units", "21", "--epochs", 1).exit_code == 0
-    failed(run("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact"), 1, "20 are the most", "annealed")
+    failed(run("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact"), 1, "at most 20", "annealed")
 
 
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
@@ -232,7 +232,7 @@ def test_parts_of_other_documents(model, tmp_path):
 
 def test_a_split_that_leaves_nothing_to_predict(model, tmp_path):
     save_npz(tmp_path / "single.npz", csr_array(np.eye(2, 12, dtype=np.int64)))
-    failed(run("completion", model, tmp_path / "single.npz", "--share", 1e-9), 1, "words left to predict")
+    failed(run("completion", model, tmp_path / "single.npz", "--share", 1e-9), 1, "nothing to predict")
     save_npz(tmp_path / "nothing.npz", csr_array((2, 12), dtype=np.int64))
     parts = ("completion", model, tmp_path / "single.npz", "--predict", tmp_path / "nothing.npz")
     failed(run(*parts), 1, "empty")

@@ -31,7 +31,7 @@ def counts() -> csr_array:
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("in_flight", [1, 100, 2_000_000])
 def test_it_is_the_sum_over_all_codes(counts, kind, in_flight, monkeypatch):
-    monkeypatch.setattr(module, "NUMBERS_IN_FLIGHT", in_flight)
+    monkeypatch.setattr(module, "MAX_VALUES", in_flight)
     network = random_network(WORDS, **kind)
     tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     filled = np.arange(9) != 4
@@ -66,7 +66,7 @@ def test_it_does_not_depend_on_samples_or_batches(counts, monkeypatch):
     network = random_network(WORDS, (3, 2))
     whole = perplexity(network, counts, bound="exact")
     assert whole.samples == whole.temperatures == 0
-    monkeypatch.setattr("docnvil.analysis.perplexity.DOCUMENTS_ENUMERATED", 2)
+    monkeypatch.setattr("docnvil.analysis.perplexity.DOCUMENTS_PER_EXACT_BATCH", 2)
     pieces = perplexity(network, counts, bound="exact", n_samples=3, seed=5)
     assert pieces.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-13)
 
@@ -74,5 +74,5 @@ def test_it_does_not_depend_on_samples_or_batches(counts, monkeypatch):
 def test_twenty_units_are_the_most(counts):
     found = perplexity(random_network(WORDS, (12, 8), scale=0.1), counts[:1], bound="exact")
     assert found.log_likelihood < 0
-    with pytest.raises(ConfigurationError, match="21 units where 20 are the most"):
+    with pytest.raises(ConfigurationError, match="at most 20 units, and the model has 21"):
         perplexity(random_network(WORDS, (12, 9)), counts, bound="exact")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from docnvil.analysis.completion import complete
+from docnvil.analysis.completion import evaluate_predictor
 from docnvil.errors import VocabularyError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -80,8 +80,8 @@ def test_training_finds_the_blocks_and_is_reproducible(name, block_counts):
     counts = csr_array(block_counts)
     settings = {"learning_rate": 0.02, "dropout": 0.0}
     trained = train(name, counts, 4, 0, settings, max_epochs=30)
-    found = complete(NeuralTopics(trained.model).predict, counts, counts)
-    assert found.perplexity_per_word < 10  # 5 is optimal, 15 is the uniform model
+    scores = evaluate_predictor(NeuralTopics(trained.model).predict, counts, counts)
+    assert scores.summarize().perplexity_per_word < 10  # 5 is optimal, 15 is the uniform model
     brief = [train(name, counts, 4, 0, settings, max_epochs=2).validation_bound for _ in range(2)]
     assert brief[0] == brief[1]
 

@@ -6,8 +6,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from docnvil import DocNVIL
-from docnvil.analysis.completion import complete, predict_words
-from docnvil.analysis.perplexity import unigram_perplexity
+from docnvil.analysis.completion import evaluate_predictor, predict_words
+from docnvil.analysis.null_models import unigram_perplexity
 from docnvil.comparison.peers import (
     PEERS,
     SPREAD_OF_FACTORIZATION,
@@ -73,7 +73,7 @@ class TestEveryModel:
         assert fitted.encode(some).shape == (3, 3)
 
     def test_a_document_is_continued_with_words_of_its_subject(self, fitted, counts):
-        found = complete(fitted.predict, counts[:3], counts[:3])
+        found = evaluate_predictor(fitted.predict, counts[:3], counts[:3]).summarize()
         assert found.perplexity_per_word < 9  # 5 is the best there is, 15 knows nothing
 
     def test_subjects_are_read_off_the_topics(self, fitted):
@@ -84,7 +84,7 @@ class TestEveryModel:
 
     def test_other_widths_are_refused(self, fitted, counts):
         for wrong in (csr_array(counts.T), counts[:, :14]):
-            with pytest.raises(VocabularyError, match="columns and the"):
+            with pytest.raises(VocabularyError, match="columns"):
                 fitted.predict(wrong)
 
 
@@ -168,7 +168,7 @@ def test_docnvil_predicts_as_its_completion_does(counts):
 
 
 def test_word_frequencies_are_the_unigram_model(counts):
-    judged = complete(word_frequencies(counts).predict, counts[:20], counts[20:40])
+    judged = evaluate_predictor(word_frequencies(counts).predict, counts[:20], counts[20:40]).summarize()
     found = unigram_perplexity(np.asarray(counts.sum(axis=0), dtype=np.float64), counts[20:40])
     assert judged.perplexity_per_word == pytest.approx(found.perplexity_per_word)
     assert judged.perplexity_per_document == pytest.approx(found.perplexity_per_document)

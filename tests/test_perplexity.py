@@ -7,8 +7,9 @@ import torch
 from exact import exact_elbo, exact_log_likelihood, random_network
 from scipy.sparse import csr_array, vstack
 
-from docnvil.analysis import perplexity as module
-from docnvil.analysis.perplexity import document_bounds, perplexity, unigram_perplexity
+from docnvil.analysis import chunking
+from docnvil.analysis.null_models import unigram_perplexity
+from docnvil.analysis.perplexity import document_bounds, perplexity
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig
@@ -40,7 +41,7 @@ def test_single_precision_means_the_same_but_for_rounding(counts, monkeypatch):
     assert perplexity(uniform, counts).perplexity_per_document == pytest.approx(WORDS, rel=1e-6)
     network = random_network(WORDS, (3, 2), scale=0.5).float()
     whole = document_bounds(network, counts).log_likelihood
-    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 1)
+    monkeypatch.setattr(chunking, "MAX_LOGITS", 1)
     assert document_bounds(network, counts).log_likelihood == pytest.approx(whole, rel=1e-5)
 
 
@@ -48,7 +49,7 @@ def test_single_precision_means_the_same_but_for_rounding(counts, monkeypatch):
 @pytest.mark.parametrize("n_samples", [1, 10, 25])
 def test_samples_in_several_lots_are_the_same_samples(network, counts, bound, n_samples, monkeypatch):
     whole = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
-    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 4 * WORDS)  # four samples of one document
+    monkeypatch.setattr(chunking, "MAX_LOGITS", 4 * WORDS)  # four samples of one document
     pieces = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
     assert pieces == pytest.approx(whole, rel=1e-13)
 
@@ -57,7 +58,7 @@ def test_a_million_samples_are_never_alive_together(network, counts, monkeypatch
     """The largest lot that q is asked for does not grow with the number of samples."""
     asked = []
     sample = network.recognition.sample
-    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 1000 * WORDS)
+    monkeypatch.setattr(chunking, "MAX_LOGITS", 1000 * WORDS)
     monkeypatch.setattr(
         network.recognition, "sample", lambda counts, n, g: asked.append(n * len(counts)) or sample(counts, n, g)
     )
@@ -106,7 +107,7 @@ def test_a_documents_value_depends_on_nothing_but_the_document(network, counts, 
     order = np.random.default_rng(1).permutation(9)
     assert document_bounds(network, counts[order]).log_likelihood == pytest.approx(whole[order], rel=1e-14)
     assert document_bounds(network, counts[[7]]).log_likelihood == pytest.approx(whole[[7]], rel=1e-14)
-    monkeypatch.setattr(module, "LOGITS_IN_FLIGHT", 1)  # a document a batch
+    monkeypatch.setattr(chunking, "MAX_LOGITS", 1)  # a document a batch
     assert document_bounds(network, counts).log_likelihood == pytest.approx(whole, rel=1e-14)
 
 
@@ -135,7 +136,7 @@ def test_unigram_perplexity_is_the_cross_entropy():
 
 
 def test_wrong_width_is_refused(network, counts):
-    with pytest.raises(VocabularyError, match=r"5 columns .* 6 words"):
+    with pytest.raises(VocabularyError, match=r"5 columns.* 6 words"):
         perplexity(network, counts[:, :5])
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array, vstack
 
-from docnvil.analysis import perplexity, topics
+from docnvil.analysis import chunking, topics
 from docnvil.batches import content_keys
 from docnvil.corpus.loading import read_corpus, write_corpus
 from docnvil.estimator import DocNVIL
@@ -62,7 +62,7 @@ def test_training_from_disk_never_holds_the_corpus(tmp_path, monkeypatch):
         (sparse, "ENTRIES_AT_ONCE", 10_000),
         (clusters, "MAX_DOCUMENTS", 100),
         (topics, "BATCH_SIZE", 50),
-        (perplexity, "LOGITS_IN_FLIGHT", 500_000),
+        (chunking, "MAX_LOGITS", 500_000),
     ):
         monkeypatch.setattr(module, name, value)
     matrix = read_corpus(tmp_path / "corpus")

@@ -4,8 +4,8 @@ import torch
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
-from docnvil.analysis.codes import prior_probabilities, unit_probabilities
 from docnvil.analysis.topics import UnitStatistics, duplicates, exclusivity, general_units, topics, unit_statistics
+from docnvil.analysis.unit_probabilities import prior_probabilities, unit_probabilities
 from docnvil.batches import sparse_counts
 from docnvil.estimator import DocNVIL
 

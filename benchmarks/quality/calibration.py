@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import SOFTMAX, docnvil, keep, shared_data
 
-from docnvil.analysis.perplexity import DocumentBounds, document_bounds, summarize
+from docnvil.analysis.perplexity import DocumentBounds, document_bounds
 from docnvil.estimator import DocNVIL
 
 COMMAND = "python benchmarks/quality/calibration.py"
@@ -42,7 +42,7 @@ GRADIENT_ESTIMATORS: dict[str, dict[str, Any]] = {
 def judge(bounds: DocumentBounds, exact: DocumentBounds, seconds: float, **by: Any) -> dict[str, float]:
     """Return what an estimator says, and how far its values are from the exact ones, in nats a document."""
     errors = (bounds.log_likelihood - exact.log_likelihood)[exact.lengths > 0]
-    found = summarize(bounds, **{"bound": "elbo", "n_samples": 10, **by})
+    found = bounds.summarize(**{"bound": "elbo", "n_samples": 10, **by})
     return {
         "perplexity_per_document": found.perplexity_per_document,
         "perplexity_per_word": found.perplexity_per_word,

@@ -24,7 +24,7 @@ from common import docnvil, keep, kept, shared_data
 from peers import fitted
 
 from docnvil.analysis.coherence import diversity, npmi
-from docnvil.analysis.completion import complete
+from docnvil.analysis.completion import evaluate_predictor
 from docnvil.storage.tables import read_history
 from docnvil.training.recipes import RECIPES
 
@@ -61,7 +61,7 @@ def theirs(name: str, units: int, seed: int, parts: tuple[Path, Path]) -> dict[s
     train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
     lda = fitted(name, train, units, seed)
     words = lda.model.words(ranking="by relevance")
-    completed = complete(lda.model.predict, *(csr_array(load_npz(path)) for path in parts))
+    completed = evaluate_predictor(lda.model.predict, *(csr_array(load_npz(path)) for path in parts)).summarize()
     return {
         "completion_per_word": completed.perplexity_per_word,
         "completion_per_document": completed.perplexity_per_document,

@@ -26,7 +26,6 @@ from neural_peers.gaussian import BOUND_SAMPLES, PREDICTION_SAMPLES, NeuralTopic
 from neural_peers.training import NEURAL_PEERS, select_settings, settings_records, train
 
 from docnvil.analysis.completion import split_words
-from docnvil.analysis.perplexity import summarize
 from docnvil.comparison.runner import compare, judge
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.runtime.machine import machine
@@ -103,12 +102,9 @@ def measure_neural_peer(
     else:
         best = train(name, counts, units, seed, chosen, epochs)
     test = csr_array(corpus.observed + corpus.hidden)
-    ours = summarize(bounds(best.model, test), bound="elbo", n_samples=BOUND_SAMPLES)
-    tighter = summarize(
-        bounds(best.model, test, n_samples=PREDICTION_SAMPLES, importance_weighted=True),
-        bound="importance",
-        n_samples=PREDICTION_SAMPLES,
-    )
+    ours = bounds(best.model, test).summarize(bound="elbo", n_samples=BOUND_SAMPLES)
+    tighter = bounds(best.model, test, n_samples=PREDICTION_SAMPLES, importance_weighted=True)
+    tighter = tighter.summarize(bound="importance", n_samples=PREDICTION_SAMPLES)
     topics = NeuralTopics(best.model, seed)
     reference = csr_array(vstack([counts, test], format="csr"))
     return {

@@ -24,7 +24,7 @@ from common import SOFTMAX, docnvil, keep, kept, shared_data
 from peers import FittedTopics, clusters_alone, fitted
 
 from docnvil.analysis.coherence import diversity, npmi
-from docnvil.analysis.completion import complete
+from docnvil.analysis.completion import evaluate_predictor
 from docnvil.comparison.peers import PEERS
 from docnvil.training.recipes import RECIPES
 
@@ -80,7 +80,7 @@ def peer(topics: FittedTopics, reference: csr_array, parts: tuple[Path, Path]) -
     lists = {ranking: topics.model.words(ranking=ranking) for ranking in RANKINGS}
     completed = {}
     if topics.reads:
-        found = complete(topics.model.predict, *(csr_array(load_npz(path)) for path in parts))
+        found = evaluate_predictor(topics.model.predict, *(csr_array(load_npz(path)) for path in parts)).summarize()
         completed["completion_per_word"] = found.perplexity_per_word
         completed["completion_per_document"] = found.perplexity_per_document
     return {

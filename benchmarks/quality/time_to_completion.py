@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import docnvil, keep, shared_data
 from peers import fitted
 
-from docnvil.analysis.completion import complete
+from docnvil.analysis.completion import evaluate_predictor
 
 COMMAND = "python benchmarks/quality/time_to_completion.py"
 MOST_EPOCHS = 40
@@ -36,7 +36,8 @@ def one_seed(seed: int, units: int, threads: int) -> dict[str, Any]:
         folder = Path(name)
         parts = completion_split(folder)
         lda = fitted("tomotopy-lda", csr_array(load_npz(train)), units, seed)
-        theirs = complete(lda.model.predict, *(csr_array(load_npz(path)) for path in parts)).perplexity_per_word
+        scores = evaluate_predictor(lda.model.predict, *(csr_array(load_npz(path)) for path in parts))
+        theirs = scores.summarize().perplexity_per_word
         tried = []
         for epochs in range(1, MOST_EPOCHS + 1):
             model = folder / f"after-{epochs}"

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 
 from docnvil import DocNVIL
-from docnvil.analysis.completion import complete
+from docnvil.analysis.completion import evaluate_predictor
 from docnvil.comparison.peers import GENSIM_PASSES, PEERS, adapt
 from docnvil.runtime.machine import tune_malloc
 
@@ -77,10 +77,8 @@ def fit_here(way: str, threads: int) -> dict[str, float]:
     seconds = time.perf_counter() - started
     matrices = loadmat(shared_data("ng20_sh2009/20news_data.mat"))
     observed, hidden = (csr_array(matrices[name].T).astype("int32") for name in ("wordsHeldout", "wordsTest"))
-    return {
-        "seconds": round(seconds, 2),
-        "completion_per_word": complete(model.predict, observed, hidden, batch_size=500).perplexity_per_word,
-    }
+    scores = evaluate_predictor(model.predict, observed, hidden, batch_size=500)
+    return {"seconds": round(seconds, 2), "completion_per_word": scores.summarize().perplexity_per_word}
 
 
 @click.command()

@@ -1,7 +1,7 @@
-"""Document completion: observe one part of each document, predict the words of the other.
+"""Document completion: observe one part of each document and predict the words of the other, held-out part.
 
-The comparison that is fair to every model with a predictive distribution, because no bound enters it: what is scored is
-the probability that a model gives to each unseen word once it has read the rest.
+The score is the probability of each held-out word given the observed part. It contains no bound, so it compares all
+models that have a predictive distribution.
 
 Axes: S samples, B documents of a batch, N documents, V words, K units. Unit: nats.
 """
@@ -15,34 +15,35 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
-from docnvil.analysis.perplexity import (
-    SAMPLES_IN_FLIGHT,
+from docnvil.analysis.chunking import (
+    SAMPLES_PER_CHUNK,
     check_width,
-    documents_at_once,
+    documents_per_batch,
     log_probabilities,
-    to_perplexity,
+    model_batches,
 )
-from docnvil.batches import content_keys, iterate_batches
+from docnvil.analysis.nats import mean_perplexities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.runtime.randomness import KeyedGenerator
 
-TINY = 1e-300  # a word given no probability at all costs 690 nats instead of everything
+MIN_PROBABILITY = 1e-300  # so that a word predicted with probability 0 costs 690 nats and not infinitely many
 
-# From observed counts `[B, V]` to the probability of every next word, dense `[B, V]`.
+# From observed counts `[B, V]` to the probability of each word to come next, dense `[B, V]`.
 Predictor = Callable[[csr_array], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
 class Completion:
-    """How well the hidden part of documents is predicted.
+    """How well a model predicts the held-out words of a corpus.
 
     Arguments:
-        perplexity_per_word: exp of minus all nats over all predicted words, the figure of the literature.
-        perplexity_per_document: exp of minus the mean over documents of nats a predicted word.
-        log_likelihood: sum over predicted words of log p(w | observed part), in nats.
-        documents: documents with words to predict. skipped: documents without.
-        tokens: predicted words.
+        perplexity_per_word: exp(-log_likelihood / tokens), the usual figure.
+        perplexity_per_document: exp of the mean over documents of nats per held-out word.
+        log_likelihood: sum over held-out words of log p(w | observed part), in nats.
+        documents: the documents with held-out words.
+        skipped: the documents without held-out words.
+        tokens: the held-out words of all documents.
     """
 
     perplexity_per_word: float
@@ -54,170 +55,174 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class CompletedDocuments:
-    """How well the hidden part of each document is predicted; every field `[N]` float64.
+class CompletionScores:
+    """How well a model predicts the held-out words of each document; every field is `[N]` float64.
 
     Arguments:
-        log_likelihood: sum over the predicted words of log p(w | observed part), in nats; 0 where none is predicted.
-        lengths: predicted words.
+        log_likelihood: sum over held-out words of log p(w | observed part), in nats; 0 for documents without any.
+        lengths: the number of held-out words.
     """
 
     log_likelihood: NDArray[np.float64]
     lengths: NDArray[np.float64]
 
-    def summary(self) -> Completion:
-        """Add the documents up."""
-        filled = self.lengths > 0
+    def summarize(self) -> Completion:
+        """Return the perplexities of all documents."""
+        per_document, per_word = mean_perplexities(self.log_likelihood, self.lengths)
+        n_filled = int((self.lengths > 0).sum())
         return Completion(
-            perplexity_per_word=to_perplexity(-math.fsum(self.log_likelihood) / math.fsum(self.lengths)),
-            perplexity_per_document=to_perplexity(-float(np.mean(self.log_likelihood[filled] / self.lengths[filled]))),
+            perplexity_per_word=per_word,
+            perplexity_per_document=per_document,
             log_likelihood=math.fsum(self.log_likelihood),
-            documents=int(filled.sum()),
-            skipped=int((~filled).sum()),
+            documents=n_filled,
+            skipped=len(self.lengths) - n_filled,
             tokens=int(math.fsum(self.lengths)),
         )
 
 
-def document_completion(
+def evaluate_completion(
     model: BeliefNetwork,
     observed: csr_array | csr_matrix,
-    predicted: csr_array | csr_matrix,
+    held_out: csr_array | csr_matrix,
     *,
     n_samples: int = 100,
     seed: int = 0,
-) -> Completion:
-    """Score a belief network by the words it predicts; the arguments are those of `completed_documents`."""
-    return completed_documents(model, observed, predicted, n_samples=n_samples, seed=seed).summary()
-
-
-def completed_documents(
-    model: BeliefNetwork,
-    observed: csr_array | csr_matrix,
-    predicted: csr_array | csr_matrix,
-    *,
-    n_samples: int = 100,
-    seed: int = 0,
-) -> CompletedDocuments:
-    """Score a belief network document by document; see `complete` and `predict_words`.
+) -> CompletionScores:
+    """Score the held-out words of each document under a belief network; see `predict_words`.
 
     Arguments:
         model: the belief network.
-        observed, predicted: `[N, V]` CSR, the two parts of the same documents.
-        n_samples: S. seed: for them.
+        observed: `[N, V]` CSR, the part of each document that the model sees.
+        held_out: `[N, V]` CSR, the other part of the same documents.
+        n_samples: S, samples per document.
+        seed: determines the samples, together with the observed words.
 
     Raises:
-        VocabularyError: counts of another width than the model's vocabulary.
-        CorpusError: parts of different documents, or no words to predict.
+        VocabularyError: the counts and the model's vocabulary have different sizes.
+        CorpusError: the parts have different numbers of documents, or no word is held out.
+        ConfigurationError: no samples, or a model of binary vectors.
     """
     check_width(model, observed)
     if n_samples < 1:
-        raise ConfigurationError(f"A prediction needs at least one sample, and {n_samples} were asked for.")
-    return complete_each(
+        raise ConfigurationError(f"n_samples is {n_samples}. A prediction needs 1 or more samples per document.")
+    return evaluate_predictor(
         lambda counts: predict_words(model, counts, n_samples=n_samples, seed=seed),
         observed,
-        predicted,
-        batch_size=documents_at_once(n_samples, observed.shape[1]),
+        held_out,
+        batch_size=documents_per_batch(n_samples, observed.shape[1]),
     )
 
 
-def complete(
+def evaluate_predictor(
     predict: Predictor,
     observed: csr_array | csr_matrix,
-    predicted: csr_array | csr_matrix,
+    held_out: csr_array | csr_matrix,
     *,
     batch_size: int = 256,
-) -> Completion:
-    """Score any predictor of words: exp(-sum log p(w | observed part) / number of predicted words).
+) -> CompletionScores:
+    """Score the held-out words of each document under any model that predicts words.
 
     Arguments:
         predict: maps observed counts `[B, V]` to word probabilities, dense `[B, V]`.
-        observed, predicted: `[N, V]` CSR, the two parts of the same documents. batch_size: B.
+        observed: `[N, V]` CSR, the part of each document that the model sees.
+        held_out: `[N, V]` CSR, the other part of the same documents.
+        batch_size: B.
+
+    Raises:
+        VocabularyError: the parts have different numbers of columns.
+        CorpusError: the parts have different numbers of documents, or no word is held out.
 
     Example:
-        A predictor that knows nothing scores the size of the vocabulary:
+        The perplexity of a uniform predictor is the size of the vocabulary:
 
         >>> parts = csr_array(np.array([[1, 0, 2], [0, 1, 0]])), csr_array(np.array([[0, 1, 0], [0, 0, 3]]))
-        >>> round(complete(lambda counts: np.full(counts.shape, 1 / 3), *parts).perplexity_per_word, 9)
+        >>> scores = evaluate_predictor(lambda counts: np.full(counts.shape, 1 / 3), *parts)
+        >>> round(scores.summarize().perplexity_per_word, 9)
         3.0
     """
-    return complete_each(predict, observed, predicted, batch_size=batch_size).summary()
-
-
-def complete_each(
-    predict: Predictor,
-    observed: csr_array | csr_matrix,
-    predicted: csr_array | csr_matrix,
-    *,
-    batch_size: int = 256,
-) -> CompletedDocuments:
-    """Score any predictor of words document by document; the arguments are those of `complete`."""
-    if observed.shape != predicted.shape:
-        kind = CorpusError if observed.shape[0] != predicted.shape[0] else VocabularyError
-        raise kind(
-            f"The observed part is {observed.shape[0]} documents by {observed.shape[1]} words and the part to predict"
-            f" {predicted.shape[0]} by {predicted.shape[1]}. Give two parts of the same documents, row by row."
+    if observed.shape != held_out.shape:
+        error = CorpusError if observed.shape[0] != held_out.shape[0] else VocabularyError
+        raise error(
+            f"The observed counts have shape {observed.shape} and the held-out counts {held_out.shape}."
+            " Give two parts of the same documents, row by row."
         )
-    lengths = np.asarray(predicted.sum(axis=1, dtype=np.float64)).ravel()
+    lengths = np.asarray(held_out.sum(axis=1, dtype=np.float64)).ravel()
     filled = np.flatnonzero(lengths)
     if not len(filled):
-        raise CorpusError("No document has words left to predict. Hold out a larger part.")
+        raise CorpusError("No document has a held-out word, so there is nothing to predict. Hold out a larger share.")
     log_likelihood = np.zeros(len(lengths))
     for start in range(0, len(filled), batch_size):
         rows = filled[start : start + batch_size]
-        wanted = csr_array(predicted[rows])
+        targets = csr_array(held_out[rows])
         probabilities = predict(csr_array(observed[rows]))  # [B, V]
-        documents = np.repeat(np.arange(len(rows)), np.diff(wanted.indptr))
-        nats = wanted.data * np.log(np.maximum(probabilities[documents, wanted.indices], TINY))
+        documents = np.repeat(np.arange(len(rows)), np.diff(targets.indptr))
+        nats = targets.data * np.log(np.maximum(probabilities[documents, targets.indices], MIN_PROBABILITY))
         log_likelihood[rows] = np.bincount(documents, nats, minlength=len(rows))
-    return CompletedDocuments(log_likelihood, lengths)
+    return CompletionScores(log_likelihood, lengths)
 
 
 @torch.no_grad()
 def predict_words(
     model: BeliefNetwork, observed: csr_array | csr_matrix, *, n_samples: int = 100, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Return p(w | x) for every next word of each document, `[B, V]`, dense: call it on a batch.
+    """Return p(w | x), the probability of each word to come next in each document, `[B, V]`, dense.
 
-    p(w | x) = sum_s v_s p(w | x, h_s), where the softmax layer forgets x given h_s and a Polya urn does not. h_s is
-    drawn from q(h | x), and importance weights v_s proportional to p(x, h_s) / q(h_s | x) correct for what q gets
-    wrong. A document without words is predicted by the prior.
+    p(w | x) = sum_s v_s p(w | x, h_s), with h_s drawn from q(h | x) and self-normalized importance weights v_s
+    proportional to p(x, h_s) / q(h_s | x). Given h_s, the softmax layer does not depend on x; the
+    Dirichlet-multinomial layer does. The prior predicts the words of a document without observed words.
 
     Arguments:
-        model: the belief network; observed: `[B, V]` CSR. n_samples: S. seed: with the words, all draws depend on.
+        model: the belief network.
+        observed: `[B, V]` CSR; the result is dense, so pass one batch of documents at a time.
+        n_samples: S, samples per document.
+        seed: determines the samples, together with the observed words.
+
+    Raises:
+        VocabularyError: the counts and the model's vocabulary have different sizes.
+        ConfigurationError: a model of binary vectors.
     """
-    if model.config.is_binary:
+    visible = model.generative.visible
+    if not visible.supports_completion:
         raise ConfigurationError(
-            "Completion predicts words, and this is a model of binary vectors. Ask for perplexity."
+            f"Completion predicts words, but this is a model of {visible.document_noun}s. Evaluate its perplexity."
         )
-    (batch,) = iterate_batches(
-        csr_array(observed), observed.shape[0], keys=content_keys(observed), device=model.device, dtype=model.dtype
-    )
-    codes = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-    of_words, log_prior, log_q = log_probabilities(model, batch.counts, codes)
-    weights = torch.softmax(of_words + log_prior - log_q, dim=0)  # [S, B]
+    ((_, batch),) = model_batches(model, csr_array(observed), observed.shape[0])
+    samples = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
+    log_visible, log_prior, log_q = log_probabilities(model, batch.counts, samples)
+    weights = torch.softmax(log_visible + log_prior - log_q, dim=0)  # [S, B]
     mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
-    for part, weight in zip(codes[0].split(SAMPLES_IN_FLIGHT), weights.split(SAMPLES_IN_FLIGHT), strict=True):
-        mean += (weight[..., None] * model.generative.visible_distribution((part,)).predict(batch.counts)).sum(0)
+    for start in range(0, n_samples, SAMPLES_PER_CHUNK):
+        chunk = slice(start, start + SAMPLES_PER_CHUNK)
+        probabilities = model.generative.visible_distribution((samples[0][chunk],)).predict(batch.counts)  # [s, B, V]
+        mean += (weights[chunk, :, None] * probabilities).sum(0)
     return mean.cpu().numpy()
 
 
 def split_words(
     counts: csr_array | csr_matrix, share: float, generator: np.random.Generator
 ) -> tuple[csr_array, csr_array]:
-    """Split every document's words at random into a part to observe and a part to predict.
+    """Split each document's words at random into an observed part and a held-out part.
 
     Each single word is held out with probability `share`, independently of the others.
 
     Arguments:
-        counts: `[N, V]` CSR of whole numbers. share: between 0 and 1. generator: draws.
+        counts: `[N, V]` CSR of integers.
+        share: the expected share of held-out words, between 0 and 1.
+        generator: draws the split.
+
+    Returns:
+        The observed and the held-out counts, `[N, V]` CSR each.
+
+    Raises:
+        ConfigurationError: the share is not between 0 and 1.
 
     Example:
-        >>> observed, predicted = split_words(csr_array(np.array([[40, 60]])), 0.2, np.random.default_rng(0))
-        >>> (observed + predicted).toarray().tolist()
+        >>> observed, held_out = split_words(csr_array(np.array([[40, 60]])), 0.2, np.random.default_rng(0))
+        >>> (observed + held_out).toarray().tolist()
         [[40, 60]]
     """
     if not 0 < share < 1:
-        raise ConfigurationError(f"The share of words to predict is {share}. Give one between 0 and 1.")
+        raise ConfigurationError(f"share is {share}. Give a value between 0 and 1, for instance 0.2.")
     held_out = csr_array(counts, copy=True)
     held_out.data = generator.binomial(held_out.data.astype(np.int64), share)
     observed = csr_array(counts - held_out)

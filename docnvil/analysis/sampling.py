@@ -44,7 +44,7 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
         >>> [part.sum(axis=1).tolist() for part in sample_documents(network, np.array([4, 0, 9]))]
         [[4, 0, 9]]
     """
-    if model.config.is_binary:
+    if model.generative.visible.samples_are_images:
         raise ConfigurationError(
             "Documents are drawn from models of words, and this is one of binary vectors. Ask for docnvil draw."
         )

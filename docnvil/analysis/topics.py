@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.analysis.codes import unit_probabilities
+from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.text.sparse import CountRows, column_sums, document_frequencies, row_entries
 
@@ -93,10 +93,11 @@ def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
     n_units = model.config.units[0]
     documents_on = np.zeros((n_units, counts.shape[1]))
     activity, entropy = np.zeros((2, n_units))
-    filled = np.arange(counts.shape[0]) if model.config.is_binary else np.flatnonzero(row_entries(counts))
+    empty_is_data = model.generative.visible.empty_is_data
+    filled = np.arange(counts.shape[0]) if empty_is_data else np.flatnonzero(row_entries(counts))
     for start in range(0, len(filled), BATCH_SIZE):
         batch = counts[filled[start : start + BATCH_SIZE]]
-        on = unit_probabilities(model, batch)[:, :n_units]  # [B, K]
+        on = unit_probabilities(model, batch)[:, :n_units].astype(np.float64, copy=False)  # [B, K]
         documents_on += (batch.astype(bool).astype(np.float64).T @ on).T
         activity += on.sum(0)
         entropy += _entropy(on).sum(0)

@@ -64,7 +64,7 @@ def completion(
     The rows of --out come in the order of the documents, none is left out; one without words to predict has 1 in the
     column "empty".
     """
-    from docnvil.analysis.completion import completed_documents, split_words
+    from docnvil.analysis.completion import evaluate_completion, split_words
     from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.runtime.randomness import stream
@@ -81,8 +81,8 @@ def completion(
         parts.append(load_for_model(predict, options, estimator))
         refuse_other_documents(*parts)
         observed, hidden = (part.counts for part in parts)
-    documents = completed_documents(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
-    found = documents.summary()
+    documents = evaluate_completion(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
+    found = documents.summarize()
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
     if out is not None:
         write_document_values(out, matrix.ids, documents.lengths, {"log_likelihood": documents.log_likelihood})

@@ -76,7 +76,8 @@ def perplexity(
     --interval says between which figures the perplexities would lie if other documents of the same kind were judged.
     The rows of --out come in the order of the documents, none is left out; an empty one has 1 in the column "empty".
     """
-    from docnvil.analysis.perplexity import document_bounds, independent_bits, summarize, unigram_perplexity
+    from docnvil.analysis.null_models import null_perplexity
+    from docnvil.analysis.perplexity import document_bounds
     from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.storage.tables import write_document_values
@@ -87,18 +88,18 @@ def perplexity(
     matrix = load_for_model(source, options, estimator)
     by = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
     documents = document_bounds(estimator.model_, matrix.counts, **by, seed=seed)
-    found = summarize(documents, **by)
+    found = documents.summarize(**by)
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
     if out is not None:
         names = ("log_likelihood", "reconstruction", "kl")
         nats = {name: getattr(documents, name) for name in names}
         write_document_values(out, matrix.ids, documents.lengths, nats)
         note(f"Wrote {out}: {matrix.n_documents:,} documents.")
-    if estimator.model_.config.is_binary:
-        known = estimator.statistics_
-        alone = independent_bits(known.word_frequency, known.n_documents, matrix.counts)
+    visible, statistics = estimator.model_.generative.visible, estimator.statistics_
+    null = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, matrix.counts)
+    if not visible.reports_perplexity:
         nats = {"negative_log_likelihood": -found.log_likelihood / found.documents}
-        nats["negative_log_likelihood_of_independent_bits"] = -alone.log_likelihood / alone.documents
+        nats["negative_log_likelihood_of_independent_bits"] = -null.log_likelihood / null.documents
         if as_json:
             echo_json({**nats, **asdict(found), **in_json(spread)})
             return
@@ -114,10 +115,9 @@ def perplexity(
             f"from {found.documents:,} vectors of {matrix.vocabulary_size:,} bits; {_told(found)}"
         )
         return
-    unigram = unigram_perplexity(estimator.statistics_.word_frequency, matrix.counts)
     if as_json:
         of_unigram = {
-            f"unigram_{name}": getattr(unigram, name) for name in ("perplexity_per_document", "perplexity_per_word")
+            f"unigram_{name}": getattr(null, name) for name in ("perplexity_per_document", "perplexity_per_word")
         }
         echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram, **in_json(spread)})
         return
@@ -126,9 +126,9 @@ def perplexity(
     per_document, per_word = in_words(spread)
     click.echo(
         f"perplexity per document  {found.perplexity_per_document:10.2f}{per_document}"
-        f"   (word frequencies alone: {unigram.perplexity_per_document:.2f})\n"
+        f"   (word frequencies alone: {null.perplexity_per_document:.2f})\n"
         f"perplexity per word      {found.perplexity_per_word:10.2f}{per_word}"
-        f"   (word frequencies alone: {unigram.perplexity_per_word:.2f})\n"
+        f"   (word frequencies alone: {null.perplexity_per_word:.2f})\n"
         f"log-likelihood           {found.log_likelihood:,.1f} nats"
         f" (reconstruction {found.reconstruction:,.1f}, KL {found.kl:,.1f})\n"
         f"from {found.documents:,} documents with {found.tokens:,} words{empty}; {_told(found)}"

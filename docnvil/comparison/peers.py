@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from scipy.special import rel_entr, softmax
 
+from docnvil.analysis.chunking import check_width
 from docnvil.analysis.completion import predict_words
-from docnvil.analysis.perplexity import check_width
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.estimator import DocNVIL
 

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
+from docnvil.analysis.chunking import check_width, documents_per_batch
 from docnvil.analysis.coherence import diversity, npmi
-from docnvil.analysis.completion import complete
-from docnvil.analysis.perplexity import check_width, documents_at_once
+from docnvil.analysis.completion import evaluate_predictor
 from docnvil.comparison.peers import PEERS, BeliefNetworkTopics, TopicModel, word_frequencies
 from docnvil.corpus.loading import read_corpus, write_corpus
 from docnvil.errors import ConfigurationError, DocnvilError
@@ -104,7 +104,7 @@ def compare(
     """
     check_names(models)
     # What cannot be scored shall be refused before anything is trained.
-    complete(word_frequencies(train.counts).predict, observed, hidden)
+    evaluate_predictor(word_frequencies(train.counts).predict, observed, hidden)
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_corpus(train, folder / "train")
@@ -146,8 +146,8 @@ def judge(
         reference: `[N', V]`, the documents in which words occur together or not, for NPMI.
         word_lists: the columns of each topic's words. Words that no document of the reference has are passed over.
     """
-    at_once = documents_at_once(SAMPLES, observed.shape[1])
-    completed = complete(model.predict, observed, hidden, batch_size=at_once)
+    batch_size = documents_per_batch(SAMPLES, observed.shape[1])
+    completed = evaluate_predictor(model.predict, observed, hidden, batch_size=batch_size).summarize()
     occurs = np.bincount(reference.indices, minlength=reference.shape[1]) > 0
     lists = [[word for word in words if occurs[word]] for words in word_lists]
     coherences = npmi(lists, reference)

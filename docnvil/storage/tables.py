@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.analysis.perplexity import to_perplexity
+from docnvil.analysis.nats import to_perplexity
 from docnvil.analysis.topics import Topic
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replace_file, replacing_file

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds, summarize
+from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds
 from docnvil.batches import Batch, device_counts, iterate_batches, shuffled
 from docnvil.errors import ConfigurationError, TrainingError
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
@@ -383,7 +383,7 @@ def _validate(
     bounds = torch.zeros(len(parts), validation.shape[0], dtype=torch.float64)
     bounds[:, processes.shard] = torch.from_numpy(np.stack(parts))
     processes.all_reduce([bounds])
-    return summarize(DocumentBounds(*bounds.numpy()), bound="elbo", n_samples=config.validation_samples)
+    return DocumentBounds(*bounds.numpy()).summarize(bound="elbo", n_samples=config.validation_samples)
 
 
 def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:

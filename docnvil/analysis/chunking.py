@@ -1,0 +1,77 @@
+"""Work in chunks that fit in memory: a model's batches of documents, and chunks of samples.
+
+Axes: S samples, B documents of a batch, N documents, V words, K units.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from docnvil.batches import Batch, content_keys, iterate_batches
+from docnvil.errors import VocabularyError
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.generative import Samples
+from docnvil.model.sparse import SparseCounts
+from docnvil.nvil.bounds import total
+from docnvil.text.sparse import CountRows
+
+MAX_LOGITS = 2_000_000  # of the S B V logits, how many exist at once: 8 MB in single precision
+SAMPLES_PER_CHUNK = 10  # samples of a document that are drawn together, if there are enough documents for a batch
+
+
+def check_width(model: BeliefNetwork, counts: CountRows) -> None:
+    """Raise a `VocabularyError` if counts have another number of columns than the model's vocabulary has words."""
+    if counts.shape[1] != model.config.vocabulary_size:
+        raise VocabularyError(
+            f"The counts have {counts.shape[1]} columns, but the model's vocabulary has {model.config.vocabulary_size}"
+            " words. Count the documents with the model's vocabulary."
+        )
+
+
+def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> Iterator[tuple[slice, Batch]]:
+    """Yield the rows of each batch and the batch itself, with the model's device and dtype, in the order of the rows.
+
+    Random draws are keyed by a document's contents, so they do not depend on the batch size or the order.
+
+    Arguments:
+        model: the belief network.
+        counts: `[N, V]` CSR.
+        batch_size: B.
+
+    Raises:
+        VocabularyError: the counts and the model's vocabulary have different sizes.
+    """
+    check_width(model, counts)
+    start = 0
+    for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), device=model.device, dtype=model.dtype):
+        stop = start + len(batch.counts)
+        yield slice(start, stop), batch
+        start = stop
+
+
+def documents_per_batch(n_samples: int, vocabulary_size: int) -> int:
+    """Return the largest B with at most `MAX_LOGITS` logits `[S, B, V]`, where S is at most `SAMPLES_PER_CHUNK`."""
+    return max(1, MAX_LOGITS // (min(n_samples, SAMPLES_PER_CHUNK) * vocabulary_size))
+
+
+def sample_chunks(n_samples: int, n_documents: int, vocabulary_size: int) -> Iterator[slice]:
+    """Cut S samples into chunks that have at most `MAX_LOGITS` logits `[S, B, V]`; at least one sample each."""
+    chunk_size = max(1, MAX_LOGITS // max(1, n_documents * vocabulary_size))
+    for start in range(0, n_samples, chunk_size):
+        yield slice(start, min(start + chunk_size, n_samples))
+
+
+def log_probabilities(model: BeliefNetwork, counts: SparseCounts, samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
+    """Return log p(x | h1), log p(h) and log q(h | x), each `[S, B]`, in double precision.
+
+    Works on chunks of samples, so that the logits `[S, B, V]` of all samples never exist at once.
+    """
+    chunks = []
+    for chunk in sample_chunks(len(samples[0]), len(counts), counts.vocabulary_size):
+        layers = tuple(layer[chunk] for layer in samples)
+        log_visible, *log_units = (term.double() for term in model.generative.log_prob_terms(counts, layers))
+        log_q = total(model.recognition.log_prob_terms(counts, layers)).double()
+        chunks.append((log_visible, total(log_units), log_q))
+    log_visible, log_prior, log_q = (torch.cat(terms) for terms in zip(*chunks, strict=True))
+    return log_visible, log_prior, log_q
