@@ -1,4 +1,4 @@
-"""The one bridge from counts to tensors: rows of a document-term matrix become batches on a device.
+"""Batches of documents: rows of a document-term matrix become tensors on a device.
 
 Axes: N documents, B documents of a batch, V words.
 """
@@ -16,11 +16,11 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.devices import free_bytes
 from docnvil.text.sparse import CountRows, blocks, lots, row_entries
 
-EVERY = slice(None)
-# Shuffled as one, a corpus larger than memory would be read a page here and a page there.
-SHUFFLED_TOGETHER = 1 << 20  # documents
-CONSECUTIVE = 1 << 10  # documents
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# A full shuffle of a corpus larger than memory would read each document from another place of the disk.
+SHUFFLE_WINDOW = 1 << 20  # documents that are shuffled together
+SHUFFLE_CHUNK = 1 << 10  # consecutive documents that stay in the same window
+ALL_ROWS = slice(None)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the constants of SplitMix64, as in docnvil.runtime.randomness
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 
@@ -30,145 +30,153 @@ class Batch:
     """Some documents on a device.
 
     Arguments:
-        counts: their words.
-        keys: `[B]` int64, what a `KeyedGenerator` draws for each document from.
+        counts: their word counts, B rows.
+        keys: `[B]` int64, the keys of a `KeyedGenerator`, one per document.
     """
 
     counts: SparseCounts
     keys: Tensor
 
 
-def shuffled(n_documents: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return the rows 0 to N - 1 in random order, `[N]`; those of a large corpus so that it can be read from a disk.
+def random_order(n_documents: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Return the row numbers 0 to N - 1 in random order, `[N]`, with few disk reads for a large corpus.
 
-    Up to a million documents (2^20), every order is as likely as any other. More are cut into stretches of 1,024, whose
-    order is random; as many stretches as make a million documents are then shuffled together, document by document. A
-    million documents at a time are thus read from a thousand places.
+    Up to 2^20 documents (a million) are in uniformly random order. A larger corpus is cut into chunks of 1,024
+    consecutive documents; the chunks are put in random order, and each window of 2^20 documents is then shuffled. So a
+    window is read from about 1,000 places on the disk.
+
+    Arguments:
+        n_documents: N.
+        generator: draws the order.
 
     Example:
-        >>> shuffled(5, np.random.default_rng(0)).tolist()
+        >>> random_order(5, np.random.default_rng(0)).tolist()
         [2, 4, 3, 0, 1]
     """
-    if n_documents <= SHUFFLED_TOGETHER:
-        return random.permutation(n_documents)
-    starts = CONSECUTIVE * random.permutation(-(-n_documents // CONSECUTIVE))
-    order = (starts[:, None] + np.arange(CONSECUTIVE)).ravel()
+    if n_documents <= SHUFFLE_WINDOW:
+        return generator.permutation(n_documents)
+    starts = SHUFFLE_CHUNK * generator.permutation(-(-n_documents // SHUFFLE_CHUNK))
+    order = (starts[:, None] + np.arange(SHUFFLE_CHUNK)).ravel()
     order = order[order < n_documents]
-    for start in range(0, n_documents, SHUFFLED_TOGETHER):
-        random.shuffle(order[start : start + SHUFFLED_TOGETHER])
+    for start in range(0, n_documents, SHUFFLE_WINDOW):
+        generator.shuffle(order[start : start + SHUFFLE_WINDOW])
     return order
 
 
 def iterate_batches(
-    matrix: CountRows,
+    counts: CountRows,
     batch_size: int,
     *,
     keys: NDArray[np.int64],
     device: torch.device,
     dtype: torch.dtype,
     order: Sequence[int] | NDArray[np.int64] | None = None,
-    share: slice = EVERY,
-    held: SparseCounts | None = None,
+    shard: slice = ALL_ROWS,
+    device_counts: SparseCounts | None = None,
 ) -> Iterator[Batch]:
-    """Cut documents into batches, the last one possibly smaller.
+    """Yield the documents in batches; the last one may be smaller.
 
     Arguments:
-        matrix: `[N, V]` counts, CSR or rows selected of it.
+        counts: `[N, V]`, CSR or rows selected from it.
         batch_size: B.
-        keys: `[N]`, each document's key for keyed draws.
+        keys: `[N]`, the key of each document for its random draws.
         device: the device of the batches.
         dtype: the floating-point type of their counts.
-        order: row numbers in the order wanted; by default as they stand.
-        share: which documents of each batch are wanted, when others see to the rest; there may be none.
-        held: the counts of the whole matrix on the device, see `device_counts`; None copies those wanted to it.
+        order: the row numbers in the order to yield them; by default from 0 to N - 1.
+        shard: the rows of each batch that this process works on, possibly none; by default all.
+        device_counts: all counts on the device, see `copy_to_device`; None copies each batch to it.
 
     Example:
-        >>> matrix = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
+        >>> counts = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
         >>> cpu = {"device": torch.device("cpu"), "dtype": torch.float32}
-        >>> batches = iterate_batches(matrix, 2, keys=np.arange(3), order=[2, 1, 0], **cpu)
+        >>> batches = iterate_batches(counts, 2, keys=np.arange(3), order=[2, 1, 0], **cpu)
         >>> [batch.counts.lengths.tolist() for batch in batches]
         [[3.0, 0.0], [3.0]]
     """
-    rows = np.arange(matrix.shape[0]) if order is None else np.asarray(order)
-    chosen = [rows[start : start + batch_size][share] for start in range(0, len(rows), batch_size)]
-    entries = row_entries(matrix)
-    # Rows are looked up and copied for many batches at once, each of which is then a view.
-    for lot in lots(np.array([entries[batch].sum() for batch in chosen], dtype=np.int64)):
-        together = np.concatenate(chosen[lot])
-        starts = np.concatenate([[0], entries[together]]).cumsum()
-        if held is None:
-            counts = sparse_counts(matrix[together], device, dtype)
+    order = np.arange(counts.shape[0]) if order is None else np.asarray(order)
+    batches = [order[start : start + batch_size][shard] for start in range(0, len(order), batch_size)]
+    entries = row_entries(counts)
+    # Rows are copied for several batches at once, which is faster; each batch is then a view.
+    for chunk in lots(np.array([entries[rows].sum() for rows in batches], dtype=np.int64)):
+        chunk_rows = np.concatenate(batches[chunk])
+        offsets = np.concatenate([[0], entries[chunk_rows]]).cumsum()
+        if device_counts is None:
+            chunk_counts = sparse_counts(counts[chunk_rows], device, dtype)
         else:
-            counts = held.select(torch.from_numpy(together).to(device), int(starts[-1]))
-        its_keys = torch.from_numpy(keys[together]).to(device)
-        start = 0
-        for batch in chosen[lot]:
-            own = slice(start, start := start + len(batch))
-            yield Batch(counts.rows(own, slice(int(starts[own.start]), int(starts[own.stop]))), its_keys[own])
+            chunk_counts = device_counts.select(torch.from_numpy(chunk_rows).to(device), int(offsets[-1]))
+        chunk_keys = torch.from_numpy(keys[chunk_rows]).to(device)
+        stop = 0
+        for rows in batches[chunk]:
+            start, stop = stop, stop + len(rows)
+            batch_counts = chunk_counts.rows(slice(start, stop), slice(int(offsets[start]), int(offsets[stop])))
+            yield Batch(batch_counts, chunk_keys[start:stop])
 
 
-def device_counts(matrix: CountRows, device: torch.device, dtype: torch.dtype) -> SparseCounts | None:
-    """Copy all counts to a GPU, if half of its free memory holds them; None if they are to be streamed.
+def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) -> SparseCounts | None:
+    """Copy all counts to a GPU if they take at most half of its free memory; otherwise return None.
 
     Arguments:
-        matrix: `[N, V]` counts.
+        counts: `[N, V]`, CSR or rows selected from it.
         device: where to copy them.
         dtype: their floating-point type.
 
     Example:
-        >>> device_counts(csr_array(np.eye(2)), torch.device("cpu"), torch.float32) is None  # a CPU needs no copy
+        >>> copy_to_device(csr_array(np.eye(2)), torch.device("cpu"), torch.float32) is None  # a CPU needs no copy
         True
     """
-    entries = row_entries(matrix)
+    entries = row_entries(counts)
     n_bytes = int(entries.sum(dtype=np.int64)) * (8 + dtype.itemsize) + 8 * (len(entries) + 1)
     if n_bytes > free_bytes(device) // 2:
         return None
-    ends = np.concatenate([[0], entries]).cumsum(dtype=np.int64)
-    indices = torch.empty(int(ends[-1]), dtype=torch.int64, device=device)
-    values = torch.empty(int(ends[-1]), dtype=dtype, device=device)
-    done = 0
-    for block in blocks(matrix):
-        some = sparse_counts(block, device, dtype)
-        own = slice(done, done := done + len(some.indices))
-        indices[own], values[own] = some.indices, some.values
-    return SparseCounts(indices, values, torch.from_numpy(ends).to(device), matrix.shape[1])
+    offsets = np.concatenate([[0], entries]).cumsum(dtype=np.int64)
+    indices = torch.empty(int(offsets[-1]), dtype=torch.int64, device=device)
+    values = torch.empty(int(offsets[-1]), dtype=dtype, device=device)
+    stop = 0
+    for chunk in blocks(counts):
+        tensors = sparse_counts(chunk, device, dtype)
+        start, stop = stop, stop + len(tensors.indices)
+        indices[start:stop], values[start:stop] = tensors.indices, tensors.values
+    return SparseCounts(indices, values, torch.from_numpy(offsets).to(device), counts.shape[1])
 
 
-def sparse_counts(matrix: csr_array | csr_matrix, device: torch.device, dtype: torch.dtype) -> SparseCounts:
+def sparse_counts(counts: csr_array | csr_matrix, device: torch.device, dtype: torch.dtype) -> SparseCounts:
     """Copy CSR counts to a device, with values of the given floating-point type."""
     return SparseCounts(
-        torch.from_numpy(matrix.indices.astype(np.int64, copy=False)).to(device),
-        torch.from_numpy(np.asarray(matrix.data)).to(device, dtype),
-        torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)).to(device),
-        matrix.shape[1],
+        torch.from_numpy(counts.indices.astype(np.int64, copy=False)).to(device),
+        torch.from_numpy(np.asarray(counts.data)).to(device, dtype),
+        torch.from_numpy(counts.indptr.astype(np.int64, copy=False)).to(device),
+        counts.shape[1],
     )
 
 
-def content_keys(matrix: CountRows) -> NDArray[np.int64]:
-    """Return a key for each document made of its words and counts alone, `[N]`.
+def content_keys(counts: CountRows) -> NDArray[np.int64]:
+    """Return a key for each document, `[N]`: a hash of its words and their counts.
 
-    Equal documents get equal keys wherever they stand, so that what is drawn for one never depends on its row, its
-    neighbors, or the order in which its words are stored.
+    Equal documents have equal keys, so the numbers drawn for a document do not depend on its row, on other documents or
+    on the order in which its words are stored.
+
+    Arguments:
+        counts: `[N, V]`, CSR or rows selected from it.
 
     Example:
         >>> keys = content_keys(csr_array(np.array([[2, 0, 1], [0, 3, 0], [2, 0, 1]])))
         >>> keys[0] == keys[2], keys[0] == keys[1]
         (np.True_, np.False_)
     """
-    return np.concatenate([np.zeros(0, np.int64), *map(_content_keys, blocks(matrix))])
+    return np.concatenate([np.zeros(0, np.int64), *map(_hash_rows, blocks(counts))])
 
 
-def _content_keys(matrix: csr_array) -> NDArray[np.int64]:
-    with np.errstate(over="ignore"):  # 64-bit arithmetic that wraps around is the point of a hash
-        bits = np.asarray(matrix.data).astype(np.float64).view(np.uint64)
-        pairs = _mix(_mix(matrix.indices.astype(np.uint64) + _GOLDEN) ^ _mix(bits))
-        pairs[matrix.data == 0] = 0  # a zero that happens to be stored is no word
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(pairs, dtype=np.uint64)])
-        return (sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]).view(np.int64)
+def _hash_rows(counts: csr_array) -> NDArray[np.int64]:
+    with np.errstate(over="ignore"):  # the hash needs arithmetic modulo 2^64
+        bits = np.asarray(counts.data).astype(np.float64).view(np.uint64)
+        hashes = _mix(_mix(counts.indices.astype(np.uint64) + _GOLDEN) ^ _mix(bits))
+        hashes[counts.data == 0] = 0  # a stored zero is not a word
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
+        return (sums[counts.indptr[1:]] - sums[counts.indptr[:-1]]).view(np.int64)
 
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64-bit integers one to one, as `docnvil.runtime.randomness` does, on NumPy arrays."""
+    """Return a bijective mix of 64-bit integers, the same as in `docnvil.runtime.randomness`, on NumPy arrays."""
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
     return state ^ (state >> np.uint64(31))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds
-from docnvil.batches import Batch, device_counts, iterate_batches, shuffled
+from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order
 from docnvil.errors import ConfigurationError, TrainingError
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
@@ -282,11 +282,11 @@ def train(
     )  # starting points found on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
     rows = np.arange(counts.shape[0])
-    held = device_counts(counts, model.device, model.dtype)
+    device_counts = copy_to_device(counts, model.device, model.dtype)
     while not training.finished:
         started = time.perf_counter()
         epoch = training.epoch
-        order = shuffled(len(rows), np.random.default_rng([config.seed, epoch]))
+        order = random_order(len(rows), np.random.default_rng([config.seed, epoch]))
         bound, units_on = torch.zeros(2, dtype=torch.float64, device=model.device)
         moments = []
         batches = iterate_batches(
@@ -296,8 +296,8 @@ def train(
             order=order,
             device=model.device,
             dtype=model.dtype,
-            share=processes.shard,
-            held=held,
+            shard=processes.shard,
+            device_counts=device_counts,
         )
         for number, batch in enumerate(profile.each("drawing batches", batches)):
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)
