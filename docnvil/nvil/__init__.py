@@ -1,1 +1,1 @@
-"""Bounds, learning signals and losses with the published estimators' gradients, of log-probabilities, never models."""
+"""Bounds, learning signals, and losses whose gradients are published estimators: functions of log-probabilities."""

@@ -1,14 +1,14 @@
-"""Gradients from samples that avoid one another: DisARM's antithetic pairs, and ARMS's groups of any size.
+"""Gradients from negatively correlated samples: antithetic pairs (DisARM) and groups of any size (ARMS).
 
-Both hold for a binary unit whose samples b_1..b_n in a group are exchangeable with correlation rho: given b_i, the mean
-of b_j is linear in b_i, so that with f_i the signal of sample i
+For a binary unit, let the samples b_1..b_n of a group be exchangeable with correlation rho. The conditional mean of
+b_j given b_i is then linear in b_i, so that with the signals f_1..f_n of the samples
 
     (1 / n) sum_i (f_i - mean_(j != i) f_j) b_i / (1 - rho)
 
-is an unbiased estimate of d E[f] / d logit. Independent samples, rho = 0, give RLOO; the more negative rho, the more
-the samples of a group differ, and the smaller the variance.
+is an unbiased estimate of d E[f] / d logit. Independent samples (rho = 0) give RLOO; a more negative rho makes the
+samples of a group more different and the variance smaller.
 
-Axes: S samples, in groups of n; B documents of a batch, K units, L layers. Unit: nats.
+Axes: S samples, in groups of n; B documents of a batch, K units, L layers of q. Unit: nats.
 """
 
 from collections.abc import Sequence
@@ -16,73 +16,80 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from docnvil.nvil.bounds import total
+from docnvil.nvil.bounds import sum_terms
 from docnvil.nvil.nvil import Losses
-from docnvil.nvil.signals import learning_signal
+from docnvil.nvil.signals import detach_terms, learning_signal
 
 
 def antithetic_samples(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
-    """Turn independent uniform numbers into samples of binary units that avoid one another within groups of n.
+    """Return samples of binary units that are negatively correlated within groups of n, from independent uniforms.
 
-    Shares d of a stick broken into n at random (a flat Dirichlet) give u = (1 - d)^(n-1), which is uniform, and small
-    for one of a group at most. A unit is 1 where u < p; one with p > 1/2 is drawn by its zeros. For n = 2 the pair is
-    u, 1 - u.
+    A flat Dirichlet variable d over the n samples gives u = (1 - d)^(n-1). Each u is uniform, and at most one of a
+    group is small. A unit is 1 where u < p; for p > 1/2 its zeros are drawn instead. For n = 2 the pair is u, 1 - u.
 
     Source: Dimitriev & Zhou (2021), *ARMS*, on the Dirichlet copula; for n = 2 Dong, Mnih & Tucker (2020), *DisARM*.
 
     Arguments:
-        uniforms: `[S, B, K]`, independent; logits: of the units, broadcast to them. group: n, which divides S.
+        uniforms: `[S, B, K]`, independent and uniform in [0, 1).
+        logits: of the units, broadcast to the shape of `uniforms`.
+        group: n, a divisor of S.
 
     Returns:
-        `[S, B, K]`, zeros and ones; samples 0..n-1 are the first group.
+        Zeros and ones, `[S, B, K]`; samples 0..n-1 are the first group.
 
     Example:
         >>> antithetic_samples(torch.tensor([0.3, 0.8]).view(2, 1, 1), torch.zeros(1, 1), 2).flatten()
         tensor([0., 1.])
     """
-    shares = -torch.log1p(-uniforms).unflatten(0, (-1, group))  # [S / n, n, B, K], exponential
-    shares = shares / shares.sum(1, keepdim=True).clamp(min=torch.finfo(shares.dtype).tiny)
-    coupled = (1 - shares).pow(group - 1).flatten(0, 1)
-    often = logits > 0
-    rare = coupled < torch.sigmoid(-logits.abs())
-    return (rare ^ often).to(uniforms.dtype)
+    exponentials = -torch.log1p(-uniforms).unflatten(0, (-1, group))  # [S / n, n, B, K]
+    shares = exponentials / exponentials.sum(1, keepdim=True).clamp(min=torch.finfo(uniforms.dtype).tiny)  # d
+    coupled = (1 - shares).pow(group - 1).flatten(0, 1)  # u
+    rarer_value = coupled < torch.sigmoid(-logits.abs())
+    return (rarer_value ^ (logits > 0)).to(uniforms.dtype)
 
 
 def correlation(logits: Tensor, group: int) -> Tensor:
-    """Return the correlation, never above zero, of two samples of a unit from `antithetic_samples`, like the logits.
+    """Return rho, the correlation of two samples of a unit from `antithetic_samples`, in the shape of the logits.
 
-    rho = (max(0, 2 m^(1 / (n-1)) - 1)^(n-1) - m^2) / (m (1 - m)), with m = min(p, 1 - p).
+    rho = (max(0, 2 m^(1 / (n-1)) - 1)^(n-1) - m^2) / (m (1 - m)) <= 0, with m = min(p, 1 - p).
 
     Source: Dimitriev & Zhou (2021); for n = 2, where 1 / (1 - rho) = max(p, 1 - p), Dong, Mnih & Tucker (2020).
 
+    Arguments:
+        logits: of the units, any shape.
+        group: n.
+
     Example:
-        Of two coins, one shows a head and one a tail; of three, rather not all the same:
+        Two samples of a fair coin always differ; among three, two must agree:
 
         >>> correlation(torch.zeros(1), 2).item(), round(correlation(torch.zeros(1), 3).item(), 3)
         (-1.0, -0.314)
     """
-    rare = torch.sigmoid(-logits.abs()).clamp(min=torch.finfo(logits.dtype).tiny)
-    both = (2 * rare.pow(1 / (group - 1)) - 1).clamp(min=0).pow(group - 1)
-    return (both / rare - rare) / (1 - rare)
+    m = torch.sigmoid(-logits.abs()).clamp(min=torch.finfo(logits.dtype).tiny)
+    both = (2 * m.pow(1 / (group - 1)) - 1).clamp(min=0).pow(group - 1)  # p(b_i = b_j = the rarer value)
+    return (both / m - m) / (1 - m)
 
 
 def disarm(
     log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], logits: Sequence[Tensor]
 ) -> Losses:
-    """Return losses whose gradient is DisARM's, also known as U2G: antithetic pairs, unbiased for the ELBO.
+    """Return losses whose gradient is DisARM's (also known as U2G): antithetic pairs, unbiased for the ELBO.
 
-    For each unit of a pair (b, b'): (1/2) (f - f') (b - b') max(p, 1 - p) d logit, averaged over pairs; p learns from
-    all samples.
+    -sum_b mean over pairs (b, b') of (1/2) (f - f') (b - b') max(p, 1 - p) grad logit for each unit of q; p's gradient
+    is -sum_b mean_s grad log p(x, h_s) over all samples.
+
+    With L layers there are L sets of S samples. In set i, the units of layer i are antithetic pairs that share the
+    samples of the layers below; the layers above are sampled independently.
 
     Source: Dong, Mnih & Tucker (2020), *DisARM: an antithetic gradient estimator for binary latent variables*, for
     one layer and for several; Yin, Ho, Yan, Qian & Zhou (2020), *Probabilistic best subset selection by gradient-based
     optimization* (U2G).
 
     Arguments:
-        log_p: p's terms, log_q: q's terms, each `[L S, B]`. With several layers there are L sets of S samples, one
-            after the other: in set i the units of layer i come in pairs that share what lies below them, and the
-            layers above are drawn independently. S is even.
-        samples: the samples of each layer, `[L S, B, K]`; logits: q's, for them, `[B, K]` or `[L S, B, K]`.
+        log_p: p's terms, each `[L S, B]`, one set after the other; S is even.
+        log_q: q's terms, each `[L S, B]`.
+        samples: the samples of each layer, `[L S, B, K]`.
+        logits: q's logits for these samples, `[B, K]` or `[L S, B, K]` for each layer.
     """
     return _antithetic(log_p, log_q, samples, logits, group=2)
 
@@ -90,13 +97,18 @@ def disarm(
 def arms(
     log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], logits: Sequence[Tensor]
 ) -> Losses:
-    """Return losses whose gradient is ARMS's: all S samples of a set avoid one another; unbiased for the ELBO.
+    """Return losses whose gradient is ARMS's: all S samples of a set form one group; unbiased for the ELBO.
 
-    Source: Dimitriev & Zhou (2021), *ARMS: antithetic-REINFORCE-multi-sample gradient for binary variables*;
-    several layers as in `disarm`.
+    -sum_b mean_i (f_i - mean_(j != i) f_j) b_i / (1 - rho) grad logit for each unit of q; p's gradient and several
+    layers are as in `disarm`.
+
+    Source: Dimitriev & Zhou (2021), *ARMS: antithetic-REINFORCE-multi-sample gradient for binary variables*.
 
     Arguments:
-        log_p, log_q, codes, logits: as for `disarm`, with groups of S in place of pairs; S of at least 2.
+        log_p: p's terms, each `[L S, B]`, one set after the other; S is at least 2.
+        log_q: q's terms, each `[L S, B]`.
+        samples: the samples of each layer, `[L S, B, K]`.
+        logits: q's logits for these samples, `[B, K]` or `[L S, B, K]` for each layer.
     """
     return _antithetic(log_p, log_q, samples, logits, group=len(log_p[0]) // len(log_q))
 
@@ -104,17 +116,17 @@ def arms(
 def _antithetic(
     log_p: Sequence[Tensor], log_q: Sequence[Tensor], samples: Sequence[Tensor], logits: Sequence[Tensor], group: int
 ) -> Losses:
-    signal = learning_signal([term.detach() for term in log_p], [term.detach() for term in log_q])  # [L S, B]
+    signal = learning_signal(*detach_terms(log_p, log_q))  # f, [L S, B]
     groups = signal.unflatten(0, (-1, group))
-    others = (groups.sum(1, keepdim=True) - groups) / (group - 1)
-    compared = (groups - others).flatten(0, 1)
-    objective = total(log_p).mean(0).sum()
+    mean_of_others = (groups.sum(1, keepdim=True) - groups) / (group - 1)
+    advantage = (groups - mean_of_others).flatten(0, 1)
+    objective = sum_terms(log_p).mean(0).sum()
     n_samples = len(signal) // len(log_q)
     residuals = []
-    for layer, (code, logit) in enumerate(zip(samples, logits, strict=True)):
-        own = slice(layer * n_samples, (layer + 1) * n_samples)  # the set in which this layer's samples are grouped
-        logit = logit.expand_as(code)[own]
-        slope = code[own] / (1 - correlation(logit.detach(), group))
-        objective = objective + (compared[own] * (slope * logit).sum(-1)).mean(0).sum()
-        residuals.append(compared[own])
+    for layer, (layer_samples, layer_logits) in enumerate(zip(samples, logits, strict=True)):
+        own_set = slice(layer * n_samples, (layer + 1) * n_samples)  # in which this layer's samples form groups
+        own_logits = layer_logits.expand_as(layer_samples)[own_set]
+        slope = layer_samples[own_set] / (1 - correlation(own_logits.detach(), group))
+        objective = objective + (advantage[own_set] * (slope * own_logits).sum(-1)).mean(0).sum()
+        residuals.append(advantage[own_set])
     return Losses(-objective, signal, tuple(residuals))

@@ -1,15 +1,15 @@
-"""The input-dependent baseline C(x): a small network that predicts the learning signal from what q's layer sees."""
+"""The input-dependent baseline C(x): a small network that predicts the learning signal."""
 
 from torch import Tensor, nn
 
 
 class InputDependentBaseline(nn.Module):
-    """C(x) = v tanh(W x + b) + d, fitted to minimize E[(l - C(x) - c)^2].
+    """C(x) = v tanh(W x + b) + d, trained to minimize E[(l - C(x) - c)^2].
 
     Source: Mnih & Gregor (2014), section 2.3.1 and supplement: one hidden layer of 100 tanh units.
 
     Arguments:
-        first: the map from what the layer of q conditions on to the hidden units, `[..., n_hidden]`.
+        first: the map W x + b from the input of the layer of q to the hidden units, `[..., n_hidden]`.
         n_hidden: the number of hidden units.
     """
 
@@ -21,5 +21,5 @@ class InputDependentBaseline(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, parents: object) -> Tensor:
-        """Return the predicted signal, `[B]` for documents or `[S, B]` for sampled units."""
+        """Return the predicted signal: `[B]` from documents, `[S, B]` from sampled units."""
         return self.last(self.first(parents).tanh()).squeeze(-1)

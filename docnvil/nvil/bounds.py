@@ -1,4 +1,4 @@
-"""Lower bounds on log p(x) from samples of q, as functions of log-probabilities.
+"""Lower bounds on log p(x), computed from log-probabilities of samples of q.
 
 Axes: S samples, B documents of a batch. Unit: nats.
 """
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 
-def total(terms: Sequence[Tensor]) -> Tensor:
-    """Add up the layers' terms, each `[S, B]`: log p(x, h) of p's terms, log q(h | x) of q's."""
+def sum_terms(terms: Sequence[Tensor]) -> Tensor:
+    """Return the sum of one tensor per layer, each `[S, B]`: log p(x, h) from p's terms, log q(h | x) from q's."""
     return torch.stack(tuple(terms)).sum(0)
 
 
@@ -28,9 +28,9 @@ def elbo(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 def importance_weighted_bound(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Return log of the mean of p(x, h) / q(h | x) over samples, `[S, B] -> [B]`.
+    """Return the log of the mean of p(x, h) / q(h | x) over samples, `[S, B] -> [B]`.
 
-    It is never below `elbo` of the same samples, and its expectation grows with S towards log p(x).
+    It is at least the `elbo` of the same samples, and its expectation approaches log p(x) as S grows.
 
     Source: Burda, Grosse & Salakhutdinov (2016), *Importance weighted autoencoders*, equation 8.
 

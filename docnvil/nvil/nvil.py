@@ -1,7 +1,7 @@
-"""NVIL: losses whose gradients are the published estimators of the bound's gradient.
+"""NVIL: losses whose gradient is the published estimate of the bound's gradient.
 
-Nothing here knows the models: the gradient sees the layers' log-probabilities, and what each layer of q conditions on,
-and hands back a loss to differentiate.
+Nothing in this package depends on the models: an estimator gets the layers' log-probabilities and the inputs of the
+layers of q, and returns a loss to differentiate.
 
 Axes: S samples, B documents of a batch. Unit: nats.
 """
@@ -14,16 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
-from docnvil.nvil.bounds import total
+from docnvil.nvil.bounds import sum_terms
 from docnvil.nvil.signals import (
     Gather,
     RunningMoments,
-    centered,
+    center,
+    detach_terms,
     learning_signal,
     leave_one_out,
     local_learning_signals,
     no_gather,
-    normalized,
+    normalize,
     update_moments,
 )
 
@@ -32,13 +33,13 @@ BaselineKind = Literal["learned", "leave-one-out", "none"]
 
 @dataclass(frozen=True)
 class Losses:
-    """What one minibatch gives.
+    """The result of an estimator for one minibatch.
 
     Arguments:
-        total: a scalar; its value means nothing, its gradient is minus the estimated gradient of the bound, summed
-            over documents and averaged over samples (plus the gradient that fits learned baselines).
-        signal: `[S, B]`, log p(x, h) - log q(h | x), whose mean is the bound.
-        residuals: each layer's signal after its baseline, before it is centered and normalized, each `[S, B]`.
+        total: a scalar to differentiate; its value has no meaning. Its gradient is minus the estimated gradient of the
+            objective, summed over documents and averaged over samples, plus the gradient of learned baselines.
+        signal: `[S, B]`, l(x, h) = log p(x, h) - log q(h | x), whose mean is the bound.
+        residuals: the signal of each layer after its baseline, before centering and normalization, each `[S, B]`.
     """
 
     total: Tensor
@@ -49,34 +50,37 @@ class Losses:
 def nvil_surrogate(log_p: Sequence[Tensor], log_q: Sequence[Tensor], signals: Sequence[Tensor]) -> Tensor:
     """Return a scalar whose gradient is -sum_b mean_s [grad log p + sum_i l_i grad log q_i].
 
-    Only its gradient has a meaning: signals are held fixed.
+    Only its gradient has a meaning: no gradient flows through the signals.
 
     Source: Mnih & Gregor (2014), equations 3 and 4.
 
     Arguments:
-        log_p: p's terms, each `[S, B]`; log_q: q's terms, each `[S, B]`; signals: one a layer of q, each `[S, B]`.
+        log_p: p's terms, each `[S, B]`.
+        log_q: q's terms, each `[S, B]`.
+        signals: l_i, one per layer of q, each `[S, B]`.
     """
     weighted = [signal.detach() * term for signal, term in zip(signals, log_q, strict=True)]
-    return -total((*log_p, *weighted)).mean(0).sum()
+    return -sum_terms((*log_p, *weighted)).mean(0).sum()
 
 
 class NVIL(nn.Module):
-    """Neural variational inference and learning: the gradient of the bound with its three variance reductions.
+    """Neural variational inference and learning: the bound's gradient with three reductions of its variance.
 
     Source: Mnih & Gregor (2014), section 2.3 and supplement, Algorithm 1.
 
     Arguments:
-        n_layers: layers of q.
-        baseline: "learned" for the input-dependent baseline networks, which must then be given; "leave-one-out" for
-            the mean signal of the document's other samples (needs S of at least 2); or "none".
-        networks: one baseline network a layer, called with what that layer conditions on.
-        center: subtract the running mean c; after leave-one-out, whose residuals sum to zero, that is nothing.
-        normalize: divide by max(1, running standard deviation).
-        local: give each layer of q its local learning signal instead of the whole one.
+        n_layers: the number of layers of q.
+        baseline: "learned" for input-dependent baseline networks; "leave-one-out" for the mean signal of the other
+            samples of the document (needs S of at least 2); or "none".
+        networks: the baseline networks if the baseline is learned, C_i(x_i), one per layer; each is called with the
+            input of its layer of q.
+        center: whether to subtract the running mean c. Leave-one-out residuals already sum to zero over samples.
+        normalize: whether to divide by max(1, sqrt v), the running standard deviation.
+        local: whether each layer of q gets its local learning signal instead of the whole one.
         decay: a, the weight of the past in the running moments.
-        moments_first: update the moments before using them, as published. The signal then contains a little of
-            itself; with False the previous moments are used and the estimator is exactly unbiased.
-        gather: brings together the moments of a batch of which this is one part; see `update_moments`.
+        moments_first: whether to update the moments before using them, as published. The moments then depend on the
+            samples of the batch; with False the estimate is exactly unbiased.
+        gather: all-gather over the processes that share a batch, see `update_moments`.
     """
 
     def __init__(
@@ -94,57 +98,59 @@ class NVIL(nn.Module):
     ) -> None:
         super().__init__()
         if len(networks) != (n_layers if baseline == "learned" else 0):
-            raise ConfigurationError("A learned baseline needs one network a layer, and the other kinds need none.")
+            raise ConfigurationError("A learned baseline needs one network per layer; the other baselines need none.")
         self.baseline: BaselineKind = baseline
         self.networks = nn.ModuleList(networks)
         self.center, self.normalize, self.local = center, normalize, local
-        self.decay, self.moments_first, self.all_gather = decay, moments_first, gather
+        self.decay, self.moments_first, self.gather = decay, moments_first, gather
         self.register_buffer("means", torch.zeros(n_layers))
         self.register_buffer("variances", torch.zeros(n_layers))
 
     def forward(self, log_p: Sequence[Tensor], log_q: Sequence[Tensor], parents: Sequence[object]) -> Losses:
-        """Turn one minibatch's terms into losses, and renew the moments.
+        """Return losses whose gradient is NVIL's, and update the moments.
+
+        -sum_b mean_s [grad log p + sum_i l_i (grad log q_i + grad C_i)], with l_i after its variance reductions.
 
         Arguments:
-            log_p: terms log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
-            log_q: terms log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`.
-            parents: what each layer of q conditions on; learned baselines see it.
+            log_p: log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
+            log_q: log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`.
+            parents: x_i, the input of each layer of q, for learned baselines.
         """
-        fixed_p, fixed_q = [term.detach() for term in log_p], [term.detach() for term in log_q]
+        fixed_p, fixed_q = detach_terms(log_p, log_q)
         whole = learning_signal(fixed_p, fixed_q)
         raw = local_learning_signals(fixed_p, fixed_q) if self.local else (whole,) * len(log_q)
 
         predictions = [network(parent) for network, parent in zip(self.networks, parents, strict=False)]
-        residuals = tuple(self._less_baseline(signal, layer, predictions) for layer, signal in enumerate(raw))
-        signals = self._settled(residuals)
+        residuals = tuple(self._subtract_baseline(signal, layer, predictions) for layer, signal in enumerate(raw))
+        signals = self._reduce_variance(residuals)
 
         loss = nvil_surrogate(log_p, log_q, signals)
         for signal, prediction in zip(signals, predictions, strict=False):
             loss = loss - (signal * prediction).mean(0).sum()  # "l_i grad C(x_i)" of Algorithm 1
         return Losses(loss, whole, residuals)
 
-    def _less_baseline(self, signal: Tensor, layer: int, predictions: Sequence[Tensor]) -> Tensor:
+    def _subtract_baseline(self, signal: Tensor, layer: int, predictions: Sequence[Tensor]) -> Tensor:
         if self.baseline == "learned":
             return signal - predictions[layer].detach()
         if self.baseline == "leave-one-out":
             if len(signal) < 2:
                 raise ConfigurationError(
-                    "The leave-one-out baseline compares a document's samples, so it needs at least 2 of them."
-                    " Ask for more samples, or for the learned baseline."
+                    "The leave-one-out baseline compares the samples of a document, and there is 1 sample."
+                    " Use at least 2 samples, or the learned baseline."
                 )
             return signal - leave_one_out(signal)
         return signal
 
-    def _settled(self, signals: Sequence[Tensor]) -> list[Tensor]:
-        """Center and normalize by the running moments, renewed before or after as `moments_first` says."""
+    def _reduce_variance(self, signals: Sequence[Tensor]) -> list[Tensor]:
+        """Center and normalize the signals by the running moments, and update these."""
         before = RunningMoments(self.means.clone(), self.variances.clone())
-        after = update_moments(before, signals, self.decay, self.all_gather)
+        after = update_moments(before, signals, self.decay, self.gather)
         self.means.copy_(after.mean)
         self.variances.copy_(after.variance)
-        settled = []
+        reduced = []
         for signal, *moments in zip(signals, *(after if self.moments_first else before), strict=True):
             of_layer = RunningMoments(*moments)
             if self.center:
-                signal = centered(signal, of_layer)
-            settled.append(normalized(signal, of_layer) if self.normalize else signal)
-        return settled
+                signal = center(signal, of_layer)
+            reduced.append(normalize(signal, of_layer) if self.normalize else signal)
+        return reduced
