@@ -197,5 +197,5 @@ def test_one_sample_cannot_leave_itself_out():
 
 
 def test_networks_and_kind_must_fit():
-    with pytest.raises(ConfigurationError, match="one network a layer"):
+    with pytest.raises(ConfigurationError, match="one network per layer"):
         NVIL(2, baseline="learned")

@@ -15,7 +15,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
 from docnvil.model.visible import SoftmaxLayer
-from docnvil.nvil.bounds import total
+from docnvil.nvil.bounds import sum_terms
 from docnvil.runtime.randomness import Generator, uniform
 
 
@@ -39,8 +39,8 @@ def annealed_log_weights(
     for step in range(temperatures):
         if step:
             samples = gibbs_sweep(model, counts, samples, step / temperatures, generator)
-        log_p = total(model.generative.log_prob_terms(counts, samples)).double()
-        log_q = total(model.recognition.log_prob_terms(counts, samples)).double()
+        log_p = sum_terms(model.generative.log_prob_terms(counts, samples)).double()
+        log_q = sum_terms(model.recognition.log_prob_terms(counts, samples)).double()
         log_weights += (log_p - log_q) / temperatures
     return log_weights
 

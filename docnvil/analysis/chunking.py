@@ -13,7 +13,7 @@ from docnvil.errors import VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
-from docnvil.nvil.bounds import total
+from docnvil.nvil.bounds import sum_terms
 from docnvil.text.sparse import CountRows
 
 MAX_LOGITS = 2_000_000  # of the S B V logits, how many exist at once: 8 MB in single precision
@@ -71,7 +71,7 @@ def log_probabilities(model: BeliefNetwork, counts: SparseCounts, samples: Sampl
     for chunk in sample_chunks(len(samples[0]), len(counts), counts.vocabulary_size):
         layers = tuple(layer[chunk] for layer in samples)
         log_visible, *log_units = (term.double() for term in model.generative.log_prob_terms(counts, layers))
-        log_q = total(model.recognition.log_prob_terms(counts, layers)).double()
-        chunks.append((log_visible, total(log_units), log_q))
+        log_q = sum_terms(model.recognition.log_prob_terms(counts, layers)).double()
+        chunks.append((log_visible, sum_terms(log_units), log_q))
     log_visible, log_prior, log_q = (torch.cat(terms) for terms in zip(*chunks, strict=True))
     return log_visible, log_prior, log_q

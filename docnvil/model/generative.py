@@ -17,7 +17,7 @@ from docnvil.model.visible import Observation, VisibleDistribution, visible_laye
 from docnvil.runtime.randomness import Generator
 
 Samples = tuple[Tensor, ...]
-Layer = Bernoulli | AutoregressiveBernoulli
+UnitDistribution = Bernoulli | AutoregressiveBernoulli
 
 
 class GenerativeModel(nn.Module):
@@ -49,7 +49,7 @@ class GenerativeModel(nn.Module):
         """Return p(x | h1)."""
         return self.visible(samples[0])
 
-    def distributions(self, samples: Samples) -> tuple[Layer, ...]:
+    def distributions(self, samples: Samples) -> tuple[UnitDistribution, ...]:
         """Return p(h1 | h2), ..., p(hn), each given the layer above in `samples`."""
         return (*(layer(above) for layer, above in zip(self.layers, samples[1:], strict=True)), self.prior())
 

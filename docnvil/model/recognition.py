@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from docnvil.model.generative import Layer, Samples
+from docnvil.model.generative import Samples, UnitDistribution
 from docnvil.model.layers import Dependence, InputTransform, SigmoidLayer, WordSigmoidLayer
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.randomness import Generator
@@ -60,7 +60,7 @@ class RecognitionNetwork(nn.Module):
             means.append(mean)
         return tuple(means)
 
-    def distributions(self, counts: SparseCounts, samples: Samples) -> tuple[Layer, ...]:
+    def distributions(self, counts: SparseCounts, samples: Samples) -> tuple[UnitDistribution, ...]:
         """Return q(h1 | x), q(h2 | h1), ..., each given the layer below in `samples`."""
         return (self.first(counts), *(layer(below) for layer, below in zip(self.layers, samples, strict=False)))
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.model.generative import Layer, Samples
+from docnvil.model.generative import Samples, UnitDistribution
 from docnvil.model.recognition import RecognitionNetwork
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.antithetic import antithetic_samples, arms, disarm
-from docnvil.nvil.bounds import total
+from docnvil.nvil.bounds import sum_terms
 from docnvil.nvil.multisample import reweighted_wake_sleep, rloo, vimco
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.relaxed import Expansion, muprop, straight_through_gumbel, straight_through_samples
@@ -134,8 +134,8 @@ def expansions(
         relaxed = [*samples[:layer], around]
         while len(relaxed) < len(samples):
             relaxed.append(_next_units(network.recognition, counts, relaxed).mean)
-        value = total(network.generative.log_prob_terms(counts, relaxed))
-        value = value - total(network.recognition.log_prob_terms(counts, relaxed))  # [1 or S, B]
+        value = sum_terms(network.generative.log_prob_terms(counts, relaxed))
+        value = value - sum_terms(network.recognition.log_prob_terms(counts, relaxed))  # [1 or S, B]
         (slope,) = torch.autograd.grad(value.sum(), around)
         found.append(Expansion(mean, value.detach(), slope))
     return tuple(found)
@@ -241,6 +241,6 @@ def check_posterior(gradient: GradientName, posterior: str) -> None:
         )
 
 
-def _next_units(recognition: RecognitionNetwork, counts: SparseCounts, samples: Sequence[Tensor]) -> Layer:
+def _next_units(recognition: RecognitionNetwork, counts: SparseCounts, samples: Sequence[Tensor]) -> UnitDistribution:
     """Return q's distribution of the first layer that is not yet in `samples`."""
     return recognition.layers[len(samples) - 1](samples[-1]) if samples else recognition.first(counts)

@@ -20,7 +20,7 @@ from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.nvil import NVIL, BaselineKind, Losses
-from docnvil.nvil.signals import pooled_moments, signal_moments, with_sparsity
+from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.precision import Precision, likelihood_products, matrix_products, parameter_type
 from docnvil.runtime.profiling import NoProfile
@@ -313,7 +313,7 @@ def train(
         with profile.phase("validation"):
             judged = _validate(model, validation, config, processes)
         processes.all_reduce((bound, units_on))
-        _, variances = pooled_moments(processes.all_gather(torch.cat(moments)))  # [n_batches]
+        _, variances = pool_moments(processes.all_gather(torch.cat(moments)))  # [n_batches]
         totals = (bound / counts.shape[0], units_on / counts.shape[0], variances.sqrt().mean())
         record = _record(training, [value.item() for value in totals], judged, rate, updates=(epoch + 1) * n_batches)
         if record.best:
@@ -344,7 +344,7 @@ def update(
         samples = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
     with profile.phase("log p"), likelihood_products(config.precision, model.device):
         log_p = model.generative.log_prob_terms(batch.counts, samples)  # x|h1, h1|h2, ..., hn: [S, B]
-        log_p = with_sparsity(log_p, samples, config.sparsity * warmup_scale)
+        log_p = add_sparsity_penalty(log_p, samples, config.sparsity * warmup_scale)
     with profile.phase("log q"):
         log_q = model.recognition.log_prob_terms(batch.counts, samples)  # h1|x, h2|h1, ...: [S, B]
     with profile.phase("gradient surrogate"):
