@@ -1,6 +1,6 @@
 """The command line from a checkout: `python cli.py fit corpus/`."""
 
-from docnvil.commands import main
+from docnvil.__main__ import run
 
 if __name__ == "__main__":
-    main(prog_name="docnvil")
+    run()

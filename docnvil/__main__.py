@@ -1,6 +1,14 @@
-"""Run the commands as `python -m docnvil`."""
+"""Entry point of the command line: `docnvil`, or `python -m docnvil`."""
 
 from docnvil.commands import main
+from docnvil.runtime.process import configure_process
+
+
+def run() -> None:
+    """Configure this process and run the command that its arguments name."""
+    configure_process()
+    main(prog_name="docnvil")
+
 
 if __name__ == "__main__":
-    main(prog_name="docnvil")
+    run()

@@ -25,7 +25,7 @@ from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.machine import machine
-from docnvil.runtime.precision import check_precision
+from docnvil.runtime.precision import check_precision, product_library
 from docnvil.runtime.profiling import NoProfile
 from docnvil.storage import model_folder as checkpoint
 from docnvil.storage.tables import words_of
@@ -397,6 +397,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                     "epoch_seconds": training.epoch_seconds,
                     "device": str(model.device),
                     "threads": torch.get_num_threads(),
+                    "matrix_products": product_library(model.device),
                     **machine(),
                 },
             )

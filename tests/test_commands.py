@@ -480,19 +480,3 @@ def test_gzipped_text_without_known_words(tmp_path, model):
 def test_a_folder_that_may_not_be_written(tmp_path, texts, model):
     (tmp_path / "file").write_text("")
     failed(run("embed", model, texts, "--out", tmp_path / "file" / "e.csv"), 1)
-
-
-@pytest.mark.parametrize(
-    ("theirs", "expected"),
-    [
-        ({}, ["PASSIVE", "1000"]),
-        ({"GOMP_SPINCOUNT": "7"}, ["PASSIVE", "7"]),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", "None"]),
-    ],
-)
-def test_threads_wait_as_the_user_says_or_for_a_moment(theirs, expected):
-    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    environment = {name: value for name, value in os.environ.items() if name not in names} | theirs
-    program = f"import os, docnvil.commands; print(*map(os.environ.get, {names}))"
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == expected

@@ -1,4 +1,4 @@
-"""Double precision from the first count to the file on disk; short products only where there is hardware for them."""
+"""Precision of parameters, of matrix products, and of what is saved."""
 
 import json
 
@@ -8,37 +8,39 @@ import torch
 from click.testing import CliRunner
 from scipy.sparse import csr_array, save_npz
 
+from docnvil.analysis.completion import predict_words
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
-from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
+from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, SoftmaxWords
+from docnvil.model.normalizers import _Exponentials
 from docnvil.runtime import precision
-from docnvil.runtime.precision import likelihood_products, matrix_products, quick_products
+from docnvil.runtime.precision import likelihood_products, onednn_products, product_library, tf32_products
 
 
 @pytest.fixture(scope="module")
-def precise(block_counts) -> DocNVIL:
+def double_model(block_counts) -> DocNVIL:
     return DocNVIL((4, 2), recipe="best", epochs=3, precision="float64", random_state=0).fit(block_counts)
 
 
-def test_double_precision_goes_from_end_to_end(precise):
-    state = precise.training_.state()
+def test_all_training_state_is_in_double_precision(double_model):
+    state = double_model.training_.state()
     floating = {name: value.dtype for name, value in state.items() if not name.endswith(".step")}
     assert set(floating.values()) == {torch.float64}
 
 
-def test_a_model_in_double_precision_comes_back_the_same(precise, block_counts, tmp_path):
-    precise.save(tmp_path / "model")
+def test_a_saved_model_in_double_precision_loads_unchanged(double_model, block_counts, tmp_path):
+    double_model.save(tmp_path / "model")
     loaded = DocNVIL.load(tmp_path / "model")
     assert loaded.precision == "float64"
     assert loaded.model_.dtype == torch.float64
-    assert np.array_equal(loaded.transform(block_counts), precise.transform(block_counts))
-    assert loaded.perplexity(block_counts) == precise.perplexity(block_counts)
+    assert np.array_equal(loaded.transform(block_counts), double_model.transform(block_counts))
+    assert loaded.perplexity(block_counts) == double_model.perplexity(block_counts)
     description = json.loads((tmp_path / "model" / "model.json").read_text())
     assert description["training"]["precision"] == "float64"
 
 
-def test_an_interrupted_training_in_double_precision_goes_on_to_the_same_bytes(precise, block_counts, tmp_path):
+def test_a_resumed_training_in_double_precision_gives_the_same_bytes(double_model, block_counts, tmp_path):
     settings = {"recipe": "best", "epochs": 3, "precision": "float64", "random_state": 0}
     interrupted = DocNVIL((4, 2), **settings)
     for _ in interrupted.fit_epochs(block_counts):
@@ -47,12 +49,12 @@ def test_an_interrupted_training_in_double_precision_goes_on_to_the_same_bytes(p
     resumed = DocNVIL((4, 2), **settings)
     for _ in resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"):
         pass
-    for name, value in precise.model_.state_dict().items():
+    for name, value in double_model.model_.state_dict().items():
         assert torch.equal(resumed.model_.state_dict()[name], value)
 
 
-def test_both_precisions_start_at_the_same_place_and_stay_near(block_counts):
-    """One update of a few documents: afterwards draws may fall on the other side of a probability."""
+def test_both_precisions_start_equal_and_stay_close(block_counts):
+    """After one update only: later, rounding may change which samples are drawn."""
     single, double = (
         DocNVIL(3, epochs=1, batch_size=200, precision=each, random_state=0).fit(block_counts)
         for each in ("float32", "float64")
@@ -60,8 +62,8 @@ def test_both_precisions_start_at_the_same_place_and_stay_near(block_counts):
     assert np.allclose(single.components_, double.components_, atol=1e-4)
 
 
-def test_a_precision_of_gpus_is_refused_on_a_processor(block_counts, tmp_path):
-    with pytest.raises(ConfigurationError, match="for CUDA devices"):
+def test_tf32_is_an_error_on_a_cpu(block_counts, tmp_path):
+    with pytest.raises(ConfigurationError, match="needs a CUDA device"):
         DocNVIL(3, precision="tf32", device="cpu").fit(block_counts)
     save_npz(tmp_path / "counts.npz", csr_array(block_counts))
     arguments = ["fit", str(tmp_path / "counts.npz"), "--out", str(tmp_path / "model"), "--device", "cpu"]
@@ -71,29 +73,29 @@ def test_a_precision_of_gpus_is_refused_on_a_processor(block_counts, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-def test_short_products_are_for_training_and_not_for_judging(block_counts):
-    short, single = (
+def test_bf16_products_are_used_in_training_but_not_in_evaluation(block_counts):
+    bf16, single = (
         DocNVIL((4, 2), epochs=3, precision=each, random_state=0).fit(block_counts) for each in ("bf16", "float32")
     )
-    state = short.training_.state()
+    state = bf16.training_.state()
     floating = {value.dtype for name, value in state.items() if not name.endswith(".step")}
     assert floating == {torch.float32}
-    assert not np.array_equal(short.components_, single.components_)
-    single.model_.load_state_dict(short.model_.state_dict())
-    assert short.perplexity(block_counts) == single.perplexity(block_counts)
+    assert not np.array_equal(bf16.components_, single.components_)
+    single.model_.load_state_dict(bf16.model_.state_dict())
+    assert bf16.perplexity(block_counts) == single.perplexity(block_counts)
 
 
-def test_layers_above_the_words_are_summed_in_full():
-    """Two hundred units that are surely on: in bf16, each of their many small losses would be lost or doubled."""
+def test_log_probabilities_of_units_are_summed_in_float32():
+    """200 units that are almost surely on: a bf16 sum would lose or double each of their small losses."""
     logits, weight = torch.linspace(2, 9, 200), torch.zeros(200, 200)
     for units in (Bernoulli(logits), AutoregressiveBernoulli(logits, weight)):
         with torch.autocast("cpu", torch.bfloat16):
-            short = type(units)(logits.bfloat16(), *([weight] if isinstance(units, AutoregressiveBernoulli) else []))
-            found = short.log_prob(torch.ones(200))
-        assert found.item() == pytest.approx(units.log_prob(torch.ones(200)).item(), rel=0.01)
+            rounded = type(units)(logits.bfloat16(), *([weight] if isinstance(units, AutoregressiveBernoulli) else []))
+            value = rounded.log_prob(torch.ones(200))
+        assert value.item() == pytest.approx(units.log_prob(torch.ones(200)).item(), rel=0.01)
 
 
-def test_an_unknown_precision_is_refused_by_name(block_counts):
+def test_an_unknown_precision_is_an_error(block_counts):
     with pytest.raises(ConfigurationError, match="precision is 'half'"):
         DocNVIL(3, precision="half").fit(block_counts)
 
@@ -105,45 +107,44 @@ has_onednn = pytest.mark.skipif(
 
 
 @has_onednn
-@pytest.mark.parametrize("better", [True, False])
-def test_whoever_multiplies_is_as_exact(monkeypatch, better):
-    """With oneDNN or without, products are those of float32, and the setting is put back."""
+@pytest.mark.parametrize("uses_onednn", [True, False])
+def test_products_are_exact_with_and_without_onednn(monkeypatch, uses_onednn):
+    """Products have float32 precision either way, and the setting is restored, also after an exception."""
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(shape, generator=generator) for shape in ((300, 70), (70, 900)))
-    if better and not precision._onednn_is_better.__wrapped__():
-        pytest.skip("oneDNN is not asked on this processor")
-    monkeypatch.setattr(precision, "_onednn_is_better", lambda: better)
+    if uses_onednn and not precision._onednn_is_exact.__wrapped__():
+        pytest.skip("oneDNN is not used on this processor")
+    monkeypatch.setattr(precision, "_onednn_is_exact", lambda: uses_onednn)
     before = torch.backends.mkldnn.matmul.fp32_precision
-    with quick_products(left.device):
-        found = left @ right
-        assert (torch.backends.mkldnn.matmul.fp32_precision == "bf16") == better
-    with pytest.raises(RuntimeError), quick_products(left.device):
+    with onednn_products(left.device):
+        product = left @ right
+        assert (torch.backends.mkldnn.matmul.fp32_precision == "bf16") == uses_onednn
+    with pytest.raises(RuntimeError), onednn_products(left.device):
         right @ right
     assert torch.backends.mkldnn.matmul.fp32_precision == before
-    assert torch.allclose(found.double(), left.double() @ right.double(), atol=1e-4)
+    assert torch.allclose(product.double(), left.double() @ right.double(), atol=1e-4)
 
 
 @has_onednn
-def test_the_answer_is_the_machines_and_not_the_callers(monkeypatch):
-    """Whether oneDNN rounds is asked in float32, whatever the caller is calculating in."""
-    expected = precision._onednn_is_better.__wrapped__()
+def test_the_check_of_onednn_does_not_depend_on_default_dtype_or_autocast(monkeypatch):
+    expected = precision._onednn_is_exact.__wrapped__()
     with torch.autocast("cpu", torch.bfloat16):
-        assert precision._onednn_is_better.__wrapped__() == expected
+        assert precision._onednn_is_exact.__wrapped__() == expected
     monkeypatch.setattr(precision, "processor", lambda: "AMD EPYC")
-    asked = []
+    dtypes = []
     matmul = torch.Tensor.__matmul__
-    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda *two: (asked.append(two[0].dtype), matmul(*two))[1])
+    monkeypatch.setattr(torch.Tensor, "__matmul__", lambda *two: (dtypes.append(two[0].dtype), matmul(*two))[1])
     torch.set_default_dtype(torch.float64)
     try:
-        precision._onednn_is_better.__wrapped__()
+        precision._onednn_is_exact.__wrapped__()
     finally:
         torch.set_default_dtype(torch.float32)
-    assert asked[0] == torch.float32
+    assert dtypes[0] == torch.float32
 
 
 @has_onednn
-def test_whoever_rounds_is_not_asked(monkeypatch):
-    """As on processors that have units for bf16: what oneDNN returns there is off by more than float32 is."""
+def test_onednn_is_not_used_where_it_rounds(monkeypatch):
+    """As on processors with bf16 instructions, where oneDNN's products have bf16 precision."""
     matmul = torch.Tensor.__matmul__
 
     def rounding(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
@@ -153,22 +154,22 @@ def test_whoever_rounds_is_not_asked(monkeypatch):
 
     monkeypatch.setattr(precision, "processor", lambda: "AMD EPYC")
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
-    assert not precision._onednn_is_better.__wrapped__()
+    assert not precision._onednn_is_exact.__wrapped__()
 
 
 @has_onednn
-def test_intels_own_library_stays_on_intels_own_processors(monkeypatch):
+def test_mkl_is_used_on_intel_processors(monkeypatch):
     monkeypatch.setattr(precision, "processor", lambda: "Intel(R) Xeon(R)")
-    assert not precision._onednn_is_better.__wrapped__()
+    assert not precision._onednn_is_exact.__wrapped__()
 
 
 @has_onednn
-def test_threads_put_the_setting_back_together(monkeypatch):
-    """The first to come changes it, and the last to go puts back what was there, inherited or set."""
+def test_the_last_thread_restores_the_setting(monkeypatch):
+    """The first thread changes it, and the last one restores it; an inherited setting stays inherited."""
     settings = torch.backends.mkldnn
-    monkeypatch.setattr(precision, "_onednn_is_better", lambda: True)
+    monkeypatch.setattr(precision, "_onednn_is_exact", lambda: True)
     before = settings.matmul.fp32_precision
-    first, second = (quick_products(torch.device("cpu")) for _ in range(2))
+    first, second = (onednn_products(torch.device("cpu")) for _ in range(2))
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -177,20 +178,55 @@ def test_threads_put_the_setting_back_together(monkeypatch):
     assert settings.matmul.fp32_precision == before
     try:
         settings.fp32_precision = "tf32"
-        assert settings.matmul.fp32_precision == "tf32"  # as long as nobody has set it for itself
+        assert settings.matmul.fp32_precision == "tf32"  # still inherited
     finally:
         settings.fp32_precision = "none"
 
 
-def test_the_way_of_multiplying_is_put_back():
+@has_onednn
+def test_training_and_evaluation_select_onednn_and_restore_the_setting(monkeypatch, block_counts):
+    """Including the backward pass; nothing changes the setting between or after calls."""
+    monkeypatch.setattr(precision, "_onednn_is_exact", lambda: True)
+    settings, inside = torch.backends.mkldnn.matmul, []
+    products = _Exponentials.products
+    monkeypatch.setattr(
+        _Exponentials, "products", lambda *each: (inside.append(settings.fp32_precision), products(*each))[1]
+    )
+    log_prob = SoftmaxWords.log_prob
+    monkeypatch.setattr(
+        SoftmaxWords, "log_prob", lambda *each: (inside.append(settings.fp32_precision), log_prob(*each))[1]
+    )
+    before = settings.fp32_precision
+    model = DocNVIL(3, observation="softmax", epochs=1, random_state=0)
+    for _ in model.fit_epochs(block_counts):
+        assert settings.fp32_precision == before
+    assert len(inside) > 3
+    model.perplexity(block_counts)
+    predict_words(model.model_, csr_array(block_counts), n_samples=2)
+    assert set(inside) == {"bf16"}
+    assert settings.fp32_precision == before
+
+
+def test_the_run_record_names_the_product_library(monkeypatch, block_counts, tmp_path):
+    DocNVIL(3, epochs=1, device="cpu").fit(block_counts).save(tmp_path / "model")
+    run = json.loads((tmp_path / "model" / "run.json").read_text())
+    assert run["matrix_products"] == product_library(torch.device("cpu"))
+    for uses_onednn in (True, False):
+        monkeypatch.setattr(precision, "_onednn_is_exact", lambda: uses_onednn)  # noqa: B023
+        assert (product_library(torch.device("cpu")) == "onednn") == uses_onednn
+    assert product_library(torch.device("cpu")) in ("mkl", "blas")
+    assert product_library(torch.device("cuda")) == "cublas"
+
+
+def test_the_tf32_setting_is_restored():
     before = torch.backends.cuda.matmul.allow_tf32
     for each in ("float32", "tf32"):
-        with matrix_products(each):
+        with tf32_products(each):
             assert torch.backends.cuda.matmul.allow_tf32 == (before or each == "tf32")
         assert torch.backends.cuda.matmul.allow_tf32 == before
 
 
-def test_only_bf16_makes_products_of_the_likelihood_short():
+def test_only_bf16_changes_the_dtype_of_likelihood_products():
     one = torch.ones(1, 1)
     for each, expected in (("float32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16)):
         with likelihood_products(each, torch.device("cpu")):

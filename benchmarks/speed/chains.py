@@ -24,7 +24,7 @@ from common import keep, shared_data
 from docnvil.batches import iterate_batches
 from docnvil.model.belief_network import ModelConfig
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
-from docnvil.runtime.machine import tune_malloc
+from docnvil.runtime.process import tune_malloc
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.training.loop import Training, TrainingConfig, update
 

@@ -25,7 +25,7 @@ from common import docnvil, keep, shared_data
 
 from docnvil import DocNVIL
 from docnvil.comparison.peers import PEERS
-from docnvil.runtime.machine import tune_malloc
+from docnvil.runtime.process import tune_malloc
 
 COMMAND = "python benchmarks/speed/embed.py"
 OURS = {  # what q does: one unit of a document after another, or all at once

@@ -27,7 +27,7 @@ from common import keep, shared_data
 from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_predictor
 from docnvil.comparison.peers import GENSIM_PASSES, PEERS, adapt
-from docnvil.runtime.machine import tune_malloc
+from docnvil.runtime.process import tune_malloc
 
 COMMAND = "python benchmarks/speed/fit.py"
 UNITS = 50

@@ -24,7 +24,8 @@ from common import keep, shared_data
 from step import updating, widened
 
 from docnvil.corpus.loading import load_document_term_matrix, write_corpus
-from docnvil.runtime.machine import peak_mebibytes, tune_malloc
+from docnvil.runtime.machine import peak_mebibytes
+from docnvil.runtime.process import tune_malloc
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training.loop import TrainingConfig
 

@@ -32,8 +32,8 @@ from common import keep, shared_data
 
 from docnvil.batches import iterate_batches
 from docnvil.model.belief_network import ModelConfig
-from docnvil.runtime.machine import tune_malloc
-from docnvil.runtime.precision import quick_products
+from docnvil.runtime.precision import onednn_products
+from docnvil.runtime.process import tune_malloc
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.training.loop import Training, TrainingConfig, update
 
@@ -53,7 +53,13 @@ def updating(
         iterate_batches(counts, config.batch_size, keys=np.arange(counts.shape[0]), device=device, dtype=dtype)
     )
     generator = KeyedGenerator(0, batch.keys)
-    return lambda: update(training, batch, generator, config.learning_rate, warmup_scale=1.0)
+    return lambda: with_onednn(lambda: update(training, batch, generator, config.learning_rate, warmup_scale=1.0))
+
+
+def with_onednn(task: Callable[[], object]) -> object:
+    """Run a task with the matrix products that docnvil trains with."""
+    with onednn_products(torch.device("cpu")):
+        return task()
 
 
 def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, rounds: int) -> dict[str, Any]:
@@ -68,8 +74,8 @@ def step(counts: csr_array, n_units: int, n_samples: int, n_documents: int, roun
     forward, backward, *quicker, exps, exp2s, factorial, chain = in_turn(
         lambda: samples @ weight.T,
         lambda: logits.T @ samples,
-        quick_products(samples.device)(lambda: samples @ weight.T),
-        quick_products(samples.device)(lambda: logits.T @ samples),
+        lambda: with_onednn(lambda: samples @ weight.T),
+        lambda: with_onednn(lambda: logits.T @ samples),
         lambda: [torch.exp(block, out=out) for _ in range(blocks)],
         lambda: [torch.exp2(block, out=out) for _ in range(blocks)],
         updating(counts, n_units, config, "factorial"),

@@ -131,7 +131,7 @@ def build(path: Path, workers: int) -> dict[str, Any]:
 def main(times: int, posts: int | None, way: str | None, path: Path | None) -> None:
     """Time ways of counting words."""
     if way is not None:  # the process of one way
-        from docnvil.runtime.machine import tune_malloc
+        from docnvil.runtime.process import tune_malloc
 
         tune_malloc()  # as `docnvil fit` does before it counts
         WAYS[way](["a mouse, a cat"])  # what is imported is not timed

@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import keep, shared_data
 from step import updating, widened
 
-from docnvil.runtime.machine import peak_mebibytes, tune_malloc
+from docnvil.runtime.machine import peak_mebibytes
+from docnvil.runtime.process import tune_malloc
 from docnvil.training.loop import TrainingConfig
 
 COMMAND = "python benchmarks/speed/wide.py"

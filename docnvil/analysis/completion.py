@@ -25,6 +25,7 @@ from docnvil.analysis.chunking import (
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator
 
 MIN_PROBABILITY = 1e-300  # so that a word predicted with probability 0 costs 690 nats and not infinitely many
@@ -187,8 +188,9 @@ def predict_words(
             f"Completion predicts words, but this is a model of {visible.document_noun}s. Evaluate its perplexity."
         )
     ((_, batch),) = model_batches(model, csr_array(observed), observed.shape[0])
-    samples = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-    log_visible, log_prior, log_q = log_probabilities(model, batch.counts, samples)
+    with onednn_products(model.device):
+        samples = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
+        log_visible, log_prior, log_q = log_probabilities(model, batch.counts, samples)
     weights = torch.softmax(log_visible + log_prior - log_q, dim=0)  # [S, B]
     mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
     for start in range(0, n_samples, SAMPLES_PER_CHUNK):

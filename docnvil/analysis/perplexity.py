@@ -23,6 +23,7 @@ from docnvil.batches import Batch
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.nvil.bounds import importance_weighted_bound
+from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.text.sparse import CountRows, row_sums
 
@@ -171,13 +172,14 @@ def document_bounds(
     exact = bound == "exact"
     batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else documents_per_batch(n_samples, model.config.vocabulary_size)
     values = np.zeros((3, counts.shape[0]))  # log-likelihood, reconstruction, KL
-    for rows, batch in model_batches(model, counts, batch_size):
-        terms = (
-            exact_terms(model, batch.counts)
-            if exact
-            else _sampled_terms(model, batch, bound, n_samples, temperatures, seed)
-        )
-        values[:, rows] = torch.stack(terms).cpu().numpy()
+    with onednn_products(model.device):
+        for rows, batch in model_batches(model, counts, batch_size):
+            terms = (
+                exact_terms(model, batch.counts)
+                if exact
+                else _sampled_terms(model, batch, bound, n_samples, temperatures, seed)
+            )
+            values[:, rows] = torch.stack(terms).cpu().numpy()
     lengths = model.generative.visible.document_lengths(row_sums(counts, np.float64), counts.shape[1])
     return DocumentBounds(*(values * (lengths > 0)), lengths)
 

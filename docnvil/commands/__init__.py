@@ -3,21 +3,12 @@
 A command's module is imported only when that command runs: torch alone takes seconds, and `docnvil --help` should not.
 """
 
-import os
 from importlib import import_module
 
 import click
 
 from docnvil import __version__
 from docnvil.commands.console import FailsInSentences
-
-# Idle threads shall soon sleep: beside one other busy program, spinning for long makes training five times as slow. Not
-# at once, though: a step waits for its threads hundreds of times, and waking them takes half of its time again. So they
-# spin for some microseconds, in the one way that GNU's runtime knows, which torch comes with on Linux. Both are read
-# when torch is first imported; whoever sets them otherwise is left alone.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 COMMANDS = {
     "fit": "Train a model on documents.",

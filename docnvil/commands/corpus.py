@@ -129,10 +129,8 @@ def _build(sources: tuple[Path, ...], out: Path, run: "Run", options: dict[str, 
     from tqdm import tqdm
 
     from docnvil.corpus.build import Limits, build_corpus, building_path
-    from docnvil.runtime.machine import tune_malloc
     from docnvil.text.vocabulary import Vocabulary
 
-    tune_malloc()
     counting = counting_of(options)
     rules, words = counting.pop("rules"), counting.pop("vocabulary_path")
     with tqdm(unit=" parts", disable=not shows_progress(), dynamic_ncols=True) as bar:

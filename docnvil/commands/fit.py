@@ -196,7 +196,6 @@ def fit(
     from docnvil.runtime.devices import choose_device
     from docnvil.runtime.distributed import is_restart
     from docnvil.runtime.folders import refuse_existing_folder
-    from docnvil.runtime.machine import tune_malloc
     from docnvil.runtime.precision import check_precision
     from docnvil.runtime.profiling import NoProfile, Profile
     from docnvil.storage.model_folder import unfinished_path
@@ -209,7 +208,6 @@ def fit(
     refuse_existing_folder(out, kind="model", force=force)
     device = choose_device(options["device"])  # a slip here should not wait for the corpus to be read
     check_precision(options["precision"], device)
-    tune_malloc()
     if threads:
         torch.set_num_threads(threads)
     if unfinished.exists() and not (resume or force):

@@ -170,9 +170,6 @@ def load_for_model(
     source: Path, options: Mapping[str, Any], model: "DocNVIL", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
     """Read a corpus as a trained model reads it, by its rules and vocabulary, and make ready to go through it."""
-    from docnvil.runtime.machine import tune_malloc
-
-    tune_malloc()
     return _load_by(source, options, model.rules_, model.vocabulary_, may_be_empty=may_be_empty)
 
 

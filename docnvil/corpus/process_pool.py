@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from docnvil.errors import WorkerError
-from docnvil.runtime.machine import tune_malloc
+from docnvil.runtime.process import tune_malloc
 
 DEATHS_IN_A_ROW = 3  # without anything getting done in between
 

@@ -7,17 +7,14 @@ Axes: S samples, B documents of a batch, V words or bits, K units; `nnz` pairs o
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from docnvil.model.sparse import SparseCounts
-from docnvil.runtime.precision import quick_products
 
 # Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
 # backward pass; more are computed twice, a block of rows at a time.
@@ -26,17 +23,6 @@ LOGITS_ALIVE = 1 << 25
 LOGITS_TOGETHER = 1 << 22
 LN_2 = math.log(2)
 TINY = 2.0**-60  # in place of a zero that would divide: what is then added is lost in rounding
-
-
-def _quick(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a method, whose first argument but one is a tensor, the quickest products of that tensor's device."""
-
-    @wraps(method)
-    def quicker(ctx: Any, tensor: Tensor, *rest: Any) -> Any:
-        with quick_products(tensor.device):
-            return method(ctx, tensor, *rest)
-
-    return quicker
 
 
 def log_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -56,14 +42,12 @@ class _LogNormalizer(torch.autograd.Function):
     """logsumexp whose gradient reuses the forward pass's exponentials, see `_Exponentials`."""
 
     @staticmethod
-    @_quick
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(samples, weight, bias)
         ctx.exponentials = _Exponentials(samples, weight, bias, keep=any(ctx.needs_input_grad))
         return ctx.exponentials.log_sums.view(samples.shape[:-1])
 
     @staticmethod
-    @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return ctx.exponentials.products(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
 
@@ -87,7 +71,6 @@ class _LogWordProbabilities(torch.autograd.Function):
     """The log-softmax at some places, at little more than the cost of its normalizer, see `_Exponentials`."""
 
     @staticmethod
-    @_quick
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
         ctx.save_for_backward(samples, weight, bias)
         ctx.counts = counts
@@ -99,7 +82,6 @@ class _LogWordProbabilities(torch.autograd.Function):
         return chosen.view(len(samples), -1)
 
     @staticmethod
-    @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [S B, 1]
         of_normalizer = -torch.where(sums == 0, TINY * sizes, sums)  # it divides, and so small it adds nothing
@@ -303,7 +285,6 @@ class _BitsNormalizer(torch.autograd.Function):
     """
 
     @staticmethod
-    @_quick
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.type = _type_of_products(samples)
         short, blocks = weight.to(ctx.type), _vector_blocks(samples, len(weight), bias)
@@ -317,7 +298,6 @@ class _BitsNormalizer(torch.autograd.Function):
         return torch.cat(parts, 1)
 
     @staticmethod
-    @_quick
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         samples, weight, bias, kept = ctx.saved_tensors
         short, (vocabulary_size, n_units) = weight.to(ctx.type), weight.shape

@@ -1,11 +1,11 @@
-"""How exactly to calculate, decided once, at the door: the type of the parameters, and of the great products.
+"""Floating-point precision and the library of large matrix products, chosen once at the entry point.
 
-Sums of probabilities over words and samples are in the parameters' type, and over documents in double precision,
-whatever the products are in. Evaluation always calculates in the parameters' type.
+Sums over words and samples are in the parameters' dtype and sums over documents in double precision, whatever the
+precision of the products. Evaluation always calculates in the parameters' dtype.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from threading import Lock
 from typing import Literal
@@ -16,10 +16,11 @@ from docnvil.errors import ConfigurationError
 from docnvil.runtime.machine import processor
 
 Precision = Literal["float32", "float64", "tf32", "bf16"]
+ProductLibrary = Literal["cublas", "onednn", "mkl", "blas"]
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
-    """Refuse tf32 where there is none.
+    """Check that the device supports the precision.
 
     Raises:
         ConfigurationError: tf32 on a CPU.
@@ -29,13 +30,12 @@ def check_precision(precision: Precision, device: torch.device) -> None:
     """
     if precision == "tf32" and device.type != "cuda":
         raise ConfigurationError(
-            f"The precision tf32 is for CUDA devices, and training is to be on the {device.type}."
-            " Choose float32, float64 or bf16, or a device that is a GPU."
+            f"The precision tf32 needs a CUDA device, but the device is {device.type}. Choose float32, float64 or bf16."
         )
 
 
 def parameter_type(precision: Precision) -> torch.dtype:
-    """Return the type of parameters, samples and gradients.
+    """Return the dtype of parameters, samples and gradients.
 
     Example:
         >>> parameter_type("tf32"), parameter_type("float64")
@@ -45,8 +45,8 @@ def parameter_type(precision: Precision) -> torch.dtype:
 
 
 @contextmanager
-def matrix_products(precision: Precision) -> Iterator[None]:
-    """Let CUDA multiply float32 matrices as tf32 while inside, if the precision allows it; bf16 includes it."""
+def tf32_products(precision: Precision) -> Iterator[None]:
+    """Let CUDA multiply float32 matrices in tf32 inside this context if the precision is "tf32" or "bf16"."""
     if precision not in ("tf32", "bf16"):
         yield
         return
@@ -59,44 +59,55 @@ def matrix_products(precision: Precision) -> Iterator[None]:
 
 
 def likelihood_products(precision: Precision, device: torch.device) -> torch.autocast:
-    """Return the context in which p's log-probabilities are calculated: with bf16, their large products are in that."""
+    """Return a context for the log-probabilities of p: with "bf16", their large products are in bf16."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-@contextmanager
-def quick_products(device: torch.device) -> Iterator[None]:
-    """Let oneDNN multiply large float32 matrices of a CPU while inside, where it is the quicker and as exact.
+def onednn_products(device: torch.device) -> AbstractContextManager[None]:
+    """Let oneDNN multiply float32 matrices on a CPU inside this context, where it is as exact as MKL and faster.
 
-    torch leaves them to Intel's MKL, which keeps the widest instructions to Intel's own processors: on others oneDNN
-    takes half the time. It is asked for by allowing it to round to bf16, and left alone where it would do so.
+    torch uses Intel's MKL by default, which uses the widest instructions on Intel processors only; on others oneDNN
+    takes half the time. torch's setting for oneDNN also allows it to round to bf16, so it is used only where a test
+    product shows that it does not. The setting is global: enter this context at an entry point (training, evaluation),
+    not inside the model. It includes the backward pass, and restores the previous setting.
     """
-    if device.type == "cpu" and _onednn_is_better():
-        with _ONEDNN:
-            yield
-    else:
-        yield
+    return _ONEDNN if product_library(device) == "onednn" else nullcontext()
 
 
-class _OneDNN:
-    """Allows oneDNN to round while anybody is inside; the setting is the whole process's, whatever its threads do."""
+def product_library(device: torch.device) -> ProductLibrary:
+    """Return the library that multiplies float32 matrices inside `onednn_products`, for the run record.
+
+    Example:
+        >>> product_library(torch.device("cuda"))
+        'cublas'
+    """
+    if device.type == "cuda":
+        return "cublas"
+    if _onednn_is_exact():
+        return "onednn"
+    return "mkl" if torch.backends.mkl.is_available() else "blas"
+
+
+class _OneDNN(AbstractContextManager[None]):
+    """Select oneDNN while at least one thread is inside; torch's setting applies to the whole process."""
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._before = Lock(), 0, ""
+        self._lock, self._depth, self._before = Lock(), 0, ""
 
     def __enter__(self) -> None:
         with self._lock:
-            if not self._inside:
+            if not self._depth:
                 backend = torch.backends.mkldnn
-                # What is only inherited must not be written down, or it would no longer follow what it came from.
+                # Restoring an inherited value would set it explicitly, and it would no longer follow its parent.
                 inherited = backend.matmul.fp32_precision == backend.fp32_precision
                 self._before = "none" if inherited else backend.matmul.fp32_precision
                 backend.matmul.fp32_precision = "bf16"
-            self._inside += 1
+            self._depth += 1
 
-    def __exit__(self, *failure: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         with self._lock:
-            self._inside -= 1
-            if not self._inside:
+            self._depth -= 1
+            if not self._depth:
                 torch.backends.mkldnn.matmul.fp32_precision = self._before
 
 
@@ -104,21 +115,21 @@ _ONEDNN = _OneDNN()
 
 
 @cache
-def _onednn_is_better() -> bool:
-    """Tell whether oneDNN, allowed to round to bf16, does not do so here, on a processor that MKL does not favor."""
+def _onednn_is_exact() -> bool:
+    """Return whether oneDNN keeps float32 precision here, on a processor for which MKL is not optimized."""
     # torch has the setting since 2.9.
-    settable = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")
-    if not settable or "intel" in processor().lower():
+    has_setting = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")
+    if not has_setting or "intel" in processor().lower():
         return False
-    cpu = torch.device("cpu")  # whatever the caller's defaults are, and whether autocast is on
+    cpu = torch.device("cpu")  # explicit device and dtype, because the caller may have changed the defaults
     generator = torch.Generator(cpu).manual_seed(0)
     for shape in ((500, 50, 2000), (2000, 500, 50), (64, 200, 512)):
         left, right = (
-            torch.rand(part, generator=generator, dtype=torch.float32, device=cpu) for part in (shape[:2], shape[1:])
+            torch.rand(size, generator=generator, dtype=torch.float32, device=cpu) for size in (shape[:2], shape[1:])
         )
         with torch.autocast("cpu", enabled=False), _ONEDNN:
-            found = left @ right, (right.T.contiguous() @ left.T.contiguous()).T, left @ right.T.contiguous().T
+            products = left @ right, (right.T.contiguous() @ left.T.contiguous()).T, left @ right.T.contiguous().T
         exact = left.double() @ right.double()
-        if any(((each - exact).abs() > 1e-5 * exact).any() for each in found):  # bf16 would be out by some 1e-3
+        if any(((product - exact).abs() > 1e-5 * exact).any() for product in products):  # bf16: about 1e-3
             return False
     return True

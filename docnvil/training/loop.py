@@ -22,7 +22,7 @@ from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.nvil import NVIL, BaselineKind, Losses
 from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
-from docnvil.runtime.precision import Precision, likelihood_products, matrix_products, parameter_type
+from docnvil.runtime.precision import Precision, likelihood_products, onednn_products, parameter_type, tf32_products
 from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, fold
 from docnvil.text.sparse import CountRows, SelectedRows, column_sums
@@ -304,7 +304,7 @@ def train(
             rate = _learning_rate(config, progress)
             generator = KeyedGenerator(fold(config.seed, 1, epoch), batch.keys)
             warmup_scale = min(1.0, progress / WARM_UP)
-            with matrix_products(config.precision):
+            with onednn_products(model.device), tf32_products(config.precision):
                 losses, on = update(training, batch, generator, rate, warmup_scale, profile)
             bound += losses.signal.mean(0).sum() + config.sparsity * warmup_scale * on
             units_on += on
