@@ -14,7 +14,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from common import RESULTS, ROOT, made
+from common import RESULTS, ROOT, provenance
 from figures import FIGURES
 from paper import tables as paper_tables
 from quality import tables as quality_tables
@@ -47,7 +47,7 @@ def newsgroups() -> str:
         "| LDA, as reported there | 1091 * | | | | | |",
         f"| word frequencies alone | {found['mean']['recipe default']['unigram_per_document']:.0f} | | | | | |",
     ]
-    return "\n".join([*rows, "", f"{made(found)} \\* Published figures, not run here."])
+    return "\n".join([*rows, "", f"{provenance(found)} \\* Published figures, not run here."])
 
 
 def raw_text() -> str:
@@ -58,14 +58,14 @@ def raw_text() -> str:
         f"Raw text at the defaults: {fit['documents']:,} posts with their headers ({fit['tokens']:,} counted words of"
         f" {fit['words']:,}) take {found['fit_wall_seconds']:.0f} s from `.jsonl.gz` to model folder, with"
         f" {found['fit_peak_mebibytes']:,} MiB of memory at the peak; NPMI {found['npmi']:.2f}, diversity"
-        f" {found['diversity']:.2f}, {found['live_units']} of {sum(fit['units'])} units alive. {made(found)}"
+        f" {found['diversity']:.2f}, {found['live_units']} of {sum(fit['units'])} units alive. {provenance(found)}"
     )
 
 
 def demo() -> str:
     """Return what `make demo` prints of its model, shortened."""
     found = _results("demo")
-    return f"```console\n{found['shown']}\n```"
+    return f"```console\n{found['output']}\n```"
 
 
 def calibration() -> str:
@@ -82,7 +82,7 @@ def calibration() -> str:
             if isinstance(each, dict) and name != "exact"
         ]
     documents = next(iter(found["models"].values()))["documents"]
-    return "\n".join([*rows[1:], "", f"{documents} test documents of 20 Newsgroups. {made(found)}"])
+    return "\n".join([*rows[1:], "", f"{documents} test documents of 20 Newsgroups. {provenance(found)}"])
 
 
 def peers_perplexities() -> str:
@@ -93,21 +93,22 @@ def peers_perplexities() -> str:
         "| LDA with one topic, which is the unigram model | documents | printed | true perplexity per word |",
         "|---|--:|--:|--:|",
         *(
-            f"| scikit-learn, `perplexity` | {each['documents']:,} | {_large(each['printed'])} | {each['exact']:,.0f} |"
+            f"| scikit-learn, `perplexity` | {each['documents']:,} | {_large(each['reported'])}"
+            f" | {each['exact']:,.0f} |"
             for each in learn["documents"]
         ),
         f"| gensim, `2 ** -log_perplexity` as it logs it | {learn['documents'][-1]['documents']:,}"
-        f" | {gensim['printed']:,.0f} | {gensim['exact']:,.0f} |",
-        f"| gensim, `exp(-log_perplexity)` | {learn['documents'][-1]['documents']:,} | {gensim['of_nats']:,.0f}"
+        f" | {gensim['reported']:,.0f} | {gensim['exact']:,.0f} |",
+        f"| gensim, `exp(-log_perplexity)` | {learn['documents'][-1]['documents']:,} | {gensim['exp_minus_bound']:,.0f}"
         f" | {gensim['exact']:,.0f} |",
     ]
-    half = learn["printed_for_half_the_columns"]
+    half = learn["reported_for_half_the_columns"]
     width = (
         f"Given only half of the columns it was trained on, scikit-learn's model answers {half:,.0f}, and no error."
         if half is not None
         else "Given only half of the columns it was trained on, scikit-learn's model refuses."
     )
-    return "\n".join([*rows, "", f"{width} {made(found)}"])
+    return "\n".join([*rows, "", f"{width} {provenance(found)}"])
 
 
 def windows() -> str:
@@ -116,7 +117,7 @@ def windows() -> str:
     return (
         f"On {found['texts']:,} raw posts, for the words of fifty clusters, C_V is {found['like_gensim']:.3f} as gensim"
         f" counts and {found['as_the_paper']:.3f} as the paper does; single lists differ by up to"
-        f" {found['largest_difference']:.2f}. {made(_results('peers_figures'))}"
+        f" {found['largest_difference']:.2f}. {provenance(_results('peers_figures'))}"
     )
 
 
@@ -127,12 +128,12 @@ def retrieval() -> str:
         "| documents as | nearest by | precision at 1 | at 10 | at 100 | accuracy | macro F1 |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
-    for name, figures in found["found"].items():
+    for name, figures in found["representations"].items():
         told = figures["classification"]
         for measure, each in figures["retrieval"].items():
             at = (f"{each['precision'][each['retrieved'].index(number)]:.3f}" for number in (1, 10, 100))
             rows.append(f"| {name} | {measure} | {' | '.join(at)} | {told['accuracy']:.3f} | {told['macro_f1']:.3f} |")
-    return "\n".join([*rows, "", made(found)])
+    return "\n".join([*rows, "", provenance(found)])
 
 
 def chains() -> str:
@@ -142,13 +143,13 @@ def chains() -> str:
         "| | samples | documents | units | factorial, ms | autoregressive, ms | ratio |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for name, label in (("drawing", "drawing a layer"), ("training_step", "a whole update, prior and q")):
+    for name, label in (("sampling", "sampling a layer"), ("training_step", "a whole update, prior and q")):
         rows += [
             f"| {label} | {each['samples']} | {each['documents']} | {each['units']} | {each['factorial_ms']:.2f}"
             f" | {each['autoregressive_ms']:.2f} | {each['ratio']:.1f} |"
             for each in found[name]
         ]
-    return "\n".join([*rows, "", f"2,000 words, one thread. {made(found)}"])
+    return "\n".join([*rows, "", f"2,000 words, one thread. {provenance(found)}"])
 
 
 def rcv1() -> str:
@@ -168,13 +169,13 @@ def rcv1() -> str:
                 f" | {trained['peak_private_mebibytes']} MiB | {trained['peak_total_mebibytes']:,} MiB"
             )
         rows.append(f"| {name} | {cells} | {bounds} |")
-    settings, drawn, embedded = found["settings"], found["drawn"]["train"], found["embed"]
+    settings, drawn, embedded = found["settings"], found["sampled"]["train"], found["embed"]
     unigram = found["held_out"]["SBN-50"]["elbo"]["unigram_perplexity_per_document"]
     told = (
         f"{settings['documents']:,} documents with {drawn['tokens']:,} words of {drawn['words']:,}, drawn in"
         f" {drawn['wall_seconds']:.0f} s, {settings['epochs']} epoch; judged on {settings['held_out']:,} more,"
         f" importance-weighted with {settings['importance_samples']} samples; word frequencies alone {unigram:.0f}."
-        f" Codes are written at {embedded['documents_per_second']:,} documents a second. {made(found)}"
+        f" Codes are written at {embedded['documents_per_second']:,} documents a second. {provenance(found)}"
     )
     return "\n".join([*rows, "", told])
 

@@ -1,7 +1,6 @@
-"""The rows of Mnih & Gregor's (2014) tables and the curves of their Figure 1: what is trained, and how.
+"""Models in the tables and in Figure 1 of Mnih & Gregor (2014), and the options of `docnvil fit` that train them.
 
-Layers are counted from the document upward, where the paper lists them from the deepest. A row is one call of
-`docnvil fit`; nothing here is known to the library.
+The paper lists the units of layers from the deepest; `--units` lists them from the document upward.
 """
 
 from dataclasses import dataclass
@@ -9,9 +8,20 @@ from dataclasses import dataclass
 from common import SOFTMAX
 
 SEED = 0
-IMAGES_HELD_OUT = 1000  # to choose the best epoch; the paper takes 100
-# The paper's rates are of sums over a minibatch of 20, recognition at a fifth; images are centered by their mean.
+IMAGES_HELD_OUT = 1000  # validation images, to choose the best epoch; the paper takes 100
+# The paper's learning rates are for sums over a minibatch of 20, and a fifth for q; images are centered by their mean.
 PUBLISHED_MNIST = ("--recipe", "paper", "--observation", "bernoulli", "--recognition-input", "centered")
+EPOCHS = 50
+# Several layers, and an autoregressive q, still improve after the epochs that are enough for one layer, but overfit:
+# two layers reached 102.1 nats (test bound) after 50 epochs and 104.6 after 120 (98.1 on the training images). With
+# weight decay, after 40 epochs, the bounds on 1,500 training and 1,500 test images were equal.
+MORE_EPOCHS = 120
+# Wake-sleep has its own learning rate: after three epochs of Table 1's first row at a constant rate, the validation
+# bound was 151.9 nats at 0.001, 135.3 at 0.002, 130.6 at 0.005, 131.7 at 0.01 and 134.5 at 0.02.
+WAKE_SLEEP_RATE = "0.005"
+AUTOREGRESSIVE_PRIOR = ("--prior", "autoregressive")
+AUTOREGRESSIVE_Q = ("--posterior", "autoregressive")
+FACTORIAL_Q = ("--posterior", "factorial")
 
 
 @dataclass(frozen=True)
@@ -19,9 +29,13 @@ class Row:
     """One model to train.
 
     Arguments:
-        name: of the file that keeps its figures. model, units, recipe, trained_by: as the table prints them.
-        options: of `docnvil fit`.
-        paper: the figure that the paper prints for it, if it does.
+        name: file name of its results, without the extension.
+        model: model, as the table prints it.
+        units: units of each layer, deepest first, as the table prints them.
+        recipe: recipe and other settings, as the table prints them.
+        trained_by: gradient estimator or techniques, as the table prints them.
+        options: options of `docnvil fit`.
+        paper: the value that the paper reports, if any.
     """
 
     name: str
@@ -33,29 +47,21 @@ class Row:
     paper: float | None = None
 
 
+def _upward(units: str) -> str:
+    """Return units "deepest-...-lowest" as the value of `--units`."""
+    return ",".join(reversed(units.split("-")))
+
+
 def _mnist(model: str, units: str, gradient: str, paper: float | None, *options: str, decay: str = "0.02") -> Row:
-    shallow = "-" not in units and SEEING_EACH_OTHER[0] not in options
-    length = ("--epochs", str(EPOCHS)) if shallow else ("--epochs", str(MORE_EPOCHS), "--weight-decay", decay)
-    ours = ("--recipe", "binary", "--gradient", gradient, *length)
+    one_layer = "-" not in units and AUTOREGRESSIVE_Q[0] not in options
+    length = ("--epochs", str(EPOCHS)) if one_layer else ("--epochs", str(MORE_EPOCHS), "--weight-decay", decay)
+    common = ("--recipe", "binary", "--gradient", gradient, *length)
     rate = ("--learning-rate", WAKE_SLEEP_RATE) if gradient == "wake-sleep" else ()
     name = "-".join((model, units, gradient)).lower().replace(" ", "-").replace(",", "")
-    upward = ",".join(reversed(units.split("-")))
-    return Row(name, model, units, "binary", gradient, (*ours, *rate, "--units", upward, *options), paper)
+    return Row(name, model, units, "binary", gradient, (*common, *rate, "--units", _upward(units), *options), paper)
 
 
-EPOCHS = 50
-# Several layers, and units of q that see each other, still learn after the epochs that are enough for one layer, but
-# learn the training images by heart: two layers came to 102.1 nats (test bound) after 50 epochs, and to 104.6 after 120
-# (98.1 on the images trained on). With weight decay, after 40 epochs, there was no gap between 1,500 images of each.
-MORE_EPOCHS = 120
-# Wake-sleep's own: after three epochs of Table 1's first row at a constant rate, the validation bound was 151.9 nats at
-# 0.001, 135.3 at 0.002, 130.6 at 0.005, 131.7 at 0.01 and 134.5 at 0.02.
-WAKE_SLEEP_RATE = "0.005"
-CHAIN = ("--prior", "autoregressive")
-SEEING_EACH_OTHER = ("--posterior", "autoregressive")
-INDEPENDENT = ("--prior", "factorial", "--posterior", "factorial")
-
-# Table 1: binarized MNIST, the bound on the negative log-likelihood, NVIL beside wake-sleep. 500-unit rows come last.
+# Table 1: bound on the negative log-likelihood of binarized MNIST, NVIL and wake-sleep. 500-unit rows come last.
 TABLE_1 = (
     _mnist("SBN", "200", "nvil", 113.1),
     _mnist("SBN", "200", "wake-sleep", 120.8),
@@ -63,48 +69,50 @@ TABLE_1 = (
     _mnist("SBN", "200-200", "wake-sleep", 107.7),
     _mnist("SBN", "200-200-200", "nvil", 96.7),
     _mnist("SBN", "200-200-200", "wake-sleep", 102.2),
-    _mnist("fDARN", "200", "nvil", 92.5, *CHAIN),
-    _mnist("fDARN", "200", "wake-sleep", 95.9, *CHAIN),
+    _mnist("fDARN", "200", "nvil", 92.5, *AUTOREGRESSIVE_PRIOR),
+    _mnist("fDARN", "200", "wake-sleep", 95.9, *AUTOREGRESSIVE_PRIOR),
     _mnist("SBN", "500", "nvil", 112.8),
     _mnist("SBN", "500", "wake-sleep", 121.4),
     _mnist("SBN", "200-200-500", "nvil", 97.0),
     _mnist("SBN", "200-200-500", "wake-sleep", 102.3),
-    _mnist("fDARN", "500", "nvil", 90.7, *CHAIN),
-    _mnist("fDARN", "500", "wake-sleep", 97.2, *CHAIN),
+    _mnist("fDARN", "500", "nvil", 90.7, *AUTOREGRESSIVE_PRIOR),
+    _mnist("fDARN", "500", "wake-sleep", 97.2, *AUTOREGRESSIVE_PRIOR),
 )
 
-# Table 2: the same with units of q that see those before them in their layer; the factorial rows are Table 1's.
+# Table 2: the same with an autoregressive q; its rows with a factorial q are in Table 1.
 TABLE_2 = (
-    _mnist("SBN, autoregressive q", "200", "nvil", 103.8, *SEEING_EACH_OTHER),
-    _mnist("SBN, autoregressive q", "200-200-200", "nvil", 94.5, *SEEING_EACH_OTHER),
-    _mnist("SBN, autoregressive q", "500", "nvil", 104.4, *SEEING_EACH_OTHER),
-    _mnist("SBN, autoregressive q", "200-200-500", "nvil", 96.0, *SEEING_EACH_OTHER),
+    _mnist("SBN, autoregressive q", "200", "nvil", 103.8, *AUTOREGRESSIVE_Q),
+    _mnist("SBN, autoregressive q", "200-200-200", "nvil", 94.5, *AUTOREGRESSIVE_Q),
+    _mnist("SBN, autoregressive q", "500", "nvil", 104.4, *AUTOREGRESSIVE_Q),
+    _mnist("SBN, autoregressive q", "200-200-500", "nvil", 96.0, *AUTOREGRESSIVE_Q),
 )
 
 
-def _newsgroups(model: str, recipe: str, paper: float, *options: str, rate: str = "", beside: str = "") -> Row:
-    told = ", ".join(filter(None, (recipe, rate and f"rate {rate}", beside)))
-    name = "-".join((model, "50", told)).lower().replace(", rate ", "-").replace(", ", "-").replace(" ", "-")
-    chosen = ("--recipe", recipe, "--units", "50", *options)
-    return Row(name, model, "50", told, "nvil", (*chosen, *(("--learning-rate", rate) if rate else ())), paper)
+def _newsgroups(model: str, recipe: str, paper: float, *options: str, rate: str = "", details: str = "") -> Row:
+    label = ", ".join(filter(None, (recipe, rate and f"rate {rate}", details)))
+    name = "-".join((model, "50", label)).lower().replace(", rate ", "-").replace(", ", "-").replace(" ", "-")
+    rate_options = ("--learning-rate", rate) if rate else ()
+    return Row(name, model, "50", label, "nvil", ("--recipe", recipe, "--units", "50", *options, *rate_options), paper)
 
 
 LONG = ("--epochs", "100000", "--patience", "2000")
+PLAIN_SBN = ("--prior", "factorial", *FACTORIAL_Q, *SOFTMAX)
+PLAIN_FDARN = (*AUTOREGRESSIVE_PRIOR, *FACTORIAL_Q, *SOFTMAX)
 
-# Table 3: 20 Newsgroups, the bound on the perplexity per document, by our recipes and by the published one.
+# Table 3: bound on the perplexity per document of 20 Newsgroups, by our recipes and by the published one.
 TABLE_3 = (
-    _newsgroups("SBN", "default", 909, *INDEPENDENT, *SOFTMAX, beside="softmax, factorial q"),
-    _newsgroups("fDARN", "default", 917, *CHAIN, "--posterior", "factorial", *SOFTMAX, beside="softmax, factorial q"),
-    _newsgroups("fDARN", "default", 917, *SOFTMAX, beside="softmax"),
+    _newsgroups("SBN", "default", 909, *PLAIN_SBN, details="softmax, factorial q"),
+    _newsgroups("fDARN", "default", 917, *PLAIN_FDARN, details="softmax, factorial q"),
+    _newsgroups("fDARN", "default", 917, *SOFTMAX, details="softmax"),
     _newsgroups("fDARN", "default", 917),
     _newsgroups("fDARN", "best", 917),
     _newsgroups("SBN", "paper", 909, *LONG, rate="3e-4"),
     _newsgroups("SBN", "paper", 909, *LONG, rate="3e-5"),
-    _newsgroups("fDARN", "paper", 917, *LONG, *CHAIN, rate="3e-4"),
-    _newsgroups("fDARN", "paper", 917, *LONG, *CHAIN, rate="3e-5"),
+    _newsgroups("fDARN", "paper", 917, *LONG, *AUTOREGRESSIVE_PRIOR, rate="3e-4"),
+    _newsgroups("fDARN", "paper", 917, *LONG, *AUTOREGRESSIVE_PRIOR, rate="3e-5"),
 )
 
-# Figure 1: the validation bound in the first updates, with NVIL's techniques switched on and off.
+# Figure 1: validation bound during the first updates, with and without NVIL's techniques.
 TECHNIQUES = {
     "all three": ("--baseline", "learned", "--center", "--normalize"),
     "centering and variance normalization": ("--baseline", "none", "--center", "--normalize"),
@@ -112,27 +120,27 @@ TECHNIQUES = {
     "variance normalization": ("--baseline", "none", "--no-center", "--normalize"),
     "none": ("--baseline", "none", "--no-center", "--no-normalize"),
 }
-# With two layers all three techniques together pass centering alone after some 65 epochs: dividing the learning signal
-# by its deviation means smaller steps of q at an equal rate, and so a later but a better end.
+# With two layers, all three techniques together overtake centering alone after about 65 epochs: dividing the learning
+# signal by its standard deviation makes q's steps smaller at the same learning rate, so that it improves more slowly
+# but further.
 FIGURE_1_EPOCHS = 125
 
 
-def _curve(units: str, technique: str, *options: str) -> Row:
-    name = f"sbn-{units}-{technique}".replace(" ", "-").replace(",", "")
-    upward = ",".join(reversed(units.split("-")))
-    fixed = ("--learning-rate", "3e-4", "--epochs", str(FIGURE_1_EPOCHS), "--units", upward)
-    return Row(name, "SBN", units, "paper", technique, (*PUBLISHED_MNIST, *fixed, *options))
+def _curve(units: str, techniques: str, *options: str) -> Row:
+    name = f"sbn-{units}-{techniques}".replace(" ", "-").replace(",", "")
+    common = ("--learning-rate", "3e-4", "--epochs", str(FIGURE_1_EPOCHS), "--units", _upward(units))
+    return Row(name, "SBN", units, "paper", techniques, (*PUBLISHED_MNIST, *common, *options))
 
 
 FIGURE_1 = (
-    *(_curve(units, technique, *options) for units in ("200", "200-200") for technique, options in TECHNIQUES.items()),
+    *(_curve(units, name, *options) for units in ("200", "200-200") for name, options in TECHNIQUES.items()),
     _curve("200-200", "all three, no local signals", *TECHNIQUES["all three"], "--no-local-signals"),
 )
 
-# Beyond the paper's tables: a DARN, whose bits also see the bits before them (Gregor et al. 2014), with 307,000 weights
-# more. After 40 epochs its bounds on images trained on and on images held out were -86.2 and -90.9 nats with a weight
-# decay of 0.02, and -88.6 and -91.7 with 0.1; the longer it is trained, the more decay it needs.
-DARN = (*CHAIN, *SEEING_EACH_OTHER, "--observation", "autoregressive-bernoulli")
+# Not in the paper: a DARN, whose visible units depend on those before them (Gregor et al. 2014), with 307,000 more
+# weights. After 40 epochs its bounds on training and held-out images were -86.2 and -90.9 nats with a weight decay of
+# 0.02, and -88.6 and -91.7 with 0.1; longer training needs more weight decay.
+DARN = (*AUTOREGRESSIVE_PRIOR, *AUTOREGRESSIVE_Q, "--observation", "autoregressive-bernoulli")
 BEYOND = (_mnist("DARN, autoregressive q", "200", "nvil", None, *DARN, decay="0.05"),)
 
 TABLES = {"table1": TABLE_1, "table2": TABLE_2, "table3": TABLE_3, "figure1": FIGURE_1, "beyond": BEYOND}

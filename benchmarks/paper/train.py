@@ -1,12 +1,14 @@
-"""Train the rows of the paper's tables, one by one, and keep what each came to.
+"""Train the models of Mnih & Gregor (2014) and evaluate them on the test data of the paper.
 
-    python benchmarks/paper/train.py table1                       every row that is not there yet
-    python benchmarks/paper/train.py table1 --rows sbn-200-nvil   one of them
-    python benchmarks/paper/train.py table3 --stop-after 60       each row for an hour; the same command goes on
+Data: binarized MNIST and 20 Newsgroups, as the paper's tables. `rows.py` lists the models; each is one `docnvil fit`,
+evaluated by the variational and the importance-weighted bound.
 
-Every row is one `docnvil fit`. A row that is interrupted goes on where it was left, a row that is done is not trained
-again. Figures lie in benchmarks/results/paper/TABLE/ROW.json, those of a row put aside too, marked as not finished.
-Models lie in --work and are not kept in the tree.
+    python benchmarks/paper/train.py table1                       every row that has no results yet
+    python benchmarks/paper/train.py table1 --rows sbn-200-nvil   one row
+    python benchmarks/paper/train.py table3 --stop-after 60       one hour per row; the same command resumes
+
+Minutes to hours per row on one core, days for all. Writes benchmarks/results/paper/TABLE/ROW.json, also for a row that
+was stopped, marked as not finished. Models are written to --work and are not part of the repository.
 """
 
 import json
@@ -25,6 +27,7 @@ from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import ng20
 from common import RESULTS, ROOT, shared_data
 from paper.rows import IMAGES_HELD_OUT, SEED, TABLES, Row
 
@@ -38,12 +41,23 @@ from docnvil.storage.tables import read_history
 from docnvil.text.documents import SourceOptions
 from docnvil.training.loop import EpochRecord, best_of
 
-POINTS = 200  # of a learning curve, how many are kept at most
+CURVE_POINTS = 200  # maximum number of points kept of a learning curve
+BOUNDS = {
+    "test": {"bound": "elbo", "n_samples": 10},
+    "test_importance_weighted": {"bound": "importance", "n_samples": 100},
+}
 
 
 @dataclass(frozen=True)
-class Reached:
-    """How far a row has come: its network at the best epoch, a record an epoch, seconds an epoch."""
+class Progress:
+    """A training so far.
+
+    Arguments:
+        model: network at the best epoch.
+        history: one record per epoch.
+        epoch_seconds: seconds of each epoch.
+        finished: whether the training ended by itself.
+    """
 
     model: BeliefNetwork
     history: tuple[EpochRecord, ...]
@@ -53,29 +67,29 @@ class Reached:
 
 @click.command()
 @click.argument("table", type=click.Choice(list(TABLES)))
-@click.option("--rows", help="Names of rows with commas between.  [default: all]")
-@click.option("--threads", type=click.IntRange(min=1), help="Processor threads.  [default: all cores]")
-@click.option("--stop-after", type=float, help="Minutes after which a row is put aside, to go on from another time.")
-@click.option("--work", type=click.Path(path_type=Path), default=ROOT / "paper-models", help="Where models go.")
+@click.option("--rows", help="Names of rows, separated by commas.  [default: all]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of a training.  [default: all cores]")
+@click.option("--stop-after", type=float, help="Minutes after which a row is stopped, to be resumed later.")
+@click.option("--work", type=click.Path(path_type=Path), default=ROOT / "paper-models", help="Folder for models.")
 def main(table: str, rows: str | None, threads: int | None, stop_after: float | None, work: Path) -> None:
-    """Train rows of TABLE."""
-    wanted = None if rows is None else rows.split(",")
-    known = [row.name for row in TABLES[table]]
-    if unknown := set(wanted or ()) - set(known):
-        raise click.UsageError(f"{table} has no row {', '.join(sorted(unknown))}. It has {', '.join(known)}.")
+    """Train and evaluate the rows of TABLE; write benchmarks/results/paper/TABLE/ROW.json."""
+    selected = None if rows is None else rows.split(",")
+    names = [row.name for row in TABLES[table]]
+    if unknown := set(selected or ()) - set(names):
+        raise click.UsageError(f"{table} has no row {', '.join(sorted(unknown))}. Its rows are {', '.join(names)}.")
     torch.set_num_threads(threads or torch.get_num_threads())
-    # A shell starts what it puts in the background with this signal ignored, which trainings would inherit.
+    # A shell starts background processes with this signal ignored, and the trainings would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for row in TABLES[table]:
-        if wanted is None or row.name in wanted:
+        if selected is None or row.name in selected:
             measure(table, row, work / table, threads, stop_after)
 
 
 def measure(table: str, row: Row, work: Path, threads: int | None, stop_after: float | None) -> None:
-    """Train a row, or go on with it, and write down its figures."""
-    result = RESULTS / "paper" / table / f"{row.name}.json"
-    if result.exists() and json.loads(result.read_text())["finished"]:
-        click.echo(f"{table} {row.name} is done.", err=True)
+    """Train a row, or resume its training, and write its results."""
+    path = RESULTS / "paper" / table / f"{row.name}.json"
+    if path.exists() and json.loads(path.read_text())["finished"]:
+        click.echo(f"{table} {row.name} is finished.", err=True)
         return
     click.echo(f"{table} {row.name}: docnvil fit {' '.join(row.options)}", err=True)
     work.mkdir(parents=True, exist_ok=True)
@@ -83,63 +97,67 @@ def measure(table: str, row: Row, work: Path, threads: int | None, stop_after: f
     if not model.exists():
         options = [*row.options, "--seed", SEED, *(("--threads", threads) if threads else ())]
         options += ["--resume"] if unfinished_path(model).exists() else []
-        _fit([*_training_source(table), *options, "--out", model], stop_after)
-    reached = _finished(model) if model.exists() else _put_aside(unfinished_path(model))
-    figures = {**_trained(row, reached), **_judged(table, reached.model), "machine": machine()}
-    replace_file(result, (json.dumps(figures, indent=2) + "\n").encode())
-    click.echo(f"{table} {row.name}{'' if reached.finished else ', put aside'}: {figures['test']}", err=True)
+        run_fit([*training_source(table), *options, "--out", model], stop_after)
+    progress = read_finished(model) if model.exists() else read_checkpoint(unfinished_path(model))
+    results = {**describe(row, progress), **evaluate(progress.model, test_counts(table)), "machine": machine()}
+    replace_file(path, (json.dumps(results, indent=2) + "\n").encode())
+    click.echo(f"{table} {row.name}{'' if progress.finished else ', stopped'}: {results['test']}", err=True)
 
 
-def _training_source(table: str) -> list[Any]:
+def training_source(table: str) -> list[Any]:
+    """Return the arguments of `docnvil fit` that name a table's training data."""
     if table == "table3":
-        return [shared_data("ng20_sh2009/train.npz")]
+        return [ng20.paths()[0]]
     return [shared_data("mnist_binarized/mnist.npz"), "--array", "train", "--validation", IMAGES_HELD_OUT]
 
 
-def _test(table: str) -> csr_array:
+def test_counts(table: str) -> csr_array:
+    """Return a table's test data, `[N, V]`."""
     if table == "table3":
-        return load_document_term_matrix(shared_data("ng20_sh2009/test.npz")).counts
+        return load_document_term_matrix(ng20.paths()[1]).counts
     return load_document_term_matrix(shared_data("mnist_binarized/mnist.npz"), SourceOptions(array="test")).counts
 
 
-def _fit(arguments: list[Any], stop_after: float | None) -> None:
-    """Run `docnvil fit`; after so many minutes interrupt it, as Ctrl-C would."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "docnvil", "fit", *map(str, arguments)], stdout=subprocess.DEVNULL
-    )
+def run_fit(arguments: list[Any], stop_after: float | None) -> None:
+    """Run `docnvil fit`, and interrupt it after this many minutes, as Ctrl-C would."""
+    command = [sys.executable, "-m", "docnvil", "fit", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        code = process.wait(None if stop_after is None else 60 * stop_after)
+        status = process.wait(None if stop_after is None else 60 * stop_after)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
         process.wait()
         return
-    if code:
-        raise click.ClickException(f"docnvil fit ended with {code}.")
+    if status:
+        raise click.ClickException(f"docnvil fit failed with exit status {status}; see above.")
 
 
-def _finished(path: Path) -> Reached:
-    found = load(path)
-    return Reached(found.model, found.history, found.run["epoch_seconds"], finished=True)
+def read_finished(path: Path) -> Progress:
+    """Read the model folder of a finished training."""
+    saved = load(path)
+    return Progress(saved.model, saved.history, saved.run["epoch_seconds"], finished=True)
 
 
-def _put_aside(path: Path) -> Reached:
-    """Read the best parameters so far out of an unfinished training."""
+def read_checkpoint(path: Path) -> Progress:
+    """Read the best parameters so far from the checkpoint of an interrupted training."""
     with safe_open(path, framework="pt") as file:
-        about = file.metadata()
+        metadata = file.metadata()
         names = [name for name in file.keys() if name.startswith("best.")]  # noqa: SIM118 (not a mapping)
         best = {name.removeprefix("best."): file.get_tensor(name) for name in names}
-    model = BeliefNetwork(ModelConfig.from_json(json.loads(about["model"])))
+    model = BeliefNetwork(ModelConfig.from_json(json.loads(metadata["model"])))
     model.load_state_dict(best)
-    return Reached(model, tuple(read_history(about["history"])), json.loads(about["epoch_seconds"]), finished=False)
+    history = tuple(read_history(metadata["history"]))
+    return Progress(model, history, json.loads(metadata["epoch_seconds"]), finished=False)
 
 
-def _trained(row: Row, reached: Reached) -> dict[str, Any]:
-    seconds, curve = 0.0, []
-    for record, took in zip(reached.history, reached.epoch_seconds, strict=True):
-        seconds += took
-        curve.append([record.epoch, record.updates, round(seconds, 1), round(record.validation_bound, 3)])
-    every = max(1, -(-len(curve) // POINTS))
-    last = reached.history[-1]
+def describe(row: Row, progress: Progress) -> dict[str, Any]:
+    """Return what was trained, for how long, and its learning curve."""
+    seconds, points = 0.0, []
+    for record, epoch_seconds in zip(progress.history, progress.epoch_seconds, strict=True):
+        seconds += epoch_seconds
+        points.append([record.epoch, record.updates, round(seconds, 1), round(record.validation_bound, 3)])
+    step = max(1, -(-len(points) // CURVE_POINTS))
+    last = progress.history[-1]
     return {
         "model": row.model,
         "units": row.units,
@@ -148,32 +166,29 @@ def _trained(row: Row, reached: Reached) -> dict[str, Any]:
         "command": f"docnvil fit {' '.join(row.options)} --seed {SEED}",
         "paper": row.paper,
         "seed": SEED,
-        "finished": reached.finished,
+        "finished": progress.finished,
         "epochs": last.epoch,
         "updates": last.updates,
         "seconds": round(seconds, 1),
         "threads": torch.get_num_threads(),
-        "best_epoch": best_of(reached.history).epoch,
-        "curve": {"columns": ["epoch", "updates", "seconds", "validation_bound"], "rows": curve[every - 1 :: every]},
+        "best_epoch": best_of(progress.history).epoch,
+        "curve": {"columns": ["epoch", "updates", "seconds", "validation_bound"], "rows": points[step - 1 :: step]},
     }
 
 
-def _judged(table: str, model: BeliefNetwork) -> dict[str, Any]:
-    test = _test(table)
-    started = time.perf_counter()
-    figures = {}
-    for name, settings in {
-        "test": {"bound": "elbo", "n_samples": 10},
-        "test_importance_weighted": {"bound": "importance", "n_samples": 100},
-    }.items():
-        found = perplexity(model, test, **settings)
-        figures[name] = {
-            **settings,
-            "perplexity_per_document": found.perplexity_per_document,
-            "perplexity_per_word": found.perplexity_per_word,
-            "negative_log_likelihood": -found.log_likelihood / found.documents,
+def evaluate(model: BeliefNetwork, test: csr_array) -> dict[str, Any]:
+    """Return a model's bounds on the test data, and the seconds it took to compute them."""
+    start = time.perf_counter()
+    results = {}
+    for name, arguments in BOUNDS.items():
+        summary = perplexity(model, test, **arguments)
+        results[name] = {
+            **arguments,
+            "perplexity_per_document": summary.perplexity_per_document,
+            "perplexity_per_word": summary.perplexity_per_word,
+            "negative_log_likelihood": -summary.log_likelihood / summary.documents,
         }
-    return {**figures, "test_seconds": round(time.perf_counter() - started, 1)}
+    return {**results, "test_seconds": round(time.perf_counter() - start, 1)}
 
 
 if __name__ == "__main__":

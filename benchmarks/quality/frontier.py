@@ -1,10 +1,12 @@
-"""Readability against perplexity: what `--sparsity` buys and costs, beside LDA.
+"""Topic coherence against perplexity for several values of `--sparsity`, compared with LDA.
 
-    python benchmarks/quality/frontier.py       writes benchmarks/results/frontier.json
+Data: 20 Newsgroups, 2,000 words. Each value is one training with 50 units by the default recipe, for two visible
+layers. Reported: NPMI of ten words per unit with co-occurrences counted in all documents, diversity, and completion
+perplexity on the split that comes with the corpus.
 
-20 Newsgroups, 50 units or topics: NPMI of ten words a unit, counted in all documents, against completion per word on
-the split that comes with the corpus. Each strength is one training by the default recipe. A point measured with the
-same settings is kept, so an interrupted run goes on where it was.
+    python benchmarks/quality/frontier.py       15 minutes on two cores; writes benchmarks/results/frontier.json
+
+Points already measured with the same settings are kept, so the same command resumes.
 """
 
 import sys
@@ -14,83 +16,65 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from newsgroups import completion_split
-from scipy.sparse import csr_array, load_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import docnvil, keep, kept, shared_data
+import ng20
+from common import docnvil, recipe_settings, resume_results, save_results
 from peers import fitted
 
-from docnvil.analysis.coherence import diversity, npmi
-from docnvil.analysis.completion import evaluate_predictor
 from docnvil.storage.tables import read_history
-from docnvil.training.recipes import RECIPES
 
 COMMAND = "python benchmarks/quality/frontier.py"
-STRENGTHS = (0.0, 0.3, 1.0, 2.0, 4.0)
-LAYERS = ("dirichlet-multinomial", "softmax")  # the visible ones: the default's, and the papers'
+SPARSITIES = (0.0, 0.3, 1.0, 2.0, 4.0)
+LAYERS = ("dirichlet-multinomial", "softmax")  # visible layers: the default recipe's, and the papers'
 PEERS = ("tomotopy-lda", "sklearn-lda")
 
 
-def ours(layer: str, sparsity: float, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
-    """Train at one strength, and judge words and predictions."""
-    train, test = (shared_data(f"ng20_sh2009/{part}.npz") for part in ("train", "test"))
+def train_and_evaluate(
+    layer: str, sparsity: float, units: int, seed: int, completion: tuple[Path, Path]
+) -> dict[str, Any]:
+    """Train with one sparsity penalty and return the measures of topics and predictions."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         options = ["--units", units, "--seed", seed, "--observation", layer, "--sparsity", sparsity]
-        docnvil("fit", train, *options, "--out", model, "--json")
-        bound = docnvil("perplexity", model, test, "--json").json
-        topics = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
-        completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
+        docnvil("fit", ng20.paths()[0], *options, "--out", model, "--json")
+        measures = ng20.evaluate_model(model, completion)
         units_on = read_history((model / "history.csv").read_text(encoding="utf-8"))[-1].units_on
-    return {
-        "completion_per_word": completed["perplexity_per_word"],
-        "completion_per_document": completed["perplexity_per_document"],
-        "perplexity_per_document": bound["perplexity_per_document"],
-        "npmi": topics["npmi"],
-        "diversity": topics["diversity"],
-        "live_units": topics["live_units"],
-        "units_on": units_on,
-    }
+    names = ("completion_per_word", "completion_per_document", "perplexity_per_document")
+    return {**{name: measures[name] for name in (*names, "npmi", "diversity", "live_units")}, "units_on": units_on}
 
 
-def theirs(name: str, units: int, seed: int, parts: tuple[Path, Path]) -> dict[str, Any]:
-    """Fit a peer, and judge its words ranked by relevance."""
-    train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
-    lda = fitted(name, train, units, seed)
-    words = lda.model.words(ranking="by relevance")
-    completed = evaluate_predictor(lda.model.predict, *(csr_array(load_npz(path)) for path in parts)).summarize()
-    return {
-        "completion_per_word": completed.perplexity_per_word,
-        "completion_per_document": completed.perplexity_per_document,
-        "npmi": float(np.mean(npmi(words, csr_array(vstack([train, test], format="csr"))))),
-        "diversity": diversity(words),
-    }
+def evaluate_peer(name: str, units: int, seed: int) -> dict[str, Any]:
+    """Fit another package's topic model and return its measures, with words ranked by relevance."""
+    (train, _), reference = ng20.load(), ng20.load_all()
+    model = fitted(name, train, units, seed).model
+    words = model.words(ranking="by relevance")
+    return {**ng20.evaluate_completion(model), **ng20.evaluate_words(words, reference)}
 
 
 @click.command()
-@click.option("--units", default=50, show_default=True)
-@click.option("--seed", default=0, show_default=True)
+@click.option("--units", default=50, show_default=True, help="Units or topics of every model.")
+@click.option("--seed", default=0, show_default=True, help="Seed of every model.")
 def main(units: int, seed: int) -> None:
-    """Measure the frontier."""
-    recipe = {**RECIPES["default"].model, **RECIPES["default"].training}
-    others = {name: value for name, value in recipe.items() if name not in ("observation", "sparsity")}
-    settings = {"units": units, "seed": seed, "recipe": others, "strengths": list(STRENGTHS)}
-    found = kept("frontier", {"settings": settings}, {"layers": {layer: {} for layer in LAYERS}, "peers": {}})
+    """Measure coherence and perplexity by sparsity; write benchmarks/results/frontier.json."""
+    varied = ("observation", "sparsity")
+    recipe = {name: value for name, value in recipe_settings("default").items() if name not in varied}
+    settings = {"units": units, "seed": seed, "recipe": recipe, "sparsities": list(SPARSITIES)}
+    empty = {"layers": {layer: {} for layer in LAYERS}, "peers": {}}
+    results = resume_results("frontier", {"settings": settings}, empty)
     with tempfile.TemporaryDirectory() as folder:
-        parts = completion_split(Path(folder))
+        completion = ng20.write_completion(Path(folder))
         for name in PEERS:
-            if name not in found["peers"]:
-                found["peers"][name] = theirs(name, units, seed, parts)
-                click.echo(f"{name}: {found['peers'][name]}", err=True)
-        for layer, sparsity in product(LAYERS, STRENGTHS):
-            measured, name = found["layers"][layer], f"{sparsity:g}"
-            if name not in measured:
-                measured[name] = ours(layer, sparsity, units, seed, parts)
-                click.echo(f"{layer}, sparsity {name}: {measured[name]}", err=True)
-                keep("frontier", COMMAND, found)
+            if name not in results["peers"]:
+                results["peers"][name] = evaluate_peer(name, units, seed)
+                click.echo(f"{name}: {results['peers'][name]}", err=True)
+        for layer, sparsity in product(LAYERS, SPARSITIES):
+            points, name = results["layers"][layer], f"{sparsity:g}"
+            if name not in points:
+                points[name] = train_and_evaluate(layer, sparsity, units, seed, completion)
+                click.echo(f"{layer}, sparsity {name}: {points[name]}", err=True)
+                save_results("frontier", COMMAND, results)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""The estimators of the gradient beside one another on 20 Newsgroups: noise at equal cost, and what they train.
+"""Noise of the gradient estimators at equal cost, and the models that each of them trains.
 
-    python benchmarks/quality/gradients.py      writes benchmarks/results/gradients.json
+Data: 20 Newsgroups, 2,000 words.
 
-Noise: the variance of the gradient for q, summed over its parameters, as a multiple of the squared length of its mean,
-so that an estimator gains nothing by a smaller scale (NVIL divides its signal). All are measured on one minibatch and
-one partly trained network, each spending the same number of likelihood evaluations a document. The cosine to the ELBO's
-gradient tells the biased ones, and those that follow another objective.
+Noise: variance of the gradient for q, summed over its parameters, divided by the squared length of its mean, so that
+scaling the gradient (NVIL divides its learning signal) makes no difference. All estimators are measured on the same
+minibatch and the same partly trained network, with the same number of likelihood evaluations per document. The cosine
+between an estimator's mean and the ELBO's gradient is below 1 for biased estimators and other objectives.
 
-Training: each estimator at the default recipe but for factorial layers, words from a softmax and units that cost
-nothing, which all can train; DisARM with 6 samples because it draws pairs. The validation bound is the ELBO for all. A
-row measured with the same settings is kept, so an interrupted run goes on where it was.
+Training: each estimator trains by the default recipe, but with factorial layers, a softmax output and no sparsity
+penalty, which all of them support. DisARM takes 6 samples instead of 5 because it draws pairs. The validation bound is
+the ELBO for all.
+
+    python benchmarks/quality/gradients.py      15 minutes on two cores; writes benchmarks/results/gradients.json
+
+Rows already measured with the same settings are kept, so the same command resumes.
+
+Axes: S samples, B documents of a batch, P parameters of q.
 """
 
 import copy
@@ -24,12 +30,13 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from scipy.sparse import csr_array, load_npz
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import keep, kept, shared_data
+import ng20
+from common import resume_results, save_results
 
 from docnvil import DocNVIL
 from docnvil.batches import Batch, iterate_batches
@@ -40,69 +47,73 @@ from docnvil.training.loop import Training
 
 COMMAND = "python benchmarks/quality/gradients.py"
 DOCUMENTS = 100  # in the minibatch on which noise is measured
-# What one estimate spends beside its samples, in evaluations of the likelihood: MuProp's at the mean of q, and the word
-# probabilities that a document is dreamed by.
-BESIDE_SAMPLES = {"muprop": 1, "rws": 1, "wake-sleep": 1}
+# Likelihood evaluations of an estimate in addition to its samples: MuProp's at the mean of q, and the word
+# probabilities of the model samples that wake-sleep learns from.
+EXTRA_EVALUATIONS = {"muprop": 1, "rws": 1, "wake-sleep": 1}
 DEFAULT_SAMPLES = 5
-# What every estimator can train, to the same end: wake-sleep's dreams know no price of units.
-PLAIN = {"prior": "factorial", "posterior": "factorial", "observation": "softmax", "sparsity": 0.0}
+# Wake-sleep's model samples are not affected by a sparsity penalty, so none is used.
+COMMON_SETTINGS = {"prior": "factorial", "posterior": "factorial", "observation": "softmax", "sparsity": 0.0}
 
 
 @click.command()
-@click.option("--units", default=50, show_default=True)
-@click.option("--evaluations", default=6, show_default=True, help="Of the likelihood, a document and estimate.")
-@click.option("--draws", default=500, show_default=True, help="Estimates of each gradient, to take the variance of.")
-@click.option("--after", default=10, show_default=True, help="Epochs of training before noise is measured.")
-@click.option("--epochs", type=int, help="Epochs of the trainings that are compared.  [default: the recipe's]")
-@click.option("--seed", default=0, show_default=True)
-def main(units: int, evaluations: int, draws: int, after: int, epochs: int | None, seed: int) -> None:
+@click.option("--units", default=50, show_default=True, help="Units of every model.")
+@click.option("--evaluations", default=6, show_default=True, help="Likelihood evaluations per document and estimate.")
+@click.option("--draws", default=500, show_default=True, help="Estimates of each gradient.")
+@click.option(
+    "--epochs-before-noise", default=10, show_default=True, help="Epochs of training before noise is measured."
+)
+@click.option("--epochs", type=int, help="Epochs of the compared trainings.  [default: the recipe's]")
+@click.option("--seed", default=0, show_default=True, help="Seed of trainings and estimates.")
+def main(units: int, evaluations: int, draws: int, epochs_before_noise: int, epochs: int | None, seed: int) -> None:
+    """Measure and train with every gradient estimator; write benchmarks/results/gradients.json."""
     settings = {
-        "corpus": "ng20_sh2009",
+        "corpus": ng20.CORPUS,
         "units": units,
         "evaluations": evaluations,
         "draws": draws,
-        "after": after,
+        "epochs_before_noise": epochs_before_noise,
         "epochs": epochs,
         "seed": seed,
         "threads": torch.get_num_threads(),
     }
-    found = kept("gradients", {"settings": settings}, {"noise": {}, "training": {}})
-    train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
-    measure_noise(train, found, lambda: keep("gradients", COMMAND, found))
-    measure_training(train, test, found, lambda: keep("gradients", COMMAND, found))
+    results = resume_results("gradients", {"settings": settings}, {"noise": {}, "training": {}})
+    train, test = ng20.load()
+    measure_noise(train, results, lambda: save_results("gradients", COMMAND, results))
+    measure_training(train, test, results, lambda: save_results("gradients", COMMAND, results))
 
 
-def measure_noise(train: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
-    settings = found["settings"]
-    missing = [name for name in ("reinforce", *GRADIENT_ESTIMATORS) if name not in found["noise"]]
+def measure_noise(train: csr_array, results: dict[str, Any], save: Callable[[], None]) -> None:
+    """Add the noise of each estimator that `results` does not have, saving after each."""
+    settings = results["settings"]
+    missing = [name for name in ("reinforce", *GRADIENT_ESTIMATORS) if name not in results["noise"]]
     if not missing:
         return
-    training = partly_trained(train, settings)
-    keys = np.arange(DOCUMENTS)
-    device, dtype = training.model.device, training.model.dtype
+    training = train_partly(train, settings)
+    keys, device, dtype = np.arange(DOCUMENTS), training.model.device, training.model.dtype
     (batch,) = iterate_batches(train[:DOCUMENTS], DOCUMENTS, keys=keys, device=device, dtype=dtype)
     draws, seed = settings["draws"], settings["seed"]
-    reference = moments(training, batch, "rloo", n_samples=50, draws=draws, seed=seed + 1)
+    elbo = estimate_moments(training, batch, "rloo", n_samples=50, draws=draws, seed=seed + 1)
     for name in missing:
-        n_samples = settings["evaluations"] - BESIDE_SAMPLES.get(name, 0)
-        measured = moments(training, batch, name, n_samples=n_samples, draws=draws, seed=seed)
-        squared_length, cosine = measured.squared_length, None
-        if name == "reinforce":  # its own mean drowns in noise, and is known to be the ELBO's gradient
-            squared_length = reference.squared_length
-        elif min(squared_length, reference.squared_length) > 0:
-            cosine = float(measured.mean @ reference.mean) / math.sqrt(squared_length * reference.squared_length)
+        n_samples = settings["evaluations"] - EXTRA_EVALUATIONS.get(name, 0)
+        moments = estimate_moments(training, batch, name, n_samples=n_samples, draws=draws, seed=seed)
+        squared_length, cosine = moments.squared_length, None
+        if name == "reinforce":  # its mean is the ELBO's gradient, but too noisy to be estimated
+            squared_length = elbo.squared_length
+        elif min(squared_length, elbo.squared_length) > 0:
+            cosine = float(moments.mean @ elbo.mean) / math.sqrt(squared_length * elbo.squared_length)
         else:
-            raise click.ClickException(f"{draws} draws do not show the mean gradient of {name}. Ask for more --draws.")
-        row = {"samples": n_samples, "noise": measured.variance / squared_length, "cosine_to_elbo": cosine}
-        found["noise"][name] = row
+            raise click.ClickException(f"{draws} draws are too few to estimate the mean of {name}. Increase --draws.")
+        row = {"samples": n_samples, "noise": moments.variance / squared_length, "cosine_to_elbo": cosine}
+        results["noise"][name] = row
         click.echo(f"{name}: noise {row['noise']:.3g}, cosine {cosine and round(cosine, 3)}")
-        keep_row()
+        save()
 
 
-def measure_training(train: csr_array, test: csr_array, found: dict[str, Any], keep_row: Callable[[], None]) -> None:
-    settings = found["settings"]
+def measure_training(train: csr_array, test: csr_array, results: dict[str, Any], save: Callable[[], None]) -> None:
+    """Train with each estimator that `results` does not have, and add its bounds, saving after each."""
+    settings = results["settings"]
     for name in GRADIENT_ESTIMATORS:
-        if name in found["training"]:
+        if name in results["training"]:
             continue
         multiple = GRADIENT_ESTIMATORS[name].multiple
         model = DocNVIL(
@@ -111,11 +122,11 @@ def measure_training(train: csr_array, test: csr_array, found: dict[str, Any], k
             n_samples=math.ceil(DEFAULT_SAMPLES / multiple) * multiple,
             epochs=settings["epochs"],
             random_state=settings["seed"],
-            **PLAIN,
+            **COMMON_SETTINGS,
         )
         history = list(model.fit_epochs(train))
         weighted = model.perplexity(test, bound="importance", n_samples=100)
-        row = found["training"][name] = {
+        row = results["training"][name] = {
             "samples": model.training_.config.n_samples,
             "updates": [record.updates for record in history],
             "seconds": [round(each, 2) for each in accumulate(model.training_.epoch_seconds)],
@@ -129,20 +140,20 @@ def measure_training(train: csr_array, test: csr_array, found: dict[str, Any], k
             " {test_perplexity_per_document:.1f}, importance-weighted {test_importance_weighted_per_document:.1f};"
             " {1:.0f} s".format(name, row["seconds"][-1], **row)
         )
-        keep_row()
+        save()
 
 
-def partly_trained(train: csr_array, settings: dict[str, Any]) -> Training:
-    """Return a default training, stopped in the middle."""
-    model = DocNVIL(settings["units"], random_state=settings["seed"], **PLAIN)
+def train_partly(train: csr_array, settings: dict[str, Any]) -> Training:
+    """Return a training with NVIL, stopped after `epochs_before_noise` epochs."""
+    model = DocNVIL(settings["units"], random_state=settings["seed"], **COMMON_SETTINGS)
     for record in model.fit_epochs(train):
-        if record.epoch == settings["after"]:
+        if record.epoch == settings["epochs_before_noise"]:
             break
     return model.training_
 
 
-def gradient_of(name: str, training: Training) -> nn.Module:
-    """Return the gradient of this name: NVIL with the moments of the training so far, the others have no state."""
+def gradient_module(name: str, training: Training) -> nn.Module:
+    """Return an estimator's module: NVIL with its moving averages so far; the others have no state."""
     if name == "nvil":
         return training.gradient
     if name == "reinforce":
@@ -153,7 +164,13 @@ def gradient_of(name: str, training: Training) -> nn.Module:
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean of R estimated gradients of q as one vector, the summed variance of one, and R."""
+    """Moments of repeated estimates of the gradient for q.
+
+    Arguments:
+        mean: mean estimate as one vector, `[P]`.
+        variance: variance of one estimate, summed over its elements.
+        draws: number of estimates.
+    """
 
     mean: Tensor
     variance: float
@@ -161,27 +178,28 @@ class Moments:
 
     @property
     def squared_length(self) -> float:
-        """Of the true mean, without bias: what R estimates leave of the variance is taken off."""
+        """Unbiased estimate of the true mean's squared length: that of the sample mean minus its variance."""
         return float(self.mean @ self.mean) - self.variance / self.draws
 
 
-def moments(training: Training, batch: Batch, name: str, *, n_samples: int, draws: int, seed: int) -> Moments:
-    """Estimate the gradient for q again and again, on the same documents and the same network."""
+def estimate_moments(training: Training, batch: Batch, name: str, *, n_samples: int, draws: int, seed: int) -> Moments:
+    """Estimate the gradient for q repeatedly, on the same documents and the same network, and return the moments."""
     network, counts = training.model, batch.counts
-    estimator, gradient = GRADIENT_ESTIMATORS["nvil" if name == "reinforce" else name], gradient_of(name, training)
-    parameters = list(network.recognition.parameters())
-    total, squares = torch.zeros(()), 0.0
-    for draw in range(draws):
-        generator = KeyedGenerator(fold(seed, draw), batch.keys)
+    estimator = GRADIENT_ESTIMATORS["nvil" if name == "reinforce" else name]
+    module, parameters = gradient_module(name, training), list(network.recognition.parameters())
+    total, sum_of_squares = torch.zeros(()), 0.0
+    for number in range(draws):
+        generator = KeyedGenerator(fold(seed, number), batch.keys)
         samples = estimator.sample(network.recognition, counts, n_samples, generator)
         log_p = network.generative.log_prob_terms(counts, samples)
         log_q = network.recognition.log_prob_terms(counts, samples)
-        fresh = copy.deepcopy(gradient)  # with the moments that the training left, in every draw
-        losses = fresh(log_p, log_q, *estimator.needed(network, counts, samples, generator))
-        found = torch.cat([each.flatten() for each in torch.autograd.grad(-losses.total, parameters)]).double()
-        total, squares = total + found, squares + found.square().sum().item()
+        gradient = copy.deepcopy(module)  # the same moving averages in every draw
+        losses = gradient(log_p, log_q, *estimator.needed(network, counts, samples, generator))
+        parts = torch.autograd.grad(-losses.total, parameters)
+        estimate = torch.cat([part.flatten() for part in parts]).double()  # [P]
+        total, sum_of_squares = total + estimate, sum_of_squares + estimate.square().sum().item()
     mean = total / draws
-    return Moments(mean, (squares - draws * float(mean @ mean)) / (draws - 1), draws)
+    return Moments(mean, (sum_of_squares - draws * float(mean @ mean)) / (draws - 1), draws)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""20 Newsgroups as raw posts, headers and all, at the defaults: seconds, peak memory, and the topics.
+"""Time, peak memory and topics of a default training on raw text.
 
-python benchmarks/quality/newsgroups_text.py        writes benchmarks/results/newsgroups_text.json
+Data: all 18,846 posts of 20 Newsgroups as raw text with their headers. `docnvil fit`, `docnvil topics` and
+`docnvil embed` run as a user would run them, with no options but the names of the columns.
+
+    python benchmarks/quality/newsgroups_text.py    3 minutes on two cores
+                                                    writes benchmarks/results/newsgroups_text.json
 """
 
 import sys
@@ -11,21 +15,22 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import docnvil, keep, shared_data
+import ng20
+from common import docnvil, save_results
 
 COMMAND = "python benchmarks/quality/newsgroups_text.py"
 
 
 @click.command()
 def main() -> None:
-    source = shared_data("ng20_raw/ng20_bydate.jsonl.gz")
-    columns = ["--text-column", "text", "--id-column", "id", "--label-column", "group"]
+    """Train on raw posts at the defaults; write benchmarks/results/newsgroups_text.json."""
+    source = (ng20.raw_posts(), *ng20.RAW_COLUMNS)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        fit = docnvil("fit", source, *columns, "--out", model, "--json")
-        topics = docnvil("topics", model, "--coherence", source, *columns, "--json").json
-        embed = docnvil("embed", model, source, *columns, "--out", Path(folder) / "embeddings.csv")
-    figures = {
+        fit = docnvil("fit", *source, "--out", model, "--json")
+        topics = docnvil("topics", model, "--coherence", *source, "--json").json
+        embed = docnvil("embed", model, *source, "--out", Path(folder) / "embeddings.csv")
+    results = {
         "corpus": "ng20_raw",
         "fit": fit.json | {"model": "model"},
         "fit_wall_seconds": round(fit.seconds, 1),
@@ -36,14 +41,13 @@ def main() -> None:
         "live_units": topics["live_units"],
         "topics": [" ".join(unit["words"]) for unit in topics["units"] if not unit["dead"]],
     }
-    for line in figures["topics"]:
-        click.echo(line)
+    click.echo("\n".join(results["topics"]))
     click.echo(
         f"{fit.seconds:.0f} s, peak {fit.peak_mebibytes:.0f} MiB, validation perplexity"
         f" {fit.json['validation_perplexity_per_document']:.0f} per document, NPMI {topics['npmi']:.3f},"
         f" diversity {topics['diversity']:.3f}, {topics['live_units']} live units"
     )
-    keep("newsgroups_text", COMMAND, figures)
+    save_results("newsgroups_text", COMMAND, results)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What peers print for a perplexity, beside the truth, where the truth is known.
+"""Perplexities that scikit-learn and gensim report, where the true value is known, and two ways to count C_V.
 
-    python benchmarks/quality/peers_figures.py           writes benchmarks/results/peers_figures.json
+Data: 20 Newsgroups. LDA with one topic is the unigram model: log p(x) is a sum of word log-probabilities, whatever the
+topic proportions. Each package is asked for the perplexity of such a model. C_V is computed with windows as gensim
+counts them and as its paper defines them, on the same texts and words.
 
-LDA with a single topic is the unigram model: whatever a document's topic proportions are, its words are drawn from that
-topic, and log p(x) is a sum of logarithms. So each package is asked for its figure on such a model. C_V is counted in
-windows as gensim does and as the paper does, over the same texts and words.
+    python benchmarks/quality/peers_figures.py      1 minute on two cores; writes benchmarks/results/peers_figures.json
 """
 
 import sys
@@ -16,11 +16,12 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix, load_npz
+from scipy.sparse import csr_array, csr_matrix
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import keep, shared_data
+import ng20
+from common import save_results
 from peers import clusters_alone
 
 from docnvil.analysis.coherence import c_v
@@ -28,39 +29,40 @@ from docnvil.text.counts import count_words, word_sequences
 from docnvil.text.documents import read_documents
 
 COMMAND = "python benchmarks/quality/peers_figures.py"
-DOCUMENTS = (1, 60, 1000)
+TEST_SIZES = (1, 60, 1000)  # and all test documents
 TEXTS = 2000
 
 
-def exact_per_word(words: NDArray[np.float64], counts: csr_matrix) -> float:
-    """Perplexity per word of drawing every word from the one topic."""
-    return float(np.exp(-(counts @ np.log(words)).sum() / counts.sum()))
+def exact_per_word(topic: NDArray[np.float64], counts: csr_matrix) -> float:
+    """Return the perplexity per word if every word is drawn from the one topic, `[V]`."""
+    return float(np.exp(-(counts @ np.log(topic)).sum() / counts.sum()))
 
 
-def scikit_learn(train: csr_matrix, test: csr_matrix) -> dict[str, Any]:
+def check_scikit_learn(train: csr_matrix, test: csr_matrix) -> dict[str, Any]:
+    """Return the perplexities that scikit-learn's one-topic LDA reports, and the exact ones."""
     from sklearn.decomposition import LatentDirichletAllocation
 
     model = LatentDirichletAllocation(1, random_state=0).fit(train)
-    words = model.components_[0] / model.components_.sum()
-    narrow = test[:, : test.shape[1] // 2]
+    topic = model.components_[0] / model.components_.sum()
     try:
-        of_narrow = float(model.perplexity(narrow))
+        half_width = float(model.perplexity(test[:, : test.shape[1] // 2]))
     except ValueError:
-        of_narrow = None
+        half_width = None
     return {
         "documents": [
             {
-                "documents": number,
-                "printed": float(model.perplexity(test[:number])),
-                "exact": exact_per_word(words, test[:number]),
+                "documents": size,
+                "reported": float(model.perplexity(test[:size])),
+                "exact": exact_per_word(topic, test[:size]),
             }
-            for number in (*DOCUMENTS, test.shape[0])
+            for size in (*TEST_SIZES, test.shape[0])
         ],
-        "printed_for_half_the_columns": of_narrow,
+        "reported_for_half_the_columns": half_width,
     }
 
 
-def gensim(train: csr_matrix, test: csr_matrix) -> dict[str, Any]:
+def check_gensim(train: csr_matrix, test: csr_matrix) -> dict[str, Any]:
+    """Return gensim's bound of a one-topic LDA, as a power of 2 and of e, and the exact perplexity."""
     from gensim.matutils import Sparse2Corpus
     from gensim.models import LdaModel
 
@@ -69,38 +71,39 @@ def gensim(train: csr_matrix, test: csr_matrix) -> dict[str, Any]:
     bound = float(model.log_perplexity(list(Sparse2Corpus(test.T.tocsc()))))
     return {
         "bound": bound,
-        "printed": 2**-bound,
-        "of_nats": float(np.exp(-bound)),
+        "reported": 2**-bound,
+        "exp_minus_bound": float(np.exp(-bound)),
         "exact": exact_per_word(model.get_topics()[0].astype(np.float64), test),
     }
 
 
-def windows(seed: int = 0) -> dict[str, Any]:
-    """C_V of the words of fifty clusters, over raw posts."""
-    documents = list(islice(read_documents(shared_data("ng20_raw/ng20_bydate.jsonl.gz")), TEXTS))
+def compare_c_v(seed: int = 0) -> dict[str, Any]:
+    """Return C_V of the words of fifty clusters over raw posts, counted in both ways."""
+    documents = list(islice(read_documents(ng20.raw_posts()), TEXTS))
     matrix = count_words(documents)
     lists = clusters_alone(csr_array(matrix.counts), 50, seed).model.words()
     texts = list(word_sequences(documents, None, matrix.vocabulary))
-    by_gensim, by_paper = (c_v(lists, texts, like_gensim=way) for way in (True, False))
+    like_gensim, as_the_paper = (c_v(lists, texts, like_gensim=like_gensim) for like_gensim in (True, False))
     return {
         "texts": TEXTS,
-        "like_gensim": float(by_gensim.mean()),
-        "as_the_paper": float(by_paper.mean()),
-        "largest_difference": float(np.abs(by_gensim - by_paper).max()),
+        "like_gensim": float(like_gensim.mean()),
+        "as_the_paper": float(as_the_paper.mean()),
+        "largest_difference": float(np.abs(like_gensim - as_the_paper).max()),
     }
 
 
 @click.command()
 def main() -> None:
-    train, test = (csr_matrix(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
+    """Compare reported perplexities with exact ones; write benchmarks/results/peers_figures.json."""
+    train, test = (csr_matrix(counts) for counts in ng20.load())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # their overflows; what they print is kept
-        found = {
-            "scikit_learn": scikit_learn(train, test),
-            "gensim": gensim(train, test),
-            "c_v": windows(),
+        warnings.simplefilter("ignore", RuntimeWarning)  # scikit-learn's perplexity overflows
+        results = {
+            "scikit_learn": check_scikit_learn(train, test),
+            "gensim": check_gensim(train, test),
+            "c_v": compare_c_v(),
         }
-    keep("peers_figures", COMMAND, found)
+    save_results("peers_figures", COMMAND, results)
 
 
 if __name__ == "__main__":

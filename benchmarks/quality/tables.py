@@ -8,10 +8,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import measured
+from common import results_table
 
 
-@measured("other_corpora", "python benchmarks/quality/other_corpora.py")
+@results_table("other_corpora", "python benchmarks/quality/other_corpora.py")
 def other_corpora(found: dict[str, Any]) -> Iterable[str]:
     """Completion and coherence on corpora that nothing was tuned on."""
     for name, corpus in found["corpora"].items():
@@ -39,7 +39,7 @@ def other_corpora(found: dict[str, Any]) -> Iterable[str]:
         yield ""
 
 
-@measured("time_to_completion", "python benchmarks/quality/time_to_completion.py")
+@results_table("time_to_completion", "python benchmarks/quality/time_to_completion.py")
 def time_to_completion(found: dict[str, Any]) -> Iterable[str]:
     """Seconds until completion is as good as tomotopy's."""
     yield "| seed | tomotopy, 1,000 iterations | its seconds | docnvil | epochs | seconds of the command | share |"
@@ -49,11 +49,11 @@ def time_to_completion(found: dict[str, Any]) -> Iterable[str]:
         yield (
             f"| {run['seed']} | {theirs['completion_per_word']:.0f} | {theirs['seconds']:.1f}"
             f" | {ours['completion_per_word']:.0f} | {ours['epochs']} | {ours['wall_seconds']:.1f}"
-            f" | {run['share_of_its_time']:.2f} |"
+            f" | {run['time_ratio']:.2f} |"
         )
 
 
-@measured("frontier", "python benchmarks/quality/frontier.py")
+@results_table("frontier", "python benchmarks/quality/frontier.py")
 def frontier(found: dict[str, Any]) -> Iterable[str]:
     """Readability and perplexity by strength of sparsity, beside LDA."""
     yield "| model | completion per word | per document | bound per document | NPMI | diversity | units on | live |"
@@ -78,7 +78,7 @@ def frontier(found: dict[str, Any]) -> Iterable[str]:
     yield "![NPMI against completion by sparsity, for both layers and LDA; darker is more diverse](frontier.svg)"
 
 
-@measured("gradients", "python benchmarks/quality/gradients.py")
+@results_table("gradients", "python benchmarks/quality/gradients.py")
 def gradients(found: dict[str, Any]) -> Iterable[str]:
     """Noise, bounds and seconds of the estimators of the gradient."""
     yield (
@@ -103,7 +103,8 @@ def gradients(found: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         f"{settings['draws']} estimates of each gradient, {settings['evaluations']} evaluations of the likelihood a"
-        f" document, after {settings['after']} epochs; seed {settings['seed']}, threads {settings['threads']}."
+        f" document, after {settings['epochs_before_noise']} epochs; seed {settings['seed']},"
+        f" threads {settings['threads']}."
     )
     yield ""
     yield "![Validation bound against updates and seconds, for each estimator](gradients.svg)"
@@ -117,7 +118,7 @@ CORPORA = {
 }
 
 
-@measured("neural_peers", "python benchmarks/quality/neural_peers.py")
+@results_table("neural_peers", "python benchmarks/quality/neural_peers.py")
 def neural_peers(found: dict[str, Any]) -> Iterable[str]:
     """Neural topic models, docnvil and LDA, means over seeds."""
     for corpus in dict.fromkeys(row["corpus"] for row in found["rows"]):

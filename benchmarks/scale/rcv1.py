@@ -1,19 +1,17 @@
-"""The size of RCV1: 804,414 documents over 10,000 words, drawn from a model of real text, learned from disk.
+"""Training, evaluation and embedding at the size of RCV1: 804,414 documents over 10,000 words, read from disk.
 
-python benchmarks/scale/rcv1.py --work rcv1/        writes benchmarks/results/rcv1.json
+Data: the matrix of the papers is not available, so documents are sampled from an SBN fitted to raw 20 Newsgroups, with
+the lengths of real posts. The true model is therefore known: its importance-weighted bound on the held-out documents
+shows how well they can be modeled at all. Measured: time and memory of each command, and how close the trained models
+come to the true one.
 
-The papers' matrix cannot be had, so documents are drawn from an SBN fitted to 20 Newsgroups, as long as real posts are.
-That gives what no real corpus has, the true model, whose own importance-weighted estimate on held-out documents says
-how well they can be explained at all. What is measured is whether docnvil carries the size: time and memory, and how
-near the trained models come. A stage that is done is not done again; an interrupted training goes on, and then tells
-the wall seconds of its last run alone.
+    python benchmarks/scale/rcv1.py --work rcv1/    8 minutes on two cores; writes benchmarks/results/rcv1.json
+
+Finished stages are not repeated and an interrupted training resumes; its wall seconds are then those of its last run.
 """
 
 import json
-import re
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,8 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import SOFTMAX, keep, shared_data
+import ng20
+from common import SOFTMAX, run_with_memory, save_results
 
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.machine import machine
@@ -34,69 +33,35 @@ MODELS = {
     "SBN-50": ["--prior", "factorial", *FACTORIAL],
     "fDARN-50": ["--prior", "autoregressive", *FACTORIAL],
 }
-SECONDS_BETWEEN_LOOKS = 0.02
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Figures of finished stages, each in a file of its own, so that a second run finds them."""
+    """Results of finished stages, one JSON file each in `folder`, so that a second run finds them."""
 
     folder: Path
 
-    def __call__(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return a stage's figures, from its file or by doing the work."""
+    def run(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return a stage's results, from its file or by calling `work`."""
         file = self.folder / f"{name}.json"
         if not file.exists():
-            click.secho(f"{name}", bold=True, err=True)
+            click.secho(name, bold=True, err=True)
             replace_file(file, json.dumps(work(), indent=2).encode())
         return json.loads(file.read_text(encoding="utf-8"))
 
 
-def measured(*arguments: object) -> dict[str, Any]:
-    """Run a docnvil command; return what it printed as JSON, its wall seconds and its peaks of memory.
-
-    Private memory is what the process holds beside the file cache (RssAnon), looked at every 20 ms; total memory
-    includes the pages of mapped files. Both are known on Linux only.
-    """
-    command = [sys.executable, "-m", "docnvil", *map(str, arguments)]
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        private = total = 0
-        while process.poll() is None:
-            now_private, now_total = memory_of(process.pid)
-            private, total = max(private, now_private), max(total, now_total)
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        printed = process.stdout.read()
-    if process.returncode:
-        raise click.ClickException(f"{' '.join(command)} ended with status {process.returncode}. See above.")
-    return {
-        **(json.loads(printed) if printed else {}),
-        "wall_seconds": round(time.perf_counter() - started, 1),
-        "peak_private_mebibytes": round(private / 1024),
-        "peak_total_mebibytes": round(total / 1024),
-    }
-
-
-def memory_of(process: int) -> tuple[int, int]:
-    """Return private memory and the peak of all resident memory of a process, in KiB; zeros where they are not told."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0, 0
-    found = (re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE) for name in ("RssAnon", "VmHWM"))
-    private, total = (int(match[1]) if match else 0 for match in found)
-    return private, total
-
-
 @click.command()
-@click.option("--work", type=click.Path(path_type=Path), required=True, help="Where corpora and models go; kept.")
-@click.option("--documents", default=DOCUMENTS, show_default=True, help="Documents drawn; fewer to try it out.")
-@click.option("--held-out", default=HELD_OUT, show_default=True, help="Of these, how many judge.")
-@click.option("--epochs", default=1, show_default=True, help="Passes over the documents drawn.")
-@click.option("--samples", default=200, show_default=True, help="Of the importance-weighted bound.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for corpora and models; kept.")
+@click.option("--documents", default=DOCUMENTS, show_default=True, help="Documents to sample.")
+@click.option("--held-out", default=HELD_OUT, show_default=True, help="How many of them are test documents.")
+@click.option("--epochs", default=1, show_default=True, help="Training epochs.")
+@click.option("--samples", default=200, show_default=True, help="Samples of the importance-weighted bound.")
+@click.option("--seed", default=0, show_default=True, help="Seed of sampling and training.")
 def main(work: Path, documents: int, held_out: int, epochs: int, samples: int, seed: int) -> None:
-    source = shared_data("ng20_raw/ng20_bydate.jsonl.gz")
+    """Measure docnvil at the size of RCV1; write benchmarks/results/rcv1.json.
+
+    With another number of --documents the results stay in the --work folder.
+    """
     settings = {
         "documents": documents - held_out,
         "held_out": held_out,
@@ -109,111 +74,108 @@ def main(work: Path, documents: int, held_out: int, epochs: int, samples: int, s
         "seed": seed,
     }
     work.mkdir(parents=True, exist_ok=True)
-    stage = Stages(work)
-    if stage("settings", lambda: settings) != settings:
-        raise click.ClickException(f"{work} was begun with other settings. Choose another --work, or remove it.")
+    stages = Stages(work)
+    if stages.run("settings", lambda: settings) != settings:
+        raise click.ClickException(f"{work} was started with other settings. Choose another --work, or remove it.")
+    results = without_paths(measure(stages, settings))
+    show(results)
+    if documents == DOCUMENTS:
+        save_results("rcv1", "make bench-rcv1", results)
+    else:
+        replace_file(work / "rcv1.json", json.dumps({"machine": machine(), **results}, indent=2).encode())
 
+
+def measure(stages: Stages, settings: dict[str, Any]) -> dict[str, Any]:
+    """Run the stages that are missing, and return the results of all."""
+    work, seed, held_out = stages.folder, settings["seed"], settings["held_out"]
     real, generating = work / "real", work / "generating"
-    columns = ["--text-column", "text", "--id-column", "id", "--label-column", "group"]
-    built = stage(
-        "1-real-text",
-        lambda: measured(
-            *("corpus", "build", source, *columns, "--vocabulary-size", WORDS, "--out", real, "--force", "--json")
-        ),
-    )
-    stage("2-generating-model", lambda: measured(*fit(real, generating, seed), *MODELS["SBN-50"]))
-    corpora = {}
-    for number, (part, size) in enumerate((("train", documents - held_out), ("test", held_out)), start=1):
-        drawing = ["sample", generating, "--documents", size, "--lengths-of", real, "--out", work / part]
-        corpora[part] = stage(
-            f"3-draw-{part}",
-            lambda drawing=drawing, number=number: measured(*drawing, "--seed", seed + number, "--force", "--json"),
+    built = stages.run("1-real-text", lambda: build(real))
+    stages.run("2-generating-model", lambda: fit(real, generating, seed, MODELS["SBN-50"]))
+    sampled = {}
+    for number, (part, size) in enumerate((("train", settings["documents"]), ("test", held_out)), start=1):
+        command = ["sample", generating, "--documents", size, "--lengths-of", real, "--out", work / part]
+        command += ["--seed", seed + number, "--force", "--json"]
+        sampled[part] = stages.run(f"3-sample-{part}", lambda command=command: docnvil(*command))
+        sampled[part]["bytes"] = sum(path.stat().st_size for path in (work / part).iterdir())
+    trained = {}
+    for name, options in MODELS.items():
+        options = ["--epochs", settings["epochs"], "--validation", held_out, *options]
+        trained[name] = stages.run(
+            f"4-train-{name}", lambda name=name, options=options: fit(work / "train", work / name, seed, options)
         )
-    trained = {
-        name: stage(
-            f"4-train-{name}",
-            lambda name=name, options=options: measured(
-                *fit(work / "train", work / name, seed),
-                *("--epochs", epochs, "--validation", held_out, *options),
-            ),
+        documents = settings["epochs"] * trained[name]["documents"]
+        trained[name]["documents_per_second"] = round(documents / trained[name]["seconds"])
+    evaluated = {
+        name: stages.run(
+            f"5-evaluate-{name}",
+            lambda name=name: evaluate(work / name, work / "test", settings["importance_samples"]),
         )
-        for name, options in MODELS.items()
-    }
-    judged = {
-        name: stage(f"5-judge-{name}", lambda name=name: judge(work / name, work / "test", samples))
         for name in ("generating", *MODELS)
     }
-    embedded = stage("6-embed", lambda: embed(work / "SBN-50", work / "train", work / "embeddings.csv"))
-
-    for figures in trained.values():
-        figures["documents_per_second"] = round(epochs * figures["documents"] / figures["seconds"])
-    for part, drawn in corpora.items():
-        drawn["bytes"] = sum(path.stat().st_size for path in (work / part).iterdir())
-    embedded["documents_per_second"] = round((documents - held_out) / embedded["wall_seconds"])
-    figures = {
+    embedded = stages.run("6-embed", lambda: embed(work / "SBN-50", work / "train", work / "embeddings.csv"))
+    embedded["documents_per_second"] = round(settings["documents"] / embedded["wall_seconds"])
+    return {
         "settings": settings,
         "real": built["corpora"][0],
-        "drawn": corpora,
+        "sampled": sampled,
         "trained": trained,
-        "held_out": judged,
+        "held_out": evaluated,
         "embed": embedded,
     }
-    figures = without_paths(figures)
-    show(figures)
-    if documents == DOCUMENTS:
-        keep("rcv1", "make bench-rcv1", figures)
-    else:
-        replace_file(work / "rcv1.json", json.dumps({"machine": machine(), **figures}, indent=2).encode())
 
 
-def fit(corpus: Path, model: Path, seed: int) -> list[object]:
-    """Return the command that trains a model, or goes on where an earlier run was interrupted."""
+def docnvil(*arguments: object) -> dict[str, Any]:
+    """Run a docnvil command; return the JSON it printed, its wall seconds and its peak memory."""
+    return run_with_memory([sys.executable, "-m", "docnvil", *arguments])
+
+
+def build(out: Path) -> dict[str, Any]:
+    """Build a corpus of the raw posts."""
+    options = ["--vocabulary-size", WORDS, "--out", out, "--force", "--json"]
+    return docnvil("corpus", "build", ng20.raw_posts(), *ng20.RAW_COLUMNS, *options)
+
+
+def fit(corpus: Path, model: Path, seed: int, options: list[object]) -> dict[str, Any]:
+    """Train a model, or resume its interrupted training."""
     unfinished = model.with_name(model.name + ".unfinished").exists()
-    return [
-        *("fit", corpus, "--out", model, "--units", UNITS, "--seed", seed, *SOFTMAX),
-        *("--json", "--resume" if unfinished else "--force"),
-    ]
+    common = ["--out", model, "--units", UNITS, "--seed", seed, *SOFTMAX]
+    return docnvil("fit", corpus, *common, "--json", "--resume" if unfinished else "--force", *options)
 
 
-def judge(model: Path, corpus: Path, samples: int) -> dict[str, Any]:
-    """Return a model's perplexities on held-out documents, by the bound of the papers and by the tighter one."""
-    elbo = measured("perplexity", model, corpus, "--json")
-    importance = measured("perplexity", model, corpus, "--bound", "importance", "--samples", samples, "--json")
+def evaluate(model: Path, corpus: Path, samples: int) -> dict[str, Any]:
+    """Return a model's perplexities on held-out documents, by the variational and the importance-weighted bound."""
+    elbo = docnvil("perplexity", model, corpus, "--json")
+    importance = docnvil("perplexity", model, corpus, "--bound", "importance", "--samples", samples, "--json")
     return {"elbo": elbo, "importance": importance}
 
 
 def embed(model: Path, corpus: Path, out: Path) -> dict[str, Any]:
-    """Write every document's code, and remove the table."""
-    figures = measured("embed", model, corpus, "--out", out, "--force")
-    figures["bytes"] = out.stat().st_size
+    """Embed all documents, and delete the table."""
+    results = docnvil("embed", model, corpus, "--out", out, "--force")
+    results["bytes"] = out.stat().st_size
     out.unlink()
-    return figures
+    return results
 
 
 def without_paths(value: Any) -> Any:
-    """Drop what names places of this machine."""
+    """Return results without the entries that are paths on this machine."""
     if isinstance(value, dict):
         return {name: without_paths(each) for name, each in value.items() if name not in ("model", "corpus")}
     return value
 
 
-def show(figures: dict[str, Any]) -> None:
-    """Print the figures a reader looks for first."""
-    for name, done in figures["trained"].items():
+def show(results: dict[str, Any]) -> None:
+    """Print the main results."""
+    for name, figures in {**results["trained"], "embed": results["embed"]}.items():
         click.echo(
-            f"{name}: {done['wall_seconds']:.0f} s, {done['documents_per_second']:,} documents/s, peak"
-            f" {done['peak_private_mebibytes']} MiB private, {done['peak_total_mebibytes']} MiB in all"
+            f"{name}: {figures['wall_seconds']:.0f} s, {figures['documents_per_second']:,} documents/s, peak"
+            f" {figures['peak_private_mebibytes']} MiB private, {figures['peak_total_mebibytes']} MiB in total"
         )
-    for name, found in figures["held_out"].items():
+    for name, bounds in results["held_out"].items():
         click.echo(
-            f"{name}: held-out perplexity per document {found['elbo']['perplexity_per_document']:.1f} (bound),"
-            f" {found['importance']['perplexity_per_document']:.1f} (importance-weighted)"
+            f"{name}: held-out perplexity per document {bounds['elbo']['perplexity_per_document']:.1f} (bound),"
+            f" {bounds['importance']['perplexity_per_document']:.1f} (importance-weighted)"
         )
-    done = figures["embed"]
-    click.echo(
-        f"embed: {done['documents_per_second']:,} documents/s, peak {done['peak_private_mebibytes']} MiB private,"
-        f" {done['peak_total_mebibytes']} MiB in all"
-    )
 
 
 if __name__ == "__main__":

@@ -1,107 +1,85 @@
-"""What autoregressive layers cost beside factorial ones: drawing alone, and a whole training step.
+"""Cost of autoregressive layers compared with factorial ones: sampling one layer, and one training update.
 
-    python benchmarks/speed/chains.py       writes benchmarks/results/chains.json
+Data: random logits for sampling; 20 Newsgroups, 2,000 words, for the updates. Both kinds are timed in the same rounds
+and their medians compared.
 
-Both are timed in turn, again and again, and the medians compared: what else the machine does falls on both.
+    python benchmarks/speed/chains.py       1 minute on one core; writes benchmarks/results/chains.json
+
+Axes: S samples, B documents of a batch, K units.
 """
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import click
-import numpy as np
 import torch
-from scipy.sparse import csr_array, load_npz
+from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import keep, shared_data
+import ng20
+from common import median_seconds, save_results
+from step import update_task
 
-from docnvil.batches import iterate_batches
-from docnvil.model.belief_network import ModelConfig
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.runtime.process import tune_malloc
 from docnvil.runtime.randomness import KeyedGenerator
-from docnvil.training.loop import Training, TrainingConfig, update
+from docnvil.training.loop import TrainingConfig
 
 COMMAND = "python benchmarks/speed/chains.py"
-SHAPES = ((5, 100, 50), (5, 100, 200), (1, 20, 50), (1, 20, 200))
-ROUNDS = 40
+SHAPES = ((5, 100, 50), (5, 100, 200), (1, 20, 50), (1, 20, 200))  # S, B, K
+DEPENDENCES = ("factorial", "autoregressive")
 
 
-def in_turn(*tasks: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """Return the median seconds of each task, a round of all after another; the first round is not counted."""
-    took: list[list[float]] = [[] for _ in tasks]
-    for number in range(rounds + 1):
-        for task, times in zip(tasks, took, strict=True):
-            started = time.perf_counter()
-            task()
-            if number:
-                times.append(time.perf_counter() - started)
-    return [median(times) for times in took]
-
-
-def drawing(n_samples: int, n_documents: int, n_units: int) -> dict[str, Any]:
-    """Time the draws of one layer, with and without weights between its units."""
+def time_sampling(n_samples: int, n_documents: int, n_units: int) -> dict[str, Any]:
+    """Time sampling one layer, `[S, B, K]`, without and with weights between its units."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(n_documents, n_units, generator=generator)
     weight = torch.randn(n_units, n_units, generator=generator) / 10
     shape, keys = (n_samples, n_documents, n_units), torch.arange(n_documents)
-    factorial, chain = in_turn(
+    seconds = median_seconds(
         lambda: Bernoulli(logits).sample(shape, KeyedGenerator(0, keys)),
         lambda: AutoregressiveBernoulli(logits, weight).sample(shape, KeyedGenerator(0, keys)),
     )
-    return {
-        "samples": n_samples,
-        "documents": n_documents,
-        "units": n_units,
-        "factorial_ms": round(1e3 * factorial, 3),
-        "autoregressive_ms": round(1e3 * chain, 3),
-        "ratio": round(chain / factorial, 2),
-    }
+    return {"samples": n_samples, "documents": n_documents, "units": n_units, **compare(*seconds)}
 
 
-def step(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, Any]:
-    """Time whole updates of a network whose prior and recognition are factorial, and of one where both are chains."""
-    tasks = []
-    for dependence in ("factorial", "autoregressive"):
-        model = ModelConfig(counts.shape[1], (n_units,), prior=dependence, posterior=dependence, start_logit=-3.0)
-        training = Training.start(model, config, counts, torch.device("cpu"))
-        keys = np.arange(counts.shape[0])
-        device, dtype = training.model.device, training.model.dtype
-        batch = next(iterate_batches(counts, config.batch_size, keys=keys, device=device, dtype=dtype))
-        generator = KeyedGenerator(0, batch.keys)
-        tasks.append(lambda t=training, b=batch, g=generator: update(t, b, g, config.learning_rate, warmup_scale=1.0))
-    factorial, chain = in_turn(*tasks)
+def time_updates(counts: csr_array, n_units: int, config: TrainingConfig) -> dict[str, Any]:
+    """Time updates of a network with factorial prior and q, and of one in which both are autoregressive."""
+    seconds = median_seconds(*(update_task(counts, n_units, config, dependence) for dependence in DEPENDENCES))
     return {
         "samples": config.n_samples,
         "documents": config.batch_size,
         "units": n_units,
         "words": counts.shape[1],
+        **compare(*seconds),
+    }
+
+
+def compare(factorial: float, autoregressive: float) -> dict[str, float]:
+    """Return both times in milliseconds and their ratio."""
+    return {
         "factorial_ms": round(1e3 * factorial, 3),
-        "autoregressive_ms": round(1e3 * chain, 3),
-        "ratio": round(chain / factorial, 2),
+        "autoregressive_ms": round(1e3 * autoregressive, 3),
+        "ratio": round(autoregressive / factorial, 2),
     }
 
 
 @click.command()
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of torch.")
 def main(threads: int) -> None:
-    """Time chains beside factorial layers."""
+    """Time autoregressive and factorial layers; write benchmarks/results/chains.json."""
     tune_malloc()  # as `docnvil fit` does
     torch.set_num_threads(threads)
-    counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
-    draws = [drawing(*shape) for shape in SHAPES]
-    five = TrainingConfig(start="random")
-    one = TrainingConfig(start="random", batch_size=20, n_samples=1, baseline="learned", optimizer="sgd")
-    steps = [step(counts, n_units, config) for config in (five, one) for n_units in (50, 200)]
-    for figures in (*draws, *steps):
-        click.echo(figures)
-    keep("chains", COMMAND, {"threads": threads, "drawing": draws, "training_step": steps})
+    counts, _ = ng20.load()
+    sampling = [time_sampling(*shape) for shape in SHAPES]
+    several = TrainingConfig(start="random")
+    single = TrainingConfig(start="random", batch_size=20, n_samples=1, baseline="learned", optimizer="sgd")
+    updates = [time_updates(counts, n_units, config) for config in (several, single) for n_units in (50, 200)]
+    for row in (*sampling, *updates):
+        click.echo(row)
+    save_results("chains", COMMAND, {"threads": threads, "sampling": sampling, "training_step": updates})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How fast documents become codes: docnvil beside scikit-learn's LDA.transform and tomotopy's infer.
+"""Documents per second that docnvil embeds, compared with scikit-learn's LDA.transform and tomotopy's infer.
 
-    python benchmarks/speed/embed.py        writes benchmarks/results/embed.json
+Data: the 7,502 test documents of 20 Newsgroups, 2,000 words; 50 units or topics; the same number of threads for all.
+docnvil is timed twice: `transform` of counts in memory, and the whole `docnvil embed` command, from file to CSV and
+with the start of Python, on the documents repeated ten times. Training time does not affect embedding time, so docnvil
+is trained for one epoch; the others are trained as in `docnvil compare`.
 
-All read the test posts of 20 Newsgroups, 2,000 words, into 50 units or topics, at their own defaults and on as many
-threads. Ours is timed twice: `transform` of counts that lie in memory, and the whole command from file to CSV, start of
-Python included, on the posts ten times over. How long a model was trained does not change how fast it reads; so ours is
-trained for one epoch, and theirs as `docnvil compare` does.
+    python benchmarks/speed/embed.py        2 minutes on two cores; writes benchmarks/results/embed.json
 """
 
 import sys
@@ -16,70 +16,66 @@ from typing import Any
 
 import click
 import torch
-from scipy.sparse import csr_array, load_npz, save_npz, vstack
+from scipy.sparse import csr_array, save_npz, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chains import in_turn
-from common import docnvil, keep, shared_data
+import ng20
+from common import docnvil, median_seconds, save_results
 
 from docnvil import DocNVIL
 from docnvil.comparison.peers import PEERS
 from docnvil.runtime.process import tune_malloc
 
 COMMAND = "python benchmarks/speed/embed.py"
-OURS = {  # what q does: one unit of a document after another, or all at once
-    "docnvil": {},
-    "docnvil, factorial q": {"posterior": "factorial"},
-}
+SETTINGS = {"docnvil": {}, "docnvil, factorial q": {"posterior": "factorial"}}
 RIVALS = ("sklearn-lda", "tomotopy-lda")
-TIMES = 10  # the posts in the file that the command reads
+REPEATS = 10  # of the documents in the file that the command reads
 UNITS = 50
 
 
-def whole_command(estimator: DocNVIL, counts: csr_array) -> dict[str, Any]:
-    """Run `docnvil embed` on the posts ten times over, as a user does."""
+def time_command(estimator: DocNVIL, counts: csr_array) -> dict[str, Any]:
+    """Time `docnvil embed` on the documents repeated ten times."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         estimator.save(folder / "model")
-        save_npz(folder / "counts.npz", vstack([counts] * TIMES, format="csr"), compressed=False)
-        done = docnvil("embed", folder / "model", folder / "counts.npz", "--out", folder / "embeddings.csv")
-    documents = TIMES * counts.shape[0]
+        save_npz(folder / "counts.npz", vstack([counts] * REPEATS, format="csr"), compressed=False)
+        embed = docnvil("embed", folder / "model", folder / "counts.npz", "--out", folder / "embeddings.csv")
+    documents = REPEATS * counts.shape[0]
     return {
         "documents": documents,
-        "seconds": round(done.seconds, 2),
-        "documents_per_second": round(documents / done.seconds),
+        "seconds": round(embed.seconds, 2),
+        "documents_per_second": round(documents / embed.seconds),
     }
 
 
 @click.command()
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of every model.")
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Of ours; theirs take one.")
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads of every model.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timings of docnvil.")
 def main(threads: int, rounds: int) -> None:
-    """Time how models read documents."""
+    """Time how fast models embed documents; write benchmarks/results/embed.json."""
     torch.set_num_threads(threads)
     tune_malloc()  # as `docnvil embed` does
-    train, test = (csr_array(load_npz(shared_data(f"ng20_sh2009/{part}.npz"))) for part in ("train", "test"))
-    found: dict[str, dict[str, Any]] = {}
-    for name, settings in OURS.items():
+    train, test = ng20.load()
+    models: dict[str, dict[str, Any]] = {}
+    for name, settings in SETTINGS.items():
         estimator = DocNVIL(UNITS, epochs=1, device="cpu", **settings).fit(train)
-        (seconds,) = in_turn(lambda fitted=estimator: fitted.transform(test), rounds=rounds)
+        (seconds,) = median_seconds(lambda fitted=estimator: fitted.transform(test), rounds=rounds)
         rate = round(test.shape[0] / seconds)
-        found[name] = {"documents_per_second": rate, "command": whole_command(estimator, test)}
-        click.echo(f"{name}: {found[name]}", err=True)
+        models[name] = {"documents_per_second": rate, "command": time_command(estimator, test)}
+        click.echo(f"{name}: {models[name]}", err=True)
     for name in RIVALS:
         model = PEERS[name].fit(train, UNITS, 0, threads)
-        started = time.perf_counter()
+        start = time.perf_counter()
         model.encode(test)
-        found[name] = {"documents_per_second": round(test.shape[0] / (time.perf_counter() - started), 1)}
-        click.echo(f"{name}: {found[name]}", err=True)
-    for name in OURS:
-        ours = found[name]
-        ours["times_as_fast_as"] = {
-            rival: round(ours["documents_per_second"] / found[rival]["documents_per_second"], 1) for rival in RIVALS
-        }
-        click.echo(f"{name}, times as fast: {ours['times_as_fast_as']}")
-    keep("embed", COMMAND, {"documents": test.shape[0], "units": UNITS, "threads": threads, "found": found})
+        models[name] = {"documents_per_second": round(test.shape[0] / (time.perf_counter() - start), 1)}
+        click.echo(f"{name}: {models[name]}", err=True)
+    for name in SETTINGS:
+        rate = models[name]["documents_per_second"]
+        speedup = {rival: round(rate / models[rival]["documents_per_second"], 1) for rival in RIVALS}
+        models[name]["speedup"] = speedup
+        click.echo(f"{name}, times as fast: {speedup}")
+    save_results("embed", COMMAND, {"documents": test.shape[0], "units": UNITS, "threads": threads, "models": models})
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""How the cost grows: with documents, words, units, samples and the size of a batch.
+"""How the time of a step grows with words, units, samples and batch size, and of an epoch with documents.
 
-    python benchmarks/speed/growth.py       writes benchmarks/results/growth.json
+Data: 20 Newsgroups, its columns selected or copied to vary the vocabulary, its documents repeated to vary their number.
+One quantity is varied at a time around 2,000 words, 50 units, 5 samples and batches of 100; a step is one update, with
+factorial and with autoregressive layers. An epoch is one `docnvil fit` on a prepared corpus on disk, with the peak
+memory of its process.
 
-One thing is varied at a time around 2,000 words, 50 units, 5 samples and batches of 100, factorial and autoregressive;
-a step is one update. Documents are varied in whole commands, an epoch each, with the memory of their process: the posts
-of 20 Newsgroups, again and again, in a prepared corpus on the disk.
+    python benchmarks/speed/growth.py       4 minutes on one core; writes benchmarks/results/growth.json
 """
 
-import subprocess
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -15,13 +16,13 @@ from typing import Any
 
 import click
 import torch
-from scipy.sparse import csr_array, load_npz, vstack
+from scipy.sparse import csr_array, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chains import in_turn
-from common import keep, shared_data
-from step import updating, widened
+import ng20
+from common import median_seconds, run_script, save_results
+from step import update_task, widen
 
 from docnvil.corpus.loading import load_document_term_matrix, write_corpus
 from docnvil.runtime.machine import peak_mebibytes
@@ -30,41 +31,39 @@ from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training.loop import TrainingConfig
 
 COMMAND = "python benchmarks/speed/growth.py"
-AROUND = {"words": 2000, "units": 50, "samples": 5, "batch": 100}
+DEFAULTS = {"words": 2000, "units": 50, "samples": 5, "batch": 100}
 VARIED = {
     "words": (500, 1000, 2000, 4000, 8000, 16_000, 32_000),
     "units": (12, 25, 50, 100, 200, 400),
     "samples": (2, 5, 10, 20, 40),
     "batch": (10, 20, 50, 100, 200, 400),
 }
-REPEATED = (1, 2, 4, 8, 16)
+REPEATS = (1, 2, 4, 8, 16)  # of the documents
 ROUNDS = 15
+DEPENDENCES = ("factorial", "autoregressive")
 
 
-def step(counts: csr_array, *, words: int, units: int, samples: int, batch: int) -> dict[str, float]:
-    """Return the milliseconds of an update, factorial and autoregressive."""
-    fitting = widened(counts, words) if words > counts.shape[1] else csr_array(counts[:, :words])
+def time_step(counts: csr_array, *, words: int, units: int, samples: int, batch: int) -> dict[str, float]:
+    """Return the milliseconds of an update, with factorial and with autoregressive layers."""
+    resized = widen(counts, words) if words > counts.shape[1] else csr_array(counts[:, :words])
     config = TrainingConfig(start="random", batch_size=batch, n_samples=samples)
-    kinds = ("factorial", "autoregressive")
-    took = in_turn(*(updating(fitting, units, config, kind) for kind in kinds), rounds=ROUNDS)
-    return {f"{kind}_ms": round(1e3 * seconds, 3) for kind, seconds in zip(kinds, took, strict=True)}
+    tasks = (update_task(resized, units, config, dependence) for dependence in DEPENDENCES)
+    seconds = median_seconds(*tasks, rounds=ROUNDS)
+    return {f"{name}_ms": round(1e3 * each, 3) for name, each in zip(DEPENDENCES, seconds, strict=True)}
 
 
-def epoch(matrix: DocumentTermMatrix, times: int) -> dict[str, Any]:
-    """Train for an epoch on the documents so many times over; return seconds and the process's peak of memory."""
+def time_epoch(matrix: DocumentTermMatrix, repeats: int) -> dict[str, Any]:
+    """Train for an epoch on the documents repeated; return the seconds and the peak memory of that process."""
     with tempfile.TemporaryDirectory() as name:
         corpus, model = Path(name, "corpus"), Path(name, "model")
-        rows = range(times * matrix.counts.shape[0])
-        many = vstack([matrix.counts] * times, format="csr")
-        write_corpus(DocumentTermMatrix(csr_array(many), matrix.vocabulary, [str(row) for row in rows]), corpus)
-        told = [sys.executable, __file__, "--train", str(corpus), "--out", str(model)]
-        done = subprocess.run(told, check=True, stdout=subprocess.PIPE, text=True)
-    seconds, private = map(float, done.stdout.split())
-    return {"documents": len(rows), "epoch_seconds": round(seconds, 2), "peak_mebibytes": round(private)}
+        ids = [str(row) for row in range(repeats * matrix.counts.shape[0])]
+        counts = csr_array(vstack([matrix.counts] * repeats, format="csr"))
+        write_corpus(DocumentTermMatrix(counts, matrix.vocabulary, ids), corpus)
+        return {"documents": len(ids), **run_script(__file__, "--corpus", corpus, "--out", model)}
 
 
-def train_here(corpus: Path, out: Path) -> None:
-    """Train for an epoch from a corpus on the disk, and print seconds and peak of memory."""
+def train_here(corpus: Path, out: Path) -> dict[str, float]:
+    """Train for an epoch in this process, and return its seconds and the peak memory."""
     from click.testing import CliRunner
 
     from docnvil.commands import main as docnvil
@@ -72,30 +71,33 @@ def train_here(corpus: Path, out: Path) -> None:
 
     options = ["--epochs", "1", "--validation", "1000", "--threads", "1", "--out", str(out)]
     CliRunner().invoke(docnvil, ["fit", str(corpus), *options], catch_exceptions=False)
-    click.echo(f"{load(out).run['epoch_seconds'][0]} {peak_mebibytes()}")
+    return {
+        "epoch_seconds": round(load(out).run["epoch_seconds"][0], 2),
+        "peak_mebibytes": round(peak_mebibytes()),
+    }
 
 
 @click.command()
-@click.option("--train", "corpus", type=click.Path(path_type=Path), hidden=True)
-@click.option("--out", type=click.Path(path_type=Path), hidden=True)
+@click.option("--corpus", type=click.Path(path_type=Path), hidden=True, help="Train on this corpus in this process.")
+@click.option("--out", type=click.Path(path_type=Path), hidden=True, help="Folder of that model.")
 def main(corpus: Path | None, out: Path | None) -> None:
-    """Time steps and epochs as things grow."""
+    """Time steps and epochs of growing size; write benchmarks/results/growth.json."""
     if corpus is not None:
-        train_here(corpus, out)
+        click.echo(json.dumps(train_here(corpus, out)))
         return
     tune_malloc()  # as `docnvil fit` does
     torch.set_num_threads(1)
-    counts = csr_array(load_npz(shared_data("ng20_sh2009/train.npz")))
+    counts, _ = ng20.load()
     steps: dict[str, list[dict[str, Any]]] = {}
     for name, values in VARIED.items():
-        steps[name] = [{name: value, **step(counts, **{**AROUND, name: value})} for value in values]
+        steps[name] = [{name: value, **time_step(counts, **{**DEFAULTS, name: value})} for value in values]
         click.echo(steps[name], err=True)
-    matrix = load_document_term_matrix(shared_data("ng20_sh2009/train.npz"))
+    matrix = load_document_term_matrix(ng20.paths()[0])
     epochs = []
-    for times in REPEATED:
-        epochs.append(epoch(matrix, times))
+    for repeats in REPEATS:
+        epochs.append(time_epoch(matrix, repeats))
         click.echo(epochs[-1], err=True)
-    keep("growth", COMMAND, {"around": AROUND, "threads": 1, "steps": steps, "documents": epochs})
+    save_results("growth", COMMAND, {"defaults": DEFAULTS, "threads": 1, "steps": steps, "documents": epochs})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What shorter products change: bound, completion and seconds of trainings in float32 and in bf16.
+"""Bound, completion and training time with float32 and with bf16 matrix products.
 
-    python benchmarks/speed/precision.py        writes benchmarks/results/precision.json
+Data: 20 Newsgroups, 2,000 words; 50 units, the default recipe and the softmax layer of the papers, over several seeds.
+Only the large matrix products of the likelihood are in bf16, and only in training; evaluation is in float32.
 
-20 Newsgroups, 50 units, the default recipe and the papers' softmax layer, over seeds. Only the likelihood's large
-products are in bf16, and only in training: all figures are calculated in float32.
+    python benchmarks/speed/precision.py    7 minutes on two cores; writes benchmarks/results/precision.json
+
+Models already measured with the same settings are kept, so the same command resumes.
 """
 
 import sys
@@ -16,61 +18,61 @@ from typing import Any
 import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "quality"))
 
-from common import SOFTMAX, docnvil, keep, kept, shared_data
-from newsgroups import completion_split
+import ng20
+from common import SOFTMAX, docnvil, resume_results, save_results
 
 COMMAND = "python benchmarks/speed/precision.py"
-MODELS = {"recipe default": (), "the papers' softmax layer": SOFTMAX}
+MODELS = {"recipe default": (), "softmax layer (as in the papers)": SOFTMAX}
 PRECISIONS = ("float32", "bf16")
-FIGURES = ("seconds", "perplexity_per_document", "completion_per_word")
+MEASURES = ("seconds", "perplexity_per_document", "completion_per_word")
 
 
-def one(name: str, precision: str, seed: int, units: int) -> dict[str, Any]:
-    train, test = (shared_data(f"ng20_sh2009/{part}.npz") for part in ("train", "test"))
+def train_and_evaluate(name: str, precision: str, seed: int, units: int) -> dict[str, Any]:
+    """Train one of `MODELS` and return its measures."""
     options = ["--units", units, "--seed", seed, "--precision", precision, *MODELS[name]]
     with tempfile.TemporaryDirectory() as folder:
-        model, parts = Path(folder) / "model", completion_split(Path(folder))
-        fit = docnvil("fit", train, *options, "--out", model, "--json").json
-        bound = docnvil("perplexity", model, test, "--json").json
-        completed = docnvil("completion", model, parts[0], "--predict", parts[1], "--json").json
+        model, completion = Path(folder) / "model", ng20.write_completion(Path(folder))
+        fit = docnvil("fit", ng20.paths()[0], *options, "--out", model, "--json").json
+        measures = ng20.evaluate_model(model, completion, topics=False)
     return {
         "model": name,
         "precision": precision,
         "seed": seed,
         "seconds": round(fit["seconds"], 1),
-        "perplexity_per_document": bound["perplexity_per_document"],
-        "completion_per_word": completed["perplexity_per_word"],
+        "perplexity_per_document": measures["perplexity_per_document"],
+        "completion_per_word": measures["completion_per_word"],
     }
 
 
 @click.command()
-@click.option("--units", default=50, show_default=True)
-@click.option("--seeds", default=3, show_default=True, help="Seeds 0, 1, ...")
+@click.option("--units", default=50, show_default=True, help="Units of every model.")
+@click.option("--seeds", default=3, show_default=True, help="Number of seeds: 0, 1, ...")
 def main(units: int, seeds: int) -> None:
-    """Train in float32 and in bf16."""
+    """Train in float32 and in bf16; write benchmarks/results/precision.json."""
     models = {name: list(options) for name, options in MODELS.items()}
-    settings = {"corpus": "ng20_sh2009", "units": units, "models": models}
-    runs = kept("precision", {"settings": settings}, {"runs": []})["runs"]
+    settings = {"corpus": ng20.CORPUS, "units": units, "models": models}
+    results = resume_results("precision", {"settings": settings}, {"runs": [], "summary": []})
+    runs = results["runs"]
+    done = {(run["model"], run["precision"], run["seed"]) for run in runs}
     for seed, name, precision in product(range(seeds), MODELS, PRECISIONS):
-        if any((run["model"], run["precision"], run["seed"]) == (name, precision, seed) for run in runs):
+        if (name, precision, seed) in done:
             continue
-        runs.append(one(name, precision, seed, units))
+        runs.append(train_and_evaluate(name, precision, seed, units))
         click.echo(runs[-1], err=True)
-        keep("precision", COMMAND, {"settings": settings, "runs": runs, "summary": summary(runs)})
+        save_results("precision", COMMAND, {**results, "summary": summarize(runs)})
 
 
-def summary(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean and standard deviation over seeds of each figure."""
-    found = []
+def summarize(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the mean and standard deviation over seeds of each measure, for each model and precision."""
+    rows = []
     for name, precision in product(MODELS, PRECISIONS):
-        own = [run for run in runs if (run["model"], run["precision"]) == (name, precision)]
-        if len(own) > 1:
-            told = {figure: [run[figure] for run in own] for figure in FIGURES}
-            spread = {figure: {"mean": mean(each), "deviation": stdev(each)} for figure, each in told.items()}
-            found.append({"model": name, "precision": precision, **spread})
-    return found
+        same = [run for run in runs if (run["model"], run["precision"]) == (name, precision)]
+        if len(same) > 1:
+            values = {measure: [run[measure] for run in same] for measure in MEASURES}
+            spread = {measure: {"mean": mean(each), "deviation": stdev(each)} for measure, each in values.items()}
+            rows.append({"model": name, "precision": precision, **spread})
+    return rows
 
 
 if __name__ == "__main__":

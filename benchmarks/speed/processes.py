@@ -1,10 +1,10 @@
-"""How much faster two processes train than one, each of one thread, talking by gloo on one machine.
+"""Training speed of two processes compared with one, each with one thread, on one machine with the gloo backend.
 
-    python benchmarks/speed/processes.py    writes benchmarks/results/processes.json
+Data: 20 Newsgroups, 2,000 words. Three trainings of different batch sizes are timed by the seconds that `docnvil fit`
+reports, without its start. As a reference for what the machine allows, the same number of independent trainings run at
+once; two virtual cores that share arithmetic units do less than twice the work of one.
 
-Commands are run in turn, and the training seconds that they report are compared, starting up left out. What the
-machine itself allows is measured beside: as many trainings at once that know nothing of one another, each of the whole
-work. Two cores that share their arithmetic, as virtual ones often do, do less than twice the work of one.
+    python benchmarks/speed/processes.py    6 minutes on two cores; writes benchmarks/results/processes.json
 """
 
 import os
@@ -19,9 +19,10 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import Done, keep, run, shared_data
+import ng20
+from common import run_command, save_results
 
-# The default's small steps, of which talking is a large part, and larger ones.
+# The default's small batches, for which communication is a large part of a step, and larger ones.
 TRAININGS = (
     {"units": "50", "batch_size": 100, "epochs": 10},
     {"units": "200", "batch_size": 1000, "epochs": 4},
@@ -30,56 +31,55 @@ TRAININGS = (
 COMMAND = "python benchmarks/speed/processes.py"
 
 
-def train(corpus: Path, processes: int, options: list[str]) -> Done:
-    """Run one training in a folder of its own."""
+def train(corpus: Path, processes: int, options: list[str]) -> dict[str, Any]:
+    """Run one training and return what `docnvil fit --json` prints."""
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "docnvil"]
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "model")
         arguments = ["fit", str(corpus), "--out", out, "--device", "cpu", "--threads", "1", "--json", *options]
-        told = f"torchrun --nproc-per-node={processes} -m docnvil fit ..."
-        return run([sys.executable, "-m", *launcher, *arguments], told=told)
+        label = f"torchrun --nproc-per-node={processes} -m docnvil fit ..."
+        return run_command([sys.executable, "-m", *launcher, *arguments], label=label).json
 
 
-@click.command()
-@click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True)
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
-def main(processes: int, rounds: int) -> None:
-    """Time one process beside several."""
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    measured = [beside(processes, rounds, **each) for each in TRAININGS]
-    keep("processes", COMMAND, {"backend": "gloo", "threads_a_process": 1, "trainings": measured})
-
-
-def beside(processes: int, rounds: int, *, units: str, batch_size: int, epochs: int) -> dict[str, Any]:
-    """Time one training by one process, by several, and several at once that are not related."""
-    corpus = shared_data("ng20_sh2009/train.npz")
+def compare(processes: int, rounds: int, *, units: str, batch_size: int, epochs: int) -> dict[str, Any]:
+    """Time a training with one process, with several, and several independent trainings at once."""
+    corpus = ng20.paths()[0]
     options = ["--epochs", str(epochs), "--units", units, "--batch-size", str(batch_size)]
     seconds: dict[int, list[float]] = {1: [], processes: []}
-    apart: list[float] = []
+    independent: list[float] = []
     bounds: dict[int, float] = {}
     for _ in range(rounds):
-        for size, took in seconds.items():
-            found = train(corpus, size, options).json
-            took.append(found["seconds"])
-            bounds[size] = found["validation_bound"]
+        for size, times in seconds.items():
+            fit = train(corpus, size, options)
+            times.append(fit["seconds"])
+            bounds[size] = fit["validation_bound"]
         with ThreadPoolExecutor(processes) as pool:
-            at_once = pool.map(lambda _: train(corpus, 1, options).json["seconds"], range(processes))
-            apart.append(max(at_once))
-    alone, together = (median(took) for took in seconds.values())
-    figures = {
+            independent.append(max(pool.map(lambda _: train(corpus, 1, options)["seconds"], range(processes))))
+    alone, together = (median(times) for times in seconds.values())
+    row = {
         "epochs": epochs,
         "units": units,
         "batch_size": batch_size,
-        "seconds": {str(size): [round(each, 2) for each in took] for size, took in seconds.items()},
+        "seconds": {str(size): [round(each, 2) for each in times] for size, times in seconds.items()},
         "validation_bound": {str(size): round(bound, 3) for size, bound in bounds.items()},
-        "times_as_fast": round(alone / together, 2),
-        "unrelated_at_once": {
-            "seconds": [round(each, 2) for each in apart],
-            "times_the_work_of_one": round(processes * alone / median(apart), 2),
+        "speedup": round(alone / together, 2),
+        "independent": {
+            "seconds": [round(each, 2) for each in independent],
+            "throughput_ratio": round(processes * alone / median(independent), 2),
         },
     }
-    click.echo(figures)
-    return figures
+    click.echo(row)
+    return row
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(min=2), default=2, show_default=True, help="Processes of a training.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Timings of each training.")
+def main(processes: int, rounds: int) -> None:
+    """Time trainings with one and with several processes; write benchmarks/results/processes.json."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    trainings = [compare(processes, rounds, **training) for training in TRAININGS]
+    save_results("processes", COMMAND, {"backend": "gloo", "threads_per_process": 1, "trainings": trainings})
 
 
 if __name__ == "__main__":

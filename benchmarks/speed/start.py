@@ -1,6 +1,8 @@
-"""How long `docnvil --help` takes beside Python importing click, without which no command can be had.
+"""Start-up time of the command line, compared with that of Python importing click, which every command needs.
 
-python benchmarks/speed/start.py        writes benchmarks/results/start.json
+No data. `docnvil --help`, `docnvil fit --help` and `import click` run in the same rounds; medians are reported.
+
+    python benchmarks/speed/start.py        5 seconds; writes benchmarks/results/start.json
 """
 
 import subprocess
@@ -11,11 +13,10 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chains import in_turn
-from common import keep
+from common import median_seconds, save_results
 
 COMMAND = "python benchmarks/speed/start.py"
-STARTED = {
+ARGUMENTS = {
     "docnvil --help": ["-m", "docnvil", "--help"],
     "docnvil fit --help": ["-m", "docnvil", "fit", "--help"],
     "import click": ["-c", "import click"],
@@ -23,21 +24,21 @@ STARTED = {
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Timings of each command.")
 def main(rounds: int) -> None:
-    """Time commands from start to end, in turn."""
+    """Time the start of the command line; write benchmarks/results/start.json."""
     tasks = [
         lambda words=words: subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
-        for words in STARTED.values()
+        for words in ARGUMENTS.values()
     ]
-    seconds = dict(zip(STARTED, in_turn(*tasks, rounds=rounds), strict=True))
-    figures = {
+    seconds = dict(zip(ARGUMENTS, median_seconds(*tasks, rounds=rounds), strict=True))
+    results = {
         "rounds": rounds,
         "milliseconds": {name: round(1e3 * each, 1) for name, each in seconds.items()},
         "over_import_click": {name: round(each / seconds["import click"], 2) for name, each in seconds.items()},
     }
-    click.echo(figures)
-    keep("start", COMMAND, figures)
+    click.echo(results)
+    save_results("start", COMMAND, results)
 
 
 if __name__ == "__main__":

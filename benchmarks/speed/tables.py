@@ -8,12 +8,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import RESULTS, measured
+from common import RESULTS, results_table
 
 MANY = 1_000_000_000  # documents, to reckon with
 
 
-@measured("step", "python benchmarks/speed/step.py")
+@results_table("step", "python benchmarks/speed/step.py")
 def step(found: dict[str, Any]) -> Iterable[str]:
     """Return a whole update over the products and exponentials that it cannot do without."""
     yield (
@@ -32,7 +32,7 @@ def step(found: dict[str, Any]) -> Iterable[str]:
             )
 
 
-@measured("precision", "python benchmarks/speed/precision.py")
+@results_table("precision", "python benchmarks/speed/precision.py")
 def precision(found: dict[str, Any]) -> Iterable[str]:
     """Return what trainings in bf16 come to beside those in float32."""
     yield "| model | products | test perplexity per document | completion per word | seconds to train |"
@@ -45,13 +45,13 @@ def precision(found: dict[str, Any]) -> Iterable[str]:
     yield f"Mean and standard deviation over {len({run['seed'] for run in found['runs']})} seeds."
 
 
-@measured("wide", "python benchmarks/speed/wide.py")
+@results_table("wide", "python benchmarks/speed/wide.py")
 def wide(found: dict[str, Any]) -> Iterable[str]:
     """Seconds and memory of an update whose logits would not fit."""
     yield "| visible layer | seconds an update | peak memory of the process, MiB |"
     yield "|---|--:|--:|"
-    for name, each in found["found"].items():
-        yield f"| {name} | {each['seconds_an_update']:.1f} | {each['peak_mebibytes']:,} |"
+    for name, each in found["layers"].items():
+        yield f"| {name} | {each['seconds_per_update']:.1f} | {each['peak_mebibytes']:,} |"
     logits = 4 * found["words"] * found["samples"] * found["documents"]
     yield ""
     yield (
@@ -60,12 +60,12 @@ def wide(found: dict[str, Any]) -> Iterable[str]:
     )
 
 
-@measured("fit", "python benchmarks/speed/fit.py")
+@results_table("fit", "python benchmarks/speed/fit.py")
 def fit(found: dict[str, Any]) -> Iterable[str]:
     """Return how long models are trained, beside how well they then predict."""
     yield "| model | seconds to train | times docnvil's | completion perplexity per word |"
     yield "|---|--:|--:|--:|"
-    for name, each in found["found"].items():
+    for name, each in found["models"].items():
         yield (
             f"| {name} | {each['seconds']:.1f} | **{each['times_docnvil']:.2f}** | {each['completion_per_word']:,.0f} |"
         )
@@ -73,7 +73,7 @@ def fit(found: dict[str, Any]) -> Iterable[str]:
     yield f"{found['units']} units or topics, {found['threads']} threads, seed {found['seed']}."
 
 
-@measured("text", "python benchmarks/speed/text.py")
+@results_table("text", "python benchmarks/speed/text.py")
 def text(found: dict[str, Any]) -> Iterable[str]:
     """Text to counts, beside CountVectorizer and gensim."""
     yield "| way | seconds to count | MB a second | times as fast as CountVectorizer | peak memory, MiB |"
@@ -93,15 +93,15 @@ def text(found: dict[str, Any]) -> Iterable[str]:
     )
 
 
-@measured("embed", "python benchmarks/speed/embed.py")
+@results_table("embed", "python benchmarks/speed/embed.py")
 def embed(found: dict[str, Any]) -> Iterable[str]:
     """Documents to codes, beside LDA's."""
-    rows = found["found"]
-    rivals = list(next(iter(rows.values()))["times_as_fast_as"])
+    rows = found["models"]
+    rivals = list(next(iter(rows.values()))["speedup"])
     yield f"| model | documents a second | {' | '.join(f'times {rival}' for rival in rivals)} | the whole command |"
     yield "|---|--:|" + "--:|" * len(rivals) + "--:|"
     for name, each in rows.items():
-        times = each.get("times_as_fast_as", {})
+        times = each.get("speedup", {})
         told = " | ".join(f"**{times[rival]:,.0f}**" if rival in times else "" for rival in rivals)
         command = f"{each['command']['documents_per_second']:,}" if "command" in each else ""
         yield f"| {name} | {each['documents_per_second']:,.0f} | {told} | {command} |"
@@ -109,7 +109,7 @@ def embed(found: dict[str, Any]) -> Iterable[str]:
     yield f"{found['documents']:,} posts, {found['units']} units or topics, {found['threads']} threads."
 
 
-@measured("growth", "python benchmarks/speed/growth.py")
+@results_table("growth", "python benchmarks/speed/growth.py")
 def growth(found: dict[str, Any]) -> Iterable[str]:
     """Seconds and memory of an epoch as documents grow, and the drawing of steps."""
     yield "| documents, from a corpus on the disk | seconds an epoch | µs a document | peak memory, MiB |"
@@ -127,7 +127,7 @@ def growth(found: dict[str, Any]) -> Iterable[str]:
     yield "![Milliseconds of a step against words, units, samples and documents in a batch](growth.svg)"
 
 
-@measured("processes", "python benchmarks/speed/processes.py")
+@results_table("processes", "python benchmarks/speed/processes.py")
 def processes(found: dict[str, Any]) -> Iterable[str]:
     """Two processes beside one."""
     yield (
@@ -139,15 +139,15 @@ def processes(found: dict[str, Any]) -> Iterable[str]:
         middle = " | ".join(f"{sorted(seconds)[len(seconds) // 2]:.1f}" for seconds in each["seconds"].values())
         bounds = ", ".join(f"{bound:.2f}" for bound in each["validation_bound"].values())
         yield (
-            f"| {each['units']} | {each['batch_size']:,} | {middle} | **{each['times_as_fast']:.2f}**"
-            f" | {each['unrelated_at_once']['times_the_work_of_one']:.2f} | {bounds} |"
+            f"| {each['units']} | {each['batch_size']:,} | {middle} | **{each['speedup']:.2f}**"
+            f" | {each['independent']['throughput_ratio']:.2f} | {bounds} |"
         )
 
 
-@measured("rcv1", "make bench-rcv1")
+@results_table("rcv1", "make bench-rcv1")
 def billion(found: dict[str, Any]) -> Iterable[str]:
     """Reckon from what was measured what a billion documents take."""
-    train, drawn, embedded = found["trained"]["SBN-50"], found["drawn"]["train"], found["embed"]
+    train, drawn, embedded = found["trained"]["SBN-50"], found["sampled"]["train"], found["embed"]
     cores, words = found["machine"]["cores"], drawn["tokens"] / drawn["documents"]
     yield f"| {MANY:,} documents of {words:.0f} words | measured here | core hours | hours on 1,000 cores | bytes |"
     yield "|---|---|--:|--:|--:|"
@@ -177,7 +177,7 @@ def _terabytes(size: float) -> str:
     return f"{size / 1e12:.2f} TB"
 
 
-@measured("start", "python benchmarks/speed/start.py")
+@results_table("start", "python benchmarks/speed/start.py")
 def start(found: dict[str, Any]) -> Iterable[str]:
     """Return how long commands take to start."""
     yield "| | milliseconds | times `import click` |"

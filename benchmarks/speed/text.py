@@ -9,8 +9,6 @@ memory" is the same without the reading, and without a corpus being written.
 
 import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,13 +18,10 @@ from typing import Any
 import click
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "scale"))
 
-from common import keep, shared_data
-from rcv1 import memory_of
+from common import run_with_memory, save_results, shared_data
 
 COMMAND = "python benchmarks/speed/text.py"
-SECONDS_BETWEEN_LOOKS = 0.02
 ROUNDS = 3  # in turn, of which the quickest counts: whatever else the machine does can only add
 TOO_SLOW_TO_REPEAT = ("gensim Dictionary and doc2bow",)
 LIMITS = {"max_df": 1.0, "min_df": 1}  # every word counts: nobody is spared any
@@ -91,43 +86,19 @@ def assert_same_counts(texts: list[str]) -> int:
     return ours.n_tokens
 
 
-def watched(command: list[str]) -> dict[str, Any]:
-    """Run a command; return what it printed as JSON, its seconds, and the peak private memory of all its processes."""
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, sum(memory_of(number)[0] for number in family(process.pid)))
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        printed = process.stdout.read()
-    seconds = time.perf_counter() - started
-    if process.returncode:
-        raise click.ClickException(f"{' '.join(command)} ended with status {process.returncode}. See above.")
-    return {"wall_seconds": round(seconds, 2), **json.loads(printed), "peak_private_mebibytes": round(peak / 1024)}
-
-
-def family(process: int) -> list[int]:
-    """Return a process and those it started, as far as Linux tells."""
-    try:
-        told = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
-    except OSError:
-        told = ""
-    return [process, *map(int, re.findall(r"\d+", told))]
-
-
 def build(path: Path, workers: int) -> dict[str, Any]:
     """Build a corpus of a file, with as many processes."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         options = ["--workers", str(workers), "--vocabulary-size", "10000", "--out", f"{folder}/corpus", "--json"]
-        found = watched([sys.executable, "-m", "docnvil", "corpus", "build", str(path), *options])
+        found = run_with_memory([sys.executable, "-m", "docnvil", "corpus", "build", str(path), *options])
     return {key: found[key] for key in ("wall_seconds", "peak_private_mebibytes")}
 
 
 @click.command()
 @click.option("--times", default=10, show_default=True, help="How often the posts are repeated.")
 @click.option("--posts", type=int, help="Only so many posts, to try it out; nothing is then kept.")
-@click.option("--way", type=click.Choice(list(WAYS)), hidden=True)
-@click.option("--file", "path", type=click.Path(path_type=Path), hidden=True)
+@click.option("--way", type=click.Choice(list(WAYS)), hidden=True, help="Time this way in this process.")
+@click.option("--file", "path", type=click.Path(path_type=Path), hidden=True, help="File that it reads.")
 def main(times: int, posts: int | None, way: str | None, path: Path | None) -> None:
     """Time ways of counting words."""
     if way is not None:  # the process of one way
@@ -160,7 +131,7 @@ def main(times: int, posts: int | None, way: str | None, path: Path | None) -> N
             for name, runs in tried.items():
                 if number and name in TOO_SLOW_TO_REPEAT:
                     continue
-                runs.append(watched([sys.executable, __file__, "--way", name, "--file", str(often)]))
+                runs.append(run_with_memory([sys.executable, __file__, "--way", name, "--file", str(often)]))
                 click.echo(f"{name}: {runs[-1]}", err=True)
         for name, runs in tried.items():
             found[name] = min(runs, key=lambda run: run["count_seconds"])
@@ -186,7 +157,7 @@ def main(times: int, posts: int | None, way: str | None, path: Path | None) -> N
     }
     click.echo(figures["faster_than_CountVectorizer"])
     if posts is None and times == 10:
-        keep("text", COMMAND, figures)
+        save_results("text", COMMAND, figures)
 
 
 if __name__ == "__main__":

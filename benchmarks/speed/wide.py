@@ -1,14 +1,13 @@
-"""What an update of a wide model holds in memory: 100,000 words, 16 samples of each of 1,000 documents.
+"""Memory and time of an update of a wide model: 100,000 words, and 16 samples of each of 1,000 documents.
 
-    python benchmarks/speed/wide.py         writes benchmarks/results/wide.json
+Data: 20 Newsgroups, each of its 2,000 words spread over fifty columns. The logits of all samples as one matrix would
+take 6.4 GB. Each visible layer makes three updates in its own process; the peak is that of the process as Linux reports
+it, with Python and torch.
 
-One matrix of the logits of all samples would be 6.4 GB. Every kind of visible layer is trained for three updates, in a
-process of its own whose peak is what Linux reports for it, Python and torch included. The posts are those of 20
-Newsgroups; each of their words has fifty columns, drawn for each of its counts.
+    python benchmarks/speed/wide.py         4 minutes on one core; writes benchmarks/results/wide.json
 """
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from scipy.sparse import csr_array, load_npz
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import keep, shared_data
-from step import updating, widened
+import ng20
+from common import run_script, save_results
+from step import update_task, widen
 
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.runtime.process import tune_malloc
@@ -34,36 +33,35 @@ OBSERVATIONS = ("softmax", "dirichlet-multinomial", "bernoulli")
 UPDATES = 3
 
 
-def train_here(observation: str) -> dict[str, Any]:
-    """Make some updates in this process, and return the seconds of one and the peak of memory."""
+def update_here(observation: str) -> dict[str, Any]:
+    """Make some updates in this process; return the seconds of the fastest and the peak memory."""
     tune_malloc()  # as `docnvil fit` does
     torch.set_num_threads(1)
-    counts = widened(csr_array(load_npz(shared_data("ng20_sh2009/train.npz"))), SIZE["words"])
+    counts = widen(ng20.load()[0], SIZE["words"])
     if observation == "bernoulli":
         counts.data = np.ones_like(counts.data)
     config = TrainingConfig(start="random", batch_size=SIZE["documents"], n_samples=SIZE["samples"])
-    update = updating(counts, SIZE["units"], config, "autoregressive", observation=observation)
+    update = update_task(counts, SIZE["units"], config, "autoregressive", observation=observation)
     seconds = []
     for _ in range(UPDATES):
-        started = time.perf_counter()
+        start = time.perf_counter()
         update()
-        seconds.append(time.perf_counter() - started)
-    return {"seconds_an_update": round(min(seconds), 2), "peak_mebibytes": round(peak_mebibytes())}
+        seconds.append(time.perf_counter() - start)
+    return {"seconds_per_update": round(min(seconds), 2), "peak_mebibytes": round(peak_mebibytes())}
 
 
 @click.command()
-@click.option("--observation", type=click.Choice(OBSERVATIONS), hidden=True)
+@click.option("--observation", type=click.Choice(OBSERVATIONS), hidden=True, help="Measure this layer in this process.")
 def main(observation: str | None) -> None:
-    """Measure the memory of wide updates."""
-    if observation is not None:  # the process of one layer
-        click.echo(json.dumps(train_here(observation)))
+    """Measure the memory of updates of a wide model; write benchmarks/results/wide.json."""
+    if observation is not None:
+        click.echo(json.dumps(update_here(observation)))
         return
-    found = {}
+    layers = {}
     for name in OBSERVATIONS:
-        told = [sys.executable, __file__, "--observation", name]
-        found[name] = json.loads(subprocess.run(told, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        click.echo(f"{name}: {found[name]}", err=True)
-    keep("wide", COMMAND, {**SIZE, "found": found})
+        layers[name] = run_script(__file__, "--observation", name)
+        click.echo(f"{name}: {layers[name]}", err=True)
+    save_results("wide", COMMAND, {**SIZE, "layers": layers})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""Every benchmark script imports, explains itself with --help, and names the command that runs it and its result."""
+
+import runpy
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "benchmarks").glob("**/*.py")
+    if "@click.command" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_imports_and_explains_itself(script, monkeypatch):
+    path = ROOT / script
+    monkeypatch.syspath_prepend(str(path.parent))
+    module = runpy.run_path(str(path), run_name="benchmark")
+    assert f"python {script}" in module["__doc__"]
+    assert "benchmarks/results" in module["__doc__"]
+    result = CliRunner().invoke(module["main"], ["--help"])
+    assert result.exit_code == 0, result.output
+    options = [parameter for parameter in module["main"].params if isinstance(parameter, click.Option)]
+    assert all(option.help for option in options)
