@@ -1,41 +1,41 @@
-"""Failures in the user's terms: each message is a whole sentence that says what to do next.
+"""Errors that docnvil raises on purpose; each message says what is wrong and what to do.
 
-Every error raised on purpose is a `DocnvilError`; the commands print its message and exit with status 1, without a
-traceback. The ones that speak of values are `ValueError` too, because that is what scikit-learn's callers catch.
+Commands print the message of a `DocnvilError` without a traceback and exit with status 1. Errors about values are also
+`ValueError`, which users of scikit-learn expect.
 """
 
 
 class DocnvilError(Exception):
-    """The base of every failure that docnvil foresees."""
+    """Base class of all errors raised on purpose."""
 
 
 class CorpusError(DocnvilError, ValueError):
-    """Documents or counts that cannot be read, or cannot be what they claim to be."""
+    """Documents or counts cannot be read, or are invalid."""
 
 
 class VocabularyError(DocnvilError, ValueError):
-    """A word list that is empty, repeats itself, or does not fit the counts."""
+    """A vocabulary is empty, has duplicates, or does not fit the counts."""
 
 
 class ConfigurationError(DocnvilError, ValueError):
-    """A setting outside its range, or settings that contradict each other."""
+    """A setting is out of range, or settings contradict each other."""
 
 
 class CheckpointError(DocnvilError):
-    """A model or corpus folder that is incomplete, altered, or of a version this docnvil does not know."""
+    """A model or corpus folder is incomplete, changed, or of an unsupported version."""
 
 
 class OutputExistsError(DocnvilError):
-    """Something already stands where the output should go."""
+    """The output path already exists."""
 
 
 class TrainingError(DocnvilError):
-    """Training that cannot go on, for instance because the bound is no longer a number."""
+    """Training cannot continue, for example because the bound is NaN."""
 
 
 class WorkerError(DocnvilError):
-    """Processes that were to share the work, and died."""
+    """A worker process ended too early."""
 
 
 class MissingDependencyError(DocnvilError):
-    """An optional package or data set that a chosen option needs is not installed."""
+    """An optional package or data set that an option needs is not installed."""

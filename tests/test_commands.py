@@ -462,7 +462,7 @@ def test_existing_output(tmp_path, texts, model):
     assert (tmp_path / "e.csv").read_text() == "precious"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
-    failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "that docnvil wrote")
+    failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "written by docnvil")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
 
 

@@ -128,7 +128,7 @@ class TestDamage:
     def test_another_kind_of_folder(self, tmp_path):
         with writing_folder(tmp_path / "model", kind="model"):
             pass
-        with pytest.raises(CheckpointError, match="is a model folder where a corpus folder is needed"):
+        with pytest.raises(CheckpointError, match="is a model folder, but a corpus folder is needed"):
             read_corpus(tmp_path / "model")
 
     @pytest.mark.parametrize(

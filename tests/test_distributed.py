@@ -1,4 +1,4 @@
-"""Several processes train what one would have trained, also when one of them dies; real processes, talking by gloo."""
+"""Several processes give the same training as one, also after one of them dies; tested with gloo in real processes."""
 
 import json
 import multiprocessing
@@ -23,9 +23,9 @@ from docnvil.storage.tables import read_history
 from docnvil.training.loop import Training, TrainingConfig, train
 
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-PATIENCE = 300  # seconds until a process that hangs is given up
+TIMEOUT = 300  # seconds
 
-# The last batch is of one document, so some processes have no share of it.
+# The last batch has one document, so the shards of some processes are empty.
 CONFIG = TrainingConfig(epochs=3, batch_size=9, seed=3)
 CASES: dict[str, tuple[TrainingConfig, dict[str, object]]] = {
     "default": (CONFIG, {}),
@@ -47,17 +47,17 @@ CASES: dict[str, tuple[TrainingConfig, dict[str, object]]] = {
 }
 
 
-def some_counts() -> csr_array:
-    """Forty-six documents over twelve words, a few of them empty."""
+def example_counts() -> csr_array:
+    """Return 46 documents with a vocabulary of 12 words; a few documents are empty."""
     counts = np.random.default_rng(0).poisson(0.6, (46, 12))
     counts[::11] = 0
     return csr_array(counts)
 
 
-def trained(case: str, processes: ProcessGroup) -> dict[str, torch.Tensor]:
-    """Train in double precision, and return everything that the training has come to."""
+def train_case(case: str, processes: ProcessGroup) -> dict[str, torch.Tensor]:
+    """Train in double precision and return the whole training state."""
     config, model = CASES[case]
-    counts = some_counts()
+    counts = example_counts()
     if "bernoulli" in str(model.get("observation")):
         counts.data[:] = 1
     training = Training.start(
@@ -72,14 +72,14 @@ def trained(case: str, processes: ProcessGroup) -> dict[str, torch.Tensor]:
 
 
 def train_together(rank: int, size: int, port: int, path: Path) -> None:
-    """Be one of several processes; keep what the last one has come to."""
-    place = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in place.items()} | LOOPBACK)
+    """Run as one of several processes; the last one saves its training states."""
+    variables = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in variables.items()} | LOOPBACK)
     torch.set_num_threads(1)
     with process_group() as processes:
-        found = {case: trained(case, processes) for case in CASES}
+        states = {case: train_case(case, processes) for case in CASES}
     if rank == size - 1:
-        torch.save(found, path)
+        torch.save(states, path)
     exit_now()
 
 
@@ -90,25 +90,25 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_the_number_of_processes_changes_nothing(size, tmp_path):
-    start, port, path = multiprocessing.get_context("spawn"), free_port(), tmp_path / "found.pt"
+def test_the_result_does_not_depend_on_the_number_of_processes(size, tmp_path):
+    start, port, path = multiprocessing.get_context("spawn"), free_port(), tmp_path / "states.pt"
     workers = [start.Process(target=train_together, args=(rank, size, port, path)) for rank in range(size)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(PATIENCE)
+        worker.join(TIMEOUT)
         worker.kill()
     assert [worker.exitcode for worker in workers] == [0] * size
-    found = torch.load(path)
+    states = torch.load(path)
     for case in CASES:
-        for name, expected in trained(case, SINGLE_PROCESS).items():
-            torch.testing.assert_close(found[case][name], expected, rtol=1e-10, atol=1e-10, msg=f"{case}: {name}")
+        for name, expected in train_case(case, SINGLE_PROCESS).items():
+            torch.testing.assert_close(states[case][name], expected, rtol=1e-10, atol=1e-10, msg=f"{case}: {name}")
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = np.random.default_rng(0)
-    words = [["onion", "butter", "garlic", "sauce", "oven"], ["mast", "sail", "harbour", "wind", "keel"]]
+    words = [["onion", "butter", "garlic", "sauce", "oven"], ["mast", "sail", "harbor", "wind", "keel"]]
     path = tmp_path_factory.mktemp("corpus") / "posts.jsonl"
     rows = [json.dumps({"id": n, "text": " ".join(generator.choice(words[n % 2], 20))}) for n in range(61)]
     path.write_text("\n".join(rows), encoding="utf-8")
@@ -116,7 +116,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fit(corpus: Path, out: Path, *options: str, processes: int | None = None) -> subprocess.Popen:
-    """Start `docnvil fit`, by torchrun if in several processes."""
+    """Start `docnvil fit`, with torchrun if `processes` is given."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--max-restarts=3", f"--nproc-per-node={processes}"]
     arguments = ["-m", "docnvil", "fit", str(corpus), "--out", str(out), "--units", "3", *options]
     return subprocess.Popen(
@@ -129,31 +129,31 @@ def fit(corpus: Path, out: Path, *options: str, processes: int | None = None) ->
     )
 
 
-def ended(process: subprocess.Popen) -> tuple[str, str]:
-    """Wait for a process, and return what it said on stdout and on stderr."""
+def wait(process: subprocess.Popen) -> tuple[str, str]:
+    """Wait for a process, and return its stdout and stderr."""
     try:
-        told = process.communicate(timeout=PATIENCE)
+        output = process.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         raise
-    return told
+    return output
 
 
 def assert_same_training(out: Path, expected: Path) -> None:
-    """Weights are in single precision, and sums over shares round otherwise than sums over batches."""
+    """Compare histories approximately: in single precision, sums over shards round differently."""
     assert {path.name for path in out.iterdir()} == {path.name for path in expected.iterdir()}
     histories = [read_history((path / "history.csv").read_text()) for path in (out, expected)]
     assert len(histories[0]) == len(histories[1])
-    for found, wanted in zip(*histories, strict=True):
-        assert (found.epoch, found.updates) == (wanted.epoch, wanted.updates)
-        assert found.train_bound == pytest.approx(wanted.train_bound, rel=1e-3)
-        assert found.validation_bound == pytest.approx(wanted.validation_bound, rel=1e-3)
+    for actual, wanted in zip(*histories, strict=True):
+        assert (actual.epoch, actual.updates) == (wanted.epoch, wanted.updates)
+        assert actual.train_bound == pytest.approx(wanted.train_bound, rel=1e-3)
+        assert actual.validation_bound == pytest.approx(wanted.validation_bound, rel=1e-3)
 
 
-def test_torchrun_trains_what_the_plain_command_trains(corpus, tmp_path):
-    ended(fit(corpus, tmp_path / "alone", "--epochs", "4"))
+def test_torchrun_gives_the_same_training_as_one_process(corpus, tmp_path):
+    wait(fit(corpus, tmp_path / "alone", "--epochs", "4"))
     together = fit(corpus, tmp_path / "together", "--epochs", "4", processes=2)
-    stdout, stderr = ended(together)
+    stdout, stderr = wait(together)
     assert together.returncode == 0, stderr
     assert_same_training(tmp_path / "together", tmp_path / "alone")
     assert stdout.count("Trained 3 units") == 1
@@ -162,17 +162,17 @@ def test_torchrun_trains_what_the_plain_command_trains(corpus, tmp_path):
 
 
 def ranks_of(launcher: subprocess.Popen) -> dict[int, int]:
-    """Return the process id of each rank that torchrun has started."""
+    """Return the process ids of the ranks that torchrun started."""
     children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-    found = {}
+    ranks = {}
     for child in children:
         environment = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
-        found |= {int(each[5:]): int(child) for each in environment if each.startswith(b"RANK=")}
-    return found
+        ranks |= {int(each[5:]): int(child) for each in environment if each.startswith(b"RANK=")}
+    return ranks
 
 
 def wait_for(path: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not path.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -185,26 +185,26 @@ LONG = ("--epochs", "80", "--batch-size", "10")
 @pytest.fixture(scope="module")
 def uninterrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("uninterrupted") / "model"
-    ended(fit(corpus, out, *LONG))
+    wait(fit(corpus, out, *LONG))
     return out
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds its processes in /proc")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find the processes")
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_process_that_dies_is_started_again_and_nothing_is_lost(victim, corpus, uninterrupted, tmp_path):
+def test_a_process_that_dies_is_restarted_and_the_result_is_the_same(victim, corpus, uninterrupted, tmp_path):
     launcher = fit(corpus, tmp_path / "model", *LONG, processes=2)
     wait_for(unfinished_path(tmp_path / "model"), launcher)
     os.kill(ranks_of(launcher)[victim], signal.SIGKILL)
-    _, stderr = ended(launcher)
+    _, stderr = wait(launcher)
     assert launcher.returncode == 0, stderr
-    assert stderr.count("61 documents") == 2  # it was indeed started twice
+    assert stderr.count("61 documents") == 2  # started twice
     assert_same_training(tmp_path / "model", uninterrupted)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 3), (3, None), (None, 2), (2, 1)])
-def test_another_number_of_processes_goes_on_where_one_left(before, after, corpus, uninterrupted, tmp_path):
+def test_training_resumes_with_another_number_of_processes(before, after, corpus, uninterrupted, tmp_path):
     launcher = fit(corpus, tmp_path / "model", *LONG, processes=before)
     wait_for(unfinished_path(tmp_path / "model"), launcher)
     stopped = [launcher.pid, *(ranks_of(launcher).values() if before else ())]
@@ -212,53 +212,55 @@ def test_another_number_of_processes_goes_on_where_one_left(before, after, corpu
         os.kill(process, signal.SIGKILL)
     launcher.communicate()
     again = fit(corpus, tmp_path / "model", *LONG, "--resume", processes=after)
-    _, stderr = ended(again)
+    _, stderr = wait(again)
     assert again.returncode == 0, stderr
     assert_same_training(tmp_path / "model", uninterrupted)
 
 
-def started_by_hand(rank: int, port: int, *arguments: object) -> subprocess.Popen:
-    """Start one of two processes as another launcher than torchrun would."""
-    place = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+def start_process(rank: int, port: int, *arguments: object) -> subprocess.Popen:
+    """Start one of two processes without torchrun."""
+    variables = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     return subprocess.Popen(
         [sys.executable, "-m", "docnvil", "fit", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **LOOPBACK, **{name: str(value) for name, value in place.items()}},
+        env={**os.environ, **LOOPBACK, **{name: str(value) for name, value in variables.items()}},
     )
 
 
-def told_by_both(*arguments_of_each: tuple[object, ...]) -> str:
+def stderr_of_both(*arguments_of_each: tuple[object, ...]) -> str:
     port = free_port()
-    both = [started_by_hand(rank, port, *arguments) for rank, arguments in enumerate(arguments_of_each)]
-    told = [ended(process) for process in both]
+    both = [start_process(rank, port, *arguments) for rank, arguments in enumerate(arguments_of_each)]
+    outputs = [wait(process) for process in both]
     assert all(process.returncode for process in both)
-    assert not any(stdout for stdout, _ in told)
-    return "".join(stderr for _, stderr in told)
+    assert not any(stdout for stdout, _ in outputs)
+    return "".join(stderr for _, stderr in outputs)
 
 
 @pytest.mark.slow
-def test_what_stops_one_process_is_told_once(corpus, tmp_path):
+def test_an_error_in_one_process_is_printed_once(corpus, tmp_path):
     out = ("--out", tmp_path / "model", "--epochs", "2")
-    told = told_by_both((corpus, *out), (tmp_path / "nowhere.jsonl", *out))
-    assert told.count("Error:") == 1
-    assert "nowhere.jsonl" in told
-    assert "Traceback" not in told
+    stderr = stderr_of_both((corpus, *out), (tmp_path / "nowhere.jsonl", *out))
+    assert stderr.count("Error:") == 1
+    assert "nowhere.jsonl" in stderr
+    assert "Traceback" not in stderr
     assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.slow
-def test_what_stops_all_processes_is_told_once(corpus, tmp_path):
-    told = told_by_both(*[(corpus, "--out", tmp_path / "model", "--learning-rate", "1e30", "--optimizer", "sgd")] * 2)
-    assert told.count("Error:") == 1
-    assert "Try a smaller --learning-rate." in told
-    assert told_by_both(*[(corpus, "--epochs", "none")] * 2).count("Error:") == 1
+def test_an_error_in_all_processes_is_printed_once(corpus, tmp_path):
+    stderr = stderr_of_both(
+        *[(corpus, "--out", tmp_path / "model", "--learning-rate", "1e30", "--optimizer", "sgd")] * 2
+    )
+    assert stderr.count("Error:") == 1
+    assert "Try a smaller --learning-rate." in stderr
+    assert stderr_of_both(*[(corpus, "--epochs", "none")] * 2).count("Error:") == 1
 
 
 @pytest.mark.slow
-def test_processes_that_were_given_different_things_refuse_to_train(corpus, tmp_path):
+def test_processes_with_different_settings_do_not_train(corpus, tmp_path):
     out = ("--out", tmp_path / "model", "--epochs", "2")
-    told = told_by_both((corpus, *out), (corpus, *out, "--seed", "1"))
-    assert told.count("Error:") == 1
-    assert "were given different documents, settings, seeds" in told
+    stderr = stderr_of_both((corpus, *out), (corpus, *out, "--seed", "1"))
+    assert stderr.count("Error:") == 1
+    assert "have different documents, settings, seeds" in stderr

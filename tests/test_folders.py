@@ -15,20 +15,20 @@ from docnvil.runtime.folders import (
 )
 
 
-def fill(path, text="content", **options):
+def write_example(path, text="content", **options):
     with writing_folder(path, kind="model", **options) as folder:
         (folder / "a.txt").write_text(text)
         (folder / "sub").mkdir()
         (folder / "sub" / "b.txt").write_text(text)
 
 
-def content(path):
+def file_contents(path):
     return {file.name: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def test_a_folder_is_written_whole_with_its_manifest(tmp_path):
+def test_a_folder_is_written_with_its_manifest(tmp_path):
     path = tmp_path / "deep" / "model"
-    fill(path)
+    write_example(path)
     verify_folder(path, kind="model")
     assert [file.name for file in path.parent.iterdir()] == ["model"]
     manifest = json.loads((path / MANIFEST).read_text())
@@ -37,9 +37,9 @@ def test_a_folder_is_written_whole_with_its_manifest(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_failure_leaves_what_was_there(tmp_path, error):
-    fill(tmp_path / "model")
-    before = content(tmp_path / "model")
+def test_a_failure_keeps_the_existing_folder(tmp_path, error):
+    write_example(tmp_path / "model")
+    before = file_contents(tmp_path / "model")
 
     def fail():
         with writing_folder(tmp_path / "model", kind="model", force=True) as folder:
@@ -48,11 +48,11 @@ def test_a_failure_leaves_what_was_there(tmp_path, error):
 
     with pytest.raises(error):
         fail()
-    assert content(tmp_path / "model") == before
+    assert file_contents(tmp_path / "model") == before
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_failure_leaves_nothing_where_nothing_was(tmp_path):
+def test_a_failure_leaves_no_new_folder(tmp_path):
     def fail():
         with writing_folder(tmp_path / "model", kind="model") as folder:
             (folder / "a.txt").write_text("half")
@@ -64,42 +64,42 @@ def test_a_failure_leaves_nothing_where_nothing_was(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_failing_move_brings_the_old_folder_back(tmp_path, monkeypatch, error):
-    fill(tmp_path / "model")
-    before = content(tmp_path / "model")
+def test_a_failed_rename_restores_the_old_folder(tmp_path, monkeypatch, error):
+    write_example(tmp_path / "model")
+    before = file_contents(tmp_path / "model")
     rename = type(tmp_path).rename
 
-    def refuse_drafts(self, target):
+    def fail_for_drafts(self, target):
         if self.name.endswith(".part"):
             raise error("disk trouble")
         return rename(self, target)
 
-    monkeypatch.setattr(type(tmp_path), "rename", refuse_drafts)
+    monkeypatch.setattr(type(tmp_path), "rename", fail_for_drafts)
     with pytest.raises(error, match="disk trouble"):
-        fill(tmp_path / "model", text="new", force=True)
-    assert content(tmp_path / "model") == before
+        write_example(tmp_path / "model", text="new", force=True)
+    assert file_contents(tmp_path / "model") == before
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_folder_is_replaced_by_force_only(tmp_path):
-    fill(tmp_path / "model")
+def test_only_force_replaces_a_folder(tmp_path):
+    write_example(tmp_path / "model")
     with pytest.raises(OutputExistsError, match="--force"):
-        fill(tmp_path / "model", text="new")
-    fill(tmp_path / "model", text="new", force=True)
+        write_example(tmp_path / "model", text="new")
+    write_example(tmp_path / "model", text="new", force=True)
     assert (tmp_path / "model" / "a.txt").read_text() == "new"
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
-def test_other_peoples_folders_are_never_replaced(tmp_path):
-    (tmp_path / "home").mkdir()
-    fill(tmp_path / "home", force=True)  # an empty one costs nobody anything
-    (tmp_path / "home" / MANIFEST).unlink()
-    with pytest.raises(OutputExistsError, match="that docnvil wrote"):
-        fill(tmp_path / "home", force=True)
+def test_folders_without_a_manifest_are_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    write_example(tmp_path / "thesis", force=True)  # an empty folder may be replaced
+    (tmp_path / "thesis" / MANIFEST).unlink()
+    with pytest.raises(OutputExistsError, match="written by docnvil"):
+        write_example(tmp_path / "thesis", force=True)
 
 
-def test_force_replaces_nothing_but_a_folder_of_the_same_kind(tmp_path):
-    fill(tmp_path / "corpus")
+def test_force_replaces_only_folders_of_the_same_kind(tmp_path):
+    write_example(tmp_path / "corpus")
     with (
         pytest.raises(OutputExistsError, match="not a corpus folder"),
         writing_folder(tmp_path / "corpus", kind="corpus", force=True),
@@ -109,23 +109,23 @@ def test_force_replaces_nothing_but_a_folder_of_the_same_kind(tmp_path):
     (tmp_path / "extension").mkdir()
     (tmp_path / "extension" / MANIFEST).write_text('{"manifest_version": 3}')
     for name in ("posts.jsonl", "extension"):
-        with pytest.raises(OutputExistsError, match="that docnvil wrote"):
-            fill(tmp_path / name, force=True)
+        with pytest.raises(OutputExistsError, match="written by docnvil"):
+            write_example(tmp_path / name, force=True)
     assert (tmp_path / "posts.jsonl").read_text() == "precious"
 
 
-def test_force_spares_what_others_put_into_a_folder_of_ours(tmp_path):
-    fill(tmp_path / "model")
+def test_force_does_not_replace_a_folder_with_unexpected_files(tmp_path):
+    write_example(tmp_path / "model")
     (tmp_path / "model" / "notes.txt").write_text("precious")
     with pytest.raises(OutputExistsError, match=r"notes\.txt"):
-        fill(tmp_path / "model", text="new", force=True)
+        write_example(tmp_path / "model", text="new", force=True)
     assert (tmp_path / "model" / "notes.txt").read_text() == "precious"
 
 
-def test_the_folder_one_stands_in_may_be_filled(tmp_path, monkeypatch):
+def test_the_current_folder_may_be_written(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    fill(Path("."), force=True)
+    write_example(Path("."), force=True)
     assert (tmp_path / "here" / MANIFEST).is_file()
 
 
@@ -142,24 +142,24 @@ def test_the_folder_one_stands_in_may_be_filled(tmp_path, monkeypatch):
         "\udcff",
     ],
 )
-def test_a_manifest_that_is_none_is_refused(tmp_path, manifest):
-    fill(tmp_path / "model")
+def test_an_invalid_manifest_is_an_error(tmp_path, manifest):
+    write_example(tmp_path / "model")
     (tmp_path / "model" / MANIFEST).write_bytes(manifest.encode("utf-8", "surrogateescape"))
     assert not is_folder_of_kind(tmp_path / "model", "model")
     with pytest.raises(CheckpointError):
         verify_folder(tmp_path / "model", kind="model")
 
 
-def test_kinds_are_told_apart(tmp_path):
-    fill(tmp_path / "model")
+def test_a_folder_has_one_kind(tmp_path):
+    write_example(tmp_path / "model")
     assert is_folder_of_kind(tmp_path / "model", "model")
     assert not is_folder_of_kind(tmp_path / "model", "corpus")
     assert not is_folder_of_kind(tmp_path / "nowhere", "model")
 
 
 @pytest.mark.parametrize("change", ["missing", "shorter", "flipped"])
-def test_altered_files_are_found(tmp_path, change):
-    fill(tmp_path / "model")
+def test_changed_files_are_detected(tmp_path, change):
+    write_example(tmp_path / "model")
     file = tmp_path / "model" / "sub" / "b.txt"
     match change:
         case "missing":
@@ -172,7 +172,7 @@ def test_altered_files_are_found(tmp_path, change):
         verify_folder(tmp_path / "model", kind="model")
 
 
-def test_a_file_is_replaced_in_one_step(tmp_path):
+def test_a_file_is_replaced_atomically(tmp_path):
     path = tmp_path / "deep" / "a.txt"
     replace_file(path, b"old")
 

@@ -89,7 +89,7 @@ def test_every_flipped_bit_is_noticed(folder, tmp_path, name):
         altered = bytearray(content)
         altered[position] ^= 1 << int(generator.integers(8))
         (copy / name).write_bytes(altered)
-        with pytest.raises(CheckpointError, match="altered or damaged"):
+        with pytest.raises(CheckpointError, match="does not match the SHA-256"):
             DocNVIL.load(copy)
 
 

@@ -1,4 +1,4 @@
-"""Where a step's time goes: every phase is told, shares add up, and training is what it is unmeasured."""
+"""Profiles of training: every phase is measured, shares sum to 1, and results do not change."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def counts(block_counts, tmp_path) -> Path:
     return path
 
 
-def test_every_phase_is_told_and_shares_add_up(block_counts):
+def test_every_phase_is_measured_and_shares_sum_to_one(block_counts):
     profile = Profile(CPU)
     model = DocNVIL(3, epochs=2, batch_size=40, random_state=0)
     for _ in model.fit_epochs(block_counts, profile=profile):
@@ -38,17 +38,17 @@ def test_every_phase_is_told_and_shares_add_up(block_counts):
     assert sum(row.share for row in rows) == pytest.approx(1)
     assert sum(row.seconds for row in rows) <= sum(model.training_.epoch_seconds)
     for row in rows:
-        assert row.ms_a_step == pytest.approx(1e3 * row.seconds / profile.steps)
+        assert row.ms_per_step == pytest.approx(1e3 * row.seconds / profile.steps)
 
 
-def test_measuring_changes_nothing(block_counts):
-    measured, unmeasured = (DocNVIL(3, epochs=2, random_state=0) for _ in range(2))
-    for _ in measured.fit_epochs(block_counts, profile=Profile(CPU)):
+def test_profiling_does_not_change_training(block_counts):
+    profiled, plain = (DocNVIL(3, epochs=2, random_state=0) for _ in range(2))
+    for _ in profiled.fit_epochs(block_counts, profile=Profile(CPU)):
         pass
-    assert measured.fit(block_counts).history_ == unmeasured.fit(block_counts).history_
+    assert profiled.history_ == plain.fit(block_counts).history_
 
 
-def test_what_failed_counts_for_nothing():
+def test_a_phase_that_raises_is_not_counted():
     profile = Profile(CPU)
     with pytest.raises(KeyError), profile.phase("optimizer"):
         raise KeyError
@@ -56,15 +56,15 @@ def test_what_failed_counts_for_nothing():
     assert profile.table() == []
 
 
-def test_fit_prints_where_the_time_went(counts, tmp_path):
+def test_fit_prints_the_profile(counts, tmp_path):
     plain = fit(counts, "--out", tmp_path / "plain")
-    assert "ms a step" not in plain.stderr
-    told = fit(counts, "--out", tmp_path / "told", "--profile", "--json")
-    assert told.exit_code == 0, told.output
-    assert "steps went:" in told.stderr
-    found = json.loads(told.stdout)
-    assert [row["phase"] for row in found["profile"]] == list(get_args(Phase))
-    assert all(f"{phase} " in told.stderr for phase in get_args(Phase))
-    assert found["steps"] == 4  # two batches an epoch
-    parameters = [(tmp_path / name / "parameters.safetensors").read_bytes() for name in ("plain", "told")]
+    assert "ms per step" not in plain.stderr
+    profiled = fit(counts, "--out", tmp_path / "profiled", "--profile", "--json")
+    assert profiled.exit_code == 0, profiled.output
+    assert "steps went:" in profiled.stderr
+    summary = json.loads(profiled.stdout)
+    assert [row["phase"] for row in summary["profile"]] == list(get_args(Phase))
+    assert all(f"{phase} " in profiled.stderr for phase in get_args(Phase))
+    assert summary["steps"] == 4  # two batches per epoch
+    parameters = [(tmp_path / name / "parameters.safetensors").read_bytes() for name in ("plain", "profiled")]
     assert parameters[0] == parameters[1]

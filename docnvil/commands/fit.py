@@ -300,7 +300,7 @@ def _figures(model: "DocNVIL", record: "EpochRecord") -> str:
 
 
 def _where_time_went(profile: "Profile") -> str:
-    rows = [f"{row.phase:<20}{row.ms_a_step:>10.3f} ms a step{row.share:>9.1%}" for row in profile.table()]
+    rows = [f"{row.phase:<20}{row.ms_per_step:>10.3f} ms per step{row.share:>9.1%}" for row in profile.table()]
     return "\n".join([f"Where the time of {profile.steps} steps went:", *rows])
 
 

@@ -1,4 +1,4 @@
-"""Which device to work on, decided once, at the door; and what it has room for."""
+"""Choice of the torch device, and its free memory."""
 
 import torch
 
@@ -6,10 +6,10 @@ from docnvil.errors import ConfigurationError
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of this name; "auto" is a CUDA device if there is one, and the CPU otherwise.
+    """Return the device with this name; "auto" is a CUDA device if there is one, otherwise the CPU.
 
     Raises:
-        ConfigurationError: a name that torch does not know, or a device this machine does not have.
+        ConfigurationError: torch does not know the name, or this machine does not have the device.
 
     Example:
         >>> choose_device("cpu")
@@ -24,16 +24,11 @@ def choose_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ConfigurationError(
-            f"There is no device {name!r} on this machine. Choose 'auto', 'cpu', or 'cuda' where there is a GPU."
+            f"This machine has no device {name!r}. Choose 'auto', 'cpu', or, on a machine with a GPU, 'cuda'."
         ) from None
     return device
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return how much memory of its own a device has to spare; a processor has none of its own.
-
-    Example:
-        >>> free_bytes(torch.device("cpu"))
-        0
-    """
+    """Return the free memory of a GPU in bytes; 0 for the CPU, which has no memory of its own."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -1,10 +1,9 @@
-"""One training by several processes: each works on a share of every batch, and they tell one another what it came to.
+"""Data-parallel training in several processes, each of which works on a shard of every batch.
 
     torchrun --nproc-per-node=4 -m docnvil fit corpus/
 
-Every process holds the whole network. Losses are sums over documents, so gradients are added up, and a batch that does
-not divide evenly needs no weights. What is drawn for a document is keyed by the document, so the result is that of one
-process, but for the order in which sums are taken.
+Every process holds the whole network. Losses are sums over documents, so gradients are all-reduced as sums and batches
+need not divide evenly. Random numbers are keyed by document, so the result equals that of one process up to rounding.
 
 Axes: R processes.
 """
@@ -22,23 +21,23 @@ from torch import distributed as dist
 
 from docnvil.errors import ConfigurationError, WorkerError
 
-# What torchrun sets, and what whoever starts processes by other means has to set.
-LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+# torchrun sets these variables, and so must any other launcher.
+LAUNCH_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of one training, as one of them sees them; by default it is alone.
+    """The processes of one training, as seen by one of them; the default is a single process.
 
     Arguments:
-        rank: this process's number, from 0. size: R.
+        rank: number of this process, from 0 to R - 1.
+        size: R.
 
     Example:
-        >>> alone = ProcessGroup()
-        >>> list(range(5))[alone.shard], alone.all_gather(torch.tensor([7.0])).tolist()
-        ([0, 1, 2, 3, 4], [[7.0]])
         >>> list(range(5))[ProcessGroup(rank=1, size=2).shard]
         [1, 3]
+        >>> ProcessGroup().all_gather(torch.tensor([7.0])).tolist()
+        [[7.0]]
     """
 
     rank: int = 0
@@ -46,57 +45,53 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes files and speaks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     @property
     def shard(self) -> slice:
-        """Which of any rows are this process's: all shares are equal, but for one row."""
+        """Return the slice of rows that belongs to this process; shard sizes differ by at most one row."""
         return slice(self.rank, None, self.size)
 
     def all_gather(self, tensor: Tensor) -> Tensor:
-        """Return every process's tensor, `[...] -> [R, ...]`."""
+        """Return the tensors of all processes, `[...] -> [R, ...]`."""
         if self.size == 1:
             return tensor[None]
-        parts = [torch.empty_like(tensor) for _ in range(self.size)]
-        with _all_present():
-            dist.all_gather(parts, tensor.contiguous())
-        return torch.stack(parts)
+        tensors = [torch.empty_like(tensor) for _ in range(self.size)]
+        with _translate_backend_errors():
+            dist.all_gather(tensors, tensor.contiguous())
+        return torch.stack(tensors)
 
     def all_reduce(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by its sum over processes, in place and in one message."""
+        """Replace each tensor in place by its sum over processes; all tensors travel in one message."""
         tensors = list(tensors)
         if self.size == 1:
             return
         message = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with _all_present():
+        with _translate_backend_errors():
             dist.all_reduce(message)
         for tensor, total in zip(tensors, message.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(total.view_as(tensor))
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
-        """Replace each tensor by the first process's, in place."""
+        """Replace each tensor in place by that of the main process."""
         if self.size == 1:
             return
-        with _all_present():
+        with _translate_backend_errors():
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
 
-    def require_agreement(self, *parts: object) -> None:
-        """Refuse to go on with processes that were not given the same.
-
-        Arguments:
-            parts: whatever they must have in common, told apart by its representation.
+    def require_agreement(self, *values: object) -> None:
+        """Check that all processes have the same values, by comparing hashes of their representations.
 
         Raises:
-            ConfigurationError: two of them differ.
+            ConfigurationError: the values of two processes differ.
         """
-        digest = hashlib.sha256(repr(parts).encode()).digest()
+        digest = hashlib.sha256(repr(values).encode()).digest()
         if self.all_gather(torch.tensor(list(digest))).unique(dim=0).shape[0] > 1:
             raise ConfigurationError(
-                "The processes of this training were given different documents, settings, seeds or unfinished"
-                " trainings. Start all of them with the same corpus, the same options and a seed, and an --out that all"
-                " of them can read."
+                "The processes of this training have different documents, settings, seeds or checkpoints. Start all of"
+                " them with the same corpus, options and seed, and an --out folder that all of them can read."
             )
 
 
@@ -104,57 +99,57 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 def is_launched() -> bool:
-    """Tell whether this process was started as one of several, by torchrun or in its way."""
-    return all(name in os.environ for name in LAUNCHED)
+    """Return whether torchrun or a similar launcher started this process as one of several."""
+    return all(name in os.environ for name in LAUNCH_VARIABLES)
 
 
 def is_restart() -> bool:
-    """Tell whether torchrun started these processes again because one of them had died."""
-    return _restarts() > 0
+    """Return whether torchrun restarted the processes because one of them had died."""
+    return _restart_count() > 0
 
 
 def local_device(name: str) -> str:
-    """Return the device of this process: of several GPUs in a machine, each process takes one.
+    """Return the device of this process; on a machine with several GPUs, each process gets one.
 
     Arguments:
-        name: "auto", "cpu" or "cuda", asked for by all of them.
+        name: the device requested for all processes, such as "auto", "cpu" or "cuda".
     """
     if name not in ("auto", "cuda") or not is_launched() or not torch.cuda.is_available():
         return name
     number = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
-    torch.cuda.set_device(number)  # nccl talks over the current device
+    torch.cuda.set_device(number)  # nccl communicates through the current device
     return f"cuda:{number}"
 
 
 @contextmanager
 def process_group() -> Iterator[ProcessGroup]:
-    """Join the processes started together with this one, and part from them at the end; or stay alone.
+    """Join the process group that a launcher started, and destroy it at the end; without a launcher, yield one process.
 
-    When one fails the others cannot go on, and fail too. The first to fail raises what stopped it; the others exit
-    silently with status 1.
+    If one process fails, the others fail too. The first one raises its error; the others exit silently with status 1.
 
     Raises:
-        WorkerError: they did not find one another, or one of them ended before the others.
+        WorkerError: the processes could not connect, or one of them ended too early.
     """
     if not is_launched():
         yield SINGLE_PROCESS
         return
-    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
         store, rank, size = next(dist.rendezvous("env://"))
-        # torchrun's store outlives its workers: those started again shall not look for the dead ones' addresses.
-        store = dist.PrefixStore(f"docnvil/{_restarts()}", store)
+        # torchrun's store outlives its workers; the prefix hides the addresses of workers that died.
+        store = dist.PrefixStore(f"docnvil/{_restart_count()}", store)
         backend = "cpu:gloo,cuda:nccl" if dist.is_nccl_available() else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
         raise WorkerError(
-            f"The processes of this training did not find one another at {where} ({_first_line(error)})."
-            " Check that every machine reaches that address, and start them again."
+            f"The processes of this training could not connect at {address} ({reason}). Check that every machine can"
+            " reach this address, then start them again."
         ) from error
     try:
         yield ProcessGroup(rank, size)
     except BaseException:
-        if not _first_to_fail(store):
+        if not _is_first_failure(store):
             raise SystemExit(1) from None
         raise
     finally:
@@ -162,11 +157,11 @@ def process_group() -> Iterator[ProcessGroup]:
 
 
 def exit_now() -> None:
-    """End this process with status 0, all its work being done and its files written; a process alone goes on.
+    """Exit with status 0 without shutting down the interpreter, if a launcher started this process.
 
-    gloo's threads may still be letting go of tensors. Should one of them want Python while the interpreter is being
-    taken down, the whole process is aborted (seen once in some twenty trainings), and torchrun would call a finished
-    training failed. So the interpreter is not taken down.
+    Call it after all files are written. gloo's threads may still be freeing tensors. If one of them needs the
+    interpreter during its shutdown, the process aborts (seen in about 1 of 20 trainings), and torchrun reports a
+    finished training as failed.
     """
     if is_launched():
         sys.stdout.flush()
@@ -174,28 +169,24 @@ def exit_now() -> None:
         os._exit(0)
 
 
-def _restarts() -> int:
+def _restart_count() -> int:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
-def _first_to_fail(store: dist.Store) -> bool:
+def _is_first_failure(store: dist.Store) -> bool:
     try:
         return store.add("failures", 1) == 1
-    except RuntimeError:  # it went away with the process that held it, and nobody knows
+    except RuntimeError:  # the process that served the store has ended
         return True
 
 
 @contextmanager
-def _all_present() -> Iterator[None]:
-    """Say in a sentence that another process has left, which the backends tell by an error of their own."""
+def _translate_backend_errors() -> Iterator[None]:
+    """Raise a `WorkerError` for the backend-specific error that occurs when another process has ended."""
     try:
         yield
     except RuntimeError as error:
         raise WorkerError(
-            "Another process of this training ended before its time, so this one stopped too. The same command with"
-            " --resume goes on from the last epoch that was kept."
+            "Another process of this training ended too early, so this one stopped. Rerun the same command with"
+            " --resume to continue from the last saved epoch."
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")

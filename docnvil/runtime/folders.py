@@ -1,8 +1,8 @@
-"""Folders that are either whole or not there: written beside their place, checksummed, then moved in.
+"""Atomic output: a folder or file is complete, or it does not exist.
 
-A model and a prepared corpus are folders that a person can open. `writing_folder` fills a temporary folder beside the
-target, adds `manifest.json` with the size and SHA-256 of every file, forces the bytes to the disk, and only then takes
-the target's name; whatever stops it earlier leaves the target as it was. `verify_folder` reads the manifest back.
+Models and prepared corpora are folders of readable files. `writing_folder` fills a temporary folder next to the target,
+adds `manifest.json` with the size and SHA-256 of every file, flushes all to disk, and then renames it; any earlier
+failure leaves the target unchanged. `verify_folder` checks a folder against its manifest.
 """
 
 import hashlib
@@ -21,26 +21,25 @@ MANIFEST = "manifest.json"
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_existing_file(path: Path, *, force: bool) -> None:
-    """Raise `OutputExistsError` unless a file may be written at `path`."""
-    if path.is_dir():
-        raise OutputExistsError(f"{path} is a folder, and a file is to be written. Give a file name to --out.")
+    """Raise `OutputExistsError` if a file must not be written at `path`; `force` allows replacing a file."""
     if path.exists() and not path.is_file():
-        raise OutputExistsError(f"{path} is a device or a pipe, and only files are written. Give a file name to --out.")
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise OutputExistsError(f"{path} is {kind}, but the output is a file. Give a file name to --out.")
     if path.exists() and not force:
         raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
 
 
 def refuse_existing_folder(path: Path, *, kind: str, force: bool) -> None:
-    """Raise `OutputExistsError` unless a folder of this kind may be written at `path`.
+    """Raise `OutputExistsError` if a folder must not be written at `path`.
 
-    With `force`, what is replaced must be empty, or a folder of the same kind that holds nothing but what its manifest
-    lists: a slip of the finger shall not cost anybody a corpus, a thesis, or a home.
+    `force` allows replacing an empty folder, or a folder of the same kind whose files are all listed in its manifest.
+    This guards against deleting unrelated files.
     """
     if not path.exists():
         return
@@ -50,32 +49,31 @@ def refuse_existing_folder(path: Path, *, kind: str, force: bool) -> None:
         return
     if not is_folder_of_kind(path, kind):
         raise OutputExistsError(
-            f"{path} is not a {kind} folder that docnvil wrote, so --force will not replace it. Choose another --out."
+            f"{path} is not a {kind} folder written by docnvil, so --force does not replace it. Choose another --out."
         )
-    strangers = _files_in(path) - {MANIFEST, *_read_manifest(path, kind)["files"]}
-    if strangers:
+    if unexpected_files := _files_in(path) - {MANIFEST, *_read_manifest(path, kind)["files"]}:
         raise OutputExistsError(
-            f"{path} also holds {min(strangers)}, which docnvil did not write, so --force will not replace it."
-            " Move that away, or choose another --out."
+            f"{path} contains {min(unexpected_files)}, which docnvil did not write, so --force does not replace it."
+            " Move that file away, or choose another --out."
         )
 
 
 @contextmanager
 def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Path]:
-    """Yield an empty folder to fill; on a clean exit it becomes `path`, with a manifest, otherwise it vanishes.
+    """Yield an empty temporary folder to fill; it becomes `path` if the block succeeds, and is deleted if it raises.
+
+    One rename cannot replace a folder that has files. A replaced folder is first renamed to the temporary name plus
+    `.old`; only a power failure between the two renames could leave it under that name.
 
     Arguments:
-        path: where the folder shall stand; its parent is made if need be.
-        kind: what the folder is ("model", "corpus"), kept in the manifest and checked by `verify_folder`.
-        force: replace a folder of ours that already stands there.
+        path: target folder; missing parents are created.
+        kind: what the folder contains, such as "model" or "corpus"; stored in the manifest.
+        force: replace an existing folder, see `refuse_existing_folder`.
 
     Raises:
-        OutputExistsError: `path` exists and `force` is not given, or is not ours to replace.
-
-    A folder cannot take the name of another in one step. One that is replaced steps aside first, under the name of the
-    draft with `.old` behind it; only a power failure between these two renames could leave it there.
+        OutputExistsError: `path` exists and may not be replaced.
     """
-    path = path.resolve()  # "." has neither a name nor a parent to write beside
+    path = path.resolve()  # "." has no name and no parent
     refuse_existing_folder(path, kind=kind, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -87,7 +85,7 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
         }
         write_json(draft / MANIFEST, {"kind": kind, "files": files})
         for name in (*files, MANIFEST):
-            (draft / name).chmod(0o644)  # some writers, like mkdtemp, make things private; these are meant to be shared
+            (draft / name).chmod(0o644)  # mkdtemp and some writers make private files
             _fsync(draft / name)
         draft.chmod(0o755)
         _fsync(draft)
@@ -99,32 +97,28 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
 
 
 def verify_folder(path: Path, *, kind: str) -> None:
-    """Check that `path` is a folder of this kind with every file of its manifest present and unaltered.
+    """Check that `path` is a folder of this kind, and that no file of its manifest is missing or changed.
 
     Raises:
-        CheckpointError: the folder, its manifest or one of its files is missing, truncated or altered.
+        CheckpointError: the folder, its manifest or one of its files is missing, truncated or changed.
     """
     if not path.is_dir():
         raise CheckpointError(f"There is no {kind} folder at {path}. Check the path.")
-    manifest = _read_manifest(path, kind)
-    for name, expected in manifest["files"].items():
+    remedy = f"Restore it, or make the {kind} again."
+    for name, expected in _read_manifest(path, kind)["files"].items():
         file = path / name
         if not file.is_file():
-            raise CheckpointError(f"{file} is missing from the {kind} folder. Restore it, or make the {kind} again.")
+            raise CheckpointError(f"{file} is missing from the {kind} folder. {remedy}")
         if file.stat().st_size != expected["bytes"]:
             raise CheckpointError(
-                f"{file} has {file.stat().st_size} bytes where the manifest says {expected['bytes']}: it was cut short"
-                f" or changed. Restore it, or make the {kind} again."
+                f"{file} has {file.stat().st_size} bytes, but its manifest says {expected['bytes']}. {remedy}"
             )
         if sha256_of(file) != expected["sha256"]:
-            raise CheckpointError(
-                f"{file} does not match the SHA-256 in its manifest: it was altered or damaged. Restore it, or make the"
-                f" {kind} again."
-            )
+            raise CheckpointError(f"{file} does not match the SHA-256 in its manifest, so it was changed. {remedy}")
 
 
 def is_folder_of_kind(path: Path, kind: str) -> bool:
-    """Tell whether `path` looks like a folder written by `writing_folder` for this kind (nothing is verified)."""
+    """Return whether `path` has a manifest of this kind; its files are not checked."""
     try:
         return _read_manifest(path, kind)["kind"] == kind
     except CheckpointError:
@@ -132,17 +126,17 @@ def is_folder_of_kind(path: Path, kind: str) -> bool:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write one JSON object, indented, in UTF-8, with a newline at the end."""
+    """Write an indented JSON object in UTF-8 with a final newline."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside `path` to write; on a clean exit it becomes `path`, otherwise it vanishes.
+    """Yield a temporary file to write; it becomes `path` if the block succeeds, and is deleted if it raises.
 
-    A reader, or a crash, sees either the old file or the new one.
+    At any time `path` holds either the old content or the new.
     """
-    path = path.resolve()  # a link stays a link, and what it points to is replaced
+    path = path.resolve()  # so that a symbolic link is kept and its target replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(descriptor)
@@ -159,7 +153,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path` in one step, see `replacing_file`."""
+    """Write `content` to `path` atomically, see `replacing_file`."""
     with replacing_file(path) as draft:
         draft.write_bytes(content)
 
@@ -168,17 +162,17 @@ def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        found, files = manifest["kind"], manifest["files"]
+        actual_kind, files = manifest["kind"], manifest["files"]
         for entry in files.values():
             _ = entry["bytes"], entry["sha256"]
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} has no {MANIFEST}, so it is not a finished {kind} folder. Make the {kind} again."
+            f"{path} has no {MANIFEST}, so it is not a complete {kind} folder. Make the {kind} again."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise CheckpointError(f"{file} cannot be read as a manifest. Restore it, or make the {kind} again.") from None
-    if found != kind:
-        raise CheckpointError(f"{path} is a {found} folder where a {kind} folder is needed.")
+        raise CheckpointError(f"{file} is not a valid manifest. Restore it, or make the {kind} again.") from None
+    if actual_kind != kind:
+        raise CheckpointError(f"{path} is a {actual_kind} folder, but a {kind} folder is needed. Check the path.")
     return manifest
 
 
@@ -186,19 +180,18 @@ def _move_into_place(draft: Path, path: Path) -> None:
     if not path.exists():
         draft.rename(path)
         return
-    # A folder cannot be renamed over a full one: the old one steps aside, and comes back if the second rename fails.
-    aside = draft.with_name(draft.name + ".old")
-    path.rename(aside)
+    old = draft.with_name(draft.name + ".old")
+    path.rename(old)
     try:
         draft.rename(path)
     except BaseException:
-        aside.rename(path)
+        old.rename(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)  # the new one stands; what is left of the old one is no failure
+    shutil.rmtree(old, ignore_errors=True)  # the new folder is complete, so a failure here is harmless
 
 
 def _files_in(path: Path) -> set[str]:
-    """Name every file below a folder, relative to it."""
+    """Return the names of all files below a folder, relative to it."""
     return {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
 
 

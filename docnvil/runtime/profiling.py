@@ -1,4 +1,4 @@
-"""Where the time of training goes: seconds by the phases of an update, measured only if somebody asks."""
+"""Seconds per phase of a training update, measured on request."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,43 +9,39 @@ from typing import Literal, TypeVar, get_args
 import torch
 
 Phase = Literal[
-    "drawing batches",
-    "sampling q",
-    "log p",
-    "log q",
-    "gradient surrogate",
-    "backward",
-    "optimizer",
-    "validation",
+    "drawing batches", "sampling q", "log p", "log q", "gradient surrogate", "backward", "optimizer", "validation"
 ]
 Item = TypeVar("Item")
-_NOTHING = nullcontext()
 
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """What a phase took.
+    """Time of one phase.
 
     Arguments:
         phase: its name.
-        seconds: in all. share: of all phases' seconds. ms_a_step: milliseconds a parameter update.
+        seconds: total time.
+        share: its share of the total time of all phases.
+        ms_per_step: milliseconds per parameter update.
     """
 
     phase: Phase
     seconds: float
     share: float
-    ms_a_step: float
+    ms_per_step: float
 
 
 class NoProfile:
-    """Measures nothing, for next to nothing."""
+    """A profile that measures nothing and costs almost nothing."""
+
+    _context = nullcontext()
 
     def phase(self, name: Phase) -> AbstractContextManager[None]:
-        """Return a context for a phase."""
-        return _NOTHING
+        """Return a context for the code of a phase."""
+        return self._context
 
     def each(self, name: Phase, items: Iterable[Item]) -> Iterable[Item]:
-        """Return the items, whose making is a phase."""
+        """Return the items; computing them is a phase."""
         return items
 
 
@@ -53,7 +49,7 @@ class Profile(NoProfile):
     """A stopwatch for the phases of training.
 
     Arguments:
-        device: where the work is done; a GPU is waited for wherever a phase begins or ends.
+        device: where the work is done; a GPU is synchronized at the start and end of each phase.
 
     Example:
         >>> profile = Profile(torch.device("cpu"))
@@ -71,14 +67,14 @@ class Profile(NoProfile):
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
-        """Measure what is done inside; the time of an exception counts for nothing."""
+        """Measure the code inside; if it raises, its time is not counted."""
         started = self._now()
         yield
         self._seconds[name] = self._seconds.get(name, 0.0) + self._now() - started
         self.steps += name == "optimizer"
 
     def each(self, name: Phase, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items, measuring how long each takes to make."""
+        """Yield the items and measure how long each takes to compute."""
         iterator, end = iter(items), object()
         while True:
             with self.phase(name):
@@ -88,12 +84,12 @@ class Profile(NoProfile):
             yield item
 
     def table(self) -> list[PhaseTime]:
-        """Return a row for each phase there was, in the order in which an update goes through them."""
-        whole = sum(self._seconds.values()) or 1.0
+        """Return one row per measured phase, in the order of an update."""
+        total = sum(self._seconds.values()) or 1.0
         return [
-            PhaseTime(name, took, took / whole, 1e3 * took / max(1, self.steps))
+            PhaseTime(name, seconds, seconds / total, 1e3 * seconds / max(1, self.steps))
             for name in get_args(Phase)
-            if (took := self._seconds.get(name)) is not None
+            if (seconds := self._seconds.get(name)) is not None
         ]
 
     def _now(self) -> float:
