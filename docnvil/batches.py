@@ -45,10 +45,6 @@ def random_order(n_documents: int, generator: np.random.Generator) -> NDArray[np
     consecutive documents; the chunks are put in random order, and each window of 2^20 documents is then shuffled. So a
     window is read from about 1,000 places on the disk.
 
-    Arguments:
-        n_documents: N.
-        generator: draws the order.
-
     Example:
         >>> random_order(5, np.random.default_rng(0)).tolist()
         [2, 4, 3, 0, 1]
@@ -113,12 +109,7 @@ def iterate_batches(
 
 
 def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) -> SparseCounts | None:
-    """Copy all counts to a GPU if they take at most half of its free memory; otherwise return None.
-
-    Arguments:
-        counts: `[N, V]`, CSR or rows selected from it.
-        device: where to copy them.
-        dtype: their floating-point type.
+    """Copy all counts to a GPU, with values of type `dtype`, or return None if they need over half of its free memory.
 
     Example:
         >>> copy_to_device(csr_array(np.eye(2)), torch.device("cpu"), torch.float32) is None  # a CPU needs no copy
@@ -154,9 +145,6 @@ def content_keys(counts: CountRows) -> NDArray[np.int64]:
 
     Equal documents have equal keys, so the numbers drawn for a document do not depend on its row, on other documents or
     on the order in which its words are stored.
-
-    Arguments:
-        counts: `[N, V]`, CSR or rows selected from it.
 
     Example:
         >>> keys = content_keys(csr_array(np.array([[2, 0, 1], [0, 3, 0], [2, 0, 1]])))

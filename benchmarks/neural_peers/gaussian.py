@@ -151,7 +151,8 @@ def bounds(
         chunks.append(torch.stack([log_likelihood, reconstruction, kl]))
     nonempty = np.diff(counts.indptr) > 0
     lengths = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
-    return DocumentBounds(*(values * nonempty for values in torch.cat(chunks, 1).numpy()), lengths)
+    bound = "importance" if importance_weighted else "elbo"
+    return DocumentBounds(*(torch.cat(chunks, 1).numpy() * nonempty), lengths, bound, n_samples)
 
 
 def _log_probabilities(

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import RESULTS, resume_results, save_results, shared_data
-from neural_peers.gaussian import BOUND_SAMPLES, PREDICTION_SAMPLES, NeuralTopics, bounds
+from neural_peers.gaussian import PREDICTION_SAMPLES, NeuralTopics, bounds
 from neural_peers.training import NEURAL_PEERS, select_settings, settings_records, train
 
 from docnvil.analysis.completion import split_words
@@ -111,9 +111,8 @@ def measure_neural_peer(
     else:
         best = train(name, counts, units, seed, settings, epochs)
     test = csr_array(corpus.observed + corpus.hidden)
-    bound = bounds(best.model, test).summarize(bound="elbo", n_samples=BOUND_SAMPLES)
-    weighted = bounds(best.model, test, n_samples=PREDICTION_SAMPLES, importance_weighted=True)
-    weighted = weighted.summarize(bound="importance", n_samples=PREDICTION_SAMPLES)
+    bound = bounds(best.model, test).summarize()
+    weighted = bounds(best.model, test, n_samples=PREDICTION_SAMPLES, importance_weighted=True).summarize()
     topics = NeuralTopics(best.model, seed)
     reference = csr_array(vstack([counts, test], format="csr"))
     return {

@@ -1,1 +1,1 @@
-"""What a trained network says about documents: likelihoods, codes, topics, coherence, retrieval, samples."""
+"""Analysis of a trained network: likelihood, unit probabilities, topics, coherence, retrieval, samples."""

@@ -1,7 +1,7 @@
-"""How much a perplexity would differ had other documents been drawn: bootstrap intervals over documents.
+"""Bootstrap intervals of a perplexity over documents: how much it would vary with other test documents.
 
-The interval speaks of the choice of test documents alone. What another seed of training, or more samples of an
-estimator, would change is not in it.
+The intervals cover the choice of test documents only. They do not cover another training seed, or more samples of the
+bound's estimate.
 
 Axes: N documents, R resamples. Unit: nats.
 """
@@ -16,16 +16,18 @@ from docnvil.errors import ConfigurationError
 from docnvil.runtime.randomness import stream
 
 RESAMPLES = 2000
-DRAWS_IN_FLIGHT = 2_000_000  # of the R N drawn documents, how many are alive at once: 16 MB
+MAX_DRAWS = 2_000_000  # of the R N drawn documents, how many exist at once: 16 MB
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Intervals of a corpus's perplexities, each (low, high).
+    """Bootstrap intervals (low, high) of a corpus's perplexities.
 
     Arguments:
-        perplexity_per_document, perplexity_per_word: as in `docnvil.Perplexity`.
-        share: of the resamples that lie between low and high. resamples: R.
+        perplexity_per_document: the interval of `Perplexity.perplexity_per_document`.
+        perplexity_per_word: the interval of `Perplexity.perplexity_per_word`.
+        share: the share of the resampled perplexities between low and high.
+        resamples: R.
     """
 
     perplexity_per_document: tuple[float, float]
@@ -42,22 +44,25 @@ def bootstrap_intervals(
     n_resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Intervals:
-    """Draw as many documents as there are, with replacement, again and again, and see how the perplexities spread.
+    """Return intervals of the perplexities of N documents, resampled R times with replacement.
 
-    The interval lies between the (1 - share)/2 and (1 + share)/2 quantiles of the resampled perplexities. Documents
-    without words are left out, as they are of perplexities.
+    The interval runs from the (1 - share)/2 quantile of the resampled perplexities to the (1 + share)/2 quantile.
+    Documents without words are left out.
 
     Source: Efron & Tibshirani (1993), *An introduction to the bootstrap*, chapter 13 (the percentile interval).
 
     Arguments:
-        log_likelihood: `[N]`, log p(x) or its estimate, in nats. lengths: `[N]`, words of each document.
-        share: between 0 and 1. n_resamples: R. seed: all that the draws depend on.
+        log_likelihood: `[N]`, log p(x) of each document or its estimate, in nats.
+        lengths: `[N]`, the words of each document.
+        share: the share of the resampled perplexities inside the interval, between 0 and 1.
+        n_resamples: R.
+        seed: determines the resamples.
 
     Raises:
-        ConfigurationError: a share out of its range, or no document with words.
+        ConfigurationError: the share is not between 0 and 1, or no document has words.
 
     Example:
-        Documents that are all alike leave nothing open:
+        Identical documents give an interval of width 0:
 
         >>> lengths = np.array([10.0, 10.0, 10.0])
         >>> low, high = bootstrap_intervals(-lengths * np.log(8), lengths).perplexity_per_word
@@ -65,26 +70,26 @@ def bootstrap_intervals(
         (8.0, 8.0)
     """
     if not 0 < share < 1:
-        raise ConfigurationError(f"The share of an interval is {share}. Give one between 0 and 1, for instance 0.95.")
+        raise ConfigurationError(f"share is {share}. Give a value between 0 and 1, for instance 0.95.")
     filled = lengths > 0
     log_likelihood, lengths = log_likelihood[filled], lengths[filled]
     if not len(lengths):
-        raise ConfigurationError("An interval needs documents with words, and there are none. Give it documents.")
-    rates = log_likelihood / lengths
+        raise ConfigurationError("No document has words, so there is no interval. Give documents with words.")
+    nats_per_word = -log_likelihood / lengths  # of each document
     per_document, per_word = [], []
-    for drawn in _resamples(len(lengths), n_resamples, seed):  # [r, N]
-        per_document.append(-rates[drawn].mean(1))
-        per_word.append(-log_likelihood[drawn].sum(1) / lengths[drawn].sum(1))
-    bounds = (1 - share) / 2, (1 + share) / 2
-    # Of two perplexities the larger has the more nats, so that quantiles may be taken of nats.
-    intervals = (np.exp(np.quantile(np.concatenate(nats), bounds)) for nats in (per_document, per_word))
+    for rows in _resamples(len(lengths), n_resamples, seed):  # [r, N]
+        per_document.append(nats_per_word[rows].mean(1))
+        per_word.append(-log_likelihood[rows].sum(1) / lengths[rows].sum(1))
+    quantiles = (1 - share) / 2, (1 + share) / 2
+    # exp is increasing, so the quantiles of perplexities are those of nats.
+    intervals = (np.exp(np.quantile(np.concatenate(nats), quantiles)) for nats in (per_document, per_word))
     (low, high), (low_word, high_word) = (map(float, interval) for interval in intervals)
     return Intervals((low, high), (low_word, high_word), share, n_resamples)
 
 
 def _resamples(n_documents: int, n_resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield rows of drawn document numbers, some resamples at a time."""
+    """Yield the row numbers of the resampled documents, a chunk of resamples at a time, `[r, N]`."""
     generator = stream(seed, "bootstrap")
-    lot = max(1, DRAWS_IN_FLIGHT // n_documents)
-    for start in range(0, n_resamples, lot):
-        yield generator.integers(n_documents, size=(min(lot, n_resamples - start), n_documents))
+    chunk_size = max(1, MAX_DRAWS // n_documents)
+    for start in range(0, n_resamples, chunk_size):
+        yield generator.integers(n_documents, size=(min(chunk_size, n_resamples - start), n_documents))

@@ -32,15 +32,8 @@ def check_width(model: BeliefNetwork, counts: CountRows) -> None:
 def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> Iterator[tuple[slice, Batch]]:
     """Yield the rows of each batch and the batch itself, with the model's device and dtype, in the order of the rows.
 
-    Random draws are keyed by a document's contents, so they do not depend on the batch size or the order.
-
-    Arguments:
-        model: the belief network.
-        counts: `[N, V]` CSR.
-        batch_size: B.
-
-    Raises:
-        VocabularyError: the counts and the model's vocabulary have different sizes.
+    Random draws are keyed by a document's contents, so they do not depend on the batch size or the order. Raises a
+    `VocabularyError` as `check_width` does.
     """
     check_width(model, counts)
     start = 0

@@ -1,6 +1,6 @@
-"""Can the units be read? Coherence and diversity of their word lists.
+"""Coherence and diversity of the units' word lists: measures of how interpretable they are.
 
-Axes: N documents, V words, K units, T words of a list.
+Axes: N documents, V words, K units, T words of a list, D distinct words of all lists.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,41 +12,40 @@ from scipy.sparse import csr_array, csr_matrix
 
 from docnvil.errors import CorpusError
 
-EPSILON = 1e-12  # what gensim's CoherenceModel adds to joint probabilities, so that figures can be compared
-WINDOW = 110  # tokens, of C_V in Röder, Both & Hinneburg (2015) and in gensim
-TEXTS_IN_FLIGHT = 1000
+EPSILON = 1e-12  # added to joint probabilities, as in gensim's CoherenceModel, so that results are comparable
+WINDOW = 110  # tokens of a C_V window, as in Röder, Both & Hinneburg (2015) and in gensim
+TEXTS_PER_CHUNK = 1000
 
 
 def npmi(word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix) -> NDArray[np.float64]:
-    """Return each list's mean normalized pointwise mutual information over its pairs of words, `[K]`.
+    """Return the mean normalized pointwise mutual information of each list over its pairs of words, `[K]`.
 
-    NPMI(v, w) = log(p(v, w) / (p(v) p(w))) / -log p(v, w), with p(.) the share of documents that have the word, or both
-    words; a pair that never occurs together comes out near -1, one that always does at 1. Lists of fewer than two words
-    give not-a-number.
+    NPMI(v, w) = log(p(v, w) / (p(v) p(w))) / -log p(v, w), where p is the share of documents that contain the word, or
+    both words. It is 1 for two words that always occur together and close to -1 for two that never do.
 
     Source: Bouma (2009), *Normalized (pointwise) mutual information in collocation extraction*; over whole documents as
-    in gensim's `c_npmi`, including its 1e-12 added to joint probabilities.
+    in gensim's `c_npmi`, with the same 1e-12 added to joint probabilities.
 
     Arguments:
-        word_lists: the column numbers of each unit's words, `[K][T]`.
-        counts: `[N, V]`, the documents in which co-occurrence is counted.
+        word_lists: the column numbers of each unit's words, `[K][T]`; a list of fewer than two words has NaN.
+        counts: `[N, V]`, the documents in which co-occurrences are counted.
 
     Raises:
-        CorpusError: no documents, or a listed word that occurs in none of them.
+        CorpusError: there are no documents, or a listed word occurs in none of them.
 
     Example:
-        >>> together_and_apart = csr_array(np.array([[1, 1, 0], [2, 1, 0], [0, 0, 3], [0, 0, 1]]))
-        >>> npmi([[0, 1], [0, 2]], together_and_apart).round(3)
+        >>> counts = csr_array(np.array([[1, 1, 0], [2, 1, 0], [0, 0, 3], [0, 0, 1]]))
+        >>> npmi([[0, 1], [0, 2]], counts).round(3)
         array([ 1.  , -0.95])
     """
     if not any(len(words) for words in word_lists):
         return np.full(len(word_lists), np.nan)
     if not counts.shape[0]:
-        raise CorpusError("Coherence counts words that occur together, and there are no documents to count in.")
-    listed = _distinct(word_lists)
-    present = csr_array(counts)[:, listed].astype(bool).astype(np.float64)
-    association = _association((present.T @ present).toarray() / counts.shape[0])  # [T', T'], T' distinct words
-    return np.array([_mean_of_pairs(association, np.searchsorted(listed, words)) for words in word_lists])
+        raise CorpusError("There are no documents in which to count co-occurrences. Give a corpus with documents.")
+    distinct = _distinct_words(word_lists)
+    present = csr_array(counts)[:, distinct].astype(bool).astype(np.float64)
+    association = _association((present.T @ present).toarray() / counts.shape[0])  # [D, D]
+    return np.array([_pair_mean(association, np.searchsorted(distinct, words)) for words in word_lists])
 
 
 def c_v(
@@ -56,26 +55,26 @@ def c_v(
     window: int = WINDOW,
     like_gensim: bool = True,
 ) -> NDArray[np.float64]:
-    """Return the C_V coherence of each list, `[K]`: how far its words keep the same company.
+    """Return the C_V coherence of each list, `[K]`: how similar the contexts of its words are.
 
-    A word's company is the vector of its NPMI with every word of its list, itself among them, counted over all windows
-    of 110 successive tokens; C_V is the mean over words of the cosine between a word's vector and the sum of all. Lists
-    of fewer than two words give not-a-number. A text shorter than the window is one window.
+    A word's context vector has its NPMI with each word of the list, including itself, counted over all windows of 110
+    consecutive tokens. C_V is the mean over words of the cosine between a word's vector and the sum of all vectors. A
+    text shorter than the window is one window.
+
+    gensim's `c_v`, which most papers report, counts windows differently from the paper: when the first occurrence of a
+    word leaves the sliding window, the word counts as absent, even if the window contains it again.
 
     Source: Röder, Both & Hinneburg (2015), *Exploring the space of topic coherence measures*, table 8, C_V.
 
-    gensim's `c_v`, which the literature quotes, counts windows otherwise than the paper: as the window slides on, a
-    word counts as gone when its first occurrence leaves, although others may still stand in the window.
-
     Arguments:
-        word_lists: the column numbers of each unit's words, `[K][T]`.
-        texts: each text's tokens in their order, as column numbers; below zero for a word that is in no list anyway.
-            They are gone through once.
-        window: tokens of a window.
-        like_gensim: count windows as gensim does, to compare with published figures; otherwise as the paper does.
+        word_lists: the column numbers of each unit's words, `[K][T]`; a list of fewer than two words has NaN.
+        texts: the tokens of each text in order, as column numbers; any negative number for words outside the
+            vocabulary. They are read once.
+        window: the number of tokens of a window.
+        like_gensim: count windows as gensim does, to compare with published results; otherwise as in the paper.
 
     Raises:
-        CorpusError: no texts, or a listed word that occurs in none of them.
+        CorpusError: there are no texts, or a listed word occurs in none of them.
 
     Example:
         >>> texts = [np.array([0, 1, 4, 4]), np.array([1, 0, 4, 4]), np.array([2, 4, 4, 4]), np.array([3, 4, 4, 4])]
@@ -84,21 +83,21 @@ def c_v(
     """
     if not any(len(words) for words in word_lists):
         return np.full(len(word_lists), np.nan)
-    listed = _distinct(word_lists)
-    together, n_windows = np.zeros((len(listed), len(listed))), 0
+    distinct = _distinct_words(word_lists)
+    joint, n_windows = np.zeros((len(distinct), len(distinct))), 0
     remaining = iter(texts)
-    while some := list(islice(remaining, TEXTS_IN_FLIGHT)):
-        counted, n_counted = _windows_together(some, listed, window, like_gensim=like_gensim)
-        together += counted
-        n_windows += n_counted
+    while chunk := list(islice(remaining, TEXTS_PER_CHUNK)):
+        chunk_joint, chunk_windows = _count_windows(chunk, distinct, window, like_gensim=like_gensim)
+        joint += chunk_joint
+        n_windows += chunk_windows
     if not n_windows:
-        raise CorpusError("Coherence counts words that occur together, and there are no texts to count in.")
-    association = _association(together / n_windows)
-    return np.array([_mean_cosine(association, np.searchsorted(listed, words)) for words in word_lists])
+        raise CorpusError("There are no texts in which to count co-occurrences. Give a corpus with texts.")
+    association = _association(joint / n_windows)
+    return np.array([_mean_cosine(association, np.searchsorted(distinct, words)) for words in word_lists])
 
 
 def diversity(word_lists: Sequence[Sequence[int]]) -> float:
-    """Return the share of distinct words among all words listed.
+    """Return the number of distinct words divided by the number of all listed words; NaN if no word is listed.
 
     Source: Dieng, Ruiz & Blei (2020), *Topic modeling in embedding spaces*, section 6 ("topic diversity").
 
@@ -110,72 +109,81 @@ def diversity(word_lists: Sequence[Sequence[int]]) -> float:
     return len(set(listed)) / len(listed) if listed else float("nan")
 
 
-def _distinct(word_lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+def _distinct_words(word_lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([np.asarray(words, dtype=np.int64) for words in word_lists]))
 
 
-def _association(together: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return NPMI of each pair, `[T', T']`, from the shares of documents or windows that have both words."""
-    alone = together.diagonal()
-    if not alone.all():
-        raise CorpusError(
-            "A listed word occurs in none of the documents that coherence is counted in. Give it more documents."
-        )
-    joint = together + EPSILON
-    return np.log(joint / np.outer(alone, alone)) / np.maximum(-np.log(joint), EPSILON)
+def _association(joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return NPMI of each pair, `[D, D]`, from the shares of documents or windows that contain both words."""
+    marginal = joint.diagonal()
+    if not marginal.all():
+        raise CorpusError("A listed word occurs in none of the documents. Compute coherence on a larger corpus.")
+    joint = joint + EPSILON
+    return np.log(joint / np.outer(marginal, marginal)) / np.maximum(-np.log(joint), EPSILON)
 
 
-def _windows_together(
-    texts: Sequence[NDArray[np.integer]], listed: NDArray[np.int64], window: int, *, like_gensim: bool
+def _count_windows(
+    texts: Sequence[NDArray[np.integer]], distinct: NDArray[np.int64], window: int, *, like_gensim: bool
 ) -> tuple[NDArray[np.float64], int]:
-    """Count the windows that have both words of each pair, `[T', T']`, and all windows.
+    """Return the number of windows that contain both words of each pair, `[D, D]`, and the number of all windows.
 
-    Windows are numbered through all texts. A word stands in stretches of successive windows; between two numbers at
-    which any stretch begins or ends nothing changes, so that such a run of windows is counted at once.
+    Each word is in some intervals of consecutive windows. Between two edges at which no interval starts or stops, all
+    windows contain the same words; such a bin of windows is counted as one, weighted by its size.
+    """
+    word, start, stop, n_windows = _window_intervals(texts, distinct, window, like_gensim=like_gensim)
+    edges = np.unique(np.concatenate([start, stop]))
+    first_bin, last_bin = np.searchsorted(edges, start), np.searchsorted(edges, stop)
+    n_bins = last_bin - first_bin  # of each interval
+    bins = np.arange(n_bins.sum()) - np.repeat(n_bins.cumsum() - n_bins, n_bins) + np.repeat(first_bin, n_bins)
+    shape = (max(1, len(edges)), len(distinct))
+    present = csr_array((np.ones(len(bins)), (bins, np.repeat(word, n_bins))), shape=shape)
+    sizes = np.append(np.diff(edges), 0)[: shape[0]]
+    return (present.T @ present.multiply(sizes[:, None]).tocsr()).toarray(), n_windows
+
+
+def _window_intervals(
+    texts: Sequence[NDArray[np.integer]], distinct: NDArray[np.int64], window: int, *, like_gensim: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
+    """Return the intervals of windows that contain a listed word, and the number of all windows.
+
+    Windows are numbered through all texts. An interval is a word (its index in `distinct`), its first window and the
+    window after its last one; the intervals of a word do not overlap.
     """
     lengths = np.array([len(text) for text in texts])
-    n_windows = np.maximum(1, lengths - window + 1)
+    n_windows = np.maximum(1, lengths - window + 1)  # of each text
     first_window = np.concatenate([[0], n_windows.cumsum()])
     tokens = np.concatenate(texts)
     text = np.repeat(np.arange(len(texts)), lengths)
-    at = np.arange(len(tokens)) - np.repeat(lengths.cumsum() - lengths, lengths)  # each token's place in its text
-    word = np.searchsorted(listed, tokens).clip(max=len(listed) - 1)
-    wanted = listed[word] == tokens
-    word, text, at = word[wanted], text[wanted], at[wanted]
+    position = np.arange(len(tokens)) - np.repeat(lengths.cumsum() - lengths, lengths)  # of each token in its text
+    word = np.searchsorted(distinct, tokens).clip(max=len(distinct) - 1)
+    listed = distinct[word] == tokens
+    word, text, position = word[listed], text[listed], position[listed]
+    order = np.lexsort((position, word, text))
+    word, text, position = word[order], text[order], position[order]
 
-    order = np.lexsort((at, word, text))
-    word, text, at = word[order], text[order], at[order]
-    start, stop = np.maximum(0, at - window + 1), at + 1  # of the windows that hold the token
-    same = text * len(listed) + word  # occurrences of the same word in the same text
-    if like_gensim:
-        farthest = int(lengths.max()) + 1
-        leaves_first = np.searchsorted(same * farthest + at, same * farthest + start)
-        stop = np.minimum(stop, at[leaves_first] + 1)
+    start, stop = np.maximum(0, position - window + 1), position + 1  # the windows of the text with this token
+    group = text * len(distinct) + word  # occurrences of the same word in the same text
+    if like_gensim:  # the word is absent as soon as its first occurrence in the window leaves
+        max_length = int(lengths.max()) + 1
+        first_occurrence = np.searchsorted(group * max_length + position, group * max_length + start)
+        stop = np.minimum(stop, position[first_occurrence] + 1)
     stop = np.minimum(stop, n_windows[text])
-    again = np.flatnonzero(same[1:] == same[:-1]) + 1
-    start[again] = np.maximum(start[again], stop[again - 1])  # an earlier occurrence has counted these
+    repeated = np.flatnonzero(group[1:] == group[:-1]) + 1
+    start[repeated] = np.maximum(start[repeated], stop[repeated - 1])  # an earlier occurrence has these windows
     kept = start < stop
-    start, stop, word = (first_window[text] + start)[kept], (first_window[text] + stop)[kept], word[kept]
-
-    edges = np.unique(np.concatenate([start, stop]))
-    first, last = np.searchsorted(edges, start), np.searchsorted(edges, stop)
-    runs = last - first  # each stretch covers these many runs
-    run = np.arange(runs.sum()) - np.repeat(runs.cumsum() - runs, runs) + np.repeat(first, runs)
-    shape = (max(1, len(edges)), len(listed))
-    present = csr_array((np.ones(len(run)), (run, np.repeat(word, runs))), shape=shape)
-    sizes = np.append(np.diff(edges), 0)[: shape[0]]
-    return (present.T @ present.multiply(sizes[:, None]).tocsr()).toarray(), int(n_windows.sum())
+    offset = first_window[text]
+    return word[kept], (offset + start)[kept], (offset + stop)[kept], int(n_windows.sum())
 
 
 def _mean_cosine(association: NDArray[np.float64], words: NDArray[np.intp]) -> float:
     if len(words) < 2:
         return float("nan")
-    company = association[np.ix_(words, words)]
-    of_all = company.sum(0)
-    norms = np.linalg.norm(company, axis=1) * np.linalg.norm(of_all)
-    return float(np.mean(company @ of_all / np.maximum(norms, EPSILON)))
+    vectors = association[np.ix_(words, words)]
+    whole = vectors.sum(0)
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(whole)
+    return float(np.mean(vectors @ whole / np.maximum(norms, EPSILON)))
 
 
-def _mean_of_pairs(association: NDArray[np.float64], words: NDArray[np.intp]) -> float:
+def _pair_mean(association: NDArray[np.float64], words: NDArray[np.intp]) -> float:
     upper = np.triu_indices(len(words), k=1)
     return float(association[np.ix_(words, words)][upper].mean()) if len(words) > 1 else float("nan")

@@ -99,9 +99,8 @@ def evaluate_completion(
         seed: determines the samples, together with the observed words.
 
     Raises:
-        VocabularyError: the counts and the model's vocabulary have different sizes.
-        CorpusError: the parts have different numbers of documents, or no word is held out.
         ConfigurationError: no samples, or a model of binary vectors.
+        VocabularyError, CorpusError: as `evaluate_predictor`.
     """
     check_width(model, observed)
     if n_samples < 1:

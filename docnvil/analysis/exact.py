@@ -37,7 +37,11 @@ def exact_terms(model: BeliefNetwork, counts: SparseCounts) -> tuple[Tensor, Ten
         tensor([1.0000], dtype=torch.float64, grad_fn=<MulBackward0>)
     """
     n_units = sum(model.config.units)
-    check_enumerable(n_units)
+    if n_units > MAX_UNITS:
+        raise ConfigurationError(
+            f"The exact log-likelihood enumerates at most {MAX_UNITS} units, and the model has {n_units}."
+            " Choose the bound 'annealed' or 'importance'."
+        )
     # A softmax layer has the same logits for all documents; other layers need a copy of each setting per document.
     n_copies = 1 if model.config.observation == "softmax" else len(counts)
     chunk_size = max(1, MAX_VALUES // max(len(counts) * n_units, n_copies * counts.vocabulary_size, 1))
@@ -57,15 +61,7 @@ def exact_terms(model: BeliefNetwork, counts: SparseCounts) -> tuple[Tensor, Ten
 
 
 def samples_from_numbers(numbers: Tensor, units: tuple[int, ...], dtype: torch.dtype) -> Samples:
-    """Return the settings of the units that are the binary digits of integers, the lowest digit being the first unit.
-
-    Arguments:
-        numbers: `[M]` int64.
-        units: the number of units of each layer, from the document upward.
-        dtype: of the result.
-
-    Returns:
-        One tensor `[M, 1, K]` per layer.
+    """Return the units of each layer, `[M, 1, K]`, from the binary digits of integers `[M]`, the lowest digit first.
 
     Example:
         >>> [layer.tolist() for layer in samples_from_numbers(torch.tensor([6]), (2, 1), torch.float32)]
@@ -73,12 +69,3 @@ def samples_from_numbers(numbers: Tensor, units: tuple[int, ...], dtype: torch.d
     """
     digits = (numbers[:, None, None] >> torch.arange(sum(units), device=numbers.device)) & 1
     return digits.to(dtype).split(units, dim=-1)
-
-
-def check_enumerable(n_units: int) -> None:
-    """Raise a `ConfigurationError` if there are too many units to enumerate."""
-    if n_units > MAX_UNITS:
-        raise ConfigurationError(
-            f"The exact log-likelihood enumerates at most {MAX_UNITS} units, and the model has {n_units}."
-            " Choose the bound 'annealed' or 'importance'."
-        )

@@ -59,5 +59,4 @@ def unigram_perplexity(
 def _evaluate(visible: VisibleLayer | type[VisibleLayer], null_model: NullModel, test: CountRows) -> Perplexity:
     log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, blocks(test))])
     lengths = visible.document_lengths(row_sums(test, np.float64), test.shape[1])
-    bounds = DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths)
-    return bounds.summarize(bound="exact", n_samples=0)
+    return DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths, bound="exact").summarize()

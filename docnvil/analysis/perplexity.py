@@ -17,7 +17,7 @@ from torch import Tensor
 
 from docnvil.analysis.annealed import annealed_log_weights
 from docnvil.analysis.chunking import documents_per_batch, log_probabilities, model_batches, sample_chunks
-from docnvil.analysis.exact import check_enumerable, exact_terms
+from docnvil.analysis.exact import exact_terms
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.batches import Batch
 from docnvil.errors import ConfigurationError, CorpusError
@@ -65,27 +65,28 @@ class Perplexity:
 
 @dataclass(frozen=True)
 class DocumentBounds:
-    """Bounds on log p(x) of each document, in nats; every field is `[N]` float64.
+    """Bounds on log p(x) of each document, in nats, and how they were estimated.
 
     Arguments:
-        log_likelihood: the chosen lower bound on log p(x), or log p(x) itself.
-        reconstruction: E_q[log p(x | h1)], how well the sampled units predict the words.
-        kl: E_q[log q(h | x) - log p(h)]; the ELBO is reconstruction - kl.
-        lengths: L, the words of each document; V for binary vectors.
+        log_likelihood: `[N]` float64, the chosen lower bound on log p(x), or log p(x) itself.
+        reconstruction: `[N]` float64, E_q[log p(x | h1)], how well the sampled units predict the words.
+        kl: `[N]` float64, E_q[log q(h | x) - log p(h)]; the ELBO is reconstruction - kl.
+        lengths: `[N]` float64, L, the words of each document; V for binary vectors.
+        bound: the kind of bound.
+        samples: S, samples per document; 0 if exact.
+        temperatures: T, the steps of the annealed bound; 0 for others.
     """
 
     log_likelihood: NDArray[np.float64]
     reconstruction: NDArray[np.float64]
     kl: NDArray[np.float64]
     lengths: NDArray[np.float64]
+    bound: Bound
+    samples: int = 0
+    temperatures: int = 0
 
-    def summarize(self, *, bound: Bound, n_samples: int, temperatures: int = TEMPERATURES) -> Perplexity:
+    def summarize(self) -> Perplexity:
         """Return the perplexities of all documents.
-
-        Arguments:
-            bound: the bound that was estimated.
-            n_samples: S that it was estimated with; recorded unless the bound is exact.
-            temperatures: T that it was estimated with; recorded for the annealed bound only.
 
         Raises:
             CorpusError: no document has a word.
@@ -94,8 +95,8 @@ class DocumentBounds:
             Two documents whose words all have probability 1/8, and an empty one:
 
             >>> lengths = np.array([2.0, 5.0, 0.0])
-            >>> uniform = DocumentBounds(-lengths * math.log(8), -lengths * math.log(8), 0 * lengths, lengths)
-            >>> result = uniform.summarize(bound="elbo", n_samples=1)
+            >>> nats = -lengths * math.log(8)
+            >>> result = DocumentBounds(nats, nats, np.zeros(3), lengths, bound="exact").summarize()
             >>> round(result.perplexity_per_document, 9), round(result.perplexity_per_word, 9), result.empty_documents
             (8.0, 8.0, 1)
         """
@@ -116,9 +117,9 @@ class DocumentBounds:
             documents=n_filled,
             empty_documents=len(self.lengths) - n_filled,
             tokens=int(tokens) if tokens.is_integer() else tokens,
-            bound=bound,
-            samples=0 if bound == "exact" else n_samples,
-            temperatures=temperatures if bound == "annealed" else 0,
+            bound=self.bound,
+            samples=self.samples,
+            temperatures=self.temperatures,
         )
 
 
@@ -131,14 +132,13 @@ def perplexity(
     temperatures: int = TEMPERATURES,
     seed: int = 0,
 ) -> Perplexity:
-    """Estimate the perplexity of documents; the arguments are those of `document_bounds`.
+    """Return the summary of `document_bounds`, with the same arguments and exceptions.
 
     Raises:
         CorpusError: no document has a word.
-        VocabularyError, ConfigurationError: as `document_bounds`.
     """
-    bounds = document_bounds(model, counts, bound=bound, n_samples=n_samples, temperatures=temperatures, seed=seed)
-    return bounds.summarize(bound=bound, n_samples=n_samples, temperatures=temperatures)
+    options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
+    return document_bounds(model, counts, **options).summarize()
 
 
 @torch.no_grad()
@@ -151,9 +151,7 @@ def document_bounds(
     temperatures: int = TEMPERATURES,
     seed: int = 0,
 ) -> DocumentBounds:
-    """Estimate a lower bound on log p(x) of each document.
-
-    log p(x) of an empty document is 0: its only word sequence has probability 1.
+    """Estimate a lower bound on log p(x) of each document; it is 0 for an empty document, whose p(x) is 1.
 
     Arguments:
         model: the belief network.
@@ -168,7 +166,7 @@ def document_bounds(
         VocabularyError: the counts and the model's vocabulary have different sizes.
         ConfigurationError: an unknown bound, no samples or temperatures, or too many units for "exact".
     """
-    _check_estimator(model, bound, n_samples, temperatures)
+    _check_estimator(bound, n_samples, temperatures)
     exact = bound == "exact"
     batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else documents_per_batch(n_samples, model.config.vocabulary_size)
     values = np.zeros((3, counts.shape[0]))  # log-likelihood, reconstruction, KL
@@ -181,18 +179,22 @@ def document_bounds(
             )
             values[:, rows] = torch.stack(terms).cpu().numpy()
     lengths = model.generative.visible.document_lengths(row_sums(counts, np.float64), counts.shape[1])
-    return DocumentBounds(*(values * (lengths > 0)), lengths)
+    return DocumentBounds(
+        *(values * (lengths > 0)),
+        lengths=lengths,
+        bound=bound,
+        samples=0 if exact else n_samples,
+        temperatures=temperatures if bound == "annealed" else 0,
+    )
 
 
-def _check_estimator(model: BeliefNetwork, bound: Bound, n_samples: int, temperatures: int) -> None:
+def _check_estimator(bound: Bound, n_samples: int, temperatures: int) -> None:
     if bound not in get_args(Bound):
         raise ConfigurationError(f"bound is {bound!r}. Choose one of {', '.join(map(repr, get_args(Bound)))}.")
     if n_samples < 1:
         raise ConfigurationError(f"n_samples is {n_samples}. A bound needs 1 or more samples per document.")
     if temperatures < 1:
         raise ConfigurationError(f"temperatures is {temperatures}. The annealed bound needs 1 or more.")
-    if bound == "exact":
-        check_enumerable(sum(model.config.units))
 
 
 def _sampled_terms(

@@ -1,9 +1,9 @@
-"""Are the codes good for finding documents? Retrieval and classification from codes, judged by labels.
+"""Evaluation of unit probabilities by document labels: retrieval and classification.
 
-Each document of the test set is a query; the training documents are ranked by how near their codes are, and those with
-the query's label are what should come first.
+Each test document is a query. The training documents are ranked by the similarity of their unit probabilities, and
+those with the query's label are relevant.
 
-Axes: Q queries, N documents to find, K units, R numbers of retrieved documents.
+Axes: Q queries, N documents, K units, R cutoffs.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,23 +13,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.analysis.unit_probabilities import binary_codes
 from docnvil.errors import ConfigurationError, CorpusError
 
-SIMILARITIES_IN_FLIGHT = 2_000_000  # of the Q N similarities, how many are alive at once: 16 MB
+MAX_SIMILARITIES = 2_000_000  # of the Q N similarities, how many exist at once: 16 MB
 
-# From codes of queries `[q, K]` and of documents `[N, K]` to similarities `[q, N]`; greater is nearer.
+# From the queries `[q, K]` and the documents `[N, K]` to similarities `[q, N]`; greater is more similar.
 Similarity = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """How many of the nearest documents have the query's label, averaged over queries.
+    """Precision and recall at R cutoffs, averaged over queries.
 
     Arguments:
-        retrieved: `[R]`, numbers of documents retrieved, ascending.
+        retrieved: `[R]`, the cutoffs: numbers of documents retrieved, ascending.
         precision: `[R]`, the share of the retrieved documents that have the query's label.
         recall: `[R]`, the share of the documents with the query's label that are retrieved.
-        queries: those judged. skipped: queries whose label no document has.
+        queries: the number of queries in the averages.
+        skipped: the number of queries whose label no document has.
     """
 
     retrieved: tuple[int, ...]
@@ -41,11 +43,12 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Classification:
-    """How well a logistic regression on codes tells the labels of test documents.
+    """How well a logistic regression on unit probabilities predicts the labels of test documents.
 
     Arguments:
-        accuracy: share of documents given their own label. macro_f1: mean of F1 over labels.
-        most_frequent: the accuracy of always giving the most frequent label of training.
+        accuracy: the share of test documents whose label is predicted.
+        macro_f1: the mean of F1 over labels.
+        most_frequent: the accuracy of always predicting the most frequent label of training.
     """
 
     accuracy: float
@@ -53,8 +56,10 @@ class Classification:
     most_frequent: float
 
 
-def hamming(queries: NDArray[np.float64], documents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return minus the number of units in which two codes differ, each unit being on if its probability is over 1/2.
+def hamming(queries: NDArray[np.floating], documents: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return minus the number of units in which queries `[Q, K]` and documents `[N, K]` differ, `[Q, N]`.
+
+    A unit is on if its probability is above 1/2.
 
     Source: Salakhutdinov & Hinton (2009), *Semantic hashing*, section 4.
 
@@ -62,152 +67,155 @@ def hamming(queries: NDArray[np.float64], documents: NDArray[np.float64]) -> NDA
         >>> hamming(np.array([[0.9, 0.2]]), np.array([[0.6, 0.4], [0.1, 0.4]]))
         array([[ 0., -1.]])
     """
-    queries, documents = (np.where(codes > 0.5, 1.0, -1.0) for codes in (queries, documents))
+    queries, documents = (np.where(binary_codes(each), 1.0, -1.0) for each in (queries, documents))
     return (queries @ documents.T - queries.shape[1]) / 2
 
 
-def cosine(queries: NDArray[np.float64], documents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cosine of the angle between units' probabilities; 0 where there are none.
+def cosine(queries: NDArray[np.floating], documents: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the cosine between queries `[Q, K]` and documents `[N, K]`, `[Q, N]`; 0 for vectors of zeros.
 
     Source: Salakhutdinov & Hinton (2009), *Replicated softmax*, section 5.2.
     """
     tiny = np.finfo(float).tiny
     queries, documents = (
-        codes / np.maximum(np.linalg.norm(codes, axis=1, keepdims=True), tiny) for codes in (queries, documents)
+        each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), tiny) for each in (queries, documents)
     )
     return queries @ documents.T
 
 
 def retrieve(
-    codes: NDArray[np.float64],
+    probabilities: NDArray[np.floating],
     labels: NDArray[Any],
-    query_codes: NDArray[np.float64],
+    query_probabilities: NDArray[np.floating],
     query_labels: NDArray[Any],
     *,
     similarity: Similarity,
     retrieved: Sequence[int] | None = None,
 ) -> Retrieval:
-    """Rank documents for every query, and see how many of the first ones share its label.
+    """Rank the documents for each query, and count how many of the first ones have its label.
 
-    Documents that are equally near come in no order: what is counted is the mean over all orders they could come in,
-    which matters for Hamming distances, of which there are K + 1 only.
+    Documents with equal similarity have no order, so the counts are means over all orders. This matters for Hamming
+    distances, which have only K + 1 values.
 
     Source: McSherry & Najork (2008), *Computing information retrieval performance measures efficiently in the presence
     of tied scores*, section 3.
 
     Arguments:
-        codes: `[N, K]`; labels: `[N]`; of the documents to find. query_codes: `[Q, K]`; query_labels: `[Q]`.
-        similarity: `hamming` or `cosine`, or one of your own.
-        retrieved: numbers of documents to look at; None for 1, 2, 4, ... and N.
+        probabilities: `[N, K]`, unit probabilities of the documents to find.
+        labels: `[N]`, their labels.
+        query_probabilities: `[Q, K]`, unit probabilities of the queries.
+        query_labels: `[Q]`, their labels.
+        similarity: `hamming`, `cosine` or another function.
+        retrieved: the cutoffs; by default 1, 2, 4, ... and N.
 
     Raises:
-        CorpusError: labels of another number than codes, or no query whose label any document has.
-        ConfigurationError: a number of documents below 1 or beyond N.
+        CorpusError: there are more or fewer labels than documents, or no query has the label of a document.
+        ConfigurationError: a cutoff is below 1 or above N.
 
     Example:
-        Two documents of the query's label and one of another, all equally near:
+        Two documents with the query's label and one with another, all equally similar:
 
-        >>> codes, labels = np.ones((3, 2)), np.array(["sea", "sea", "food"])
-        >>> found = retrieve(codes, labels, codes[:1], labels[:1], similarity=hamming, retrieved=[1, 3])
-        >>> [round(value, 3) for value in (*found.precision, *found.recall)]
+        >>> probabilities, labels = np.ones((3, 2)), np.array(["sea", "sea", "food"])
+        >>> result = retrieve(
+        ...     probabilities, labels, probabilities[:1], labels[:1], similarity=hamming, retrieved=[1, 3]
+        ... )
+        >>> [round(value, 3) for value in (*result.precision, *result.recall)]
         [0.667, 0.667, 0.333, 1.0]
     """
-    check_labels(codes, labels, query_codes, query_labels)
-    n_documents = len(codes)
-    numbers = np.array(retrieved if retrieved is not None else powers_of_two(n_documents))
-    if not len(numbers) or numbers.min() < 1 or numbers.max() > n_documents:
-        raise ConfigurationError(
-            f"From 1 to {n_documents} documents can be retrieved of {n_documents}, and {numbers.tolist()} were asked"
-            " for. Ask for numbers in that range."
-        )
-    known, label = np.unique(labels, return_inverse=True)
-    place = np.searchsorted(known, query_labels).clip(max=len(known) - 1)
-    judged = np.flatnonzero(known[place] == query_labels)
-    if not len(judged):
-        raise CorpusError("No document has the label of any query. Check that both bear labels of the same kind.")
-    n_relevant = np.bincount(label)[place]  # [Q]
-    precision, recall = np.zeros((2, len(numbers)))
-    lot = max(1, SIMILARITIES_IN_FLIGHT // n_documents)
-    for start in range(0, len(judged), lot):
-        some = judged[start : start + lot]
-        for query, nearness in zip(some, similarity(query_codes[some], codes), strict=True):
-            found = _expected_relevant(nearness, label == place[query], numbers)
-            precision += found / numbers
-            recall += found / n_relevant[query]
+    probabilities, query_probabilities = _checked(probabilities, labels, query_probabilities, query_labels)
+    n_documents = len(probabilities)
+    cutoffs = np.array(retrieved if retrieved is not None else powers_of_two(n_documents))
+    if not len(cutoffs) or cutoffs.min() < 1 or cutoffs.max() > n_documents:
+        raise ConfigurationError(f"retrieved is {cutoffs.tolist()}. Give numbers of documents from 1 to {n_documents}.")
+    distinct, label = np.unique(labels, return_inverse=True)
+    query_label = np.searchsorted(distinct, query_labels).clip(max=len(distinct) - 1)
+    evaluated = np.flatnonzero(distinct[query_label] == query_labels)
+    if not len(evaluated):
+        raise CorpusError("No document has the label of any query. Check that both use the same labels.")
+    n_relevant = np.bincount(label)[query_label]  # [Q]
+    precision, recall = np.zeros((2, len(cutoffs)))
+    chunk_size = max(1, MAX_SIMILARITIES // n_documents)
+    for start in range(0, len(evaluated), chunk_size):
+        chunk = evaluated[start : start + chunk_size]
+        for query, similarities in zip(chunk, similarity(query_probabilities[chunk], probabilities), strict=True):
+            relevant = _expected_relevant(similarities, label == query_label[query], cutoffs)
+            precision += relevant / cutoffs
+            recall += relevant / n_relevant[query]
     return Retrieval(
-        retrieved=tuple(numbers.tolist()),
-        precision=tuple((precision / len(judged)).tolist()),
-        recall=tuple((recall / len(judged)).tolist()),
-        queries=len(judged),
-        skipped=len(query_labels) - len(judged),
+        retrieved=tuple(cutoffs.tolist()),
+        precision=tuple((precision / len(evaluated)).tolist()),
+        recall=tuple((recall / len(evaluated)).tolist()),
+        queries=len(evaluated),
+        skipped=len(query_labels) - len(evaluated),
     )
 
 
 def classify(
-    codes: NDArray[np.float64],
+    probabilities: NDArray[np.floating],
     labels: NDArray[Any],
-    test_codes: NDArray[np.float64],
+    test_probabilities: NDArray[np.floating],
     test_labels: NDArray[Any],
 ) -> Classification:
-    """Train scikit-learn's logistic regression on codes, each unit brought to unit variance, and judge it on others.
+    """Fit scikit-learn's logistic regression on standardized unit probabilities, and evaluate it on test documents.
 
     Arguments:
-        codes: `[N, K]`; labels: `[N]`; to learn from. test_codes: `[Q, K]`; test_labels: `[Q]`; to judge by.
+        probabilities: `[N, K]`, unit probabilities of the training documents.
+        labels: `[N]`, their labels.
+        test_probabilities: `[Q, K]`, unit probabilities of the test documents.
+        test_labels: `[Q]`, their labels.
 
     Raises:
-        CorpusError: labels of another number than codes, or of one kind only.
+        CorpusError: there are more or fewer labels than documents, or all training labels are the same.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import accuracy_score, f1_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    check_labels(codes, labels, test_codes, test_labels)
-    known, numbers = np.unique(labels, return_counts=True)
-    if len(known) < 2:
-        raise CorpusError(
-            f"All documents to learn from have the label {known[0]}. Give documents of two labels or more."
-        )
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(codes, labels)
-    guessed = classifier.predict(test_codes)
+    probabilities, test_probabilities = _checked(probabilities, labels, test_probabilities, test_labels)
+    distinct, frequencies = np.unique(labels, return_counts=True)
+    if len(distinct) < 2:
+        raise CorpusError(f"All training documents have the label {distinct[0]}. Give documents of two or more labels.")
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(probabilities, labels)
+    predicted = classifier.predict(test_probabilities)
     return Classification(
-        accuracy=float(accuracy_score(test_labels, guessed)),
-        macro_f1=float(f1_score(test_labels, guessed, average="macro", zero_division=0)),
-        most_frequent=float(np.mean(test_labels == known[numbers.argmax()])),
+        accuracy=float(accuracy_score(test_labels, predicted)),
+        macro_f1=float(f1_score(test_labels, predicted, average="macro", zero_division=0)),
+        most_frequent=float(np.mean(test_labels == distinct[frequencies.argmax()])),
     )
 
 
-def powers_of_two(most: int) -> list[int]:
-    """Return 1, 2, 4, ... as far as `most`, and `most`.
+def powers_of_two(maximum: int) -> list[int]:
+    """Return 1, 2, 4, ... up to a maximum, and the maximum.
 
     Example:
         >>> powers_of_two(9)
         [1, 2, 4, 8, 9]
     """
-    return sorted({*(2**power for power in range(most.bit_length())), most})
+    return sorted({*(2**power for power in range(maximum.bit_length())), maximum})
 
 
-def check_labels(
-    codes: NDArray[np.float64], labels: NDArray[Any], other_codes: NDArray[np.float64], other_labels: NDArray[Any]
-) -> None:
-    """Refuse labels that are not one a document, and documents that are none."""
-    for what, ours, theirs in (("find", codes, labels), ("judge by", other_codes, other_labels)):
-        if not len(ours):
-            raise CorpusError(f"There are no documents to {what}. Give some.")
-        if len(ours) != len(theirs):
-            raise CorpusError(f"There are {len(theirs)} labels for the {len(ours)} documents to {what}. Give each one.")
+def _checked(
+    train: NDArray[np.floating], train_labels: NDArray[Any], test: NDArray[np.floating], test_labels: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both arrays of probabilities in double precision, after checking that each row has a label."""
+    for name, rows, labels in (("training", train, train_labels), ("test", test, test_labels)):
+        if not len(rows):
+            raise CorpusError(f"There are no {name} documents. Give at least one.")
+        if len(rows) != len(labels):
+            raise CorpusError(f"There are {len(labels)} labels for {len(rows)} {name} documents. Give one for each.")
+    return train.astype(np.float64, copy=False), test.astype(np.float64, copy=False)
 
 
 def _expected_relevant(
-    nearness: NDArray[np.float64], relevant: NDArray[np.bool_], numbers: NDArray[np.int64]
+    similarities: NDArray[np.float64], relevant: NDArray[np.bool_], cutoffs: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return how many relevant documents are expected among the first ones, `[R]`.
+    """Return the expected number of relevant documents up to each cutoff, `[R]`, over all orders of ties.
 
-    Of documents that are equally near, every order is as likely as any other: the expected number of relevant ones
-    grows evenly from the first of them to the last.
+    Within a group of ties the expected number grows linearly.
     """
-    order = np.argsort(-nearness)
-    nearness = nearness[order]
-    last = np.flatnonzero(np.append(nearness[1:] != nearness[:-1], True))  # of each group that is equally near
-    relevant_so_far = relevant[order].cumsum()[last]
-    return np.interp(numbers, np.append(0, last + 1), np.append(0, relevant_so_far))
+    order = np.argsort(-similarities)
+    similarities = similarities[order]
+    last_of_ties = np.flatnonzero(np.append(similarities[1:] != similarities[:-1], True))
+    n_relevant = relevant[order].cumsum()[last_of_ties]
+    return np.interp(cutoffs, np.append(0, last_of_ties + 1), np.append(0, n_relevant))

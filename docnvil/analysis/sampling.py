@@ -1,4 +1,4 @@
-"""Documents drawn from a model: what it believes text to look like, in any number.
+"""Documents sampled from a model.
 
 Axes: N documents, B documents of a batch, V words.
 """
@@ -16,24 +16,24 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.randomness import KeyedGenerator, stream_seed
 from docnvil.text.sparse import as_counts
 
-DOCUMENTS_AT_ONCE = 4096  # whose units are drawn together, and that are handed on together
-PLACES_IN_FLIGHT = 1_000_000  # of B (V + L) probabilities and words, how many are alive at once: 8 MB each time
+DOCUMENTS_PER_CHUNK = 4096  # documents whose units are sampled together, and that are yielded together
+MAX_VALUES = 1_000_000  # of the B (V + L) probabilities and words, how many exist at once: 8 MB of each
 
 
 @torch.no_grad()
 def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: int = 0) -> Iterator[csr_array]:
-    """Draw documents by ancestral sampling, the deepest units first: hn ~ p(hn), ..., h1 ~ p(h1 | h2), x ~ p(x | h1).
+    """Yield documents from ancestral sampling, deepest units first: hn ~ p(hn), ..., h1 ~ p(h1 | h2), x ~ p(x | h1).
 
-    A document depends on the seed, its place and its length, and on no other document: the first thousand of a million
-    are those of a draw of a thousand, and a longer draw of the same document begins with the same words.
+    A document depends on the seed, its row and its length, and on no other document: a sample of a million documents
+    starts with the sample of a thousand, and a longer document starts with the words of a shorter one.
 
     Arguments:
         model: the belief network.
-        lengths: `[N]`, how many words each document shall have.
-        seed: of all draws.
+        lengths: `[N]`, the number of words of each document.
+        seed: determines all draws.
 
-    Returns:
-        The counts, `[n, V]` CSR, some thousands of documents at a time.
+    Yields:
+        The counts of some thousands of documents, `[n, V]` CSR, in the order of `lengths`.
 
     Raises:
         ConfigurationError: it is a model of binary vectors.
@@ -41,43 +41,41 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
     Example:
         >>> from docnvil.model.belief_network import ModelConfig, build_model
         >>> network = build_model(ModelConfig(vocabulary_size=7, units=(3,)), torch.Generator().manual_seed(0))
-        >>> [part.sum(axis=1).tolist() for part in sample_documents(network, np.array([4, 0, 9]))]
+        >>> [chunk.sum(axis=1).tolist() for chunk in sample_documents(network, np.array([4, 0, 9]))]
         [[4, 0, 9]]
     """
-    if model.generative.visible.samples_are_images:
+    visible = model.generative.visible
+    if visible.samples_are_images:
         raise ConfigurationError(
-            "Documents are drawn from models of words, and this is one of binary vectors. Ask for docnvil draw."
+            f"This is a model of {visible.document_noun}s, which have no words to sample. Use docnvil draw."
         )
-    for start in range(0, len(lengths), DOCUMENTS_AT_ONCE):
-        yield _sample(
-            model, torch.as_tensor(lengths[start : start + DOCUMENTS_AT_ONCE], dtype=torch.int64), start, seed
-        )
+    for start in range(0, len(lengths), DOCUMENTS_PER_CHUNK):
+        chunk = torch.as_tensor(lengths[start : start + DOCUMENTS_PER_CHUNK], dtype=torch.int64)
+        yield _sample_chunk(model, chunk.to(model.device), start, seed)
 
 
-def _sample(model: BeliefNetwork, lengths: torch.Tensor, first: int, seed: int) -> csr_array:
-    """Draw the documents from the place `first` on."""
-    lengths = lengths.to(model.device)
-    keys = torch.arange(first, first + len(lengths), device=model.device)
-    codes = model.generative.sample(len(keys), KeyedGenerator(stream_seed(seed, "sampled units"), keys))
-    # Documents of like length are drawn together: each batch costs as much as if all were as long as its longest.
-    by_length = torch.argsort(lengths, stable=True)
-    parts, start = [], 0
-    while start < len(by_length):
-        longest_next = int(lengths[by_length[start]])
-        size = max(1, PLACES_IN_FLIGHT // (model.config.vocabulary_size + longest_next))
-        chosen = by_length[start : start + size]
-        words = model.generative.visible_distribution(tuple(layer[:, chosen] for layer in codes))
-        drawn = words.sample(lengths[chosen], KeyedGenerator(stream_seed(seed, "sampled words"), keys[chosen]))
-        parts.append(drawn)
-        start += size
-    return _in_order(parts, np.argsort(by_length.cpu().numpy(), kind="stable"))
+def _sample_chunk(model: BeliefNetwork, lengths: torch.Tensor, first_row: int, seed: int) -> csr_array:
+    """Sample the documents of consecutive rows."""
+    keys = torch.arange(first_row, first_row + len(lengths), device=model.device)
+    samples = model.generative.sample(len(keys), KeyedGenerator(stream_seed(seed, "sampled units"), keys))
+    # Sorted by length, because a batch costs as much as if all of its documents had the length of the longest.
+    order = torch.argsort(lengths, stable=True)
+    batches, start = [], 0
+    while start < len(order):
+        batch_size = max(1, MAX_VALUES // (model.config.vocabulary_size + int(lengths[order[start]])))
+        rows = order[start : start + batch_size]
+        distribution = model.generative.visible_distribution(tuple(layer[:, rows] for layer in samples))
+        generator = KeyedGenerator(stream_seed(seed, "sampled words"), keys[rows])
+        batches.append(distribution.sample(lengths[rows], generator))
+        start += batch_size
+    rows = np.argsort(order.cpu().numpy(), kind="stable")
+    return as_counts(_join(batches)[rows], where="The sample")
 
 
-def _in_order(parts: list[SparseCounts], places: NDArray[np.int64]) -> csr_array:
-    """Put batches of documents together, row n being the document at `places[n]` of them all."""
-    lengths = np.concatenate([part.offsets.diff().cpu().numpy() for part in parts])
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    indices = np.concatenate([part.indices.cpu().numpy() for part in parts])
-    values = np.concatenate([part.values.cpu().numpy() for part in parts])
-    counts = csr_array((values.astype(np.int32), indices, starts), shape=(len(lengths), parts[0].vocabulary_size))
-    return as_counts(counts[places], where="The sample")
+def _join(batches: list[SparseCounts]) -> csr_array:
+    """Return the documents of all batches, in their order, as CSR."""
+    entries = np.concatenate([batch.offsets.diff().cpu().numpy() for batch in batches])
+    offsets = np.concatenate([[0], np.cumsum(entries)])
+    indices = np.concatenate([batch.indices.cpu().numpy() for batch in batches])
+    values = np.concatenate([batch.values.cpu().numpy() for batch in batches]).astype(np.int32)
+    return csr_array((values, indices, offsets), shape=(len(entries), batches[0].vocabulary_size))

@@ -1,8 +1,8 @@
-"""What a unit stands for, in words: from how the documents that switch it on differ from those that do not.
+"""Topics: the words that describe each unit of the first layer.
 
-A unit's largest weights are a poor portrait. They favor rare words, whose weights nothing holds back. What a reader
-wants are the words that are frequent where the unit is on and infrequent where it is off, as far as the unit's own
-weight speaks for them.
+A unit's largest weights describe it badly, because they favor rare words, whose weights few documents constrain. The
+words listed here are frequent in documents where the unit is on and infrequent where it is off, and have a positive
+weight.
 
 Axes: N documents, B documents of a batch, V words, K units of the first layer.
 """
@@ -18,30 +18,31 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.text.sparse import CountRows, column_sums, document_frequencies, row_entries
 
 BATCH_SIZE = 4096
-# Units that fall asleep in training carry weights of no size and less than 0.001 nats; the rarest real subject seen so
-# far, on in one document of five hundred, carries 0.015.
+# Units that become inactive in training have weights close to 0 and less than 0.001 nats. The rarest interpretable unit
+# seen so far, on in one document of 500, has 0.015 nats.
 DEAD_INFORMATION = 0.002
-# Rules of thumb, set by what a reader would say of units trained on 20 Newsgroups: of two units about guns with a
-# cosine of .61 each had something of its own, of two about God with .76 neither had.
+# Chosen by reading units trained on 20 Newsgroups: two units about guns with a cosine of 0.61 each had words of their
+# own, two about religion with 0.76 did not.
 DUPLICATE_COSINE = 0.7
 GENERAL_SHARE = 0.1
 GENERAL_RATIO = 3.0
+MIN_SHARE = 1e-4  # stands for the share of a word that never occurs without the unit, or with it
 
 
 @dataclass(frozen=True)
 class UnitStatistics:
-    """How words and units of the first layer go together in a corpus, weighted by q(h_k = 1 | x).
+    """How often words and units of the first layer occur together in a corpus, weighted by q(h_k = 1 | x).
 
-    A trained model keeps those of all documents given to `fit`, the ones that chose the best epoch among them.
+    A trained model contains those of all documents given to `fit`, including the held-out ones.
 
     Arguments:
-        documents_on: `[K, V]`, the expected number of documents that have word w and unit k on.
-        document_frequency: `[V]`, the number of documents that have word w.
-        word_frequency: `[V]`, how often word w occurs in all, from which comes the unigram model's perplexity.
-        activity: `[K]`, the expected number of documents with unit k on.
+        documents_on: `[K, V]`, the expected number of documents that contain word w and have unit k on.
+        document_frequency: `[V]`, the number of documents that contain word w.
+        word_frequency: `[V]`, how often word w occurs in total; the null model needs it.
+        activity: `[K]`, the expected number of documents that have unit k on.
         information: `[K]`, mutual information of unit k and the document, in nats: the entropy of the unit over the
-            corpus less its mean entropy given a document. Zero if the unit does the same whatever it reads.
-        n_documents: N, documents with words; binary vectors all.
+            corpus less its mean entropy given a document. It is 0 if the unit ignores the document.
+        n_documents: N, the documents with words; for binary vectors, all.
     """
 
     documents_on: NDArray[np.float64]
@@ -53,24 +54,24 @@ class UnitStatistics:
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """Units that tell less than 0.002 nats about a document, and so have no words worth reading, `[K]`."""
+        """Whether each unit has too little information (less than 0.002 nats) for its words to mean anything, `[K]`."""
         return self.information < DEAD_INFORMATION
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A unit of the first layer as a reader sees it.
+    """The words that describe a unit of the first layer, with measures of how far to trust them.
 
     Arguments:
-        unit: its number, from 0.
-        words: column numbers of its words, best first; fewer than asked for if no more speak for it.
-        scores: of the same words, see `association`.
-        share: the share of documents that switch it on.
-        information: what it tells about a document, in nats.
-        dead: whether that is too little to read anything into its words.
-        exclusivity: how far its words are its own, see `exclusivity`; not-a-number without words.
-        duplicate_of: a live unit that says the same and tells more, see `duplicates`; None if there is none.
-        general: whether its words say little because they come without it too, see `general_units`.
+        unit: the number of the unit, from 0.
+        words: the column numbers of its words, best first; fewer than requested if fewer have a positive score.
+        scores: the scores of the same words, descending, see `association`.
+        share: the expected share of documents that have the unit on, between 0 and 1.
+        information: the mutual information of the unit and the document, in nats.
+        dead: whether the information is below 0.002 nats, too little for the words to mean anything.
+        exclusivity: the mean over its words of p1_kw / sum_j p1_jw, see `exclusivity`; NaN without words.
+        duplicate_of: the number of a more informative unit with almost the same scores, see `duplicates`, or None.
+        general: whether the words are common without the unit too, see `general_units`.
     """
 
     unit: int
@@ -85,10 +86,11 @@ class Topic:
 
 
 def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
-    """Go through a corpus once and gather what `topics` needs.
+    """Return what `topics` needs to know about a corpus, from one pass over it.
 
     Arguments:
-        model: the belief network; counts: `[N, V]` CSR. Documents without words are passed over.
+        model: the belief network.
+        counts: `[N, V]` CSR; documents without words are skipped.
     """
     n_units = model.config.units[0]
     documents_on = np.zeros((n_units, counts.shape[1]))
@@ -112,118 +114,21 @@ def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
     )
 
 
-def association(statistics: UnitStatistics, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Score words by p1 log(p1 / p0) max(0, W): how much more often they come where a unit is on, `[K, V]`.
-
-    p1 and p0 are the shares of documents with the word where the unit is on and where it is off, one document being
-    added to each side so that a unit that is hardly ever on or off claims nothing.
-
-    Arguments:
-        statistics: of the documents given to `fit`. weight: `[V, K]`, the visible layer's weights.
-
-    Example:
-        One unit, on in 9 of 18 documents; the first word comes only with it, the second no more than without it:
-
-        >>> seen = np.array([9.0, 8.0])
-        >>> statistics = UnitStatistics(np.array([[9.0, 4.0]]), seen, seen, np.array([9.0]), np.ones(1), 18)
-        >>> association(statistics, np.ones((2, 1))).round(2)
-        array([[8.19, 0.  ]])
-    """
-    p1, p0 = _shares(statistics)
-    return p1 * np.log(p1 / p0) * np.maximum(weight.T, 0)
-
-
-def exclusivity(statistics: UnitStatistics, word_lists: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """Return how far each unit's words are its own, the mean over them of p1_kw / sum_j p1_jw, `[K]`.
-
-    p1_kw is the share of documents with word w where unit k is on; j runs over live units. A word that comes as often
-    with every one of K units has 1/K, one that comes with a single unit has 1. Not-a-number without words.
-
-    Source: Bischof & Airoldi (2012), *Summarizing topical content with word frequency and exclusivity*, section 3,
-    with a document's having the word in the place of a topic's drawing it.
-
-    Arguments:
-        statistics: of the documents given to `fit`. word_lists: the column numbers of each unit's words.
-    """
-    p1, _ = _shares(statistics)
-    of_all = p1[~statistics.dead].sum(0)
-    return np.array(
-        [
-            float(np.mean(p1[unit, list(words)] / np.maximum(of_all, p1[unit])[list(words)])) if len(words) else np.nan
-            for unit, words in enumerate(word_lists)
-        ]
-    )
-
-
-def duplicates(statistics: UnitStatistics, scores: NDArray[np.float64]) -> list[int | None]:
-    """Return for each unit a live unit that says the same and tells more of a document, None where there is none.
-
-    Two live units say the same if the cosine of their scores over all words is 0.7 or more. The more informative of
-    them stands, the other is its duplicate.
-
-    Arguments:
-        statistics: of the documents given to `fit`. scores: `[K, V]`, see `association`.
-
-    Example:
-        >>> told = np.array([0.5, 0.3, 0.4])
-        >>> seen = np.zeros((3, 2)), np.zeros(2), np.zeros(2), np.zeros(3)
-        >>> duplicates(UnitStatistics(*seen, told, 9), np.array([[2.0, 1.0], [2.0, 1.1], [0.0, 3.0]]))
-        [None, 0, None]
-    """
-    length = np.linalg.norm(scores, axis=1, keepdims=True)
-    directions = scores / np.maximum(length, np.finfo(float).tiny)
-    cosines = directions @ directions.T  # [K, K]
-    found: list[int | None] = [None] * len(scores)
-    standing: list[int] = []
-    for unit in np.argsort(-statistics.information, kind="stable").tolist():
-        if statistics.dead[unit]:
-            continue
-        closest = max(standing, key=lambda other: cosines[unit, other], default=None)
-        if closest is not None and cosines[unit, closest] >= DUPLICATE_COSINE:
-            found[unit] = closest
-        else:
-            standing.append(unit)
-    return found
-
-
-def general_units(statistics: UnitStatistics, word_lists: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
-    """Tell which units list words that say little ("writes article apr"), coming without the unit too, `[K]`.
-
-    A unit is general if its words come in a tenth or more of the documents where it is off, on average, or if they come
-    less than three times as often where it is on (the geometric mean of p1 / p0).
-
-    Arguments:
-        statistics: of the documents given to `fit`. word_lists: the column numbers of each unit's words.
-    """
-    p1, p0 = _shares(statistics)
-    general = np.zeros(len(word_lists), dtype=bool)
-    for unit, words in enumerate(map(list, word_lists)):
-        if words and not statistics.dead[unit]:
-            ratio = np.exp(np.mean(np.log(p1[unit, words] / p0[unit, words])))
-            general[unit] = p0[unit, words].mean() >= GENERAL_SHARE or ratio < GENERAL_RATIO
-    return general
-
-
-def _shares(statistics: UnitStatistics) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return p1 and p0, `[K, V]` each: the shares of documents with the word where the unit is on, and where off."""
-    tiny = 1e-4  # a word never seen with the unit off counts as seen in a ten-thousandth of those documents
-    off = statistics.n_documents - statistics.activity
-    p1 = np.clip(statistics.documents_on / (statistics.activity[:, None] + 1), tiny, 1)
-    p0 = np.clip((statistics.document_frequency - statistics.documents_on) / (off[:, None] + 1), tiny, 1)
-    return p1, p0
-
-
 def topics(model: BeliefNetwork, statistics: UnitStatistics, top_n: int = 10) -> list[Topic]:
-    """Describe every unit of the first layer by its words, in the order of units.
+    """Return the topic of each unit of the first layer, in the order of the units.
 
     Arguments:
-        model: the belief network; statistics: from `unit_statistics`; n_words: the length of the lists.
+        model: the belief network.
+        statistics: from `unit_statistics`.
+        top_n: the largest number of words per unit.
     """
     weight = model.generative.visible.weight.detach().double().cpu().numpy()
     scores = association(statistics, weight)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top_n]
-    best = [words[scores[unit, words] > 0] for unit, words in enumerate(ranked)]
-    own, same, general = exclusivity(statistics, best), duplicates(statistics, scores), general_units(statistics, best)
+    word_lists = [words[scores[unit, words] > 0] for unit, words in enumerate(ranked)]
+    exclusive = exclusivity(statistics, word_lists)
+    duplicate_of = duplicates(statistics, scores)
+    general = general_units(statistics, word_lists)
     return [
         Topic(
             unit=unit,
@@ -232,15 +137,102 @@ def topics(model: BeliefNetwork, statistics: UnitStatistics, top_n: int = 10) ->
             share=float(statistics.activity[unit] / max(1, statistics.n_documents)),
             information=float(statistics.information[unit]),
             dead=bool(statistics.dead[unit]),
-            exclusivity=float(own[unit]),
-            duplicate_of=same[unit],
+            exclusivity=float(exclusive[unit]),
+            duplicate_of=duplicate_of[unit],
             general=bool(general[unit]),
         )
-        for unit, words in enumerate(best)
+        for unit, words in enumerate(word_lists)
     ]
 
 
+def association(statistics: UnitStatistics, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the score p1 log(p1 / p0) max(0, W) of each unit and word, `[K, V]`, from the visible weights W, `[V, K]`.
+
+    p1 and p0 are the shares of documents with the word where the unit is on and where it is off. One document without
+    the word is added to each side, so that a unit that is almost never on, or off, has low scores.
+
+    Example:
+        A unit is on in 9 of 18 documents. The first word occurs only with it, the second as often without it:
+
+        >>> frequency = np.array([9.0, 8.0])
+        >>> statistics = UnitStatistics(np.array([[9.0, 4.0]]), frequency, frequency, np.array([9.0]), np.ones(1), 18)
+        >>> association(statistics, np.ones((2, 1))).round(2)
+        array([[8.19, 0.  ]])
+    """
+    p1, p0 = _word_shares(statistics)
+    return p1 * np.log(p1 / p0) * np.maximum(weight.T, 0)
+
+
+def exclusivity(statistics: UnitStatistics, word_lists: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Return the mean over each unit's words of p1_kw / sum_j p1_jw, `[K]`: how far the words belong to it alone.
+
+    p1_kw is the share of documents with word w where unit k is on; j runs over live units. The ratio is 1/K for a word
+    that is as frequent with each of K units, and 1 for a word that occurs with one unit only.
+
+    Source: Bischof & Airoldi (2012), *Summarizing topical content with word frequency and exclusivity*, section 3;
+    here p1 takes the place of the probability that a topic generates the word. NaN for a unit without words.
+    """
+    p1, _ = _word_shares(statistics)
+    sums = p1[~statistics.dead].sum(0)
+    return np.array(
+        [
+            float(np.mean(p1[unit, list(words)] / np.maximum(sums, p1[unit])[list(words)])) if len(words) else np.nan
+            for unit, words in enumerate(word_lists)
+        ]
+    )
+
+
+def duplicates(statistics: UnitStatistics, scores: NDArray[np.float64]) -> list[int | None]:
+    """Return for each unit a live, more informative unit with almost the same scores, or None.
+
+    The scores `[K, V]`, see `association`, are almost the same if their cosine is 0.7 or more. Dead units have None.
+
+    Example:
+        >>> information = np.array([0.5, 0.3, 0.4])
+        >>> statistics = UnitStatistics(np.zeros((3, 2)), np.zeros(2), np.zeros(2), np.zeros(3), information, 9)
+        >>> duplicates(statistics, np.array([[2.0, 1.0], [2.0, 1.1], [0.0, 3.0]]))
+        [None, 0, None]
+    """
+    norms = np.linalg.norm(scores, axis=1, keepdims=True)
+    directions = scores / np.maximum(norms, np.finfo(float).tiny)
+    cosines = directions @ directions.T  # [K, K]
+    duplicate_of: list[int | None] = [None] * len(scores)
+    originals: list[int] = []
+    for unit in np.argsort(-statistics.information, kind="stable").tolist():
+        if statistics.dead[unit]:
+            continue
+        closest = max(originals, key=lambda other: cosines[unit, other], default=None)
+        if closest is not None and cosines[unit, closest] >= DUPLICATE_COSINE:
+            duplicate_of[unit] = closest
+        else:
+            originals.append(unit)
+    return duplicate_of
+
+
+def general_units(statistics: UnitStatistics, word_lists: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    """Return whether each live unit's words ("writes article apr") are common without the unit too, `[K]`.
+
+    They are if on average a tenth or more of the documents where the unit is off contain them, or if they are less than
+    three times as frequent where it is on (geometric mean of p1 / p0).
+    """
+    p1, p0 = _word_shares(statistics)
+    general = np.zeros(len(word_lists), dtype=bool)
+    for unit, words in enumerate(map(list, word_lists)):
+        if words and not statistics.dead[unit]:
+            ratio = np.exp(np.mean(np.log(p1[unit, words] / p0[unit, words])))
+            general[unit] = p0[unit, words].mean() >= GENERAL_SHARE or ratio < GENERAL_RATIO
+    return general
+
+
+def _word_shares(statistics: UnitStatistics) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return p1 and p0, `[K, V]` each: the share of documents with the word where the unit is on, and where off."""
+    off = statistics.n_documents - statistics.activity
+    p1 = np.clip(statistics.documents_on / (statistics.activity[:, None] + 1), MIN_SHARE, 1)
+    p0 = np.clip((statistics.document_frequency - statistics.documents_on) / (off[:, None] + 1), MIN_SHARE, 1)
+    return p1, p0
+
+
 def _entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Entropy of binary units, in nats."""
+    """Return the entropy of binary units, in nats."""
     p = np.clip(probability, 1e-12, 1 - 1e-12)
     return -p * np.log(p) - (1 - p) * np.log1p(-p)

@@ -88,7 +88,7 @@ def perplexity(
     matrix = load_for_model(source, options, estimator)
     by = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
     documents = document_bounds(estimator.model_, matrix.counts, **by, seed=seed)
-    found = documents.summarize(**by)
+    found = documents.summarize()
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
     if out is not None:
         names = ("log_likelihood", "reconstruction", "kl")

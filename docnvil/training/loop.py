@@ -383,7 +383,7 @@ def _validate(
     bounds = torch.zeros(len(parts), validation.shape[0], dtype=torch.float64)
     bounds[:, processes.shard] = torch.from_numpy(np.stack(parts))
     processes.all_reduce([bounds])
-    return DocumentBounds(*bounds.numpy()).summarize(bound="elbo", n_samples=config.validation_samples)
+    return DocumentBounds(*bounds.numpy(), bound="elbo", samples=config.validation_samples).summarize()
 
 
 def _record(training: Training, totals: list[float], judged: Perplexity, rate: float, *, updates: int) -> EpochRecord:
