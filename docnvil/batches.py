@@ -14,15 +14,14 @@ from torch import Tensor
 
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.devices import free_bytes
+from docnvil.runtime.randomness import mix
 from docnvil.text.sparse import CountRows, blocks, lots, row_entries
 
 # A full shuffle of a corpus larger than memory would read each document from another place of the disk.
 SHUFFLE_WINDOW = 1 << 20  # documents that are shuffled together
 SHUFFLE_CHUNK = 1 << 10  # consecutive documents that stay in the same window
 ALL_ROWS = slice(None)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the constants of SplitMix64, as in docnvil.runtime.randomness
-_FIRST = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND = np.uint64(0x94D049BB133111EB)
+COLUMN_OFFSET = 0x9E3779B97F4A7C15 - (1 << 64)  # so that column 0 is not hashed to 0; the increment of SplitMix64
 
 
 @dataclass(frozen=True)
@@ -155,16 +154,9 @@ def content_keys(counts: CountRows) -> NDArray[np.int64]:
 
 
 def _hash_rows(counts: csr_array) -> NDArray[np.int64]:
-    with np.errstate(over="ignore"):  # the hash needs arithmetic modulo 2^64
-        bits = np.asarray(counts.data).astype(np.float64).view(np.uint64)
-        hashes = _mix(_mix(counts.indices.astype(np.uint64) + _GOLDEN) ^ _mix(bits))
-        hashes[counts.data == 0] = 0  # a stored zero is not a word
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
-        return (sums[counts.indptr[1:]] - sums[counts.indptr[:-1]]).view(np.int64)
-
-
-def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return a bijective mix of 64-bit integers, the same as in `docnvil.runtime.randomness`, on NumPy arrays."""
-    state = (state ^ (state >> np.uint64(30))) * _FIRST
-    state = (state ^ (state >> np.uint64(27))) * _SECOND
-    return state ^ (state >> np.uint64(31))
+    """Return the sum over a row's words of a hash of column and count, `[N]`; int64 arithmetic wraps as required."""
+    values = torch.from_numpy(np.asarray(counts.data).astype(np.float64))
+    hashes = mix(mix(torch.from_numpy(counts.indices.astype(np.int64)) + COLUMN_OFFSET) ^ mix(values.view(torch.int64)))
+    hashes[values == 0] = 0  # a stored zero is not a word
+    sums = np.concatenate([np.zeros(1, np.int64), hashes.cumsum(0).numpy()])
+    return sums[counts.indptr[1:]] - sums[counts.indptr[:-1]]

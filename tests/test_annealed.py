@@ -102,12 +102,12 @@ def test_the_softmax_layers_shortcut_changes_nothing(counts, monkeypatch):
     network, tensors = random_network(WORDS, (5,)), tensors_of(counts)
     start = tuple(layer[:32] for layer in all_codes(network, 7))
     quick = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
-    monkeypatch.setattr("docnvil.analysis.annealed._words_below", recomputed)
+    monkeypatch.setattr("docnvil.analysis.annealed._visible_below", recomputed)
     plain = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
     assert torch.equal(quick[0], plain[0])
 
 
 def recomputed(*arguments):
-    from docnvil.analysis.annealed import _WordsBelow
+    from docnvil.analysis.annealed import _VisibleBelow
 
-    return _WordsBelow(*arguments)
+    return _VisibleBelow(*arguments)

@@ -47,7 +47,7 @@ def test_seeds_repeat_and_empty_documents_and_memory_change_nothing(values, monk
     assert found != bootstrap_intervals(*values, seed=4)
     with_empty = (np.append(each, 0.0) for each in values)
     assert bootstrap_intervals(*with_empty, seed=3) == found
-    monkeypatch.setattr(module, "DRAWS_IN_FLIGHT", 4000)
+    monkeypatch.setattr(module, "MAX_DRAWS", 4000)
     assert bootstrap_intervals(*values, seed=3).perplexity_per_word == pytest.approx(found.perplexity_per_word)
 
 

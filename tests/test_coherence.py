@@ -86,7 +86,7 @@ def c_v_by_definition(lists: list[list[int]], texts: list[np.ndarray], window: i
 @pytest.mark.parametrize("window", [1, 2, 7, 30, 100])
 @pytest.mark.parametrize("in_flight", [1, 5, 1000])
 def test_c_v_agrees_with_the_definition(texts, window, in_flight, monkeypatch):
-    monkeypatch.setattr(module, "TEXTS_IN_FLIGHT", in_flight)
+    monkeypatch.setattr(module, "TEXTS_PER_CHUNK", in_flight)
     found = c_v(LISTS, iter(texts), window=window, like_gensim=False)
     assert found == pytest.approx(c_v_by_definition(LISTS, texts, window), abs=1e-9)
 

@@ -193,7 +193,7 @@ def test_labels_that_do_not_fit_are_refused(model, corpus, labeled, tmp_path):
     (tmp_path / "labels.npy").write_text("sea\nfood\n")
     failed(run(command, model, train, test, *files[:3], tmp_path / "labels.npy"), 1, "numpy.save")
     np.save(tmp_path / "strange.npy", np.full(20, 7))
-    failed(run(command, model, train, test, *files[:3], tmp_path / "strange.npy"), 1, "labels of the same kind")
+    failed(run(command, model, train, test, *files[:3], tmp_path / "strange.npy"), 1, "use the same labels")
 
 
 # Bad input: never a wrong number.

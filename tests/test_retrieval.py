@@ -59,7 +59,7 @@ def test_hamming_counts_units_that_differ(documents):
 def test_memory_and_order_change_nothing(documents, similarity, monkeypatch):
     whole = retrieve(*documents, similarity=similarity)
     assert whole.retrieved == (1, 2, 4, 8, 16, 32, 40)
-    monkeypatch.setattr(module, "SIMILARITIES_IN_FLIGHT", 1)
+    monkeypatch.setattr(module, "MAX_SIMILARITIES", 1)
     order = np.random.default_rng(1).permutation(40)
     turned = retrieve(documents[0][order], documents[1][order], *documents[2:], similarity=similarity)
     assert turned.precision == pytest.approx(whole.precision)
@@ -84,14 +84,14 @@ def test_labels_that_show_in_codes_are_told():
 
 def test_impossible_questions_are_refused(documents):
     codes, labels, *queries = documents
-    with pytest.raises(CorpusError, match="39 labels for the 40 documents"):
+    with pytest.raises(CorpusError, match="39 labels for 40 training documents"):
         retrieve(codes, labels[1:], *queries, similarity=cosine)
-    with pytest.raises(CorpusError, match="no documents to judge by"):
+    with pytest.raises(CorpusError, match="no test documents"):
         classify(codes, labels, queries[0][:0], queries[1][:0])
     with pytest.raises(CorpusError, match="label of any query"):
         retrieve(codes, labels, queries[0], queries[1] + 100, similarity=cosine)
-    with pytest.raises(CorpusError, match="two labels or more"):
+    with pytest.raises(CorpusError, match="two or more labels"):
         classify(codes, np.zeros(40), *queries)
     for numbers in ([0], [41], []):
-        with pytest.raises(ConfigurationError, match="From 1 to 40"):
+        with pytest.raises(ConfigurationError, match="from 1 to 40"):
             retrieve(*documents, similarity=cosine, retrieved=numbers)

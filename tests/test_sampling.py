@@ -56,15 +56,15 @@ def test_batches_change_nothing(monkeypatch, observation):
     lengths = np.random.default_rng(0).integers(0, 30, 50)
     whole = drawn(network, lengths)
     assert whole.sum(axis=1).tolist() == lengths.tolist()
-    monkeypatch.setattr(sampling, "DOCUMENTS_AT_ONCE", 7)
-    monkeypatch.setattr(sampling, "PLACES_IN_FLIGHT", 60)
+    monkeypatch.setattr(sampling, "DOCUMENTS_PER_CHUNK", 7)
+    monkeypatch.setattr(sampling, "MAX_VALUES", 60)
     assert (drawn(network, lengths) != whole).nnz == 0
     assert (drawn(network, lengths[:20]) != whole[:20]).nnz == 0
     assert (drawn(network, lengths, seed=1) != whole).nnz
 
 
 def test_only_layers_of_words_are_drawn_from():
-    with pytest.raises(ConfigurationError, match="binary vectors"):
+    with pytest.raises(ConfigurationError, match="model of vectors"):
         drawn(random_network(3, (2,), observation="bernoulli"), [1])
 
 

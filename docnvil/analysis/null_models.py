@@ -24,13 +24,6 @@ def null_perplexity(
 
     Raises:
         CorpusError: no document has a word.
-
-    Example:
-        >>> from scipy.sparse import csr_array
-        >>> from docnvil.model.visible import BernoulliLayer
-        >>> exact = null_perplexity(BernoulliLayer, np.array([5.0, 5.0]), 10, csr_array(np.array([[0, 1]])))
-        >>> round(exact.log_likelihood / float(np.log(2)), 9)
-        -2.0
     """
     return _evaluate(visible, visible.null_model(column_sums, n_documents), test)
 

@@ -97,13 +97,13 @@ class KeyedGenerator:
             )
         call_seed = _signed(fold(self._seed, self._calls))
         self._calls += 1
-        start = _mix(self._keys + call_seed)  # [B]
+        start = mix(self._keys + call_seed)  # [B]
         counter = torch.arange(n_samples * n_units, device=self._keys.device)
         counter.add_(self._first_sample * n_units).mul_(_signed(_GOLDEN))
         state = start[:, None] + counter.view(n_samples, 1, n_units)  # [S, B, K]
         bits = 24 if dtype == torch.float32 else 53  # the size of the mantissa
         # The last step of the mix changes the lower 33 bits only, which single precision does not use.
-        mixed = _mix_upper_bits(state) if bits == 24 else _mix(state)
+        mixed = _mix_upper_bits(state) if bits == 24 else mix(state)
         return _shift_right(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
 
 
@@ -161,14 +161,14 @@ def fold(*integers: int) -> int:
     return state
 
 
-def _mix(state: Tensor) -> Tensor:
+def mix(state: Tensor) -> Tensor:
     """Apply SplitMix64's finalizer, a bijection of 64-bit integers; int64 products wrap as required."""
     state = _mix_upper_bits(state)
     return state.bitwise_xor_(_shift_right(state, 31))
 
 
 def _mix_upper_bits(state: Tensor) -> Tensor:
-    """Apply `_mix` without its last step."""
+    """Apply `mix` without its last step."""
     state = _shift_right(state, 30).bitwise_xor_(state).mul_(_signed(_FIRST))
     return state.bitwise_xor_(_shift_right(state, 27)).mul_(_signed(_SECOND))
 
