@@ -1,11 +1,11 @@
-# Two commands are enough: `make demo` does the main job on real text, `make test` proves the tree sound.
+# `make demo` trains and evaluates a model on real text; `make test` runs the tests. Both install docnvil in .venv first.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow lint bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
+.PHONY: help demo test slow bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $(INSTALLED)
 
-demo: $(INSTALLED)  ## build a corpus of real documents, train on it, judge it, embed it (in demo/)
+demo: $(INSTALLED)  ## build a corpus of 7,000 documents, train, evaluate and encode (in demo/)
 	$(BIN)/python benchmarks/demo.py --out demo
 
 test: $(INSTALLED)  ## the default tests, under ten minutes on two cores
@@ -27,7 +27,7 @@ test: $(INSTALLED)  ## the default tests, under ten minutes on two cores
 slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/results and the README
+bench: $(INSTALLED)  ## measure the quality figures of README and docs/, and write their tables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python benchmarks/quality/newsgroups.py
 	$(BIN)/python benchmarks/quality/newsgroups_text.py
@@ -41,19 +41,19 @@ bench: $(INSTALLED)  ## the figures that the README quotes, into benchmarks/resu
 	$(BIN)/python benchmarks/demo.py --keep-results
 	$(BIN)/python benchmarks/tables.py --write
 
-bench-speed: $(INSTALLED)  ## what a step, reading, counting and starting cost, on a machine that does nothing else
+bench-speed: $(INSTALLED)  ## measure time and memory, on a machine without other work
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	for name in start step precision wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/tables.py --write
 
-bench-rcv1: $(INSTALLED)  ## train on 804,414 documents over 10,000 words from disk (in rcv1/; resumable)
+bench-rcv1: $(INSTALLED)  ## train on 804,414 documents from disk (in rcv1/; resumes when interrupted)
 	$(BIN)/python benchmarks/scale/rcv1.py --work rcv1
 
-paper: paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond  ## the tables of Mnih & Gregor (2014): days, but it goes on where it was left
+paper: paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond  ## rerun the tables of Mnih & Gregor (2014): takes days, resumes when interrupted
 
 paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond: $(INSTALLED)
 	$(BIN)/python benchmarks/paper/train.py $(@:paper-%=%)
 	$(BIN)/python benchmarks/tables.py --write
 
-clean:  ## remove what the other targets made
+clean:  ## remove the files that the other targets create
 	rm -rf $(VENV) demo rcv1 paper-models dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Tables of the quality benchmarks that compare with peers beyond the first, out of benchmarks/results."""
+"""Tables of the quality benchmarks, except those of benchmarks/tables.py, from benchmarks/results."""
 
 import sys
 from collections.abc import Iterable
@@ -12,17 +12,17 @@ from common import results_table
 
 
 @results_table("other_corpora", "python benchmarks/quality/other_corpora.py")
-def other_corpora(found: dict[str, Any]) -> Iterable[str]:
-    """Completion and coherence on corpora that nothing was tuned on."""
-    for name, corpus in found["corpora"].items():
+def other_corpora(results: dict[str, Any]) -> Iterable[str]:
+    """Completion and coherence on corpora that were not used for tuning."""
+    for name, corpus in results["corpora"].items():
         yield (
-            f"**{name}**: {corpus['train_documents']:,} documents to learn from, {corpus['test_documents']:,} to judge"
-            f" by, {corpus['words']:,} words"
+            f"**{name}**: {corpus['train_documents']:,} training documents, {corpus['test_documents']:,} test"
+            f" documents, vocabulary of {corpus['words']:,}"
         )
         yield ""
         yield (
             "| model, {components} units or topics | completion per word | per document | NPMI | diversity"
-            " | training, s | documents a second | peak MiB |".format(**corpus)
+            " | training, s | documents per second | peak MiB |".format(**corpus)
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|"
         for row in corpus["models"]:
@@ -40,30 +40,36 @@ def other_corpora(found: dict[str, Any]) -> Iterable[str]:
 
 
 @results_table("time_to_completion", "python benchmarks/quality/time_to_completion.py")
-def time_to_completion(found: dict[str, Any]) -> Iterable[str]:
-    """Seconds until completion is as good as tomotopy's."""
-    yield "| seed | tomotopy, 1,000 iterations | its seconds | docnvil | epochs | seconds of the command | share |"
+def time_to_completion(results: dict[str, Any]) -> Iterable[str]:
+    """Time until docnvil's completion is as good as tomotopy's."""
+    yield (
+        "| seed | completion, tomotopy | training, s | completion, docnvil | epochs | command, s"
+        " | time relative to tomotopy |"
+    )
     yield "|--:|--:|--:|--:|--:|--:|--:|"
-    for run in found["runs"]:
-        theirs, ours = run["tomotopy"], run["docnvil"][-1]
+    for run in results["runs"]:
+        tomotopy, docnvil = run["tomotopy"], run["docnvil"][-1]
         yield (
-            f"| {run['seed']} | {theirs['completion_per_word']:.0f} | {theirs['seconds']:.1f}"
-            f" | {ours['completion_per_word']:.0f} | {ours['epochs']} | {ours['wall_seconds']:.1f}"
+            f"| {run['seed']} | {tomotopy['completion_per_word']:.0f} | {tomotopy['seconds']:.1f}"
+            f" | {docnvil['completion_per_word']:.0f} | {docnvil['epochs']} | {docnvil['wall_seconds']:.1f}"
             f" | {run['time_ratio']:.2f} |"
         )
 
 
 @results_table("frontier", "python benchmarks/quality/frontier.py")
-def frontier(found: dict[str, Any]) -> Iterable[str]:
-    """Readability and perplexity by strength of sparsity, beside LDA."""
-    yield "| model | completion per word | per document | bound per document | NPMI | diversity | units on | live |"
+def frontier(results: dict[str, Any]) -> Iterable[str]:
+    """Topic quality and perplexity for several values of --sparsity, beside LDA."""
+    yield (
+        "| model | completion per word | per document | perplexity per document, bound | NPMI | diversity"
+        " | active units per document | live units |"
+    )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-    names = {
-        f"{layer}, `--sparsity {strength}`": each
-        for layer, measured in found["layers"].items()
-        for strength, each in measured.items()
+    rows = {
+        f"{layer}, `--sparsity {sparsity}`": each
+        for layer, by_sparsity in results["layers"].items()
+        for sparsity, each in by_sparsity.items()
     }
-    for name, each in {**names, **found["peers"]}.items():
+    for name, each in {**rows, **results["peers"]}.items():
         cells = (
             _cell(each["completion_per_word"], ".0f"),
             _cell(each["completion_per_document"], ".0f"),
@@ -75,63 +81,63 @@ def frontier(found: dict[str, Any]) -> Iterable[str]:
         )
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
-    yield "![NPMI against completion by sparsity, for both layers and LDA; darker is more diverse](frontier.svg)"
+    yield "![NPMI and completion for several values of --sparsity; darker points are more diverse](frontier.svg)"
 
 
 @results_table("gradients", "python benchmarks/quality/gradients.py")
-def gradients(found: dict[str, Any]) -> Iterable[str]:
-    """Noise, bounds and seconds of the estimators of the gradient."""
+def gradients(results: dict[str, Any]) -> Iterable[str]:
+    """Variance, bounds and training time of the gradient estimators."""
     yield (
-        "| gradient | samples | validation bound, nats | test perplexity per document | importance-weighted | seconds"
-        " | noise, times NVIL's | cosine to the ELBO's gradient |"
+        "| `--gradient` | samples | validation bound, nats per document | test perplexity per document"
+        " | importance-weighted | training, s | variance relative to NVIL | cosine with the ELBO gradient |"
     )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-    of_nvil = found["noise"]["nvil"]["noise"]
-    for name, each in found["training"].items():
-        noise = found["noise"][name]
+    nvil_noise = results["noise"]["nvil"]["noise"]
+    for name, each in results["training"].items():
+        noise = results["noise"][name]
         cells = (
             f"{each['samples']}",
             f"{each['best_validation_bound']:.1f}".replace("-", "−"),
             f"{each['test_perplexity_per_document']:.0f}",
             f"{each['test_importance_weighted_per_document']:.0f}",
             f"{each['seconds'][-1]:.0f}",
-            f"{noise['noise'] / of_nvil:.2f}",
+            f"{noise['noise'] / nvil_noise:.2f}",
             _cell(noise["cosine_to_elbo"], ".2f"),
         )
         yield f"| `{name}` | {' | '.join(cells)} |"
-    settings = found["settings"]
+    settings = results["settings"]
     yield ""
     yield (
-        f"{settings['draws']} estimates of each gradient, {settings['evaluations']} evaluations of the likelihood a"
-        f" document, after {settings['epochs_before_noise']} epochs; seed {settings['seed']},"
-        f" threads {settings['threads']}."
+        f"Variance and cosine: {settings['draws']} estimates of each gradient, after training for"
+        f" {settings['epochs_before_noise']} epochs, with {settings['evaluations']} likelihood evaluations per"
+        f" document. Seed {settings['seed']}, {settings['threads']} threads."
     )
     yield ""
-    yield "![Validation bound against updates and seconds, for each estimator](gradients.svg)"
-    yield "![Noise of each estimator](gradient-noise.svg)"
+    yield "![Validation bound by updates and by seconds, for each estimator](gradients.svg)"
+    yield "![Relative variance of each estimator](gradient-noise.svg)"
 
 
 CORPORA = {
-    "ng20_sh2009": "20 Newsgroups as the papers prepared it",
+    "ng20_sh2009": "20 Newsgroups, the version of the papers",
     "kos": "Daily Kos",
     "ng20_raw": "20 Newsgroups, raw posts",
 }
 
 
 @results_table("neural_peers", "python benchmarks/quality/neural_peers.py")
-def neural_peers(found: dict[str, Any]) -> Iterable[str]:
-    """Neural topic models, docnvil and LDA, means over seeds."""
-    for corpus in dict.fromkeys(row["corpus"] for row in found["rows"]):
+def neural_peers(results: dict[str, Any]) -> Iterable[str]:
+    """NVDM and ProdLDA beside docnvil and LDA, means over seeds."""
+    for corpus in dict.fromkeys(row["corpus"] for row in results["rows"]):
         yield f"**{CORPORA[corpus]}**"
         yield ""
         yield (
-            f"| model, {found['units']} units or topics | seeds | bound per document | importance-weighted"
-            " | completion per word | per document | NPMI | diversity | training, s |"
+            f"| model, {results['units']} units or topics | seeds | perplexity per document, bound"
+            " | importance-weighted | completion per word | per document | NPMI | diversity | training, s |"
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
-        here = [row for row in found["rows"] if row["corpus"] == corpus]
-        for model in dict.fromkeys(row["model"] for row in here):
-            rows = [row for row in here if row["model"] == model]
+        corpus_rows = [row for row in results["rows"] if row["corpus"] == corpus]
+        for model in dict.fromkeys(row["model"] for row in corpus_rows):
+            rows = [row for row in corpus_rows if row["model"] == model]
             cells = (
                 _cell(_mean(rows, "bound_per_document"), ".0f"),
                 _cell(_mean(rows, "importance_weighted_per_document"), ".0f"),
@@ -143,7 +149,7 @@ def neural_peers(found: dict[str, Any]) -> Iterable[str]:
             )
             yield f"| {model} | {len(rows)} | {' | '.join(cells)} |"
         yield ""
-    yield f"Everything on {found['threads']} thread."
+    yield f"{results['threads']} thread."
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float | None:

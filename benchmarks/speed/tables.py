@@ -1,4 +1,4 @@
-"""The tables of docs/speed.md, out of benchmarks/results; what was not measured says so."""
+"""Tables of docs/speed.md and docs/scale.md, from benchmarks/results; missing results are reported as such."""
 
 import json
 import sys
@@ -10,167 +10,174 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import RESULTS, results_table
 
-MANY = 1_000_000_000  # documents, to reckon with
+BILLION = 1_000_000_000
 
 
 @results_table("step", "python benchmarks/speed/step.py")
-def step(found: dict[str, Any]) -> Iterable[str]:
-    """Return a whole update over the products and exponentials that it cannot do without."""
+def step(results: dict[str, Any]) -> Iterable[str]:
+    """Training steps relative to the time of their matrix products and exponentials."""
     yield (
-        "| words | units | documents × samples | floor | products, ms | exponentials, ms | step, ms | over the floor"
-        " | autoregressive, ms | over factorial |"
+        "| vocabulary | units | documents × samples | minimum with | matrix products, ms | exponentials, ms | step, ms"
+        " | step / minimum | autoregressive step, ms | autoregressive / factorial |"
     )
     yield "|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|"
-    for each in found["steps"]:
+    for each in results["steps"]:
         shape = f"{each['words']:,} | {each['units']} | {each['documents']} × {each['samples']}"
         for name, parts in each["floor_ms"].items():
-            told = "torch's `@` and `exp`" if name == "torch" else "the quickest known"
+            kernels = "torch's `@` and `exp`" if name == "torch" else "the fastest kernels"
             yield (
-                f"| {shape} | {told} | {parts['products']:.2f} | {parts['exponentials']:.2f} | {each['step_ms']:.2f}"
+                f"| {shape} | {kernels} | {parts['products']:.2f} | {parts['exponentials']:.2f} | {each['step_ms']:.2f}"
                 f" | **{each['over_floor'][name]:.2f}** | {each['autoregressive_step_ms']:.2f}"
                 f" | **{each['autoregressive_over_factorial']:.2f}** |"
             )
 
 
 @results_table("precision", "python benchmarks/speed/precision.py")
-def precision(found: dict[str, Any]) -> Iterable[str]:
-    """Return what trainings in bf16 come to beside those in float32."""
-    yield "| model | products | test perplexity per document | completion per word | seconds to train |"
+def precision(results: dict[str, Any]) -> Iterable[str]:
+    """Perplexity and training time with bf16 and float32."""
+    yield "| model | `--precision` | test perplexity per document | completion per word | training, s |"
     yield "|---|---|--:|--:|--:|"
-    for each in found["summary"]:
+    for each in results["summary"]:
         names = ("perplexity_per_document", "completion_per_word", "seconds")
-        told = (f"{each[name]['mean']:.1f} ± {each[name]['deviation']:.1f}" for name in names)
-        yield f"| {each['model']} | {each['precision']} | {' | '.join(told)} |"
+        cells = (f"{each[name]['mean']:.1f} ± {each[name]['deviation']:.1f}" for name in names)
+        yield f"| {each['model']} | {each['precision']} | {' | '.join(cells)} |"
     yield ""
-    yield f"Mean and standard deviation over {len({run['seed'] for run in found['runs']})} seeds."
+    yield f"Mean and standard deviation over {len({run['seed'] for run in results['runs']})} seeds."
 
 
 @results_table("wide", "python benchmarks/speed/wide.py")
-def wide(found: dict[str, Any]) -> Iterable[str]:
-    """Seconds and memory of an update whose logits would not fit."""
-    yield "| visible layer | seconds an update | peak memory of the process, MiB |"
+def wide(results: dict[str, Any]) -> Iterable[str]:
+    """Time and memory of an update with very many logits."""
+    yield "| visible layer | seconds per update | peak memory of the process, MiB |"
     yield "|---|--:|--:|"
-    for name, each in found["layers"].items():
+    for name, each in results["layers"].items():
         yield f"| {name} | {each['seconds_per_update']:.1f} | {each['peak_mebibytes']:,} |"
-    logits = 4 * found["words"] * found["samples"] * found["documents"]
+    logits = 4 * results["words"] * results["samples"] * results["documents"]
     yield ""
     yield (
-        f"{found['words']:,} words, {found['units']} units, {found['samples']} samples of {found['documents']:,}"
-        f" documents: the logits of all of them would take {logits / 1e9:.1f} GB."
+        f"Vocabulary of {results['words']:,}, {results['units']} units, {results['samples']} samples of"
+        f" {results['documents']:,} documents. All logits together would take {logits / 1e9:.1f} GB."
     )
 
 
 @results_table("fit", "python benchmarks/speed/fit.py")
-def fit(found: dict[str, Any]) -> Iterable[str]:
-    """Return how long models are trained, beside how well they then predict."""
-    yield "| model | seconds to train | times docnvil's | completion perplexity per word |"
+def fit(results: dict[str, Any]) -> Iterable[str]:
+    """Training time and completion of docnvil and LDA packages."""
+    yield "| model | training, s | relative to docnvil | completion per word |"
     yield "|---|--:|--:|--:|"
-    for name, each in found["models"].items():
+    for name, each in results["models"].items():
         yield (
             f"| {name} | {each['seconds']:.1f} | **{each['times_docnvil']:.2f}** | {each['completion_per_word']:,.0f} |"
         )
     yield ""
-    yield f"{found['units']} units or topics, {found['threads']} threads, seed {found['seed']}."
+    yield f"{results['units']} units or topics, {results['threads']} threads, seed {results['seed']}."
 
 
 @results_table("text", "python benchmarks/speed/text.py")
-def text(found: dict[str, Any]) -> Iterable[str]:
-    """Text to counts, beside CountVectorizer and gensim."""
-    yield "| way | seconds to count | MB a second | times as fast as CountVectorizer | peak memory, MiB |"
+def text(results: dict[str, Any]) -> Iterable[str]:
+    """Text to counts: docnvil, CountVectorizer and gensim."""
+    yield "| tool | seconds | MB per second | speed relative to CountVectorizer | peak memory, MiB |"
     yield "|---|--:|--:|--:|--:|"
-    ratios = found["faster_than_CountVectorizer"]
-    for name, each in found["ways"].items():
+    ratios = results["faster_than_CountVectorizer"]
+    for name, each in results["ways"].items():
         seconds = each.get("count_seconds", each["wall_seconds"])
         ratio = f"**{ratios[name]:.2f}**" if name in ratios else ""
-        once = each.get("peak_private_mebibytes_once_over")
-        peak = f"{each['peak_private_mebibytes']:,}" + ("" if once is None else f" ({once:,} for a tenth of it)")
+        tenth = each.get("peak_private_mebibytes_once_over")
+        peak = f"{each['peak_private_mebibytes']:,}" + (
+            "" if tenth is None else f" ({tenth:,} for a tenth of the text)"
+        )
         yield f"| {name} | {seconds:.2f} | {each['megabytes_per_second']:.0f} | {ratio} | {peak} |"
     yield ""
     yield (
-        f"{found['megabytes']:.0f} MB of posts. A build is timed from start to end, reading and writing included, and"
-        " compared with reading and counting there. CountVectorizer's counts are those of docnvil in memory:"
-        f" {found['same_counts']['words']:,} words of the posts compared."
+        f"{results['megabytes']:.0f} MB of posts. The first three rows are the time to count; a build includes reading"
+        " and writing, and is compared with CountVectorizer's time to read and count. docnvil and CountVectorizer give"
+        f" the same counts ({results['same_counts']['words']:,} tokens were compared)."
     )
 
 
 @results_table("embed", "python benchmarks/speed/embed.py")
-def embed(found: dict[str, Any]) -> Iterable[str]:
-    """Documents to codes, beside LDA's."""
-    rows = found["models"]
-    rivals = list(next(iter(rows.values()))["speedup"])
-    yield f"| model | documents a second | {' | '.join(f'times {rival}' for rival in rivals)} | the whole command |"
-    yield "|---|--:|" + "--:|" * len(rivals) + "--:|"
+def embed(results: dict[str, Any]) -> Iterable[str]:
+    """Documents to codes: docnvil and LDA packages."""
+    rows = results["models"]
+    peers = list(next(iter(rows.values()))["speedup"])
+    ratios = " | ".join(f"relative to {peer}" for peer in peers)
+    yield f"| model | documents per second | {ratios} | documents per second, whole command |"
+    yield "|---|--:|" + "--:|" * len(peers) + "--:|"
     for name, each in rows.items():
         times = each.get("speedup", {})
-        told = " | ".join(f"**{times[rival]:,.0f}**" if rival in times else "" for rival in rivals)
+        cells = " | ".join(f"**{times[peer]:,.0f}**" if peer in times else "" for peer in peers)
         command = f"{each['command']['documents_per_second']:,}" if "command" in each else ""
-        yield f"| {name} | {each['documents_per_second']:,.0f} | {told} | {command} |"
+        yield f"| {name} | {each['documents_per_second']:,.0f} | {cells} | {command} |"
     yield ""
-    yield f"{found['documents']:,} posts, {found['units']} units or topics, {found['threads']} threads."
+    yield f"{results['documents']:,} posts, {results['units']} units or topics, {results['threads']} threads."
 
 
 @results_table("growth", "python benchmarks/speed/growth.py")
-def growth(found: dict[str, Any]) -> Iterable[str]:
-    """Seconds and memory of an epoch as documents grow, and the drawing of steps."""
-    yield "| documents, from a corpus on the disk | seconds an epoch | µs a document | peak memory, MiB |"
+def growth(results: dict[str, Any]) -> Iterable[str]:
+    """Time and memory of an epoch by number of documents, and a figure of the time per step."""
+    yield "| documents in a prepared corpus | seconds per epoch | µs per document | peak memory, MiB |"
     yield "|--:|--:|--:|--:|"
-    for each in found["documents"]:
+    for each in results["documents"]:
         microseconds = 1e6 * each["epoch_seconds"] / each["documents"]
         yield (
             f"| {each['documents']:,} | {each['epoch_seconds']:.1f} | {microseconds:.0f} | {each['peak_mebibytes']:,} |"
         )
-    first, last = found["documents"][0], found["documents"][-1]
-    more = (last["peak_mebibytes"] - first["peak_mebibytes"]) * 2**20 / (last["documents"] - first["documents"])
+    first, last = results["documents"][0], results["documents"][-1]
+    size = (last["peak_mebibytes"] - first["peak_mebibytes"]) * 2**20 / (last["documents"] - first["documents"])
     yield ""
-    yield f"Each document more takes {more:.0f} bytes, its mapped counts, which the system may drop again, among them."
+    yield (
+        f"Each additional document takes {size:.0f} bytes. These include its memory-mapped counts, which the operating"
+        " system can evict."
+    )
     yield ""
-    yield "![Milliseconds of a step against words, units, samples and documents in a batch](growth.svg)"
+    yield "![Milliseconds per step by vocabulary, units, samples and batch size](growth.svg)"
 
 
 @results_table("processes", "python benchmarks/speed/processes.py")
-def processes(found: dict[str, Any]) -> Iterable[str]:
-    """Two processes beside one."""
+def processes(results: dict[str, Any]) -> Iterable[str]:
+    """Training with one and with two processes."""
     yield (
-        "| units | batch | one process, s | two, s | times as fast | what the machine does with two unrelated ones"
-        " | validation bounds |"
+        "| units | batch size | one process, s | two processes, s | speedup | two independent trainings: work relative"
+        " to one | validation bounds |"
     )
     yield "|--:|--:|--:|--:|--:|--:|---|"
-    for each in found["trainings"]:
-        middle = " | ".join(f"{sorted(seconds)[len(seconds) // 2]:.1f}" for seconds in each["seconds"].values())
+    for each in results["trainings"]:
+        medians = " | ".join(f"{sorted(seconds)[len(seconds) // 2]:.1f}" for seconds in each["seconds"].values())
         bounds = ", ".join(f"{bound:.2f}" for bound in each["validation_bound"].values())
         yield (
-            f"| {each['units']} | {each['batch_size']:,} | {middle} | **{each['speedup']:.2f}**"
+            f"| {each['units']} | {each['batch_size']:,} | {medians} | **{each['speedup']:.2f}**"
             f" | {each['independent']['throughput_ratio']:.2f} | {bounds} |"
         )
 
 
 @results_table("rcv1", "make bench-rcv1")
-def billion(found: dict[str, Any]) -> Iterable[str]:
-    """Reckon from what was measured what a billion documents take."""
-    train, drawn, embedded = found["trained"]["SBN-50"], found["sampled"]["train"], found["embed"]
-    cores, words = found["machine"]["cores"], drawn["tokens"] / drawn["documents"]
-    yield f"| {MANY:,} documents of {words:.0f} words | measured here | core hours | hours on 1,000 cores | bytes |"
+def billion(results: dict[str, Any]) -> Iterable[str]:
+    """Time and storage for a billion documents, extrapolated from the measurements."""
+    train, sampled, embedded = results["trained"]["SBN-50"], results["sampled"]["train"], results["embed"]
+    cores, words = results["machine"]["cores"], sampled["tokens"] / sampled["documents"]
+    yield f"| {BILLION:,} documents of {words:.0f} words | measured | core hours | hours on 1,000 cores | bytes |"
     yield "|---|---|--:|--:|--:|"
     path = RESULTS / "text.json"
     if path.exists():
         text = json.loads(path.read_text(encoding="utf-8"))
         rate = text["ways"]["docnvil corpus build --workers 1"]["megabytes_per_second"]
-        size = 1e6 * text["megabytes"] / (found["real"]["documents"] * text["times"])
-        hours = MANY * size / rate / 1e6 / 3600
-        line = f"| text to counts | {rate:.0f} MB a second, one worker | {hours:,.0f} | {hours / 1000:.1f}"
-        yield line + f" | {_terabytes(MANY * size)} read |"
-    size = drawn["bytes"] / drawn["documents"]
-    private = train["peak_private_mebibytes"] - found["held_out"]["generating"]["elbo"]["peak_private_mebibytes"]
-    held = 2**20 * private / train["documents"]
-    yield f"| memory of each training process | {held:.0f} bytes a document | | | {_terabytes(MANY * held)} |"
-    yield f"| the corpus on disk | {size:,.0f} bytes a document | | | {_terabytes(MANY * size)} |"
-    for name, done, written in (
-        ("an epoch, 50 units, 10,000 words", train, "the same, read"),
-        ("codes, as CSV", embedded, f"{_terabytes(MANY * embedded['bytes'] / train['documents'])} written"),
+        size = 1e6 * text["megabytes"] / (results["real"]["documents"] * text["times"])
+        hours = BILLION * size / rate / 1e6 / 3600
+        row = f"| text to counts | {rate:.0f} MB per second, one worker | {hours:,.0f} | {hours / 1000:.1f}"
+        yield row + f" | {_terabytes(BILLION * size)} read |"
+    size = sampled["bytes"] / sampled["documents"]
+    private = train["peak_private_mebibytes"] - results["held_out"]["generating"]["elbo"]["peak_private_mebibytes"]
+    memory = 2**20 * private / train["documents"]
+    yield f"| memory of each training process | {memory:.0f} bytes per document | | | {_terabytes(BILLION * memory)} |"
+    yield f"| corpus on disk | {size:,.0f} bytes per document | | | {_terabytes(BILLION * size)} |"
+    for name, task, traffic in (
+        ("one epoch, 50 units, vocabulary of 10,000", train, "the corpus, read"),
+        ("codes as CSV", embedded, f"{_terabytes(BILLION * embedded['bytes'] / train['documents'])} written"),
     ):
-        rate = done["documents_per_second"]
-        hours = cores * MANY / rate / 3600
-        yield f"| {name} | {rate:,} documents a second, {cores} cores | {hours:,.0f} | {hours / 1000:.1f} | {written} |"
+        rate = task["documents_per_second"]
+        hours = cores * BILLION / rate / 3600
+        speed = f"{rate:,} documents per second, {cores} cores"
+        yield f"| {name} | {speed} | {hours:,.0f} | {hours / 1000:.1f} | {traffic} |"
 
 
 def _terabytes(size: float) -> str:
@@ -178,12 +185,12 @@ def _terabytes(size: float) -> str:
 
 
 @results_table("start", "python benchmarks/speed/start.py")
-def start(found: dict[str, Any]) -> Iterable[str]:
-    """Return how long commands take to start."""
-    yield "| | milliseconds | times `import click` |"
+def start(results: dict[str, Any]) -> Iterable[str]:
+    """Start-up time of commands."""
+    yield "| | milliseconds | relative to `import click` |"
     yield "|---|--:|--:|"
-    for name, each in found["milliseconds"].items():
-        yield f"| `{name}` | {each:.0f} | {found['over_import_click'][name]:.2f} |"
+    for name, each in results["milliseconds"].items():
+        yield f"| `{name}` | {each:.0f} | {results['over_import_click'][name]:.2f} |"
 
 
 TABLES = {
