@@ -1,286 +1,272 @@
-"""Counts as lines of numbers: Matrix Market, UCI, LDA-C and svmlight, each with a reader and a writer.
+"""Count files of text lines: Matrix Market, UCI, LDA-C and svmlight, each with a reader and a writer.
 
-Readers name the line that is wrong; writers put documents in rows, in order, with nothing left out.
+The numbers of all four formats are parsed by `numpy.loadtxt`. The readers of other libraries have defects:
+
+* `scipy.io.mmread` (1.17) ignores the rest of a number that it cannot parse: it reads "2,500" as 2 and, in a file of
+  integers, 0.5 as 0. Some invalid streams abort the process.
+* `sklearn.datasets.load_svmlight_file` (1.9) accepts only numbers as labels, returns them as floats ("+1" becomes 1.0)
+  and refuses unsorted or repeated words.
 """
 
 import re
 from array import array
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
-from scipy.sparse import csr_array
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import mmwrite
+from scipy.sparse import coo_array, csr_array
 
 from docnvil.errors import CorpusError
 from docnvil.text.files import open_text
-from docnvil.text.sparse import from_triples
+from docnvil.text.sparse import as_counts
 
-# Beyond these a size is a slip, not a corpus; to believe it would cost all of the memory.
-MOST_WORDS, MOST_DOCUMENTS = 10**7, 10**9
-_MTX_BANNER_WRITTEN = "%%MatrixMarket matrix coordinate integer general"
+# Larger sizes are errors in the file, and arrays of these sizes would not fit in memory.
+MAX_WORDS, MAX_DOCUMENTS = 10**7, 10**9
+_MAX_COUNT = 2**53 - 1  # larger integers are not exact in float64
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
 
 class ReadCounts(NamedTuple):
-    """What a file of counts says: the counts `[N, V]`, and a label a row where the form has labels.
+    """The contents of a count file.
 
-    The width is a lower bound (the last word that occurs) unless the form states it.
+    Arguments:
+        counts: the counts, `[N, V]`; V is the last word that occurs if the format does not state it.
+        labels: one label per row, or None if the format has no labels.
     """
 
     counts: csr_array
     labels: tuple[str, ...] | None = None
 
 
-class _MalformedLineError(Exception):
-    """What is wrong with a line; the reader adds where."""
-
-
-@dataclass
-class _Triples:
-    """Entries as they are read, in 24 bytes each."""
-
-    rows: array = field(default_factory=lambda: array("q"))
-    columns: array = field(default_factory=lambda: array("q"))
-    values: array = field(default_factory=lambda: array("q"))
-
-    def add(self, row: int, column: int, value: int) -> None:
-        self.rows.append(row)
-        self.columns.append(column)
-        self.values.append(value)
-
-    def counts(self, n_rows: int, width: int | None = None) -> csr_array:
-        width = max(self.columns, default=-1) + 1 if width is None else width
-        return from_triples(self.rows, self.columns, self.values, (n_rows, width))
-
-
 def read_mtx(path: Path) -> ReadCounts:
-    """Read a Matrix Market file of coordinates: a banner, remarks, `N V entries`, then `document word count`, from 1.
-
-    SciPy's own reader is not used, because on some damaged streams version 1.17 aborts the whole process.
+    """Read Matrix Market coordinates: a banner, `%` comments, `N V entries`, then `document word count`, from 1.
 
     Raises:
-        CorpusError: the banner is another, a line is malformed or out of range, or entries are missing.
+        CorpusError: the banner names another kind of matrix, a line is malformed or out of range, or entries are
+            missing.
     """
-    triples = _Triples()
-    sizes: list[int] = []
-
-    def add(line: str) -> None:
-        if line.startswith("%") or not line.strip():
-            return
-        if not sizes:
-            sizes.extend(_numbers(line, 3))
-            _require_between(sizes[0], 0, MOST_DOCUMENTS, "number of rows")
-            _require_between(sizes[1], 0, MOST_WORDS, "number of columns")
-            return
-        *place, value = line.split()
-        document, word = _numbers(" ".join(place), 2)
-        _require_between(document, 1, sizes[0], "row")
-        _require_between(word, 1, sizes[1], "column")
-        triples.add(document - 1, word - 1, _whole_number(value))
-
     with open_text(path) as file:
         if not _MTX_BANNER.fullmatch(file.readline().strip()):
             raise CorpusError(
-                f"{path} does not begin with '{_MTX_BANNER_WRITTEN}'. Write its counts as a Matrix Market file of that"
-                " kind."
+                f"{path} does not begin with '%%MatrixMarket matrix coordinate integer general'. Write its counts as a"
+                " Matrix Market file of that kind."
             )
-        _for_each_line(path, file, add, start=2)
-    n_documents, vocabulary_size, n_entries = sizes or (0, 0, 1)
-    _require_entries(path, triples, n_entries)
-    return ReadCounts(triples.counts(n_documents, vocabulary_size))
+        lines = _Lines(path, file, number=1)
+        header = next((line for line in lines if line.strip() and not line.startswith("%")), "")
+        return ReadCounts(_read_entries(lines, header))
 
 
 def read_uci(path: Path) -> ReadCounts:
-    """Read the UCI "bag of words" form: lines N, V and the number of entries, then `document word count`, from 1.
+    """Read UCI bags of words: lines with N, V and the number of entries, then `document word count`, from 1.
 
     Raises:
         CorpusError: a line is malformed or out of range, or entries are missing.
     """
-    triples = _Triples()
     with open_text(path) as file:
-        n_documents, vocabulary_size, n_entries = (_header_number(path, file, number) for number in (1, 2, 3))
-        if n_documents > MOST_DOCUMENTS or vocabulary_size > MOST_WORDS:
-            raise CorpusError(
-                f"{path} claims {n_documents} documents and {vocabulary_size} words. Check its first lines."
-            )
-
-        def add(line: str) -> None:
-            document, word, count = _numbers(line, 3)
-            _require_between(document, 1, n_documents, "document")
-            _require_between(word, 1, vocabulary_size, "word")
-            _require_count(count)
-            triples.add(document - 1, word - 1, count)
-
-        _for_each_line(path, file, add, start=4)
-    _require_entries(path, triples, n_entries)
-    return ReadCounts(triples.counts(n_documents, vocabulary_size))
+        lines = _Lines(path, file)
+        return ReadCounts(_read_entries(lines, " ".join(next(lines, "").strip() for _ in range(3))))
 
 
 def read_ldac(path: Path) -> ReadCounts:
-    """Read the LDA-C form: a line `M word:count ...` for each document, with M pairs, words from 0.
+    """Read LDA-C: one line `M word:count ...` per document, with M pairs and words from 0.
 
     Raises:
-        CorpusError: a line is malformed, or its number of pairs is not what it says.
+        CorpusError: a line is malformed, or its number of pairs is not M.
     """
-    triples = _Triples()
-    n_documents = 0
 
-    def add(line: str) -> None:
-        nonlocal n_documents
-        first, *pairs = line.split() or [""]
-        if _numbers(first, 1)[0] != len(pairs):
-            raise _MalformedLineError(f"it promises {first} words and has {len(pairs)}")
-        for pair in pairs:
-            word, count = _numbers(pair.replace(":", " ", 1), 2)
-            _require_between(word, 0, MOST_WORDS - 1, "word")
-            _require_count(count)
-            triples.add(n_documents, word, count)
-        n_documents += 1
+    def split(line: str) -> list[str]:
+        length, *pairs = line.split() or [""]
+        if length != str(len(pairs)):
+            raise ValueError(f"it begins with {length!r} and has {len(pairs)} pairs")
+        return pairs
 
-    with open_text(path) as file:
-        _for_each_line(path, file, add)
-    return ReadCounts(triples.counts(n_documents))
+    return ReadCounts(_read_pairs(path, split, lambda words: 0))
 
 
 def read_svmlight(path: Path) -> ReadCounts:
-    """Read the svmlight form: a line `label word:count ... # remark` for each document.
+    """Read svmlight: one line `label word:count ... # comment` per document.
 
-    Words are numbered from 1, as the form wants it, unless a word 0 occurs anywhere or a remark says "zero-based", as
-    scikit-learn writes it; then all of the file is numbered from 0. Blank lines, other remarks and `qid:` are passed
-    over.
+    Words are numbered from 1, unless a word 0 occurs or a comment contains "zero-based", as scikit-learn writes it.
+    Blank lines, other comments and `qid:` are ignored.
 
     Raises:
-        CorpusError: a line is malformed, or a value is no count.
+        CorpusError: a line is malformed, or a value is not a count.
     """
-    triples = _Triples()
     labels: list[str] = []
-    from_zero = False
+    is_zero_based = False
 
-    def add(line: str) -> None:
-        nonlocal from_zero
-        from_zero = from_zero or (line.startswith("#") and "zero-based" in line)
+    def split(line: str) -> list[str] | None:
+        nonlocal is_zero_based
+        is_zero_based = is_zero_based or (line.startswith("#") and "zero-based" in line)
         label, *pairs = line.split("#", 1)[0].split() or [""]
         if not label:
-            return
+            return None
         if ":" in label:
-            raise _MalformedLineError(f"it begins with {label!r} instead of a label")
-        for pair in pairs:
-            name, _, value = pair.partition(":")
-            if name != "qid":
-                (word,) = _numbers(name, 1)
-                _require_between(word, 0, MOST_WORDS - 1, "word")
-                triples.add(len(labels), word, _whole_number(value))
+            raise ValueError(f"it begins with {label!r} instead of a label")
         labels.append(label)
+        return [pair for pair in pairs if not pair.startswith("qid:")]
 
-    with open_text(path) as file:
-        _for_each_line(path, file, add)
-    if not from_zero and 0 not in triples.columns:
-        triples.columns = array("q", (column - 1 for column in triples.columns))
-    return ReadCounts(triples.counts(len(labels)), tuple(labels))
+    counts = _read_pairs(path, split, lambda words: 0 if is_zero_based or not words.all() else 1)
+    return ReadCounts(counts, tuple(labels))
 
 
 def write_mtx(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
     """Write a Matrix Market file; see `read_mtx`."""
-    file.write(f"{_MTX_BANNER_WRITTEN}\n{counts.shape[0]} {counts.shape[1]} {counts.nnz}\n".encode())
-    _write_triples(file, counts)
+    mmwrite(file, counts, symmetry="general")
 
 
 def write_uci(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
-    """Write the UCI form; see `read_uci`."""
+    """Write UCI bags of words; see `read_uci`."""
     file.write(f"{counts.shape[0]}\n{counts.shape[1]}\n{counts.nnz}\n".encode())
-    _write_triples(file, counts)
-
-
-def _write_triples(file: BinaryIO, counts: csr_array) -> None:
     for document, (words, values) in enumerate(_rows(counts), start=1):
         lines = (f"{document} {word + 1} {value}\n" for word, value in zip(words, values, strict=True))
         file.write("".join(lines).encode())
 
 
 def write_ldac(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
-    """Write the LDA-C form; see `read_ldac`."""
-    for words, values in _rows(counts):
-        pairs = (f" {word}:{value}" for word, value in zip(words, values, strict=True))
-        file.write(f"{len(words)}{''.join(pairs)}\n".encode())
+    """Write LDA-C; see `read_ldac`."""
+    _write_pairs(file, counts, np.diff(counts.indptr).tolist(), first_word=0)
 
 
 def write_svmlight(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
-    """Write the svmlight form, words from 1, with the labels or else 0; see `read_svmlight`.
+    """Write svmlight with words from 1 and the labels, or 0 without labels; see `read_svmlight`.
 
     Raises:
-        CorpusError: a label is empty or has a blank, a colon or a number sign in it.
+        CorpusError: a label is empty or contains white space, a colon or a number sign.
     """
     labels = ("0",) * counts.shape[0] if labels is None else labels
-    for label, (words, values) in zip(labels, _rows(counts), strict=True):
+    for label in labels:
         if label.split() != [label] or ":" in label or "#" in label:
             raise CorpusError(
-                f"The label {label!r} cannot be written to svmlight. Choose another format, or number labels."
+                f"The label {label!r} cannot be written to svmlight. Choose another format, or number the labels."
             )
-        pairs = (f" {word + 1}:{value}" for word, value in zip(words, values, strict=True))
-        file.write(f"{label}{''.join(pairs)}\n".encode())
+    _write_pairs(file, counts, labels, first_word=1)
+
+
+def _write_pairs(file: BinaryIO, counts: csr_array, line_starts: Sequence[object], *, first_word: int) -> None:
+    for line_start, (words, values) in zip(line_starts, _rows(counts), strict=True):
+        pairs = (f" {word + first_word}:{value}" for word, value in zip(words, values, strict=True))
+        file.write(f"{line_start}{''.join(pairs)}\n".encode())
 
 
 def _rows(counts: csr_array) -> Iterator[tuple[list[int], list[int]]]:
-    for start, end in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
+    for start, end in pairwise(counts.indptr):
         yield counts.indices[start:end].tolist(), counts.data[start:end].tolist()
 
 
-def _for_each_line(path: Path, file: TextIO, add: Callable[[str], None], start: int = 1) -> None:
-    for number, line in enumerate(file, start=start):
-        try:
-            add(line)
-        except (_MalformedLineError, OverflowError) as error:
-            raise CorpusError(
-                f"{path}, line {number} is malformed: {error}. Mend it, or write the file again."
-            ) from None
+class _Lines(Iterator[str]):
+    """The lines of a file and the number of the current one, for error messages."""
+
+    def __init__(self, path: Path, file: TextIO, number: int = 0) -> None:
+        self.path, self.number, self._file = path, number, file
+
+    def __next__(self) -> str:
+        self.number += 1
+        return next(self._file)
+
+    def error(self, reason: object, number: int | None = None) -> CorpusError:
+        number = self.number if number is None else number
+        return CorpusError(f"{self.path}, line {number} is malformed: {reason}. Correct it, or write the file again.")
 
 
-def _require_entries(path: Path, triples: _Triples, promised: int) -> None:
-    if len(triples.values) != promised:
-        raise CorpusError(
-            f"{path} promises {promised} entries and has {len(triples.values)}: it was cut short or changed. Fetch it"
-            " again."
-        )
-
-
-def _header_number(path: Path, file: TextIO, number: int) -> int:
+def _read_entries(lines: _Lines, header: str) -> csr_array:
+    """Read lines `document word count`, numbered from 1; the header has the numbers of documents, words and entries."""
     try:
-        return _numbers(file.readline(), 1)[0]
-    except _MalformedLineError as error:
-        raise CorpusError(
-            f"{path}, line {number} is malformed: {error}. The UCI form begins with three lines: the number of"
-            " documents, of words and of entries."
-        ) from None
-
-
-def _numbers(text: str, how_many: int) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split()]
+        n_documents, vocabulary_size, n_entries = map(int, header.split())
     except ValueError:
-        numbers = []
-    if len(numbers) != how_many:
-        wanted = "a whole number" if how_many == 1 else f"{how_many} whole numbers"
-        raise _MalformedLineError(f"{text.strip()[:40]!r} is not {wanted}")
-    return numbers
+        raise lines.error(f"{header.strip()[:40]!r} is not the numbers of documents, words and entries") from None
+    if not (0 <= n_documents <= MAX_DOCUMENTS and 0 <= vocabulary_size <= MAX_WORDS):
+        raise lines.error(f"{n_documents} documents and {vocabulary_size} words are out of range")
+    entries = (line for line in lines if line.strip() and not line.startswith("%"))
+    numbers, line_numbers = _parse_numbers(lines, entries, n_columns=3)
+    if len(line_numbers) != n_entries:
+        raise CorpusError(
+            f"{lines.path} promises {n_entries} entries and has {len(line_numbers)}: it is truncated or was changed."
+            " Download it again."
+        )
+    limits = {"document": (1, n_documents), "word": (1, vocabulary_size), "count": (0, _MAX_COUNT)}
+    documents, words, counts = _to_integers(lines, line_numbers, numbers, limits)
+    matrix = coo_array((counts, (documents - 1, words - 1)), shape=(n_documents, vocabulary_size))
+    return as_counts(matrix, where=str(lines.path))
 
 
-def _whole_number(text: str) -> int:
+def _read_pairs(
+    path: Path, split: Callable[[str], list[str] | None], first_word: Callable[[NDArray[np.int64]], int]
+) -> csr_array:
+    """Read one document of pairs `word:count` per line.
+
+    Arguments:
+        path: the file.
+        split: returns the pairs of a line, or None if the line has no document; raises `ValueError` for a bad line.
+        first_word: returns the number of the first word of the vocabulary, 0 or 1, given all words.
+    """
+    lengths: list[int] = []
+
+    def split_lines(lines: _Lines) -> Iterator[str]:
+        for line in lines:
+            try:
+                pairs = split(line)
+            except ValueError as error:
+                raise lines.error(error) from None
+            if pairs is not None:
+                lengths.append(len(pairs))
+                yield from pairs
+
+    with open_text(path) as file:
+        lines = _Lines(path, file)
+        numbers, line_numbers = _parse_numbers(lines, split_lines(lines), n_columns=2, delimiter=":")
+    limits = {"word": (0, MAX_WORDS - 1), "count": (0, _MAX_COUNT)}
+    words, counts = _to_integers(lines, line_numbers, numbers, limits)
+    words -= first_word(words)
+    documents = np.repeat(np.arange(len(lengths)), lengths)
+    matrix = coo_array((counts, (documents, words)), shape=(len(lengths), words.max(initial=-1) + 1))
+    return as_counts(matrix, where=str(path))
+
+
+def _parse_numbers(
+    lines: _Lines, texts: Iterator[str], *, n_columns: int, delimiter: str | None = None
+) -> tuple[NDArray[np.float64], array]:
+    """Parse texts that come from `lines`, with `n_columns` numbers each.
+
+    Returns:
+        The numbers, `[n_columns, n]`, where integers below 2**53 are exact, and the line numbers, `[n]`.
+    """
+    line_numbers = array("q")
+    text = ""
+
+    def count_lines() -> Iterator[str]:
+        nonlocal text
+        for text in texts:
+            line_numbers.append(lines.number)
+            yield text
+
+    counted = count_lines()
+    first = next(counted, None)
+    if first is None:
+        return np.zeros((n_columns, 0)), line_numbers  # loadtxt would warn
     try:
-        value = int(text) if text.isdigit() else float(text)
-        if value == int(value):
-            _require_count(int(value))
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    raise _MalformedLineError(f"{text[:40]!r} is not a count")
+        # Unlike a plain type, a type with fields requires this number of columns.
+        dtype = np.dtype([("", np.float64)] * n_columns)
+        numbers = np.loadtxt(chain([first], counted), dtype=dtype, delimiter=delimiter, comments=None, ndmin=1)
+    except (CorpusError, UnicodeError):
+        raise
+    except ValueError:
+        raise lines.error(f"{text.strip()[:40]!r} is not {n_columns} numbers") from None
+    return numbers.view(np.float64).reshape(-1, n_columns).T, line_numbers
 
 
-def _require_between(number: int, least: int, most: int, what: str) -> None:
-    if not least <= number <= most:
-        raise _MalformedLineError(f"{what} {number} is out of range, which is from {least} to {most}")
-
-
-def _require_count(count: int) -> None:
-    if count < 0:
-        raise _MalformedLineError(f"the count {count} is below 0")
+def _to_integers(
+    lines: _Lines, line_numbers: array, numbers: NDArray[np.float64], limits: dict[str, tuple[int, int]]
+) -> NDArray[np.int64]:
+    """Return the numbers as int64; each column has a name and a range."""
+    for (name, (least, most)), column in zip(limits.items(), numbers, strict=True):
+        invalid = ~((column >= least) & (column <= most) & (column == np.floor(column)))
+        if invalid.any():
+            index = int(invalid.argmax())
+            reason = f"the {name} {column[index]:.16g} is not an integer from {least} to {most}"
+            raise lines.error(reason, line_numbers[index])
+    return numbers.astype(np.int64)
