@@ -15,7 +15,7 @@ from torch import Tensor
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.devices import free_bytes
 from docnvil.runtime.randomness import mix
-from docnvil.text.sparse import CountRows, blocks, lots, row_entries
+from docnvil.text.sparse import CountRows, chunk_slices, entries_per_row, row_chunks
 
 # A full shuffle of a corpus larger than memory would read each document from another place of the disk.
 SHUFFLE_WINDOW = 1 << 20  # documents that are shuffled together
@@ -90,9 +90,9 @@ def iterate_batches(
     """
     order = np.arange(counts.shape[0]) if order is None else np.asarray(order)
     batches = [order[start : start + batch_size][shard] for start in range(0, len(order), batch_size)]
-    entries = row_entries(counts)
+    entries = entries_per_row(counts)
     # Rows are copied for several batches at once, which is faster; each batch is then a view.
-    for chunk in lots(np.array([entries[rows].sum() for rows in batches], dtype=np.int64)):
+    for chunk in chunk_slices(np.array([entries[rows].sum() for rows in batches], dtype=np.int64)):
         chunk_rows = np.concatenate(batches[chunk])
         offsets = np.concatenate([[0], entries[chunk_rows]]).cumsum()
         if device_counts is None:
@@ -114,7 +114,7 @@ def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) 
         >>> copy_to_device(csr_array(np.eye(2)), torch.device("cpu"), torch.float32) is None  # a CPU needs no copy
         True
     """
-    entries = row_entries(counts)
+    entries = entries_per_row(counts)
     n_bytes = int(entries.sum(dtype=np.int64)) * (8 + dtype.itemsize) + 8 * (len(entries) + 1)
     if n_bytes > free_bytes(device) // 2:
         return None
@@ -122,7 +122,7 @@ def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) 
     indices = torch.empty(int(offsets[-1]), dtype=torch.int64, device=device)
     values = torch.empty(int(offsets[-1]), dtype=dtype, device=device)
     stop = 0
-    for chunk in blocks(counts):
+    for chunk in row_chunks(counts):
         tensors = sparse_counts(chunk, device, dtype)
         start, stop = stop, stop + len(tensors.indices)
         indices[start:stop], values[start:stop] = tensors.indices, tensors.values
@@ -150,7 +150,7 @@ def content_keys(counts: CountRows) -> NDArray[np.int64]:
         >>> keys[0] == keys[2], keys[0] == keys[1]
         (np.True_, np.False_)
     """
-    return np.concatenate([np.zeros(0, np.int64), *map(_hash_rows, blocks(counts))])
+    return np.concatenate([np.zeros(0, np.int64), *map(_hash_rows, row_chunks(counts))])
 
 
 def _hash_rows(counts: csr_array) -> NDArray[np.int64]:

@@ -219,9 +219,10 @@ def test_metadata_of_any_length_finds_its_column(tmp_path):
     ]
     paths = [write_rows(tmp_path / f"{row['id']}.jsonl", [row]) for row in rows]
     write_corpus(load_document_term_matrix(write_rows(tmp_path / "all.jsonl", rows), max_df=1.0), tmp_path / "whole")
-    csv.field_size_limit(1 << 17)  # Python's own, whoever has set another before
+    limit = csv.field_size_limit()
     build_corpus(paths, tmp_path / "built", AUTO, TokenRules(), Limits(max_df=1.0))
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
+    assert csv.field_size_limit() == limit
 
 
 def test_words_may_be_given(shards, tmp_path):
@@ -349,9 +350,9 @@ def test_workers_read_addresses_too(shards, whole, tmp_path):
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("nowhere://bucket/posts.jsonl", "no address that can be read"),
+        ("nowhere://bucket/posts.jsonl", "not a readable URL"),
         ("memory://posts/none.jsonl", "There is nothing at memory://posts/none.jsonl"),
-        ("memory://posts/counts.npz", "Fetch it first"),
+        ("memory://posts/counts.npz", "Download it first"),
     ],
 )
 def test_addresses_that_cannot_be_read_are_refused(store, tmp_path, address, sentence):

@@ -104,7 +104,7 @@ class TestAsCounts:
     @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.coo_array, np.asarray])
     def test_what_is_no_count_is_named(self, value, shown, form):
         table = np.array([[0, 1, 2], [0, 0, value], [-5, 0, 0]])
-        with pytest.raises(CorpusError, match=rf"The file: row 1, column 2 \(from 0\) holds {shown}\. .* weights"):
+        with pytest.raises(CorpusError, match=rf"The file contains {shown} in row 1, column 2 \(from 0\)\. .* weights"):
             as_counts(form(table), where="The file")
 
     @pytest.mark.parametrize("matrix", [[1, 2], [["a"]], [[1j]], 3, [[[1]]]])
@@ -120,7 +120,7 @@ class TestAsCounts:
     def test_indices_that_point_outside_are_refused(self, indices):
         matrix = sparse.csr_array(([1, 1], [0, 1], [0, 2]), shape=(1, 2))
         matrix.indices = np.array(indices, dtype=np.int32)
-        with pytest.raises(CorpusError, match="not a sound sparse matrix"):
+        with pytest.raises(CorpusError, match="not a valid sparse matrix"):
             as_counts(matrix, where="it")
 
     @given(matrices())

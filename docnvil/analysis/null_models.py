@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity
 from docnvil.model.visible import PSEUDO_COUNT, NullModel, VisibleLayer, WordLayer
-from docnvil.text.sparse import CountRows, blocks, row_sums
+from docnvil.text.sparse import CountRows, row_chunks, row_sums
 
 
 def null_perplexity(
@@ -50,6 +50,6 @@ def unigram_perplexity(
 
 
 def _evaluate(visible: VisibleLayer | type[VisibleLayer], null_model: NullModel, test: CountRows) -> Perplexity:
-    log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, blocks(test))])
+    log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, row_chunks(test))])
     lengths = visible.document_lengths(row_sums(test, np.float64), test.shape[1])
     return DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths, bound="exact").summarize()

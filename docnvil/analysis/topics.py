@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.text.sparse import CountRows, column_sums, document_frequencies, row_entries
+from docnvil.text.sparse import CountRows, column_sums, document_frequencies, entries_per_row
 
 BATCH_SIZE = 4096
 # Units that become inactive in training have weights close to 0 and less than 0.001 nats. The rarest interpretable unit
@@ -96,7 +96,7 @@ def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
     documents_on = np.zeros((n_units, counts.shape[1]))
     activity, entropy = np.zeros((2, n_units))
     empty_is_data = model.generative.visible.empty_is_data
-    filled = np.arange(counts.shape[0]) if empty_is_data else np.flatnonzero(row_entries(counts))
+    filled = np.arange(counts.shape[0]) if empty_is_data else np.flatnonzero(entries_per_row(counts))
     for start in range(0, len(filled), BATCH_SIZE):
         batch = counts[filled[start : start + BATCH_SIZE]]
         on = unit_probabilities(model, batch)[:, :n_units].astype(np.float64, copy=False)  # [B, K]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from docnvil.analysis.chunking import model_batches
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator
-from docnvil.text.sparse import CountRows, row_entries
+from docnvil.text.sparse import CountRows, entries_per_row
 
 MAX_PROBABILITIES = 3_000_000  # of the S B K probabilities, how many exist at once: 12 MB
 
@@ -43,7 +43,7 @@ def unit_probabilities(
     for rows, batch in model_batches(model, counts, batch_size):
         means = model.recognition.unit_means(batch.counts, n_samples, LatticeGenerator(seed, batch.keys))
         probabilities[rows] = torch.cat(means, dim=1).cpu().numpy()
-    empty = row_entries(counts) == 0
+    empty = entries_per_row(counts) == 0
     if empty.any() and not model.generative.visible.empty_is_data:
         probabilities[empty] = prior_probabilities(model)
     return probabilities

@@ -37,7 +37,7 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.storage.tables import embedding_format, ids_path, write_embeddings
-    from docnvil.text.sparse import blocks
+    from docnvil.text.sparse import row_chunks
 
     form = embedding_format(out)
     for file in (out, ids_path(out)) if form == "npy" else (out,):
@@ -45,7 +45,7 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     estimator = DocNVIL.load(model, device)
     matrix = load_for_model(source, options, estimator, may_be_empty=True)
     n_units = len(estimator.get_feature_names_out())
-    parts = (estimator.transform(some) for some in blocks(matrix.counts))
+    parts = (estimator.transform(some) for some in row_chunks(matrix.counts))
     if kind == "codes":
         parts = ((probabilities > 0.5).astype(int) for probabilities in parts)
     write_embeddings(out, matrix.ids, matrix.metadata, n_units, parts)

@@ -50,14 +50,14 @@ from docnvil.text.documents import (
     Document,
     SourceOptions,
     detect_format,
-    files_of_folder,
-    parts_of_rows,
+    list_files,
+    read_chunk,
     read_documents,
     read_files,
-    read_part,
+    split_source,
 )
 from docnvil.text.fast_tokens import reader_of
-from docnvil.text.files import Part, is_remote
+from docnvil.text.files import FileChunk, is_remote
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 
@@ -81,12 +81,12 @@ class Shard:
     source: Path
     options: SourceOptions
     names: tuple[str, ...] | None = None
-    part: Part | None = None
+    part: FileChunk | None = None
 
     def documents(self) -> Iterator[Document]:
         """Read the documents, in order."""
         if self.part is not None:
-            return read_part(self.source, self.part, self.options)
+            return read_chunk(self.source, self.part, self.options)
         if self.names is None:
             return read_documents(self.source, self.options)
         return read_files(self.source, self.names, self.options)
@@ -218,7 +218,7 @@ def shards_of(source: Path, options: SourceOptions) -> list[Shard]:
     A file that is gzipped, CSV, TSV or Parquet is one shard.
     """
     if detect_format(source, options) != "folder":
-        cut = parts_of_rows(source, options, BYTES_PER_SHARD)
+        cut = split_source(source, options, BYTES_PER_SHARD)
         if cut is None:
             return [Shard(source, options)]
         parts, options = cut
@@ -226,7 +226,7 @@ def shards_of(source: Path, options: SourceOptions) -> list[Shard]:
     read_documents(source, options)  # refuses options that folders do not know
     shards: list[list[str]] = [[]]
     size = 0
-    for name in files_of_folder(source):
+    for name in list_files(source):
         size += (source / name).stat().st_size
         if shards[-1] and size > BYTES_PER_SHARD:
             shards.append([])

@@ -26,7 +26,7 @@ from docnvil.runtime.folders import verify_folder
 from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents, split_rows
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.formats import read_counts
-from docnvil.text.records import LONGEST_FIELD
+from docnvil.text.records import csv_rows
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
@@ -248,9 +248,8 @@ def _fitted(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Path) -> D
 
 def _table_of_documents(path: Path, n_documents: int) -> tuple[Sequence[str], dict[str, Sequence[str]]]:
     """Return ids and metadata, of which only the names have been read."""
-    csv.field_size_limit(LONGEST_FIELD)
     with path.open(encoding="utf-8", newline="") as file:
-        first, *names = next(csv.reader(file), [""])
+        first, *names = next(csv_rows(csv.reader(file)), [""])
     if first != "id":
         raise CorpusError(f"{path} does not begin with ids")
     table = _Table(path, n_documents)
@@ -272,7 +271,7 @@ class _Table:
     def columns(self) -> list[tuple[str, ...]]:
         """All columns, by place, without their names."""
         try:
-            reader = csv.reader(TextIOWrapper(BytesIO(self._bytes), encoding="utf-8", newline=""))
+            reader = csv_rows(csv.reader(TextIOWrapper(BytesIO(self._bytes), encoding="utf-8", newline="")))
             columns: list[list[str]] = [[] for _ in next(reader)]
             for row in reader:  # one by one: all rows as lists would weigh several times what the columns do
                 for column, value in zip(columns, row, strict=True):

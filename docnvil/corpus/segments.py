@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from docnvil.corpus.writing import GrowingArray
 from docnvil.runtime.folders import write_json
 from docnvil.text.accumulator import Stretch, remap_columns
-from docnvil.text.records import LONGEST_FIELD
+from docnvil.text.records import csv_rows
 from docnvil.text.vocabulary import Vocabulary
 
 FORMAT_VERSION = 2
@@ -125,8 +125,7 @@ def documents_of(folder: Path, columns: Sequence[str]) -> str:
     with (folder / "documents.csv").open(encoding="utf-8", newline="") as file:
         if names == list(columns):
             return file.read()
-        csv.field_size_limit(LONGEST_FIELD)
-        rows = ((name, dict(zip(names, values, strict=True))) for name, *values in csv.reader(file))
+        rows = ((name, dict(zip(names, values, strict=True))) for name, *values in csv_rows(csv.reader(file)))
         text = StringIO(newline="")
         csv.writer(text, lineterminator="\r\n").writerows(
             (name, *(metadata.get(column, "") for column in columns)) for name, metadata in rows

@@ -38,7 +38,7 @@ from docnvil.errors import CheckpointError, DocnvilError
 from docnvil.model.belief_network import BeliefNetwork, ModelConfig
 from docnvil.runtime.folders import replacing_file, verify_folder, write_json, writing_folder
 from docnvil.storage.tables import history_csv, read_history, write_topics
-from docnvil.text.sparse import CountRows, blocks, row_entries
+from docnvil.text.sparse import CountRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.loop import EpochRecord, Training, TrainingConfig, best_of
@@ -224,12 +224,12 @@ def fingerprint(vocabulary: Vocabulary, *parts: CountRows) -> str:
     digest = hashlib.sha256("\n".join(vocabulary.words).encode())
     for counts in parts:
         types = counts[:0]
-        starts = np.concatenate([[0], row_entries(counts)]).cumsum().astype(types.indptr.dtype)
+        starts = np.concatenate([[0], entries_per_row(counts)]).cumsum().astype(types.indptr.dtype)
         digest.update(str(starts.dtype).encode())
         digest.update(starts)
         for name in ("indices", "data"):
             digest.update(str(getattr(types, name).dtype).encode())
-            for block in blocks(counts):
+            for block in row_chunks(counts):
                 digest.update(np.ascontiguousarray(getattr(block, name)))
     return digest.hexdigest()
 

@@ -56,7 +56,7 @@ def read_bits(path: Path, array: str | None = None, *, width: int | None = None)
     return ReadCounts(csr_array(vstack(parts, format="csr")), labels)
 
 
-def holds_bits(path: Path) -> bool:
+def is_plain_archive(path: Path) -> bool:
     """Tell an `.npz` of plain arrays from one of `scipy.sparse.save_npz`, by the names of what it holds."""
     try:
         with zipfile.ZipFile(path) as archive:

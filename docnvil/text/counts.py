@@ -11,7 +11,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.accumulator import DROPPED, CountAccumulator, Metadata, TokenIndex, lots
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import reader_of
-from docnvil.text.sparse import as_counts, relabel_columns, row_sums
+from docnvil.text.sparse import as_counts, row_sums, take_columns
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 
@@ -217,8 +217,7 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
     """
     if vocabulary == matrix.vocabulary:
         return matrix
-    places = vocabulary.columns_of(matrix.vocabulary.words)
-    counts = relabel_columns(matrix.counts, places, len(vocabulary))
+    counts = take_columns(matrix.counts, matrix.vocabulary.columns_of(vocabulary.words))
     dropped = matrix.lengths - row_sums(counts)
     unknown = dropped if matrix.unknown is None else dropped + matrix.unknown
     return replace(matrix, counts=counts, vocabulary=vocabulary, unknown=unknown)

@@ -1,7 +1,6 @@
-"""Reading documents: folders of text files, one document a line, JSON lines, CSV, TSV and Parquet.
+"""Readers of documents: folders of text files, one document per line, JSON lines, CSV, TSV and Parquet.
 
-Everything is read lazily, a document at a time. Ids are kept as they come, also when a source repeats one (a message
-posted to two newsgroups, say): a document is told by its row.
+Documents are read lazily, one at a time. Duplicate ids are kept, so a document is identified by its row.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,19 +9,19 @@ from pathlib import Path
 
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.runtime.folders import is_folder_of_kind
-from docnvil.text.bits import holds_bits
+from docnvil.text.bits import is_plain_archive
 from docnvil.text.files import (
-    Part,
+    FileChunk,
     as_path,
-    cut_at_lines,
     exists,
     is_remote,
     open_lines,
     open_text,
     plain_name,
     replace_surrogates,
+    split_at_lines,
 )
-from docnvil.text.records import Record, RecordIterator, json_rows, parquet_rows, separated_rows
+from docnvil.text.records import Record, RecordIterator, read_json_lines, read_parquet, read_separated
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
@@ -51,9 +50,9 @@ class Document:
     """One document.
 
     Arguments:
-        id: what its source calls it.
-        text: what it says; may be empty.
-        metadata: what else its source says of it, column to value, `""` where a value is absent.
+        id: its id in the source; it may be repeated.
+        text: its text, which may be empty.
+        metadata: its other values by column, `""` for a missing value.
     """
 
     id: str
@@ -63,16 +62,16 @@ class Document:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How a source is to be read.
+    """How to read a source.
 
     Arguments:
-        format: one of `FORMATS`, or `"auto"` to tell by the name.
-        text_column: the column that holds the text.
-        id_column: the column that holds the ids; by default the one called `id`, if there is one. Without such a
-            column, or with `""`, rows are numbered from 1.
-        label_column: a column that must be there, and comes first in the metadata.
+        format: one of `FORMATS`, or "auto" to choose it by the name of the source.
+        text_column: the column of the text.
+        id_column: the column of the ids; None for the column `id` if there is one. Without such a column, or with
+            `""`, the ids are row numbers from 1.
+        label_column: a column that must exist and comes first in the metadata.
         encoding: the encoding of text files, by its Python name.
-        array: which array of an `.npz` of binary vectors, where it has several.
+        array: the array to read from an `.npz` of binary vectors, if it has several.
 
     Raises:
         ConfigurationError: the format or the encoding is unknown.
@@ -87,12 +86,14 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         if self.format not in ("auto", *FORMATS):
-            raise ConfigurationError(f"{self.format!r} is not a format docnvil reads. Choose of {', '.join(FORMATS)}.")
+            raise ConfigurationError(
+                f"{self.format!r} is not a format that docnvil reads. Choose one of {', '.join(FORMATS)}."
+            )
         try:
             "".encode(self.encoding)
         except (LookupError, ValueError):
             raise ConfigurationError(
-                f"{self.encoding!r} is not an encoding Python knows. Try utf-8, latin-1 or cp1252."
+                f"{self.encoding!r} is not an encoding that Python supports. Try utf-8, latin-1 or cp1252."
             ) from None
 
 
@@ -100,14 +101,13 @@ _DEFAULTS = SourceOptions()
 
 
 def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
-    """Tell the format of a source: the one the options name, else what the path's kind and name say.
+    """Return the format of a source: `options.format`, or else the one that its kind and name indicate.
 
-    A folder is a prepared corpus or a folder of text files; a file whose name starts with `docword` is in the UCI
-    form; otherwise the suffix decides, after a `.gz` has been taken off. An `.npz` that holds no sparse matrix holds
-    binary vectors.
+    A folder is a prepared corpus or a folder of text files. A file whose name starts with `docword` is in UCI format;
+    other files are classified by their suffix, without `.gz`. An `.npz` without a sparse matrix has binary vectors.
 
     Raises:
-        CorpusError: there is nothing at the path, or its suffix is unknown.
+        CorpusError: the path does not exist, or its suffix is unknown.
 
     >>> detect_format(Path("anything.xyz"), SourceOptions(format="jsonl"))
     'jsonl'
@@ -118,40 +118,40 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     if not exists(path):
         raise CorpusError(f"There is nothing at {path}. Check the path.")
     if path.is_dir():
-        # A corpus whose manifest was lost is still a corpus, to be complained of as one.
-        prepared = is_folder_of_kind(path, "corpus") or (path / "corpus.json").is_file()
-        return "corpus" if prepared else "folder"
+        # Without its manifest it is still a corpus, and reading it reports the missing file.
+        is_corpus = is_folder_of_kind(path, "corpus") or (path / "corpus.json").is_file()
+        return "corpus" if is_corpus else "folder"
     name = plain_name(path).lower()
     if name.startswith("docword"):
         return "uci"
-    found = _SUFFIXES.get(Path(name).suffix)
-    if found is None:
+    format = _SUFFIXES.get(Path(name).suffix)
+    if format is None:
         raise CorpusError(
-            f"The format of {path} is not known by its name. docnvil reads folders of text files, prepared corpora,"
-            f" docword*.txt and {', '.join(_SUFFIXES)}, also with .gz. Rename it, or pass --format."
+            f"The format of {path} is not clear from its name: docnvil reads folders, docword*.txt and"
+            f" {', '.join(_SUFFIXES)}, also with .gz. Rename it, or pass --format."
         )
-    if is_remote(path) and found not in TEXT_FORMATS:
-        raise CorpusError(f"{path} holds counts, which are read from this machine's disk alone. Fetch it first.")
-    return "bits" if found == "npz" and holds_bits(path) else found
+    if is_remote(path) and format not in TEXT_FORMATS:
+        raise CorpusError(f"{path} contains counts, which are read only from local disks. Download it first.")
+    return "bits" if format == "npz" and is_plain_archive(path) else format
 
 
 def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iterator[Document]:
     r"""Read the documents of a source, lazily and in a stable order.
 
-    In a folder every file is a document, save hidden ones, in the order of their paths, which are their ids; files in
-    subfolders are labeled by the first. In files of rows the text and the id have their columns; every other column
-    of plain values is kept as metadata. A null text is an empty document, as is a blank line of a `.txt`.
+    Every file of a folder is a document, except hidden files. Its id is its path in the folder, and its label is the
+    first subfolder of that path. Files are sorted by path. In files with columns, the metadata is every column of plain
+    values except the text and the id. A null text gives an empty document, as does a blank line of a `.txt`.
 
     Arguments:
         path: a folder or file in one of `TEXT_FORMATS`.
-        options: columns, encoding, and the format if the name does not tell it.
+        options: the columns and the encoding, and the format if the name does not indicate it.
 
     Returns:
         The documents.
 
     Raises:
-        CorpusError: the source is missing, empty, malformed or of another encoding; a column is missing; a text is not
-            a string. The message names the place and the remedy.
+        CorpusError: the source is missing, empty, malformed or in another encoding; a column is missing; a text is not
+            a string. The message names the place and what to do.
         MissingDependencyError: the source is Parquet and pyarrow is not installed.
 
     >>> from tempfile import TemporaryDirectory
@@ -162,156 +162,160 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     [('1', 'a first note'), ('2', 'and a second')]
     """
     path = as_path(path)
-    form = detect_format(path, options)
-    if form in ("folder", "lines"):
+    format = detect_format(path, options)
+    if format in ("folder", "lines"):
         _refuse_columns(path, options)
-        return _read_folder(path, options) if form == "folder" else _read_lines(path, options)
-    return _read_rows(path, _rows(path, form, options), options)
+        return _read_folder(path, options) if format == "folder" else _read_lines(path, options)
+    return _to_documents(path, _read_records(path, format, options), options)
 
 
-def _rows(path: Path, form: str, options: SourceOptions) -> RecordIterator:
-    match form:
+def _read_records(path: Path, format: str, options: SourceOptions) -> RecordIterator:
+    match format:
         case "jsonl":
-            return json_rows(path, options.encoding)
+            return read_json_lines(path, options.encoding)
         case "csv":
-            return separated_rows(path, options.encoding, ",")
+            return read_separated(path, options.encoding, ",")
         case "tsv":
-            return separated_rows(path, options.encoding, "\t")
+            return read_separated(path, options.encoding, "\t")
         case "parquet":
-            return parquet_rows(path)
-    raise CorpusError(f"{path} holds counts ({form}), not texts. Name a source of texts.")
+            return read_parquet(path)
+    raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
 
 
-def parts_of_rows(path: Path, options: SourceOptions, size: int) -> tuple[list[Part], SourceOptions] | None:
-    """Cut a file of rows into parts of about `size` bytes, for `read_part`, with options that hold for all of them.
+def split_source(path: Path, options: SourceOptions, size: int) -> tuple[list[FileChunk], SourceOptions] | None:
+    """Split a file of lines or JSON lines into chunks of about `size` bytes, to be read by `read_chunk`.
 
-    JSON lines and lines are cut. A row of CSV may hold line breaks, so where one ends is known only to who has read all
-    that stands before it.
+    CSV is not split: its fields may contain line breaks, so the end of a row is found only by reading from the start.
 
     Returns:
-        None if the file cannot be cut, or makes one part.
+        The chunks and the options to read each of them with, or None if the file cannot be split or fits one chunk.
     """
-    form = detect_format(path, options)
-    if form not in ("lines", "jsonl") or path.stat().st_size <= size:
+    format = detect_format(path, options)
+    if format not in ("lines", "jsonl") or path.stat().st_size <= size:
         return None
-    parts = cut_at_lines(path, encoding=options.encoding, size=size)
-    if parts is None or len(parts) < 2:
+    chunks = split_at_lines(path, encoding=options.encoding, size=size)
+    if chunks is None or len(chunks) < 2:
         return None
-    if form == "lines":
+    if format == "lines":
         _refuse_columns(path, options)
     elif options.id_column is None:
-        # Whether rows are numbered is told by the first row of the file, not by the first one of a part.
-        first = next(json_rows(path, options.encoding), None)
+        # The first row of the file, not of the chunk, decides whether ids are row numbers.
+        first = next(read_json_lines(path, options.encoding), None)
         options = replace(options, id_column="id" if first is not None and "id" in first[1] else "")
-    return parts, options
+    return chunks, options
 
 
-def read_part(path: Path, part: Part, options: SourceOptions) -> Iterator[Document]:
-    """Read the documents of a part of a file of rows, see `parts_of_rows`; rows are numbered as in the whole file."""
+def read_chunk(path: Path, chunk: FileChunk, options: SourceOptions) -> Iterator[Document]:
+    """Read the documents of one chunk of a file, see `split_source`, with the row numbers of the whole file."""
     if detect_format(path, options) == "lines":
-        return _read_lines(path, options, part)
-    return _read_rows(path, json_rows(path, options.encoding, part), options, part.rows)
+        return _read_lines(path, options, chunk)
+    return _to_documents(path, read_json_lines(path, options.encoding, chunk), options, chunk.rows_before)
 
 
 def _refuse_columns(path: Path, options: SourceOptions) -> None:
     for option, column in (("--id-column", options.id_column), ("--label-column", options.label_column)):
         if column:
-            raise CorpusError(f"{path} has no columns, so none called {column!r}. Leave out {option}.")
+            raise CorpusError(f"{path} has no columns, so it has no column {column!r}. Remove {option}.")
 
 
 def _read_folder(path: Path, options: SourceOptions) -> Iterator[Document]:
-    yield from read_files(path, files_of_folder(path), options)
+    yield from read_files(path, list_files(path), options)
 
 
-def files_of_folder(path: Path) -> list[str]:
-    """Return the names of the files that are documents of a folder, relative to it, in the order they are read.
+def list_files(folder: Path) -> list[str]:
+    """Return the paths of a folder's documents, relative to it, in the order in which they are read.
 
     Raises:
-        CorpusError: there is no folder, or no file in it.
+        CorpusError: the folder does not exist or has no files.
     """
-    if not path.is_dir():
-        raise CorpusError(f"There is no folder at {path}. Check the path, or the --format.")
-    files = [(file.relative_to(path), file) for file in path.rglob("*") if file.is_file()]
-    visible = sorted((name.as_posix(), file) for name, file in files if not any(p.startswith(".") for p in name.parts))
+    if not folder.is_dir():
+        raise CorpusError(f"There is no folder at {folder}. Check the path, or the --format.")
+    paths = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
+    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
     if not visible:
-        raise CorpusError(f"The folder {path} holds no files. Put text files in it, or check the path.")
-    return [name for name, _ in visible]
+        raise CorpusError(f"The folder {folder} has no files. Put text files in it, or check the path.")
+    return visible
 
 
 def read_files(folder: Path, names: Iterable[str], options: SourceOptions) -> Iterator[Document]:
-    """Read some files of a folder as documents, see `files_of_folder`."""
+    """Read files of a folder as documents; the names are those of `list_files`."""
     for name in names:
-        with open_text(folder / name, encoding=options.encoding) as stream:
-            text = stream.read()
+        with open_text(folder / name, encoding=options.encoding) as file:
+            text = file.read()
         label, _, rest = replace_surrogates(name).partition("/")
         yield Document(replace_surrogates(name), text, {"label": label} if rest else {})
 
 
-def _read_lines(path: Path, options: SourceOptions, part: Part | None = None) -> Iterator[Document]:
-    with open_lines(path, encoding=options.encoding, part=part) as stream:
-        for number, line in enumerate(stream, start=1 if part is None else part.lines + 1):
+def _read_lines(path: Path, options: SourceOptions, chunk: FileChunk | None = None) -> Iterator[Document]:
+    with open_lines(path, encoding=options.encoding, chunk=chunk) as file:
+        for number, line in enumerate(file, start=1 if chunk is None else chunk.lines_before + 1):
             yield Document(str(number), line.removesuffix("\n"))
 
 
-def _read_rows(path: Path, rows: RecordIterator, options: SourceOptions, before: int = 0) -> Iterator[Document]:
+def _to_documents(
+    path: Path, records: RecordIterator, options: SourceOptions, rows_before: int = 0
+) -> Iterator[Document]:
     id_column = options.id_column
-    named: tuple[str, ...] | None = None  # the columns of the last row, which those of the next one mostly are
+    names: tuple[str, ...] | None = None
     columns: list[str] = []
-    for number, (place, row) in enumerate(rows, start=before + 1):
-        if number == 1 and id_column is None and "id" in row:
+    for number, (place, record) in enumerate(records, start=rows_before + 1):
+        if number == 1 and id_column is None and "id" in record:
             id_column = "id"
         where = f"{path}, {place}"
-        if (names := tuple(row)) != named:
-            _require_columns(row, where, options, id_column)
-            columns, named = _columns_of_metadata(row, options, id_column), names
-        name = str(number) if not id_column else _id_of(row[id_column], where, id_column)
-        text = _text_of(row[options.text_column], where, options.text_column)
-        yield Document(replace_surrogates(name), replace_surrogates(text), _metadata_of(row, columns, where, options))
+        if tuple(record) != names:  # most records have the columns of the previous one
+            names = tuple(record)
+            _require_columns(record, where, options, id_column)
+            columns = _metadata_columns(record, options, id_column)
+        id = str(number) if not id_column else _get_id(record[id_column], where, id_column)
+        text = _get_text(record[options.text_column], where, options.text_column)
+        yield Document(replace_surrogates(id), replace_surrogates(text), _get_metadata(record, columns, where, options))
 
 
-def _require_columns(row: Record, where: str, options: SourceOptions, id_column: str | None) -> None:
-    needed = {"text": options.text_column, "id": id_column, "label": options.label_column}
-    for role, column in needed.items():
-        if column and column not in row:
+def _require_columns(record: Record, where: str, options: SourceOptions, id_column: str | None) -> None:
+    required = {"text": options.text_column, "id": id_column, "label": options.label_column}
+    for role, column in required.items():
+        if column and column not in record:
             raise CorpusError(
-                f"{where} has no column {column!r} for the {role}. It has {', '.join(row) or 'none'}; name one of them"
-                f" with --{role}-column."
+                f"{where} has no column {column!r} for the {role}. Its columns are {', '.join(record) or 'none'};"
+                f" choose one with --{role}-column."
             )
 
 
-def _id_of(value: object, where: str, column: str) -> str:
-    name = _plain(value)
-    if not name:
-        raise CorpusError(f"{where} has no id in its column {column!r}. Fill it in, or name another with --id-column.")
-    return name
+def _get_id(value: object, where: str, column: str) -> str:
+    id = _to_string(value)
+    if not id:
+        raise CorpusError(
+            f"{where} has no id in the column {column!r}. Add it, or choose another column with --id-column."
+        )
+    return id
 
 
-def _text_of(value: object, where: str, column: str) -> str:
+def _get_text(value: object, where: str, column: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
         raise CorpusError(
-            f"{where} holds {value!r:.40} in the column {column!r}, which is not a string. Quote it, or name another"
+            f"{where} has {value!r:.40} in the column {column!r}, which is not a string. Quote it, or choose another"
             " column with --text-column."
         )
     return value
 
 
-def _columns_of_metadata(row: Record, options: SourceOptions, id_column: str | None) -> list[str]:
+def _metadata_columns(record: Record, options: SourceOptions, id_column: str | None) -> list[str]:
     first = [options.label_column] if options.label_column else []
-    return first + [name for name in row if name not in (options.text_column, id_column, options.label_column)]
+    return first + [name for name in record if name not in (options.text_column, id_column, options.label_column)]
 
 
-def _metadata_of(row: Record, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:
-    values = {name: _plain(row[name]) for name in columns}
+def _get_metadata(record: Record, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:
+    values = {name: _to_string(record[name]) for name in columns}
     if options.label_column and values[options.label_column] is None:
         raise CorpusError(
-            f"{where} has no plain value in its label column {options.label_column!r}. Name another --label-column."
+            f"{where} has no plain value in the label column {options.label_column!r}. Choose another --label-column."
         )
     return {replace_surrogates(name): replace_surrogates(value) for name, value in values.items() if value is not None}
 
 
-def _plain(value: object) -> str | None:
+def _to_string(value: object) -> str | None:
     """Return a plain value as a string, and None for lists, objects and bytes."""
     if isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""Opening files of text, plain or gzipped, so that whatever goes wrong is told in the user's terms."""
+"""Opening of local and remote files, plain or gzipped; failures become a `CorpusError` that names the file."""
 
 import codecs
 import gzip
@@ -14,28 +14,26 @@ from typing import BinaryIO, TextIO, cast
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
 
-# Python's names of encodings in which the byte 10 is a line feed and nothing else, and no mark begins a file.
-_LINES_BY_BYTES = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
+# Encodings, by Python's names, in which the byte 10 is always a line feed and a file needs no byte-order mark.
+_BYTE_LINE_ENCODINGS = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
 
-
-# A scheme has two letters at least: a single one is a drive of Windows.
-_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+# The scheme of a URL has at least two letters; a single one is a Windows drive.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 
 
 def as_path(name: str | Path) -> Path:
-    """Return the path of a name; for an address such as s3://bucket/posts/ one that reads from there.
+    """Return a `Path`, or for a URL such as s3://bucket/posts/ an object with the same methods that reads from there.
 
-    Addresses are those of fsspec (https://filesystem-spec.readthedocs.io): object stores, web servers, archives. What
-    comes back for them has the methods of a `Path` and is none.
+    URLs are those of fsspec (https://filesystem-spec.readthedocs.io): object stores, web servers, archives.
 
     Raises:
-        MissingDependencyError: what the scheme needs is not installed.
-        CorpusError: nothing is known of the scheme.
+        MissingDependencyError: a package that the URL's scheme needs is not installed.
+        CorpusError: the scheme is unknown.
 
     >>> as_path("posts/a.txt")
     PosixPath('posts/a.txt')
     """
-    if not isinstance(name, str) or not _ELSEWHERE.match(name):
+    if not isinstance(name, str) or not _URL.match(name):
         return Path(name) if isinstance(name, str) else name
     try:
         from upath import UPath
@@ -45,36 +43,34 @@ def as_path(name: str | Path) -> Path:
         ) from None
     try:
         path = UPath(name)
-        _ = path.fs  # the package that the scheme needs is imported now
+        _ = path.fs  # imports the package that the scheme needs
     except ImportError as error:
         raise MissingDependencyError(f"Reading {name} needs another package: {error}.") from None
     except ValueError as error:
-        raise CorpusError(
-            f"{name} is no address that can be read ({error}). Check the part before the colon."
-        ) from None
+        raise CorpusError(f"{name} is not a readable URL ({error}). Check the part before the colon.") from None
     return cast(Path, path)
 
 
 def is_remote(path: Path) -> bool:
-    """Tell whether a path is an address, see `as_path`."""
+    """Return whether a path is a URL; see `as_path`."""
     return not isinstance(path, Path)
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is anything at a path or an address."""
-    with _reaching(path):
+    """Return whether there is a file or folder at a path or URL."""
+    with _translate_remote_errors(path):
         return path.exists()
 
 
-def _open_raw(path: Path) -> BinaryIO:
-    """Open the bytes of a file as they stand."""
-    with _reaching(path):
+def _open_stored_bytes(path: Path) -> BinaryIO:
+    """Open the bytes of a file without unpacking them."""
+    with _translate_remote_errors(path):
         return cast(BinaryIO, path.open("rb"))
 
 
 @contextmanager
-def _reaching(path: Path) -> Iterator[None]:
-    """Turn what goes wrong on the way to an address into a `CorpusError`; each kind of store has errors of its own."""
+def _translate_remote_errors(path: Path) -> Iterator[None]:
+    """Raise a `CorpusError` for the errors of a remote store, where each kind of store has its own."""
     try:
         yield
     except OSError:
@@ -82,16 +78,16 @@ def _reaching(path: Path) -> Iterator[None]:
     except Exception as error:
         if not is_remote(path):
             raise
-        raise CorpusError(f"{path} cannot be reached ({error}). Check the address and your access to it.") from error
+        raise CorpusError(f"{path} cannot be reached ({error}). Check the URL and your access to it.") from error
 
 
 def is_gzipped(path: Path) -> bool:
-    """Tell by its name whether a file is gzipped."""
+    """Return whether the name of a file ends in `.gz`."""
     return path.suffix.lower() == ".gz"
 
 
 def plain_name(path: Path) -> str:
-    """Return a file's name without the `.gz` it may end in.
+    """Return the name of a file without `.gz`.
 
     >>> plain_name(Path("news/train.jsonl.gz"))
     'train.jsonl'
@@ -101,62 +97,74 @@ def plain_name(path: Path) -> str:
 
 @contextmanager
 def open_text(path: Path, *, encoding: str = "utf-8", newline: str | None = None) -> Iterator[TextIO]:
-    """Open a text file, gzipped if its name ends in `.gz`; a UTF-8 byte-order mark is passed over.
+    """Open a text file, unpacking it if its name ends in `.gz`; a UTF-8 byte-order mark is skipped.
 
     Raises:
-        CorpusError: the file is missing, unreadable, not of this encoding (the byte and its offset are named), or a
-            gzip stream that is cut short or damaged.
+        CorpusError: the file is missing, unreadable, truncated or damaged gzip, or not in this encoding; the message
+            names the first invalid byte and its offset.
     """
-    tolerant = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     with translate_os_errors(path):
         try:
-            with open_bytes(path) as file, TextIOWrapper(file, encoding=tolerant, newline=newline) as text:
+            with (
+                open_bytes(path) as file,
+                TextIOWrapper(file, encoding=_skipping_mark(encoding), newline=newline) as text,
+            ):
                 yield text
         except UnicodeError as error:
-            raise CorpusError(_undecodable(path, encoding, error)) from None
+            raise CorpusError(_describe_undecodable(path, encoding, error)) from None
+
+
+def _skipping_mark(encoding: str) -> str:
+    """Return the encoding that also skips a UTF-8 byte-order mark at the beginning of a file."""
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some whole lines of a file: bytes from `start` to `stop`, after so many lines, of which so many are rows."""
+class FileChunk:
+    """A byte range of a file that holds whole lines.
+
+    Arguments:
+        start: the first byte.
+        stop: the byte after the last one.
+        lines_before: the number of lines before `start`.
+        rows_before: how many of these lines are not blank.
+    """
 
     start: int
     stop: int
-    lines: int
-    rows: int
+    lines_before: int
+    rows_before: int
 
 
 @contextmanager
-def open_lines(path: Path, *, encoding: str, part: Part | None = None) -> Iterator[TextIO]:
-    """Open a text file like `open_text`, or a part of one that is not gzipped, which memory must hold."""
-    if part is None:
+def open_lines(path: Path, *, encoding: str, chunk: FileChunk | None = None) -> Iterator[TextIO]:
+    """Open a text file like `open_text`, or a chunk of a file that is not gzipped, which is read into memory."""
+    if chunk is None:
         with open_text(path, encoding=encoding) as file:
             yield file
         return
     with translate_os_errors(path):
-        with _open_raw(path) as file:
-            file.seek(part.start)
-            content = file.read(part.stop - part.start)
+        with _open_stored_bytes(path) as file:
+            file.seek(chunk.start)
+            content = file.read(chunk.stop - chunk.start)
         try:
-            # Only the beginning of a file can be a byte-order mark.
-            tolerant = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" and not part.start else encoding
-            yield TextIOWrapper(BytesIO(content), encoding=tolerant)
+            yield TextIOWrapper(BytesIO(content), encoding=encoding if chunk.start else _skipping_mark(encoding))
         except UnicodeError as error:
-            raise CorpusError(_undecodable(path, encoding, error)) from None
+            raise CorpusError(_describe_undecodable(path, encoding, error)) from None
 
 
-def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
-    """Cut a text file into parts of about `size` bytes at ends of lines; a line with nothing but blanks is no row.
+def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] | None:
+    """Split a text file at line ends into chunks of about `size` bytes.
 
     Returns:
-        The parts, in order; None for a file that is gzipped, or whose line ends cannot be told from its bytes: those of
-        a wide encoding, and carriage returns that stand alone.
+        The chunks in order, or None if line ends cannot be found in the stored bytes: the file is gzipped, the encoding
+        uses more than one byte for a line feed, or a carriage return ends a line.
     """
-    if is_gzipped(path) or not _LINES_BY_BYTES.fullmatch(codecs.lookup(encoding).name):
+    if is_gzipped(path) or not _BYTE_LINE_ENCODINGS.fullmatch(codecs.lookup(encoding).name):
         return None
-    parts = []
+    chunks = []
     start = stop = lines = rows = lines_before = rows_before = 0
-    with translate_os_errors(path), _open_raw(path) as file:
+    with translate_os_errors(path), _open_stored_bytes(path) as file:
         for line in file:
             if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
                 return None
@@ -164,31 +172,31 @@ def cut_at_lines(path: Path, *, encoding: str, size: int) -> list[Part] | None:
             lines += 1
             rows += bool(line.decode(encoding, "replace").strip())
             if stop - start >= size:
-                parts.append(Part(start, stop, lines_before, rows_before))
+                chunks.append(FileChunk(start, stop, lines_before, rows_before))
                 start, lines_before, rows_before = stop, lines, rows
-    return [*parts, Part(start, stop, lines_before, rows_before)] if stop > start else parts
+    return [*chunks, FileChunk(start, stop, lines_before, rows_before)] if stop > start else chunks
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file of bytes, unpacked if its name ends in `.gz`; failures are told as by `open_text`."""
-    with translate_os_errors(path), ExitStack() as opened:
-        file = opened.enter_context(_open_raw(path))
-        yield opened.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
+    """Open a binary file, unpacking it if its name ends in `.gz`; errors are those of `open_text`."""
+    with translate_os_errors(path), ExitStack() as stack:
+        file = stack.enter_context(_open_stored_bytes(path))
+        yield stack.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
 
 
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's and gzip's complaints about `path` into a `CorpusError` that names it."""
+    """Raise a `CorpusError` that names `path` in place of errors of the operating system and gzip."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise CorpusError(f"There is nothing at {path}. Check the path.") from None
     except IsADirectoryError:
-        raise CorpusError(f"{path} is a folder where a file is needed. Name a file in it.") from None
+        raise CorpusError(f"{path} is a folder, but a file is needed. Name a file in it.") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CorpusError(
-            f"{path} cannot be unpacked ({error}): it was cut short or damaged. Fetch it again."
+            f"{path} cannot be unpacked ({error}): it is truncated or damaged. Download it again."
         ) from None
     except OSError as error:
         raise CorpusError(f"{path} cannot be read ({error.strerror or error}). Check its permissions.") from None
@@ -196,10 +204,10 @@ def translate_os_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def write_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written, gzipped if its name ends in `.gz`; it takes the name `path` only when it is whole."""
+    """Open a binary file for writing, gzipped if its name ends in `.gz`; it appears at `path` once it is complete."""
     with replacing_file(path) as draft, draft.open("wb") as file:
         if is_gzipped(path):
-            # No name and no time in the header: the same counts give the same bytes.
+            # Without a name and a time in the header, the same content gives the same bytes.
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
                 yield cast(BinaryIO, packed)
         else:
@@ -207,9 +215,9 @@ def write_bytes(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_surrogates(text: str) -> str:
-    r"""Return `text` with lone surrogates, which no file can hold, replaced by question marks.
+    r"""Return `text` with question marks in place of lone surrogates, which cannot be written as UTF-8.
 
-    JSON escapes can spell them, and so can file names that are not UTF-8.
+    They come from JSON escapes and from file names that are not UTF-8.
 
     >>> replace_surrogates("caf\ud800")
     'caf?'
@@ -217,22 +225,17 @@ def replace_surrogates(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-_TRY_LATIN = "Pass --encoding latin-1 if that is its encoding."
-
-
-def _undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
+def _describe_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
     with open_bytes(path) as file:
-        marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    remedy = "It begins as UTF-16 does: pass --encoding utf-16." if marked else _TRY_LATIN
-    found = _first_undecodable_byte(path, encoding)
-    if found is None:
-        return f"{path} is not {encoding} ({error}). {remedy}"
-    byte, offset = found
-    return f"{path} is not {encoding} (byte 0x{byte:02x} at {offset}). {remedy}"
+        is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    remedy = "utf-16; its byte-order mark says so" if is_utf16 else "latin-1 if that is its encoding"
+    location = _first_undecodable_byte(path, encoding)
+    reason = str(error) if location is None else f"byte 0x{location[0]:02x} at {location[1]}"
+    return f"{path} is not {encoding} ({reason}). Pass --encoding {remedy}."
 
 
 def _first_undecodable_byte(path: Path, encoding: str) -> tuple[int, int] | None:
-    """Return the first offending byte and its offset; the file is read anew, since a stream counts from its buffer."""
+    """Return the first invalid byte and its offset; the file is read again, as a stream counts from its buffer."""
     decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0
     with open_bytes(path) as file:

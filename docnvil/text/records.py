@@ -1,39 +1,41 @@
-"""Files of rows: JSON lines, CSV, TSV and Parquet, each read as a stream of (where it stands, column to value)."""
+"""Readers of JSON lines, CSV, TSV and Parquet: each yields the place of a record and its values by column."""
 
 import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any, TextIO
 
 from docnvil.errors import CorpusError, MissingDependencyError
-from docnvil.text.files import Part, open_lines, open_text, translate_os_errors
+from docnvil.text.files import FileChunk, open_lines, open_text, translate_os_errors
 
 Record = dict[str, Any]
 RecordIterator = Iterator[tuple[str, Record]]
 
-LONGEST_FIELD = 2**31 - 1  # the csv module stops at 131,072 characters unless told; documents are longer
+_FIELD_SIZE_LIMIT = 2**31 - 1  # characters; the csv module's default of 131,072 is too small for documents
+_field_size_lock = Lock()
 _PARQUET_BATCH = 1024  # rows in memory at a time
 
 
-def json_rows(path: Path, encoding: str, part: Part | None = None) -> RecordIterator:
-    """Yield the objects of a file with one JSON object a line, or of a part of it; blank lines are passed over.
+def read_json_lines(path: Path, encoding: str, chunk: FileChunk | None = None) -> RecordIterator:
+    """Yield the objects of a file, or of a chunk of it, with one JSON object per line; blank lines are skipped.
 
     Raises:
-        CorpusError: a line is not JSON, or not an object; its number and what is wrong are named.
+        CorpusError: a line is not a JSON object; the message names the line.
     """
-    with open_lines(path, encoding=encoding, part=part) as file:
-        for number, line in enumerate(file, start=1 if part is None else part.lines + 1):
+    with open_lines(path, encoding=encoding, chunk=chunk) as file:
+        for number, line in enumerate(file, start=1 if chunk is None else chunk.lines_before + 1):
             if line.strip():
-                yield f"line {number}", _json_object(line, f"{path}, line {number}")
+                yield f"line {number}", _parse_object(line, f"{path}, line {number}")
 
 
-def _json_object(line: str, where: str) -> Record:
+def _parse_object(line: str, where: str) -> Record:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        why = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise CorpusError(f"{where} is not JSON ({why}). Write one JSON object a line.") from None
+        reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise CorpusError(f"{where} is not JSON ({reason}). Write one JSON object per line.") from None
     if not isinstance(value, dict):
         raise CorpusError(
             f'{where} is not a JSON object but {line.strip()[:40]!r}. Write lines like {{"text": "..."}}.'
@@ -41,50 +43,68 @@ def _json_object(line: str, where: str) -> Record:
     return value
 
 
-def separated_rows(path: Path, encoding: str, delimiter: str) -> RecordIterator:
+def read_separated(path: Path, encoding: str, delimiter: str) -> RecordIterator:
     r"""Yield the rows of a CSV (`,`) or TSV (`\t`) file whose first row names the columns.
 
     Raises:
-        CorpusError: no header, a repeated column, a row of another width, or quotes that do not close.
+        CorpusError: there is no header, a column name is repeated, a row has another number of fields than the header,
+            or a quote is not closed.
     """
-    csv.field_size_limit(LONGEST_FIELD)
     with open_text(path, encoding=encoding, newline="") as file:
-        for line, header, fields in _fields(path, file, delimiter):
+        for line, header, fields in _read_fields(path, file, delimiter):
             if len(fields) != len(header):
                 raise CorpusError(
-                    f"{path}, line {line} has {len(fields)} fields where the header names {len(header)} columns."
-                    " Put fields that hold separators or line breaks in double quotes."
+                    f"{path}, line {line} has {len(fields)} fields, but the header names {len(header)} columns. Put"
+                    " fields that contain separators or line breaks in double quotes."
                 )
             yield f"line {line}", dict(zip(header, fields, strict=True))
 
 
-def _fields(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], list[str]]]:
+def _read_fields(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], list[str]]]:
     reader = csv.reader(file, delimiter=delimiter, strict=True)
+    rows = csv_rows(reader)
     try:
-        header = next(reader, None)
+        header = next(rows, None)
         if not header:
             raise CorpusError(f"{path} has no header. Name the columns in its first line.")
         if len(header) == 1 and header[0].count(";"):
             raise CorpusError(
-                f"{path} has one column, named {header[0]!r}: its columns seem to be separated by semicolons. Save it"
-                " with commas, or as TSV."
+                f"{path} has one column, named {header[0]!r}; it seems to be separated by semicolons. Save it with"
+                " commas, or as TSV."
             )
         if len(set(header)) != len(header):
             raise CorpusError(f"{path} has columns of the same name ({', '.join(header)}). Rename one of them.")
-        for fields in reader:
-            if fields:  # a blank line is no row
+        for fields in rows:
+            if fields:  # the csv module returns an empty list for a blank line
                 yield reader.line_num, header, fields
     except csv.Error as error:
         raise CorpusError(
-            f"{path}, line {reader.line_num} cannot be read ({error}). Double the quotes within a field and close it."
+            f"{path}, line {reader.line_num} cannot be read ({error}). Double the quotes inside a field and close it."
         ) from None
 
 
-def parquet_rows(path: Path) -> RecordIterator:
-    """Yield the rows of a Parquet file, a batch in memory at a time.
+def csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows of a `csv.reader` with fields of any length.
+
+    The csv module's limit applies to the whole process, so it is raised only while a row is parsed.
+    """
+    while True:
+        with _field_size_lock:
+            limit = csv.field_size_limit(_FIELD_SIZE_LIMIT)
+            try:
+                row = next(reader, None)
+            finally:
+                csv.field_size_limit(limit)
+        if row is None:
+            return
+        yield row
+
+
+def read_parquet(path: Path) -> RecordIterator:
+    """Yield the rows of a Parquet file, with one batch of rows in memory at a time.
 
     Raises:
-        CorpusError: the file is missing, or not Parquet.
+        CorpusError: the file is missing or is not Parquet.
         MissingDependencyError: pyarrow is not installed.
     """
     try:

@@ -1,6 +1,6 @@
-"""Counts as SciPy sparse arrays in one canonical form, whatever form they came in. Shapes are `[N, V]`.
+"""Count matrices, `[N, V]`: SciPy sparse arrays in canonical CSR form.
 
-Counts may be mapped from a disk and larger than memory: what goes through all of them does so block by block.
+A matrix may be memory-mapped and larger than memory, so functions that read all of it work in chunks of rows.
 """
 
 from collections.abc import Iterator
@@ -8,23 +8,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 
 from docnvil.errors import CorpusError
 
 _INT32_MAX = 2**31 - 1
-_LARGEST_TOTAL = 2**53  # the largest whole number that a float64 still tells from its neighbors
-ENTRIES_AT_ONCE = 1 << 20  # of all stored counts, how many are worked on together: 8 MB for each intermediate
+_TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
+CHUNK_ENTRIES = 1 << 20  # stored counts per chunk of rows: 8 MB for each intermediate array
 
 
 class SelectedRows:
-    """Some rows of a matrix, copied only where they are looked at: a split of a corpus on disk stays on the disk.
+    """Selected rows of a matrix, copied only when they are indexed, so that a memory-mapped corpus stays on disk.
 
     Arguments:
-        matrix: the counts. rows: the positions of those selected, `[N]`, in the order wanted.
+        matrix: the counts, `[N, V]`.
+        rows: the selected row numbers in the order wanted, `[M]`.
 
-    >>> some = SelectedRows(csr_array(np.array([[1, 0], [0, 2], [3, 3]])), np.array([2, 0]))
-    >>> some.shape, some[1:].toarray().tolist()
+    >>> selected = SelectedRows(csr_array(np.array([[1, 0], [0, 2], [3, 3]])), np.array([2, 0]))
+    >>> selected.shape, selected[1:].toarray().tolist()
     ((2, 2), [[1, 0]])
     """
 
@@ -33,13 +34,13 @@ class SelectedRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """N and V."""
+        """The number of selected rows, and V."""
         return len(self._rows), self._matrix.shape[1]
 
     @property
     def entries(self) -> NDArray[np.int64]:
-        """How many counts are stored of each row, `[N]`."""
-        return row_entries(self._matrix)[self._rows]
+        """Number of stored counts in each row, `[M]`."""
+        return entries_per_row(self._matrix)[self._rows]
 
     def __getitem__(self, rows: Any) -> csr_array:
         return self._matrix[self._rows[rows]]
@@ -48,102 +49,90 @@ class SelectedRows:
 CountRows = csr_array | csr_matrix | SelectedRows
 
 
-def row_entries(counts: CountRows) -> NDArray[np.int64]:
-    """Return how many counts are stored of each row, `[N]`."""
+def entries_per_row(counts: CountRows) -> NDArray[np.int64]:
+    """Return the number of stored counts in each row, `[N]`."""
     return counts.entries if isinstance(counts, SelectedRows) else np.diff(counts.indptr)
 
 
-def blocks(counts: CountRows) -> Iterator[csr_array]:
-    """Yield the rows some at a time, in order, about a million stored counts together; at least one row each time.
+def row_chunks(counts: CountRows) -> Iterator[csr_array]:
+    """Yield consecutive chunks of rows with up to `CHUNK_ENTRIES` stored counts each, but at least one row.
 
-    >>> [block.shape for block in blocks(csr_array(np.ones((5, 2), dtype=int)))]
+    >>> [chunk.shape for chunk in row_chunks(csr_array(np.ones((5, 2), dtype=int)))]
     [(5, 2)]
     """
-    for some in lots(row_entries(counts)):
-        yield counts[some]
+    for rows in chunk_slices(entries_per_row(counts)):
+        yield counts[rows]
 
 
-def lots(entries: NDArray[np.int64]) -> Iterator[slice]:
-    """Cut things with so many stored counts each, `[N]`, into stretches of about a million together, or of one thing.
+def chunk_slices(entries: NDArray[np.int64]) -> Iterator[slice]:
+    """Yield slices that cut N items into chunks with up to `CHUNK_ENTRIES` stored counts, but at least one item.
 
-    >>> list(lots(np.array([400_000, 600_000, 2_000_000, 5])))
+    Arguments:
+        entries: the number of stored counts of each item, `[N]`.
+
+    >>> list(chunk_slices(np.array([400_000, 600_000, 2_000_000, 5])))
     [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
     """
     ends = np.cumsum(entries, dtype=np.int64)
     start = done = 0
     while start < len(ends):
-        stop = max(start + 1, int(np.searchsorted(ends, done + ENTRIES_AT_ONCE, side="right")))
+        stop = max(start + 1, int(np.searchsorted(ends, done + CHUNK_ENTRIES, side="right")))
         yield slice(start, stop)
         start, done = stop, ends[stop - 1]
 
 
 def as_counts(matrix: Any, *, where: str) -> csr_array:
-    """Return a matrix of counts as CSR with sorted columns, no repeats, no stored zeros, of int32 if that is enough.
+    """Return a matrix of counts as CSR with sorted columns, no duplicate entries and no stored zeros.
 
-    The input is never changed; a matrix already in that form is not copied.
+    The input is never modified, and a matrix that already has this form is not copied.
 
     Arguments:
-        matrix: any SciPy sparse matrix or array, or anything NumPy reads as a table, `[N, V]`.
-        where: what to call it in errors, for instance its file.
+        matrix: a SciPy sparse matrix or array, or anything that NumPy converts to a 2-D array, `[N, V]`.
+        where: the start of error messages, such as the path of the file.
 
     Returns:
-        The counts, `[N, V]`; int64 where a value or the total does not fit int32.
+        The counts, `[N, V]`; int32, or int64 if the total does not fit int32.
 
     Raises:
-        CorpusError: it is not a table of whole numbers from 0; the first offending row, column and value are named.
+        CorpusError: it is not a 2-D array of integers >= 0; the message names the first invalid entry.
 
     >>> as_counts([[0, 2], [1, 0]], where="The example").toarray().tolist()
     [[0, 2], [1, 0]]
     """
     counts = _as_csr(matrix, where)
-    _require_counts(counts, where)
+    _check_values(counts, where)
     total = float(counts.data.sum(dtype=np.float64))
-    if total > _LARGEST_TOTAL:
-        raise CorpusError(f"{where}: the counts add up to {total:g}, more than is counted exactly. Check the values.")
+    if total >= _TOTAL_LIMIT:
+        raise CorpusError(f"{where} has a total count of {total:g}, too large to be stored exactly. Check the values.")
     if not counts.data.all():
         counts = counts.copy()
         counts.eliminate_zeros()
-    return _compact(counts, np.int32 if total <= _INT32_MAX else np.int64)
+    return _with_small_dtypes(counts, np.int32 if total <= _INT32_MAX else np.int64)
 
 
-def relabel_columns(counts: csr_array, columns: np.ndarray, width: int) -> csr_array:
-    """Return `counts` with column j moved to `columns[j]`, or dropped where that is negative.
+def take_columns(counts: csr_array, columns: NDArray[np.int64]) -> csr_array:
+    """Return the given columns of counts, in that order.
 
     Arguments:
         counts: the counts, `[N, V]`.
-        columns: the new place of each column, `[V]`, distinct save the negative ones.
-        width: how many columns there shall be.
+        columns: the columns to take, `[W]`; -1 for an empty column.
 
     Returns:
-        The counts, `[N, width]`, in canonical form.
+        The counts, `[N, W]`, with sorted columns.
+
+    >>> take_columns(csr_array(np.array([[1, 2], [3, 4]])), np.array([1, -1])).toarray().tolist()
+    [[2, 0], [4, 0]]
     """
-    data, indices, entries = [], [], []
-    for block in blocks(counts):
-        remap_columns = columns[block.indices]
-        kept = remap_columns >= 0
-        data.append(block.data[kept])
-        indices.append(remap_columns[kept].astype(counts.indices.dtype))
-        entries.append(np.diff(running_count(kept)[block.indptr]))
-    starts = np.concatenate([[0], *entries]).cumsum()
-    parts = (np.concatenate([counts.data[:0], *data]), np.concatenate([counts.indices[:0], *indices]), starts)
-    relabeled = csr_array(parts, shape=(counts.shape[0], width))
-    relabeled.sort_indices()
-    return as_counts(relabeled, where="The counts")
-
-
-def running_count(mask: np.ndarray) -> np.ndarray:
-    """Return how many of the first 0, 1, ... entries of a mask are true, one entry more than it has, int64.
-
-    >>> running_count(np.array([True, False, True])).tolist()
-    [0, 1, 1, 2]
-    """
-    # Bytes are summed ten times as fast as truth values.
-    return np.concatenate(([0], np.cumsum(mask.view(np.int8), dtype=np.int64)))
+    # With one more column, which is empty, -1 selects it.
+    extended = csr_array((counts.data, counts.indices, counts.indptr), shape=(counts.shape[0], counts.shape[1] + 1))
+    taken = extended[:, columns]
+    taken.sort_indices()
+    return taken
 
 
 def row_sums(counts: CountRows, dtype: DTypeLike = np.int64) -> np.ndarray:
-    """Return the sum of each row, `[N]`, in `dtype`, whatever type the counts are of."""
-    sums = (np.asarray(block.sum(axis=1, dtype=dtype)).ravel() for block in blocks(counts))
+    """Return the sum of each row, `[N]`, in `dtype`."""
+    sums = (np.asarray(chunk.sum(axis=1, dtype=dtype)).ravel() for chunk in row_chunks(counts))
     return np.concatenate([np.zeros(0, dtype), *sums])
 
 
@@ -153,88 +142,81 @@ def column_sums(counts: CountRows) -> NDArray[np.float64]:
     >>> column_sums(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
     [3.0, 5.0]
     """
-    sums = (np.asarray(block.sum(axis=0, dtype=np.float64)).ravel() for block in blocks(counts))
+    sums = (np.asarray(chunk.sum(axis=0, dtype=np.float64)).ravel() for chunk in row_chunks(counts))
     return sum(sums, np.zeros(counts.shape[1]))
 
 
 def document_frequencies(counts: CountRows) -> NDArray[np.int64]:
-    """Return how many counts are stored of each column, `[V]`: the documents that have the word.
+    """Return the number of documents that contain each word, `[V]`.
 
     >>> document_frequencies(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
     [2, 1]
     """
-    width = counts.shape[1]
-    frequencies = (np.bincount(block.indices, minlength=width) for block in blocks(counts))
-    return sum(frequencies, np.zeros(width, dtype=np.int64))
-
-
-def from_triples(rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> csr_array:
-    """Return the counts whose entries are (row, column, value), as canonical CSR; repeated places are added up."""
-    values, rows, columns = (np.asarray(part, dtype=np.int64) for part in (values, rows, columns))
-    return as_counts(coo_array((values, (rows, columns)), shape=shape), where="The counts")
+    vocabulary_size = counts.shape[1]
+    frequencies = (np.bincount(chunk.indices, minlength=vocabulary_size) for chunk in row_chunks(counts))
+    return sum(frequencies, np.zeros(vocabulary_size, dtype=np.int64))
 
 
 def _as_csr(matrix: Any, where: str) -> csr_array:
-    """Return `matrix` as CSR, sorted and without repeats, sharing its memory if it is so already."""
+    """Return a matrix as CSR with sorted columns and no duplicate entries, without a copy if it has this form."""
     if not issparse(matrix):
         matrix = np.asarray(matrix)
     if matrix.ndim != 2 or not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == bool):
         raise CorpusError(
-            f"{where} is no table of numbers (shape {matrix.shape}, {matrix.dtype}). Give one row a document and one"
-            " column a word."
+            f"{where} is not a 2-D array of numbers (shape {matrix.shape}, {matrix.dtype}). Give one row per document"
+            " and one column per word."
         )
     if issparse(matrix) and matrix.format == "csr":
         counts = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
-        _require_sound(counts, where)
+        _check_indices(counts, where)
         if counts.has_canonical_format:
             return counts
     else:
-        # Widened first: entries of the same place are added up in this type, and small types would wrap around.
-        counts = csr_array(_widened(matrix))
-        _require_sound(counts, where)
-    counts = _widened(counts).copy()
+        # The conversion adds up duplicate entries in the type of the values, and small integer types would overflow.
+        counts = csr_array(_integers_as_int64(matrix))
+        _check_indices(counts, where)
+    counts = _integers_as_int64(counts).copy()
     counts.sum_duplicates()
     return counts
 
 
-def _widened(matrix: Any) -> Any:
-    whole = np.issubdtype(matrix.dtype, np.integer) or matrix.dtype == bool
-    return matrix.astype(np.int64, copy=False) if whole else matrix
+def _integers_as_int64(matrix: Any) -> Any:
+    is_integer = np.issubdtype(matrix.dtype, np.integer) or matrix.dtype == bool
+    return matrix.astype(np.int64, copy=False) if is_integer else matrix
 
 
-def _require_sound(counts: csr_array, where: str) -> None:
-    """Refuse index arrays that point outside the matrix, as a damaged file can hold."""
+def _check_indices(counts: csr_array, where: str) -> None:
+    """Refuse indices outside the matrix, which a damaged file can contain."""
     try:
         counts.check_format(full_check=True)
     except ValueError as error:
-        raise CorpusError(f"{where} is not a sound sparse matrix ({error}). Write it again.") from None
+        raise CorpusError(f"{where} is not a valid sparse matrix ({error}). Write it again.") from None
 
 
-def _require_counts(counts: csr_array, where: str) -> None:
+def _check_values(counts: csr_array, where: str) -> None:
     values = counts.data
     if np.issubdtype(values.dtype, np.complexfloating):
-        raise CorpusError(f"{where} holds complex numbers. Give whole numbers from 0.")
+        raise CorpusError(f"{where} contains complex numbers. Give integers >= 0.")
     if np.issubdtype(values.dtype, np.unsignedinteger) or (values.dtype.kind == "i" and values.min(initial=0) >= 0):
         return
-    bad = values < 0
+    invalid = values < 0
     if np.issubdtype(values.dtype, np.floating):
-        bad |= ~np.isfinite(values) | (values != np.floor(values))
-    if bad.any():
-        first = int(bad.argmax())
+        invalid |= ~np.isfinite(values) | (values != np.floor(values))
+    if invalid.any():
+        first = int(invalid.argmax())
         row = int(np.searchsorted(counts.indptr, first, side="right")) - 1
         raise CorpusError(
-            f"{where}: row {row}, column {counts.indices[first]} (from 0) holds {values[first]}. Counts are whole"
-            " numbers from 0; pass the counts themselves, not weights made of them."
+            f"{where} contains {values[first]} in row {row}, column {counts.indices[first]} (from 0). Counts are"
+            " integers >= 0; pass the counts themselves, not weights computed from them."
         )
 
 
-def _compact(counts: csr_array, dtype: type[np.signedinteger]) -> csr_array:
-    """Return `counts` with values of `dtype` and indices of int32 if they fit; what fits already is not copied."""
-    small = max(counts.nnz, *counts.shape) <= _INT32_MAX
-    index_dtype = np.int32 if small else np.int64
-    parts = (
+def _with_small_dtypes(counts: csr_array, dtype: type[np.signedinteger]) -> csr_array:
+    """Return `counts` with values of `dtype` and, if they fit, int32 indices; arrays of these types are not copied."""
+    index_dtype = np.int32 if max(counts.nnz, *counts.shape) <= _INT32_MAX else np.int64
+    arrays = (
         counts.data.astype(dtype, copy=False),
         counts.indices.astype(index_dtype, copy=False),
         counts.indptr.astype(index_dtype, copy=False),
     )
-    return csr_array(parts, shape=counts.shape)
+    return csr_array(arrays, shape=counts.shape)

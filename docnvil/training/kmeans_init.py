@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
-from docnvil.text.sparse import CountRows, row_entries
+from docnvil.text.sparse import CountRows, entries_per_row
 
 MAX_DOCUMENTS = 20_000  # a sample of this size places fifty clusters as well as all documents would
 ITERATIONS = 10
@@ -35,7 +35,7 @@ def cluster_profiles(counts: CountRows, n_clusters: int, generator: np.random.Ge
         >>> sorted(np.sign(profiles).tolist())
         [[-1.0, -1.0, 1.0, 1.0], [1.0, 1.0, -1.0, -1.0]]
     """
-    rows = np.flatnonzero(row_entries(counts))
+    rows = np.flatnonzero(entries_per_row(counts))
     if not len(rows):
         return np.zeros((n_clusters, counts.shape[1]), dtype=np.float32)
     if len(rows) > MAX_DOCUMENTS:
