@@ -1,4 +1,4 @@
-"""docnvil draw: pictures of a model of images."""
+"""docnvil draw: images from a model of binary images."""
 
 import math
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 from docnvil.commands.options import CORPUS
 
 
-def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
     try:
@@ -16,53 +16,61 @@ def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a height and a width like 28x28.") from None
     if min(height, width) < 1:
-        raise click.BadParameter("an image has at least one pixel a side.")
+        raise click.BadParameter("height and width must be at least 1.")
     return height, width
 
 
 @click.command()
 @click.argument("model", type=CORPUS)
-@click.option("--out", type=CORPUS, default=Path("pictures"), show_default=True, help="Folder for the pictures.")
-@click.option("--shape", callback=_shape, metavar="HxW", help="Height and width of an image.  [default: square]")
-@click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Images to dream.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the dreams.")
-@click.option("--force", is_flag=True, help="Replace pictures drawn before.")
+@click.option("--out", type=CORPUS, default=Path("pictures"), show_default=True, help="Folder for the images.")
+@click.option("--shape", callback=_parse_shape, metavar="HxW", help="Height and width of an image.  [default: square]")
+@click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Number of samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of the samples.")
+@click.option("--force", is_flag=True, help="Replace existing images.")
 def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, seed: int, force: bool) -> None:
-    """Draw MODEL, trained on images of black and white: what it dreams, and what its units see.
+    """Draw samples and filters of MODEL, a model of binary images.
 
     \b
     docnvil draw model/ --out pictures/
 
-    samples.png shows images drawn from the model, each pixel as bright as it is probable; filters.png what the units of
-    the first layer do, a unit an image, white where it makes pixels likelier and black where it makes them unlikelier.
+    samples.png shows images sampled from the model; the brightness of a pixel is its probability. filters.png shows one
+    image per unit of the first layer: the unit makes white pixels more likely and black pixels less likely.
     """
     import torch
 
     from docnvil.errors import ConfigurationError, OutputExistsError
-    from docnvil.estimator import DocNVIL
     from docnvil.report.images import filters, png, sheet
     from docnvil.runtime.folders import replace_file
     from docnvil.runtime.randomness import KeyedGenerator
+    from docnvil.storage.model_folder import load
 
-    estimator = DocNVIL.load(model, "cpu")
-    network = estimator.model_
-    n_pixels = network.config.vocabulary_size
-    if not network.config.is_binary:
-        raise ConfigurationError(f"{model} is a model of words, which are not drawn. Ask for docnvil topics or report.")
-    side = math.isqrt(n_pixels)
-    if shape is None and side * side != n_pixels:
-        raise ConfigurationError(f"Images of {n_pixels} pixels are not square. Say how high and wide with --shape HxW.")
-    shape = shape or (side, side)
-    if shape[0] * shape[1] != n_pixels:
-        raise ConfigurationError(f"{shape[0]} by {shape[1]} pixels are not the {n_pixels} of the model. Check --shape.")
-    places = out / "samples.png", out / "filters.png"
-    if not force and (there := [place for place in places if place.exists()]):
-        raise OutputExistsError(f"{there[0]} already exists. Pass --force to replace it, or choose another --out.")
-    dreamed = network.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
-    known = estimator.statistics_
-    frequency = (known.word_frequency + 0.5) / (known.n_documents + 1)
+    loaded = load(model)
+    visible = loaded.model.generative.visible
+    if not visible.samples_are_images:
+        raise ConfigurationError(f"{model} is a model of words, not of images. Use docnvil topics or docnvil report.")
+    shape = shape or _square(loaded.model.config.vocabulary_size)
+    if shape[0] * shape[1] != loaded.model.config.vocabulary_size:
+        raise ConfigurationError(
+            f"{shape[0]} by {shape[1]} pixels are not the {loaded.model.config.vocabulary_size} of the model. Change"
+            " --shape."
+        )
+    paths = out / "samples.png", out / "filters.png"
+    if not force and (existing := [path for path in paths if path.exists()]):
+        raise OutputExistsError(f"{existing[0]} already exists. Pass --force to replace it, or choose another --out.")
+    means = loaded.model.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
+    statistics = loaded.statistics
+    frequency = (statistics.word_frequency + 0.5) / (statistics.n_documents + 1)
+    weight = visible.weight.detach().double().numpy().T
     out.mkdir(parents=True, exist_ok=True)
-    pictures = dreamed.double().numpy(), filters(estimator.components_, frequency)
-    for place, images in zip(places, pictures, strict=True):
-        replace_file(place, png(sheet(images, shape)))
-        click.echo(place)
+    for path, images in zip(paths, (means.double().numpy(), filters(weight, frequency)), strict=True):
+        replace_file(path, png(sheet(images, shape)))
+        click.echo(path)
+
+
+def _square(n_pixels: int) -> tuple[int, int]:
+    from docnvil.errors import ConfigurationError
+
+    side = math.isqrt(n_pixels)
+    if side * side != n_pixels:
+        raise ConfigurationError(f"Images of {n_pixels} pixels are not square. Give their size with --shape HxW.")
+    return side, side
