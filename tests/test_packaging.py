@@ -25,6 +25,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"docnvil", wheel.name.split("-py3")[0] + ".dist-info"}
     assert "docnvil/py.typed" in names
+    assert {f"docnvil/report/templates/report.{kind}" for kind in ("html.j2", "css", "js")} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -52,3 +53,5 @@ def test_the_wheel_works_away_from_the_checkout(built, text_folder, tmp_path):
     assert "fit" in run("-m", "docnvil", "--help")
     run("-m", "docnvil", "fit", str(text_folder), "--units", "3", "--epochs", "2", "--out", "model")
     assert (tmp_path / "model" / "manifest.json").is_file()
+    run("-m", "docnvil", "report", "model")
+    assert (tmp_path / "report.html").is_file()

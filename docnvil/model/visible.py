@@ -50,7 +50,7 @@ class VisibleLayer(nn.Module):
 
     Class attributes:
         observation: the value of the setting that selects this layer.
-        name: the name of the layer in reports.
+        name: the name of the distribution in reports, "softmax" for instance.
         document_noun, word_noun: what a row and a column of the data are called in messages.
         empty_is_data: whether a row of zeros is an observation. An empty document is not: it is left out of training
             and evaluation.
@@ -161,7 +161,7 @@ class SoftmaxLayer(WordLayer):
     """Words drawn independently from softmax(W h + b), with the same weights at all positions."""
 
     observation = "softmax"
-    name = "softmax over words"
+    name = "softmax"
 
     def forward(self, samples: Tensor) -> SoftmaxWords:
         """Map units `[..., K]` to p(x | h1)."""
@@ -172,7 +172,7 @@ class DirichletMultinomialLayer(WordLayer):
     """Words with burstiness, from a Dirichlet-multinomial with concentrations exp(s) softmax(W h + b)."""
 
     observation = "dirichlet-multinomial"
-    name = "Dirichlet-multinomial over words"
+    name = "Dirichlet-multinomial"
 
     def __init__(self, n_units: int, vocabulary_size: int) -> None:
         super().__init__(n_units, vocabulary_size)
@@ -187,7 +187,7 @@ class BernoulliLayer(VisibleLayer):
     """Binary vectors: one logistic regression on the units per bit."""
 
     observation = "bernoulli"
-    name = "independent bits"
+    name = "Bernoulli"
     document_noun, word_noun = "vector", "bit"
     empty_is_data = True
     reports_perplexity = False
@@ -246,7 +246,7 @@ class AutoregressiveBernoulliLayer(BernoulliLayer):
     """
 
     observation = "autoregressive-bernoulli"
-    name = "autoregressive bits"
+    name = "autoregressive Bernoulli"
 
     def __init__(self, n_units: int, vocabulary_size: int) -> None:
         super().__init__(n_units, vocabulary_size)

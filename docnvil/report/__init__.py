@@ -1,5 +1,5 @@
-"""A trained model as pictures: a self-contained HTML page about it, and an overview in one SVG drawing.
+"""Reports about a trained model: an HTML page, an SVG overview, image sheets, and a description in one sentence.
 
-`drawing` knows numbers and words, `page` knows a checkpoint; neither needs a plotting library, and what they return
-asks nothing of the network. Equal models give equal bytes.
+The page is a Jinja2 template with its style sheet and script, in `templates/`. The charts are SVG text without a
+plotting library. Both need no network, and the same model gives the same bytes.
 """
