@@ -13,7 +13,7 @@ from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, SoftmaxWords
-from docnvil.model.normalizers import _Exponentials
+from docnvil.model.normalizers import _ChunkedSoftmax
 from docnvil.runtime import precision
 from docnvil.runtime.precision import likelihood_products, onednn_products, product_library, tf32_products
 
@@ -188,9 +188,9 @@ def test_training_and_evaluation_select_onednn_and_restore_the_setting(monkeypat
     """Including the backward pass; nothing changes the setting between or after calls."""
     monkeypatch.setattr(precision, "_onednn_is_exact", lambda: True)
     settings, inside = torch.backends.mkldnn.matmul, []
-    products = _Exponentials.products
+    products = _ChunkedSoftmax.backward
     monkeypatch.setattr(
-        _Exponentials, "products", lambda *each: (inside.append(settings.fp32_precision), products(*each))[1]
+        _ChunkedSoftmax, "backward", lambda *each: (inside.append(settings.fp32_precision), products(*each))[1]
     )
     log_prob = SoftmaxWords.log_prob
     monkeypatch.setattr(

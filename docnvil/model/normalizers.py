@@ -1,14 +1,19 @@
-"""The sums over all words or bits that a likelihood needs, with gradients arranged by hand to cost little more.
+"""Sums over all words or bits that a log-likelihood needs, with hand-written backward passes.
 
-A softmax needs the logsumexp of its logits, binary vectors the sum of their softplus. Both go through `[S, B, V]`
-logits, of which a bounded number is alive at a time.
+A softmax needs the log-sum-exp of its logits, and binary vectors need the sum of their softplus. Both need the
+`[S, B, V]` logits, most of the work of training. The logits are therefore computed chunk by chunk, and their
+exponentials are kept for the backward pass if there are few enough, or computed again. Source: Wijmans et al. (2024),
+*Cut your losses in large-vocabulary language models*, for GPUs; Chen et al. (2016), *Training deep nets with sublinear
+memory cost*, on recomputation.
 
-Axes: S samples, B documents of a batch, V words or bits, K units; `nnz` pairs of a document and a word that it has.
+Plain versions of all functions are in tests/test_normalizers.py, which compares values and gradients.
+
+Axes: S samples, B documents of a batch, V words or bits, K units, R = S B rows; nnz (document, word) pairs of counts.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,20 +21,21 @@ from torch.nn import functional
 
 from docnvil.model.sparse import SparseCounts
 
-# Of the `[S, B, V]` logits, how many are alive at once: 128 MB in single precision. As many as that are kept for the
-# backward pass; more are computed twice, a block of rows at a time.
-LOGITS_ALIVE = 1 << 25
-# How many are in a block: 16 MB. From 32 MB on, the C library would take them from the system anew at every step.
-LOGITS_TOGETHER = 1 << 22
+MAX_LOGITS = 1 << 25  # the most logits kept for the backward pass: 128 MB in single precision
+# 16 MB. glibc returns allocations of more than 32 MB to the system when they are freed (mallopt(3), M_MMAP_THRESHOLD),
+# and getting such pages anew at every step takes time.
+LOGITS_PER_CHUNK = 1 << 22
 LN_2 = math.log(2)
-TINY = 2.0**-60  # in place of a zero that would divide: what is then added is lost in rounding
+TINY = 2.0**-60  # replaces a zero divisor; what it adds to a result is lost in rounding
 
 
 def log_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`, with one pass of exponentials for value and gradient.
+    """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`.
 
     Arguments:
-        samples: `[..., K]`; weight: `[V, K]`; bias: `[V]`.
+        samples: h, `[..., K]`.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`.
 
     Example:
         >>> log_normalizer(torch.zeros(2, 3), torch.ones(4, 3), torch.zeros(4)).exp()
@@ -39,25 +45,27 @@ def log_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _LogNormalizer(torch.autograd.Function):
-    """logsumexp whose gradient reuses the forward pass's exponentials, see `_Exponentials`."""
+    """The log-sum-exp of `_ChunkedSoftmax`."""
 
     @staticmethod
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(samples, weight, bias)
-        ctx.exponentials = _Exponentials(samples, weight, bias, keep=any(ctx.needs_input_grad))
-        return ctx.exponentials.log_sums.view(samples.shape[:-1])
+        ctx.softmax = _ChunkedSoftmax(samples, weight, bias, keep=any(ctx.needs_input_grad))
+        return ctx.softmax.log_sums.view(samples.shape[:-1])
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.exponentials.products(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
+        return ctx.softmax.backward(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
 
 
 def log_word_probabilities(samples: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
-    """Return log softmax(W h + b)_w of the words that each document has, `[S, B, K] -> [S, nnz]`.
+    """Return log softmax(W h + b)_w for the words that occur in each document, `[S, B, K] -> [S, nnz]`.
 
     Arguments:
-        samples: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`.
-        counts: B documents, each word of a document stored once; how often it has the word does not matter.
+        samples: h, `[S, B, K]`.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`.
+        counts: B documents with each word stored once; the values of the counts are not used.
 
     Example:
         >>> x = SparseCounts(torch.tensor([2, 0]), torch.ones(2), torch.tensor([0, 1, 2]), vocabulary_size=4)
@@ -68,140 +76,142 @@ def log_word_probabilities(samples: Tensor, weight: Tensor, bias: Tensor, counts
 
 
 class _LogWordProbabilities(torch.autograd.Function):
-    """The log-softmax at some places, at little more than the cost of its normalizer, see `_Exponentials`."""
+    """Selected logits of `_ChunkedSoftmax` less the log-sum-exp of their rows."""
 
     @staticmethod
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
         ctx.save_for_backward(samples, weight, bias)
         ctx.counts = counts
         rows = torch.arange(len(samples), device=samples.device)[:, None] * len(counts) + counts.documents  # [S, nnz]
-        words = counts.indices.expand(len(samples), -1)
-        places = _Places(rows.reshape(-1), words.reshape(-1))
-        ctx.exponentials = _Exponentials(samples, weight, bias, places, keep=any(ctx.needs_input_grad))
-        chosen = ctx.exponentials.chosen - ctx.exponentials.log_sums[places.rows, 0]
-        return chosen.view(len(samples), -1)
+        selection = _Selection(rows.reshape(-1), counts.indices.expand(len(samples), -1).reshape(-1))
+        ctx.softmax = _ChunkedSoftmax(samples, weight, bias, selection, keep=any(ctx.needs_input_grad))
+        log_probabilities = ctx.softmax.selected_logits - ctx.softmax.log_sums[selection.rows, 0]
+        return log_probabilities.view(len(samples), -1)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [S B, 1]
-        of_normalizer = -torch.where(sums == 0, TINY * sizes, sums)  # it divides, and so small it adds nothing
-        gradients = (of_normalizer, ctx.needs_input_grad, gradient.reshape(-1))
-        return *ctx.exponentials.products(*ctx.saved_tensors, *gradients), None
+        sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [R, 1]
+        grad_log_sums = -torch.where(sums == 0, TINY * sizes, sums)  # not zero, because it is a divisor
+        gradients = (grad_log_sums, ctx.needs_input_grad, gradient.reshape(-1))
+        return *ctx.softmax.backward(*ctx.saved_tensors, *gradients), None
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Some of the logits `[S B, V]`, in the order of their rows: `[n]` int64 each."""
+class _Selection(NamedTuple):
+    """Positions of some logits in the `[R, V]` matrix, ordered by row: `[n]` int64 each."""
 
     rows: Tensor
     words: Tensor
 
-    def of(self, own: slice, n_rows: int) -> tuple[slice, tuple[Tensor, Tensor]]:
-        """Return which of them lie in some of the S B rows, and their rows, counted from there, and words."""
-        if own == slice(0, n_rows):
+    def in_chunk(self, chunk: slice, n_rows: int) -> tuple[slice, tuple[Tensor, Tensor]]:
+        """Return which positions are in a chunk of the R rows, and these positions relative to the chunk."""
+        if chunk == slice(0, n_rows):
             return slice(None), (self.rows, self.words)
-        first, last = torch.searchsorted(self.rows, torch.tensor([own.start, own.stop], device=self.rows.device))
-        some = slice(int(first), int(last))
-        return some, (self.rows[some] - own.start, self.words[some])
+        first, last = torch.searchsorted(self.rows, torch.tensor([chunk.start, chunk.stop], device=self.rows.device))
+        own = slice(int(first), int(last))
+        return own, (self.rows[own] - chunk.start, self.words[own])
 
 
-class _Exponentials:
-    """E = exp(logits - max) of logits W h + b, `[S B, V]`, and what a backward pass makes of them.
+class _ChunkedSoftmax:
+    """The log-sum-exp log Z of each row of logits W h + b, selected logits, and the backward pass of both.
 
-    With Z the row sums of E and g the gradient of the rows' log Z, d W = E^T (g / Z * h), d b = E^T (g / Z) and
-    d h = (g / Z) * (E W): scaling falls on the small matrices, so that only the products run over the large one again.
-    A gradient c of single logits joins in as c Z / g, added to E at its place before these products. Where the large
-    matrix is too large to be kept, the exponentials of each block of rows are computed again on the way back.
+    With E = exp(logits - max), its row sums Z and the gradient g of log Z, the gradient of the logits is (g / Z) E, of
+    shape `[R, V]`. It is never computed: grad W = E^T (g / Z * h), grad b = E^T (g / Z) and grad h = (g / Z) * (E W),
+    so that only small matrices are scaled, and the E of the forward pass is used again. The gradient c of a selected
+    logit is added as c Z / g to its place in E before these products, and removed after them.
 
-    Logits are calculated to the base of 2, E = 2^(logits / ln 2 - max), for which processors are several times as
-    quick. Under autocast the products, and E on the way back, are of its type; sums are of the parameters' type.
+    Logits are computed to base 2, E = 2^(logits / ln 2 - max), because exp2 is faster than exp, as in the kernels of
+    FlashAttention (Dao et al., 2022). Under autocast, products and the E of the backward pass have autocast's dtype,
+    and sums have the parameters' dtype.
 
     Arguments:
-        samples: `[..., K]`; weight: `[V, K]`; bias: `[V]`. places: the logits wanted themselves.
-        keep: whether a backward pass is to come.
+        samples: h, `[..., K]`, R rows in all.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`.
+        selection: the positions of the logits to return.
+        keep: whether there will be a backward pass.
     """
 
     def __init__(
-        self, samples: Tensor, weight: Tensor, bias: Tensor, places: _Places | None = None, *, keep: bool
+        self, samples: Tensor, weight: Tensor, bias: Tensor, selection: _Selection | None = None, *, keep: bool
     ) -> None:
-        self._places = places
-        self._type = _type_of_products(samples)
-        blocks = _row_blocks(samples, len(weight))
-        self._highest, self._total = samples.new_empty(2, sum(map(len, blocks)), 1)  # [S B, 1]
-        chosen = None if places is None else samples.new_empty(len(places.rows))
-        keep = keep and len(self._total) * len(weight) <= LOGITS_ALIVE
+        self._selection = selection
+        self._dtype = _product_dtype(samples)
+        n_rows = samples.shape[:-1].numel()
+        self._max, self._sums = samples.new_empty(2, n_rows, 1)
+        selected = None if selection is None else samples.new_empty(len(selection.rows))
         self._kept = []
-        self._weight = weight.to(self._type)
-        for own, rows in _numbered(blocks):
+        self._weight = weight.to(self._dtype)
+        for chunk, rows in _row_chunks(samples, len(weight)):
             exponentials = _logits(rows, self._weight, bias, 1 / LN_2)
-            if places is not None:
-                some, there = places.of(own, len(self._total))
-                chosen[some] = exponentials[there]
-            torch.amax(exponentials, 1, keepdim=True, out=self._highest[own])
-            exponentials.sub_(self._highest[own]).exp2_()
-            torch.sum(exponentials, 1, keepdim=True, out=self._total[own])
-            if keep:
-                self._kept.append(exponentials.to(self._type))
-        self.chosen = None if chosen is None else chosen * LN_2
+            if selection is not None:
+                own, positions = selection.in_chunk(chunk, n_rows)
+                selected[own] = exponentials[positions]
+            torch.amax(exponentials, 1, keepdim=True, out=self._max[chunk])
+            exponentials.sub_(self._max[chunk]).exp2_()
+            torch.sum(exponentials, 1, keepdim=True, out=self._sums[chunk])
+            if keep and n_rows * len(weight) <= MAX_LOGITS:
+                self._kept.append(exponentials.to(self._dtype))
+        self.selected_logits = None if selected is None else selected * LN_2
 
     @property
     def log_sums(self) -> Tensor:
-        """The logsumexp of each row, `[S B, 1]`."""
-        return (self._highest + self._total.log2()) * LN_2
+        """The log-sum-exp of each row, `[R, 1]`."""
+        return (self._max + self._sums.log2()) * LN_2
 
-    def products(
+    def backward(
         self,
         samples: Tensor,
         weight: Tensor,
         bias: Tensor,
         gradient: Tensor,
         needed: Sequence[bool],
-        of_chosen: Tensor | None = None,
+        grad_selected: Tensor | None = None,
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return the gradients of codes, weight and bias, those that are needed.
+        """Return the gradients of samples, weight and bias, or None for those not needed.
 
         Arguments:
-            codes, weight, bias: as before.
-            gradient: of the rows' logsumexps, `[S B, 1]`.
-            of_chosen: of the logits at the places, `[n]`; zero wherever the row's gradient is.
+            samples: as before, and so are `weight` and `bias`.
+            gradient: g, of log Z, `[R, 1]`.
+            needed: which of the three gradients to compute.
+            grad_selected: c, of the selected logits, `[n]`; zero wherever g of the row is zero.
         """
-        scale = gradient / self._total  # [S B, 1]; it may underflow, and nothing is divided by it
-        of_codes, of_weight, of_bias = (
+        scale = gradient / self._sums  # g / Z, [R, 1]; it can underflow, so nothing is divided by it
+        grad_samples, grad_weight, grad_bias = (
             torch.empty_like(value) if wanted else None
             for value, wanted in zip((samples.reshape(-1, samples.shape[-1]), weight, bias), needed, strict=False)
         )
-        for number, (own, rows) in enumerate(_numbered(_row_blocks(samples, len(weight)))):
+        for number, (chunk, rows) in enumerate(_row_chunks(samples, len(weight))):
             if self._kept:
                 exponentials = self._kept[number]
             else:
                 logits = _logits(rows, self._weight, bias, 1 / LN_2)
-                exponentials = logits.sub_(self._highest[own]).exp2_().to(self._type)
-            if of_chosen is not None:
-                some, there = self._places.of(own, len(self._total))
-                before = exponentials[there]
-                of_rows, totals = gradient[own][there[0], 0], self._total[own][there[0], 0]
-                added = (of_chosen[some] / of_rows * totals).masked_fill_(of_rows == 0, 0.0)
-                exponentials[there] = (before + added).to(self._type)
-            if of_codes is not None:
-                torch.mul(scale[own], exponentials @ self._weight, out=of_codes[own])
-            if of_weight is not None:
-                _add_product(of_weight, exponentials.T, scale[own] * rows, first=own.start == 0)
-            if of_bias is not None:
-                _add_product(of_bias[:, None], exponentials.T, scale[own], first=own.start == 0)
-            if of_chosen is not None:
-                exponentials[there] = before  # they may be asked for again
-        return None if of_codes is None else of_codes.view(samples.shape), of_weight, of_bias
+                exponentials = logits.sub_(self._max[chunk]).exp2_().to(self._dtype)
+            if grad_selected is not None:
+                own, positions = self._selection.in_chunk(chunk, len(self._sums))
+                before = exponentials[positions]
+                of_rows, sums = gradient[chunk][positions[0], 0], self._sums[chunk][positions[0], 0]
+                added = (grad_selected[own] / of_rows * sums).masked_fill_(of_rows == 0, 0.0)
+                exponentials[positions] = (before + added).to(self._dtype)
+            if grad_samples is not None:
+                torch.mul(scale[chunk], exponentials @ self._weight, out=grad_samples[chunk])
+            if grad_weight is not None:
+                _add_product(grad_weight, exponentials.T, scale[chunk] * rows, first=chunk.start == 0)
+            if grad_bias is not None:
+                _add_product(grad_bias[:, None], exponentials.T, scale[chunk], first=chunk.start == 0)
+            if grad_selected is not None:
+                exponentials[positions] = before  # a second backward pass may need them
+        return None if grad_samples is None else grad_samples.view(samples.shape), grad_weight, grad_bias
 
 
-def _type_of_products(like: Tensor) -> torch.dtype:
-    """Return the type in which large float32 matrices are to be multiplied: autocast's where it is on."""
+def _product_dtype(like: Tensor) -> torch.dtype:
+    """Return the dtype of large matrix products: autocast's, if it is enabled, for float32."""
     kind = like.device.type
-    shortened = torch.is_autocast_enabled(kind) and like.dtype == torch.float32
-    return torch.get_autocast_dtype(kind) if shortened else like.dtype
+    autocast = torch.is_autocast_enabled(kind) and like.dtype == torch.float32
+    return torch.get_autocast_dtype(kind) if autocast else like.dtype
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:
-    """Add a product, of the type of `left`, to a total, which is empty before the first."""
+    """Add a product, in the dtype of `left`, to a total that is uninitialized before the first."""
     if left.dtype == total.dtype:
         total.addmm_(left, right, beta=0.0 if first else 1.0)
     elif first:
@@ -210,30 +220,27 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> 
         total.add_(left @ right.to(left.dtype))
 
 
-def _numbered(blocks: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
-    """Yield blocks of rows, each with the place of its rows."""
+def _row_chunks(samples: Tensor, vocabulary_size: int) -> Iterator[tuple[slice, Tensor]]:
+    """Yield chunks of the rows of samples `[..., K]` with their positions; the size depends on V alone."""
+    rows = samples.reshape(-1, samples.shape[-1])
     start = 0
-    for rows in blocks:
-        yield slice(start, start := start + len(rows)), rows
-
-
-def _row_blocks(samples: Tensor, vocabulary_size: int) -> tuple[Tensor, ...]:
-    """Cut codes `[..., K]` into blocks of rows whose logits may be alive together; their size depends on V alone."""
-    return samples.reshape(-1, samples.shape[-1]).split(max(1, min(LOGITS_TOGETHER, LOGITS_ALIVE) // vocabulary_size))
+    for chunk in rows.split(max(1, min(LOGITS_PER_CHUNK, MAX_LOGITS) // vocabulary_size)):
+        yield slice(start, start := start + len(chunk)), chunk
 
 
 def _logits(rows: Tensor, weight: Tensor, bias: Tensor, scale: float = 1.0) -> Tensor:
-    """Return (W h + b) times a scale, of `[R, K]`, `[R, V]`; in the bias's type even if the weight's is shorter."""
+    """Return scale (W h + b) for rows h, `[R, K] -> [R, V]`, in the dtype of the bias."""
     if weight.dtype == bias.dtype:
         return torch.addmm(bias * scale, rows, weight.T, alpha=scale)
     return torch.add(bias * scale, rows.to(weight.dtype) @ weight.T, alpha=scale)
 
 
 def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
-    """Return log Gamma(a + x) - log Gamma(a), for whole x the log of a (a + 1) ... (a + x - 1).
+    """Return log Gamma(a + x) - log Gamma(a): for whole x, the log of the rising factorial a (a + 1) ... (a + x - 1).
 
     Arguments:
-        log_a: log a, `[S, nnz]`. counts: x, `[nnz]`.
+        log_a: log a, `[S, nnz]`.
+        counts: x, `[nnz]`.
 
     Example:
         >>> log_rising(torch.tensor([[2.0, 2.0]]).log(), torch.tensor([1.0, 3.0])).exp()
@@ -243,19 +250,19 @@ def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
 
 
 class _LogRising(torch.autograd.Function):
-    """log a + log Gamma(a + x) - log Gamma(a + 1), which holds however small a is.
+    """log a + log Gamma(a + x) - log Gamma(a + 1), which is accurate for a near zero.
 
-    Most words come once, and log a needs no gamma function: the rest is worked out for the others alone.
+    Most words occur once, where this is log a: gamma functions are evaluated for the other words only.
     """
 
     @staticmethod
     def forward(ctx, log_a: Tensor, counts: Tensor) -> Tensor:
-        others = (counts != 1).nonzero()[:, 0]
-        a, x = log_a[:, others].exp(), counts[others]
-        value = log_a.index_add(1, others, torch.lgamma(a + x) - torch.lgamma(a + 1))
+        repeated = (counts != 1).nonzero()[:, 0]
+        a, x = log_a[:, repeated].exp(), counts[repeated]
+        value = log_a.index_add(1, repeated, torch.lgamma(a + x) - torch.lgamma(a + 1))
         if ctx.needs_input_grad[0]:
             slope = torch.ones_like(log_a)
-            slope.index_add_(1, others, a * (torch.digamma(a + x) - torch.digamma(a + 1)))
+            slope.index_add_(1, repeated, a * (torch.digamma(a + x) - torch.digamma(a + 1)))
             ctx.save_for_backward(slope)
         return value
 
@@ -266,10 +273,12 @@ class _LogRising(torch.autograd.Function):
 
 
 def bits_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return sum_v log(1 + exp(a_v)) for logits a = W h + b, `[S, B, K] -> [S, B]`, its gradient at little more cost.
+    """Return sum_v log(1 + exp(a_v)) for logits a = W h + b, `[S, B, K] -> [S, B]`.
 
     Arguments:
-        samples: `[S, B, K]`; weight: `[V, K]`; bias: `[V]`, or `[B, V]` if each vector has its own.
+        samples: h, `[S, B, K]`.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`, or `[B, V]` if each vector has its own.
 
     Example:
         >>> bits_normalizer(torch.zeros(1, 1, 3), torch.ones(4, 3), torch.zeros(4)).exp()
@@ -279,60 +288,60 @@ def bits_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class _BitsNormalizer(torch.autograd.Function):
-    """sum_v softplus(a_v), whose gradient by a_v is sigmoid(a_v): one matrix is kept for all three gradients.
+    """sum_v softplus(a_v), whose gradient by a_v is sigmoid(a_v): all three gradients are products with that matrix.
 
-    Where that matrix is more than one block of vectors, it is computed again in the backward pass, block by block.
+    The matrix is kept if it is a single chunk of vectors; otherwise it is computed again in the backward pass.
     """
 
     @staticmethod
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.type = _type_of_products(samples)
-        short, blocks = weight.to(ctx.type), _vector_blocks(samples, len(weight), bias)
-        parts = []
-        for some, own_bias in blocks:
-            logits = _bit_logits(some, short, own_bias)
-            parts.append(functional.softplus(logits).sum(-1))
+        ctx.dtype = _product_dtype(samples)
+        product_weight, chunks = weight.to(ctx.dtype), _vector_chunks(samples, len(weight), bias)
+        sums = []
+        for chunk, chunk_bias in chunks:
+            logits = _bit_logits(chunk, product_weight, chunk_bias)
+            sums.append(functional.softplus(logits).sum(-1))
         if any(ctx.needs_input_grad):
-            kept = logits.sigmoid_().to(ctx.type) if len(blocks) == 1 else None
+            kept = logits.sigmoid_().to(ctx.dtype) if len(chunks) == 1 else None
             ctx.save_for_backward(samples, weight, bias, kept)
-        return torch.cat(parts, 1)
+        return torch.cat(sums, 1)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         samples, weight, bias, kept = ctx.saved_tensors
-        short, (vocabulary_size, n_units) = weight.to(ctx.type), weight.shape
-        of_codes, of_weight, of_bias = (
+        product_weight, (n_bits, n_units) = weight.to(ctx.dtype), weight.shape
+        grad_samples, grad_weight, grad_bias = (
             torch.empty_like(value) if needed else None
             for value, needed in zip((samples, weight, bias), ctx.needs_input_grad, strict=True)
         )
         start = 0
-        for some, own_bias in _vector_blocks(samples, vocabulary_size, bias):
-            own, first = slice(start, start + some.shape[1]), start == 0
+        for chunk, chunk_bias in _vector_chunks(samples, n_bits, bias):
+            own, first = slice(start, start + chunk.shape[1]), start == 0
             probability = kept  # [S, b, V]
             if probability is None:
-                probability = _bit_logits(some, short, own_bias).sigmoid_().to(ctx.type)
-            rows, of_rows = probability.view(-1, vocabulary_size), gradient[:, own].reshape(-1, 1)
-            if of_codes is not None:
-                of_codes[:, own] = gradient[:, own, None] * (probability @ short)
-            if of_weight is not None:
-                _add_product(of_weight, rows.T, of_rows * some.reshape(-1, n_units), first=first)
-            if of_bias is not None and bias.dim() == 1:
-                _add_product(of_bias[:, None], rows.T, of_rows, first=first)
-            elif of_bias is not None:
-                of_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability.to(gradient.dtype))
+                probability = _bit_logits(chunk, product_weight, chunk_bias).sigmoid_().to(ctx.dtype)
+            rows, of_rows = probability.view(-1, n_bits), gradient[:, own].reshape(-1, 1)
+            if grad_samples is not None:
+                grad_samples[:, own] = gradient[:, own, None] * (probability @ product_weight)
+            if grad_weight is not None:
+                _add_product(grad_weight, rows.T, of_rows * chunk.reshape(-1, n_units), first=first)
+            if grad_bias is not None and bias.dim() == 1:
+                _add_product(grad_bias[:, None], rows.T, of_rows, first=first)
+            elif grad_bias is not None:
+                grad_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability.to(gradient.dtype))
             start = own.stop
-        return of_codes, of_weight, of_bias
+        return grad_samples, grad_weight, grad_bias
 
 
-def _vector_blocks(samples: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Cut codes `[S, B, K]` into vectors whose S logits a bit may be alive together, with their part of the bias."""
-    size = max(1, LOGITS_ALIVE // (len(samples) * n_bits))
-    parts = samples.split(size, 1)
-    return list(zip(parts, [bias] * len(parts) if bias.dim() == 1 else bias.split(size), strict=True))
+def _vector_chunks(samples: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return chunks of samples `[S, b, K]` with at most `MAX_LOGITS` logits, each with the bias of its vectors."""
+    chunks = samples.split(max(1, MAX_LOGITS // (len(samples) * n_bits)), 1)
+    biases = [bias] * len(chunks) if bias.dim() == 1 else bias.split(chunks[0].shape[1])
+    return list(zip(chunks, biases, strict=True))
 
 
 def _bit_logits(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return W h + b, `[S, b, V]`, in the bias's type, `[V]` or `[b, V]`, even if the weight's is shorter."""
+    """Return W h + b, `[S, b, V]`, in the dtype of the bias, which is `[V]` or `[b, V]`."""
     if bias.dim() == 1:
         return _logits(samples.reshape(-1, samples.shape[-1]), weight, bias).view(*samples.shape[:-1], len(weight))
     return (samples.to(weight.dtype) @ weight.T).to(bias.dtype).add_(bias)
