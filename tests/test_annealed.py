@@ -1,3 +1,5 @@
+"""Annealed importance sampling: Gibbs sweeps leave their distribution invariant, and weights are unbiased."""
+
 import numpy as np
 import pytest
 import torch
@@ -37,25 +39,25 @@ def tensors_of(counts: csr_array):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_a_sweep_leaves_its_distribution_as_it_is(kind, share):
-    """Every code stands there in proportion to f, before and after."""
+@pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
+def test_a_sweep_leaves_its_distribution_invariant(kind, beta):
+    """The numbers of samples with each setting are proportional to f, before and after."""
     network = random_network(WORDS, **kind)
     counts = sparse(torch.tensor([[2.0, 0, 1, 1, 0, 3]], dtype=torch.float64))
     log_p, log_q, samples = joint_terms(network, counts)
-    f = torch.softmax((1 - share) * sum(log_q) + share * sum(log_p), 0).detach()[:, 0]  # [M]
+    f = torch.softmax((1 - beta) * sum(log_q) + beta * sum(log_p), 0).detach()[:, 0]  # [M]
     copies = (f * 60_000).round().long()
     start = tuple(layer.repeat_interleave(copies, 0) for layer in samples)
-    remap_columns = gibbs_sweep(network, counts, start, share, KeyedGenerator(0, torch.tensor([1])))
-    places = 2.0 ** torch.arange(sum(network.config.units))
-    numbers, settings = (torch.cat(layers, -1)[:, 0] @ places.double() for layers in (remap_columns, samples))
-    found = torch.stack([(numbers == setting).double().mean() for setting in settings])
-    assert found == pytest.approx(f, abs=4 * (0.25 / 60_000) ** 0.5)
-    assert any(not torch.equal(a, b) for a, b in zip(start, remap_columns, strict=True))
+    stop = gibbs_sweep(network, counts, start, beta, KeyedGenerator(0, torch.tensor([1])))
+    digits = 2.0 ** torch.arange(sum(network.config.units))
+    numbers, settings = (torch.cat(layers, -1)[:, 0] @ digits.double() for layers in (stop, samples))
+    frequencies = torch.stack([(numbers == setting).double().mean() for setting in settings])
+    assert frequencies == pytest.approx(f, abs=4 * (0.25 / 60_000) ** 0.5)
+    assert any(not torch.equal(a, b) for a, b in zip(start, stop, strict=True))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_mean_weights_are_the_probability_of_the_document(counts, kind):
+def test_the_mean_weight_estimates_the_probability_of_the_document(counts, kind):
     network, tensors = random_network(WORDS, **kind), tensors_of(counts)
     generator = KeyedGenerator(0, torch.arange(7))
     samples = network.recognition.sample(tensors, 4000, generator)
@@ -73,7 +75,7 @@ def test_one_temperature_is_importance_weighting(network, counts):
     assert annealed == pytest.approx(weighted, rel=1e-12)
 
 
-def test_it_lies_between_the_importance_weighted_bound_and_the_truth(counts):
+def test_the_annealed_bound_lies_between_the_importance_weighted_and_the_exact_one(counts):
     network = random_network(WORDS, (4, 3), scale=1.0)
     counts = csr_array(np.tile(counts.toarray() * 3, (20, 1)) + np.eye(140, WORDS, dtype=int))
     weighted, few, many, exact = (
@@ -89,7 +91,7 @@ def test_it_lies_between_the_importance_weighted_bound_and_the_truth(counts):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_documents_value_depends_on_nothing_but_the_document(counts, kind, monkeypatch):
+def test_a_documents_bound_depends_on_that_document_only(counts, kind, monkeypatch):
     network = random_network(WORDS, **kind)
     options = {"bound": "annealed", "temperatures": 4, "n_samples": 25}
     whole = document_bounds(network, counts, **options).log_likelihood
@@ -98,13 +100,13 @@ def test_a_documents_value_depends_on_nothing_but_the_document(counts, kind, mon
     assert document_bounds(network, counts, **options).log_likelihood == pytest.approx(whole, rel=1e-12)
 
 
-def test_the_softmax_layers_shortcut_changes_nothing(counts, monkeypatch):
+def test_the_fast_path_of_the_softmax_layer_gives_the_same_samples(counts, monkeypatch):
     network, tensors = random_network(WORDS, (5,)), tensors_of(counts)
     start = tuple(layer[:32] for layer in all_codes(network, 7))
-    quick = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
+    fast = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
     monkeypatch.setattr("docnvil.analysis.annealed._visible_below", recomputed)
     plain = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
-    assert torch.equal(quick[0], plain[0])
+    assert torch.equal(fast[0], plain[0])
 
 
 def recomputed(*arguments):

@@ -1,3 +1,5 @@
+"""Bootstrap intervals against normal ones, and their coverage."""
+
 import numpy as np
 import pytest
 
@@ -13,22 +15,22 @@ def values() -> tuple[np.ndarray, np.ndarray]:
     return -lengths * generator.normal(6, 0.5, 400), lengths
 
 
-def test_a_normal_mean_has_its_normal_interval(values):
+def test_intervals_of_a_normal_mean_are_the_normal_ones(values):
     log_likelihood, lengths = values
     rates = -log_likelihood / lengths
     error = 1.96 * rates.std() / np.sqrt(len(rates))
-    found = np.log(bootstrap_intervals(*values, 0.95).perplexity_per_document)
-    assert found == pytest.approx([rates.mean() - error, rates.mean() + error], abs=0.1 * error)
+    interval = np.log(bootstrap_intervals(*values, 0.95).perplexity_per_document)
+    assert interval == pytest.approx([rates.mean() - error, rates.mean() + error], abs=0.1 * error)
 
 
-def test_the_figures_lie_within_and_more_share_is_wider(values):
+def test_intervals_contain_the_perplexity_and_grow_with_the_share(values):
     log_likelihood, lengths = values
     per_word = np.exp(-log_likelihood.sum() / lengths.sum())
     narrow, wide = (bootstrap_intervals(*values, share).perplexity_per_word for share in (0.5, 0.99))
     assert wide[0] < narrow[0] < per_word < narrow[1] < wide[1]
 
 
-def test_it_covers_the_truth_as_often_as_it_says():
+def test_intervals_cover_the_true_perplexity_as_often_as_stated():
     generator = np.random.default_rng(1)
     covered = 0
     for seed in range(200):
@@ -41,22 +43,22 @@ def test_it_covers_the_truth_as_often_as_it_says():
     assert 0.83 < covered / 200 < 0.96
 
 
-def test_seeds_repeat_and_empty_documents_and_memory_change_nothing(values, monkeypatch):
-    found = bootstrap_intervals(*values, seed=3)
-    assert found == bootstrap_intervals(*values, seed=3)
-    assert found != bootstrap_intervals(*values, seed=4)
+def test_intervals_do_not_depend_on_empty_documents_or_chunks(values, monkeypatch):
+    result = bootstrap_intervals(*values, seed=3)
+    assert result == bootstrap_intervals(*values, seed=3)
+    assert result != bootstrap_intervals(*values, seed=4)
     with_empty = (np.append(each, 0.0) for each in values)
-    assert bootstrap_intervals(*with_empty, seed=3) == found
+    assert bootstrap_intervals(*with_empty, seed=3) == result
     monkeypatch.setattr(module, "MAX_DRAWS", 4000)
-    assert bootstrap_intervals(*values, seed=3).perplexity_per_word == pytest.approx(found.perplexity_per_word)
+    assert bootstrap_intervals(*values, seed=3).perplexity_per_word == pytest.approx(result.perplexity_per_word)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 95])
-def test_impossible_shares_are_refused(values, share):
+def test_invalid_shares_raise_an_error(values, share):
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
         bootstrap_intervals(*values, share)
 
 
-def test_nothing_to_draw_from_is_refused():
-    with pytest.raises(ConfigurationError, match="documents with words"):
+def test_documents_without_words_raise_an_error():
+    with pytest.raises(ConfigurationError, match="No document has words"):
         bootstrap_intervals(np.zeros(2), np.zeros(2))

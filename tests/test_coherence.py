@@ -1,3 +1,5 @@
+"""NPMI, C_V and diversity against their definitions and gensim."""
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -28,7 +30,7 @@ def test_npmi_agrees_with_gensim(counts):
     names = [f"w{word}" for word in range(8)]
     texts = [[name for name, count in zip(names, row, strict=True) for _ in range(count)] for row in counts]
     lists = [[0, 1, 2, 3], [4, 5, 6, 7], [7, 0]]
-    theirs = models.CoherenceModel(
+    expected = models.CoherenceModel(
         topics=[[names[word] for word in words] for words in lists],
         texts=texts,
         dictionary=corpora.Dictionary([names]),
@@ -36,21 +38,21 @@ def test_npmi_agrees_with_gensim(counts):
         window_size=10_000,
         processes=1,
     ).get_coherence_per_topic()
-    assert npmi(lists, csr_array(counts)) == pytest.approx(theirs, abs=1e-6)
+    assert npmi(lists, csr_array(counts)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_words_that_always_and_never_meet():
+def test_npmi_of_words_that_always_or_never_occur_together():
     counts = csr_array(np.array([[1, 2, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]]))
     always, never = npmi([[0, 1], [0, 2]], counts)
     assert always == pytest.approx(1)
     assert never < -0.9
 
 
-def test_order_of_words_changes_nothing(counts):
+def test_npmi_does_not_depend_on_the_order_of_words(counts):
     assert npmi([[3, 1, 5]], csr_array(counts)) == pytest.approx(npmi([[5, 3, 1]], csr_array(counts)))
 
 
-def test_unknown_words_and_no_documents_are_refused(counts):
+def test_npmi_of_absent_words_or_without_documents_raises_an_error(counts):
     counts[:, 3] = 0
     with pytest.raises(CorpusError, match="occurs in none"):
         npmi([[0, 3]], csr_array(counts))
@@ -63,32 +65,33 @@ LISTS = [[0, 1, 2, 3], [4, 5, 6, 7], [7, 0], [3, 1, 5, 2, 6]]
 
 @pytest.fixture
 def texts() -> list[np.ndarray]:
-    """Texts of 0 to 60 tokens, longer and shorter than a window, in which words come back; -1 is in no list."""
+    """Texts of 0 to 60 tokens, longer and shorter than a window, with repeated words; -1 is in no list."""
     generator = np.random.default_rng(0)
     return [generator.integers(-1, 9, size) for size in [0, 1, 60, *generator.integers(2, 60, 40)]]
 
 
 def c_v_by_definition(lists: list[list[int]], texts: list[np.ndarray], window: int) -> list[float]:
-    """Every window laid out as the set of its words."""
-    windows = [set(text[at : at + window].tolist()) for text in texts for at in range(max(1, len(text) - window + 1))]
+    """C_V from the set of words of each window."""
+    starts = ((text, start) for text in texts for start in range(max(1, len(text) - window + 1)))
+    windows = [set(text[start : start + window].tolist()) for text, start in starts]
     present = np.array([[word in each for word in range(9)] for each in windows], dtype=float)
-    together = present.T @ present / len(windows)
-    joint = together + 1e-12
-    association = np.log(joint / np.outer(together.diagonal(), together.diagonal())) / -np.log(joint)
-    found = []
+    shares = present.T @ present / len(windows)
+    joint = shares + 1e-12
+    association = np.log(joint / np.outer(shares.diagonal(), shares.diagonal())) / -np.log(joint)
+    values = []
     for words in lists:
         vectors = association[np.ix_(words, words)]
         whole = vectors.sum(0)
-        found.append(np.mean([v @ whole / np.linalg.norm(v) / np.linalg.norm(whole) for v in vectors]))
-    return found
+        values.append(np.mean([v @ whole / np.linalg.norm(v) / np.linalg.norm(whole) for v in vectors]))
+    return values
 
 
 @pytest.mark.parametrize("window", [1, 2, 7, 30, 100])
-@pytest.mark.parametrize("in_flight", [1, 5, 1000])
-def test_c_v_agrees_with_the_definition(texts, window, in_flight, monkeypatch):
-    monkeypatch.setattr(module, "TEXTS_PER_CHUNK", in_flight)
-    found = c_v(LISTS, iter(texts), window=window, like_gensim=False)
-    assert found == pytest.approx(c_v_by_definition(LISTS, texts, window), abs=1e-9)
+@pytest.mark.parametrize("chunk_size", [1, 5, 1000])
+def test_c_v_agrees_with_the_definition(texts, window, chunk_size, monkeypatch):
+    monkeypatch.setattr(module, "TEXTS_PER_CHUNK", chunk_size)
+    values = c_v(LISTS, iter(texts), window=window, like_gensim=False)
+    assert values == pytest.approx(c_v_by_definition(LISTS, texts, window), abs=1e-9)
 
 
 @pytest.mark.parametrize("window", [2, 7, 30, 110])
@@ -96,7 +99,7 @@ def test_c_v_agrees_with_gensim(texts, window):
     models = pytest.importorskip("gensim.models", reason="gensim is an optional peer")
     corpora = pytest.importorskip("gensim.corpora")
     names = [f"w{word}" for word in range(9)]
-    theirs = models.CoherenceModel(
+    expected = models.CoherenceModel(
         topics=[[names[word] for word in words] for words in LISTS],
         texts=[[f"w{word}" for word in text] for text in texts],
         dictionary=corpora.Dictionary([names]),
@@ -104,17 +107,23 @@ def test_c_v_agrees_with_gensim(texts, window):
         window_size=window,
         processes=1,
     ).get_coherence_per_topic()
-    assert c_v(LISTS, texts, window=window) == pytest.approx(theirs, abs=1e-6)
+    assert c_v(LISTS, texts, window=window) == pytest.approx(expected, abs=1e-6)
 
 
-def test_c_v_refuses_words_and_texts_that_are_not_there(texts):
+def test_c_v_of_absent_words_or_without_texts_raises_an_error(texts):
     with pytest.raises(CorpusError, match="occurs in none"):
         c_v([[0, 99]], texts)
     with pytest.raises(CorpusError, match="no texts"):
         c_v([[0, 1]], [])
-    assert np.isnan(c_v([[0], []], texts)).all()
 
 
-def test_diversity_counts_distinct_words():
+def test_lists_of_fewer_than_two_words_have_no_coherence(texts, counts):
+    for lists in ([[0], []], [[], []]):
+        assert np.isnan(c_v(lists, texts)).all()
+        assert np.isnan(npmi(lists, csr_array(counts))).all()
+
+
+def test_diversity_is_the_share_of_distinct_words():
     assert diversity([[1, 2], [3, 4]]) == 1
     assert diversity([[1, 2], [1, 2]]) == 0.5
+    assert np.isnan(diversity([[], []]))

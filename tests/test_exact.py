@@ -1,3 +1,5 @@
+"""The exact log-likelihood against a plain sum over all settings of the units."""
+
 from itertools import product
 
 import numpy as np
@@ -29,17 +31,17 @@ def counts() -> csr_array:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-@pytest.mark.parametrize("in_flight", [1, 100, 2_000_000])
-def test_it_is_the_sum_over_all_codes(counts, kind, in_flight, monkeypatch):
-    monkeypatch.setattr(module, "MAX_VALUES", in_flight)
+@pytest.mark.parametrize("max_values", [1, 100, 2_000_000])
+def test_the_log_likelihood_is_the_sum_over_all_settings(counts, kind, max_values, monkeypatch):
+    monkeypatch.setattr(module, "MAX_VALUES", max_values)
     network = random_network(WORDS, **kind)
     tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     filled = np.arange(9) != 4
-    found = document_bounds(network, counts, bound="exact")
+    bounds = document_bounds(network, counts, bound="exact")
     expected = exact_log_likelihood(network, tensors).detach().numpy()
-    assert found.log_likelihood == pytest.approx(expected * filled, rel=1e-12)
+    assert bounds.log_likelihood == pytest.approx(expected * filled, rel=1e-12)
     elbo = exact_elbo(network, tensors).detach().numpy()
-    assert found.reconstruction - found.kl == pytest.approx(elbo * filled, rel=1e-12)
+    assert bounds.reconstruction - bounds.kl == pytest.approx(elbo * filled, rel=1e-12)
 
 
 @pytest.mark.parametrize("observation", ["bernoulli", "autoregressive-bernoulli"])
@@ -55,24 +57,24 @@ def test_probabilities_of_all_binary_vectors_sum_to_one(observation):
 
 
 def test_probabilities_of_all_documents_of_a_length_sum_to_one():
-    """All sequences of two words, each as often as it can be ordered."""
+    """All sequences of two words, including both orders of two different words."""
     pairs = [np.eye(WORDS, dtype=int)[i] + np.eye(WORDS, dtype=int)[j] for i in range(WORDS) for j in range(WORDS)]
     network = random_network(WORDS, (3, 2), observation="dirichlet-multinomial")
-    found = document_bounds(network, csr_array(np.array(pairs)), bound="exact")
-    assert np.exp(found.log_likelihood).sum() == pytest.approx(1, rel=1e-12)
+    bounds = document_bounds(network, csr_array(np.array(pairs)), bound="exact")
+    assert np.exp(bounds.log_likelihood).sum() == pytest.approx(1, rel=1e-12)
 
 
-def test_it_does_not_depend_on_samples_or_batches(counts, monkeypatch):
+def test_exact_bounds_do_not_depend_on_samples_or_batches(counts, monkeypatch):
     network = random_network(WORDS, (3, 2))
     whole = perplexity(network, counts, bound="exact")
     assert whole.samples == whole.temperatures == 0
     monkeypatch.setattr("docnvil.analysis.perplexity.DOCUMENTS_PER_EXACT_BATCH", 2)
-    pieces = perplexity(network, counts, bound="exact", n_samples=3, seed=5)
-    assert pieces.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-13)
+    batched = perplexity(network, counts, bound="exact", n_samples=3, seed=5)
+    assert batched.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-13)
 
 
-def test_twenty_units_are_the_most(counts):
-    found = perplexity(random_network(WORDS, (12, 8), scale=0.1), counts[:1], bound="exact")
-    assert found.log_likelihood < 0
+def test_at_most_twenty_units_are_enumerated(counts):
+    result = perplexity(random_network(WORDS, (12, 8), scale=0.1), counts[:1], bound="exact")
+    assert result.log_likelihood < 0
     with pytest.raises(ConfigurationError, match="at most 20 units, and the model has 21"):
         perplexity(random_network(WORDS, (12, 9)), counts, bound="exact")

@@ -1,3 +1,5 @@
+"""Bounds on log p(x) against enumeration, and perplexities against their definitions."""
+
 import math
 from dataclasses import astuple
 
@@ -29,14 +31,14 @@ def network() -> BeliefNetwork:
     return random_network(WORDS, (3, 2), scale=0.5)
 
 
-def test_uniform_model_has_the_vocabulary_for_perplexity(counts):
-    found = perplexity(BeliefNetwork(ModelConfig(WORDS, (3,))).double(), counts, n_samples=2)
-    assert found.perplexity_per_document == pytest.approx(WORDS, rel=1e-15)
-    assert found.perplexity_per_word == pytest.approx(WORDS, rel=1e-15)
-    assert found.kl == 0
+def test_perplexity_of_the_uniform_model_is_the_vocabulary_size(counts):
+    result = perplexity(BeliefNetwork(ModelConfig(WORDS, (3,))).double(), counts, n_samples=2)
+    assert result.perplexity_per_document == pytest.approx(WORDS, rel=1e-15)
+    assert result.perplexity_per_word == pytest.approx(WORDS, rel=1e-15)
+    assert result.kl == 0
 
 
-def test_single_precision_means_the_same_but_for_rounding(counts, monkeypatch):
+def test_single_precision_agrees_up_to_rounding(counts, monkeypatch):
     uniform = BeliefNetwork(ModelConfig(WORDS, (3,)))
     assert perplexity(uniform, counts).perplexity_per_document == pytest.approx(WORDS, rel=1e-6)
     network = random_network(WORDS, (3, 2), scale=0.5).float()
@@ -47,34 +49,33 @@ def test_single_precision_means_the_same_but_for_rounding(counts, monkeypatch):
 
 @pytest.mark.parametrize("bound", ["elbo", "importance"])
 @pytest.mark.parametrize("n_samples", [1, 10, 25])
-def test_samples_in_several_lots_are_the_same_samples(network, counts, bound, n_samples, monkeypatch):
+def test_samples_do_not_depend_on_the_size_of_chunks(network, counts, bound, n_samples, monkeypatch):
     whole = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
     monkeypatch.setattr(chunking, "MAX_LOGITS", 4 * WORDS)  # four samples of one document
-    pieces = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
-    assert pieces == pytest.approx(whole, rel=1e-13)
+    chunked = document_bounds(network, counts, bound=bound, n_samples=n_samples).log_likelihood
+    assert chunked == pytest.approx(whole, rel=1e-13)
 
 
-def test_a_million_samples_are_never_alive_together(network, counts, monkeypatch):
-    """The largest lot that q is asked for does not grow with the number of samples."""
-    asked = []
+def test_memory_does_not_grow_with_the_number_of_samples(network, counts, monkeypatch):
+    drawn = []  # samples of all documents, per call
     sample = network.recognition.sample
     monkeypatch.setattr(chunking, "MAX_LOGITS", 1000 * WORDS)
     monkeypatch.setattr(
-        network.recognition, "sample", lambda counts, n, g: asked.append(n * len(counts)) or sample(counts, n, g)
+        network.recognition, "sample", lambda counts, n, g: drawn.append(n * len(counts)) or sample(counts, n, g)
     )
     perplexity(network, counts[:2], bound="importance", n_samples=100_000)
-    assert sum(asked) == 200_000
-    assert max(asked) <= 1000
+    assert sum(drawn) == 200_000
+    assert max(drawn) <= 1000
 
 
 @pytest.mark.parametrize("bound", ["elbo", "importance"])
-def test_estimates_meet_the_enumerated_values(counts, bound):
+def test_estimates_agree_with_enumeration(counts, bound):
     network = random_network(WORDS, (3, 2), scale=0.3)
     tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     exact = {"elbo": exact_elbo, "importance": exact_log_likelihood}[bound](network, tensors).detach().numpy()
-    exact[4] = 0  # the probability of an empty document is known, whatever q makes of it
-    found = document_bounds(network, counts, bound=bound, n_samples=20_000)
-    assert found.log_likelihood == pytest.approx(exact, abs=0.05)
+    exact[4] = 0  # the probability of an empty document is 1, and is not estimated
+    bounds = document_bounds(network, counts, bound=bound, n_samples=20_000)
+    assert bounds.log_likelihood == pytest.approx(exact, abs=0.05)
 
 
 def test_bounds_are_ordered(network, counts):
@@ -88,32 +89,31 @@ def test_bounds_are_ordered(network, counts):
     assert tight < likelihood + 0.05
 
 
-def test_parts_add_up(network, counts):
-    found = perplexity(network, counts)
-    assert found.reconstruction - found.kl == pytest.approx(found.log_likelihood)
-    assert found.documents + found.empty_documents == 9
-    assert found.empty_documents == 1
-    assert found.tokens == counts.sum()
+def test_perplexities_follow_from_the_bounds_of_documents(network, counts):
+    result = perplexity(network, counts)
+    assert result.reconstruction - result.kl == pytest.approx(result.log_likelihood)
+    assert (result.documents, result.empty_documents) == (8, 1)
+    assert result.tokens == counts.sum()
     bounds = document_bounds(network, counts)
     filled = bounds.lengths > 0
-    assert found.perplexity_per_document == pytest.approx(
+    assert result.perplexity_per_document == pytest.approx(
         math.exp(-np.mean(bounds.log_likelihood[filled] / bounds.lengths[filled]))
     )
-    assert found.perplexity_per_word == pytest.approx(math.exp(-bounds.log_likelihood.sum() / counts.sum()))
+    assert result.perplexity_per_word == pytest.approx(math.exp(-bounds.log_likelihood.sum() / counts.sum()))
 
 
-def test_a_documents_value_depends_on_nothing_but_the_document(network, counts, monkeypatch):
+def test_a_documents_bound_depends_on_that_document_only(network, counts, monkeypatch):
     whole = document_bounds(network, counts).log_likelihood
     order = np.random.default_rng(1).permutation(9)
     assert document_bounds(network, counts[order]).log_likelihood == pytest.approx(whole[order], rel=1e-14)
     assert document_bounds(network, counts[[7]]).log_likelihood == pytest.approx(whole[[7]], rel=1e-14)
-    monkeypatch.setattr(chunking, "MAX_LOGITS", 1)  # a document a batch
+    monkeypatch.setattr(chunking, "MAX_LOGITS", 1)  # one document per batch
     assert document_bounds(network, counts).log_likelihood == pytest.approx(whole, rel=1e-14)
 
 
-def test_values_are_additive(network, counts):
-    parts = [perplexity(network, part).log_likelihood for part in (counts[:3], counts[3:])]
-    assert sum(parts) == pytest.approx(perplexity(network, counts).log_likelihood, rel=1e-12)
+def test_log_likelihoods_of_two_parts_add_up(network, counts):
+    halves = [perplexity(network, half).log_likelihood for half in (counts[:3], counts[3:])]
+    assert sum(halves) == pytest.approx(perplexity(network, counts).log_likelihood, rel=1e-12)
 
 
 def test_empty_documents_change_nothing(network, counts):
@@ -123,29 +123,29 @@ def test_empty_documents_change_nothing(network, counts):
     assert many.empty_documents == few.empty_documents + 3
 
 
-def test_seeds_matter_and_repeat(network, counts):
+def test_equal_seeds_give_equal_results(network, counts):
     first, again, other = (perplexity(network, counts, seed=seed) for seed in (0, 0, 1))
     assert astuple(first) == astuple(again)
     assert first.log_likelihood != other.log_likelihood
 
 
 def test_unigram_perplexity_is_the_cross_entropy():
-    found = unigram_perplexity(np.array([3.0, 1.0]), csr_array(np.array([[1, 1], [0, 0]])), pseudo_count=0)
-    assert found.perplexity_per_word == pytest.approx(1 / math.sqrt(0.75 * 0.25))
-    assert found.empty_documents == 1
+    result = unigram_perplexity(np.array([3.0, 1.0]), csr_array(np.array([[1, 1], [0, 0]])), pseudo_count=0)
+    assert result.perplexity_per_word == pytest.approx(1 / math.sqrt(0.75 * 0.25))
+    assert result.empty_documents == 1
 
 
-def test_wrong_width_is_refused(network, counts):
+def test_counts_of_another_width_raise_an_error(network, counts):
     with pytest.raises(VocabularyError, match=r"5 columns.* 6 words"):
         perplexity(network, counts[:, :5])
 
 
-def test_nothing_to_predict_is_refused(network):
+def test_a_corpus_without_words_raises_an_error(network):
     with pytest.raises(CorpusError, match="nothing to predict"):
         perplexity(network, csr_array((3, WORDS), dtype=np.int64))
 
 
 @pytest.mark.parametrize("options", [{"n_samples": 0}, {"bound": "exactly"}, {"bound": "annealed", "temperatures": 0}])
-def test_impossible_estimators_are_refused(network, counts, options):
+def test_invalid_estimators_raise_an_error(network, counts, options):
     with pytest.raises(ConfigurationError):
         perplexity(network, counts, **options)

@@ -1,3 +1,5 @@
+"""Precision, recall and classification against plain counting."""
+
 from itertools import permutations
 
 import numpy as np
@@ -19,79 +21,88 @@ def documents() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def test_without_ties_it_is_plain_counting(documents):
-    codes, labels, query_codes, query_labels = documents
-    found = retrieve(*documents, similarity=cosine, retrieved=[1, 5, 40])
-    for at, number in enumerate((1, 5, 40)):
+def test_precision_and_recall_without_ties(documents):
+    probabilities, labels, query_probabilities, query_labels = documents
+    result = retrieve(*documents, similarity=cosine, retrieved=[1, 5, 40])
+    for index, number in enumerate((1, 5, 40)):
         precision, recall = [], []
-        for query, label in zip(query_codes, query_labels, strict=True):
-            angles = codes @ query / np.linalg.norm(codes, axis=1) / np.linalg.norm(query)
-            relevant = labels[np.argsort(-angles)[:number]] == label
+        for query, label in zip(query_probabilities, query_labels, strict=True):
+            cosines = probabilities @ query / np.linalg.norm(probabilities, axis=1) / np.linalg.norm(query)
+            relevant = labels[np.argsort(-cosines)[:number]] == label
             precision.append(relevant.mean())
             recall.append(relevant.sum() / (labels == label).sum())
-        assert found.precision[at] == pytest.approx(np.mean(precision))
-        assert found.recall[at] == pytest.approx(np.mean(recall))
+        assert result.precision[index] == pytest.approx(np.mean(precision))
+        assert result.recall[index] == pytest.approx(np.mean(recall))
 
 
-def test_ties_count_as_the_mean_over_all_orders():
-    nearness, labels = np.array([2, 1, 1, 1, 0, 0]), np.array([1, 1, 0, 1, 0, 1])
-    orders = [order for order in permutations(range(6)) if (np.diff(nearness[list(order)]) <= 0).all()]
-    numbers = np.arange(1, 7)
-    expected = np.mean([[labels[list(order)][:n].sum() for n in numbers] for order in orders], axis=0)
-    found = retrieve(
+def test_ties_count_as_the_mean_over_their_orders():
+    similarities, labels = np.array([2, 1, 1, 1, 0, 0]), np.array([1, 1, 0, 1, 0, 1])
+    orders = [order for order in permutations(range(6)) if (np.diff(similarities[list(order)]) <= 0).all()]
+    cutoffs = np.arange(1, 7)
+    expected = np.mean([[labels[list(order)][:n].sum() for n in cutoffs] for order in orders], axis=0)
+    result = retrieve(
         np.zeros((6, 1)),
         labels,
         np.zeros((1, 1)),
         np.ones(1),
-        similarity=lambda q, d: nearness[None],
-        retrieved=numbers,
+        similarity=lambda queries, documents: similarities[None],
+        retrieved=cutoffs,
     )
-    assert np.array(found.precision) * numbers == pytest.approx(expected)
+    assert np.array(result.precision) * cutoffs == pytest.approx(expected)
 
 
-def test_hamming_counts_units_that_differ(documents):
-    codes, _, query_codes, _ = documents
-    expected = ((query_codes > 0.5)[:, None] != (codes > 0.5)).sum(2)
-    assert np.array_equal(-hamming(query_codes, codes), expected)
+def test_hamming_counts_the_units_that_differ(documents):
+    probabilities, _, query_probabilities, _ = documents
+    expected = ((query_probabilities > 0.5)[:, None] != (probabilities > 0.5)).sum(2)
+    assert np.array_equal(-hamming(query_probabilities, probabilities), expected)
 
 
 @pytest.mark.parametrize("similarity", [hamming, cosine])
-def test_memory_and_order_change_nothing(documents, similarity, monkeypatch):
+def test_retrieval_does_not_depend_on_chunks_or_order(documents, similarity, monkeypatch):
     whole = retrieve(*documents, similarity=similarity)
     assert whole.retrieved == (1, 2, 4, 8, 16, 32, 40)
     monkeypatch.setattr(module, "MAX_SIMILARITIES", 1)
     order = np.random.default_rng(1).permutation(40)
-    turned = retrieve(documents[0][order], documents[1][order], *documents[2:], similarity=similarity)
-    assert turned.precision == pytest.approx(whole.precision)
-    assert turned.recall == pytest.approx(whole.recall)
+    reordered = retrieve(documents[0][order], documents[1][order], *documents[2:], similarity=similarity)
+    assert reordered.precision == pytest.approx(whole.precision)
+    assert reordered.recall == pytest.approx(whole.recall)
 
 
 def test_queries_whose_label_no_document_has_are_skipped(documents):
-    codes, labels, query_codes, query_labels = documents
-    strange = np.append(query_labels, [9, -1])
-    found = retrieve(codes, labels, np.vstack([query_codes, query_codes[:2]]), strange, similarity=cosine)
-    assert (found.queries, found.skipped) == (9, 2)
-    assert found.precision == retrieve(*documents, similarity=cosine).precision
+    probabilities, labels, query_probabilities, query_labels = documents
+    more_queries = np.vstack([query_probabilities, query_probabilities[:2]])
+    more_labels = np.append(query_labels, [9, -1])
+    result = retrieve(probabilities, labels, more_queries, more_labels, similarity=cosine)
+    assert (result.queries, result.skipped) == (9, 2)
+    assert result.precision == retrieve(*documents, similarity=cosine).precision
 
 
-def test_labels_that_show_in_codes_are_told():
+def test_separable_labels_are_predicted():
     labels = np.arange(60) % 3
-    codes = np.eye(3)[labels] * 0.8 + 0.1
-    found = classify(codes, labels, codes[:31], labels[:31])
-    assert (found.accuracy, found.macro_f1) == (1, 1)
-    assert found.most_frequent == pytest.approx(11 / 31)
+    probabilities = np.eye(3)[labels] * 0.8 + 0.1
+    result = classify(probabilities, labels, probabilities[:31], labels[:31])
+    assert (result.accuracy, result.macro_f1) == (1, 1)
+    assert result.most_frequent == pytest.approx(11 / 31)
 
 
-def test_impossible_questions_are_refused(documents):
-    codes, labels, *queries = documents
+def test_single_precision_gives_the_same_results(documents):
+    probabilities, labels, query_probabilities, query_labels = documents
+    single = [probabilities.astype(np.float32), labels, query_probabilities.astype(np.float32), query_labels]
+    double = [single[0].astype(np.float64), labels, single[2].astype(np.float64), query_labels]
+    assert retrieve(*single, similarity=cosine) == retrieve(*double, similarity=cosine)
+    assert classify(*single) == classify(*double)
+
+
+def test_invalid_input_raises_an_error(documents):
+    probabilities, labels, *queries = documents
     with pytest.raises(CorpusError, match="39 labels for 40 training documents"):
-        retrieve(codes, labels[1:], *queries, similarity=cosine)
+        retrieve(probabilities, labels[1:], *queries, similarity=cosine)
     with pytest.raises(CorpusError, match="no test documents"):
-        classify(codes, labels, queries[0][:0], queries[1][:0])
+        classify(probabilities, labels, queries[0][:0], queries[1][:0])
     with pytest.raises(CorpusError, match="label of any query"):
-        retrieve(codes, labels, queries[0], queries[1] + 100, similarity=cosine)
+        retrieve(probabilities, labels, queries[0], queries[1] + 100, similarity=cosine)
     with pytest.raises(CorpusError, match="two or more labels"):
-        classify(codes, np.zeros(40), *queries)
-    for numbers in ([0], [41], []):
+        classify(probabilities, np.zeros(40), *queries)
+    for cutoffs in ([0], [41], []):
         with pytest.raises(ConfigurationError, match="from 1 to 40"):
-            retrieve(*documents, similarity=cosine, retrieved=numbers)
+            retrieve(*documents, similarity=cosine, retrieved=cutoffs)

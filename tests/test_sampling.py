@@ -1,4 +1,4 @@
-"""Documents drawn from a model follow it, and depend on nothing but the seed, their place and their length."""
+"""Sampled documents follow the model, and depend only on the seed, their row and their length."""
 
 import json
 import math
@@ -24,7 +24,7 @@ from docnvil.text.vocabulary import Vocabulary
 WORDS, LENGTH, DOCUMENTS = 3, 3, 60_000
 
 
-def drawn(network, lengths, seed=0) -> csr_array:
+def sampled(network, lengths, seed=0) -> csr_array:
     return csr_array(vstack(list(sample_documents(network, np.asarray(lengths), seed=seed))))
 
 
@@ -36,83 +36,83 @@ def drawn(network, lengths, seed=0) -> csr_array:
         ((3,), {"prior": "autoregressive"}),
         ((2,), {"observation": "dirichlet-multinomial"}),
     ],
-    ids=["sbn", "two layers", "fdarn", "polya"],
+    ids=["one layer", "two layers", "fDARN", "Dirichlet-multinomial"],
 )
-def test_documents_come_as_often_as_the_model_says(units, settings):
+def test_documents_are_as_frequent_as_the_model_says(units, settings):
     network = random_network(WORDS, units, **settings)
-    counts = drawn(network, np.full(DOCUMENTS, LENGTH)).toarray()
+    counts = sampled(network, np.full(DOCUMENTS, LENGTH)).toarray()
     possible = [count for count in product(range(LENGTH + 1), repeat=WORDS) if sum(count) == LENGTH]
     sequences = [math.factorial(LENGTH) / math.prod(map(math.factorial, count)) for count in possible]
-    of_a_sequence = exact_log_likelihood(network, sparse(torch.tensor(possible, dtype=torch.float64))).exp()
-    expected = of_a_sequence.detach().numpy() * sequences
-    found = [(counts == count).all(1).mean() for count in np.array(possible)]
+    sequence_probability = exact_log_likelihood(network, sparse(torch.tensor(possible, dtype=torch.float64))).exp()
+    expected = sequence_probability.detach().numpy() * sequences
+    frequencies = [(counts == count).all(1).mean() for count in np.array(possible)]
     assert expected.sum() == pytest.approx(1)
-    assert found == pytest.approx(expected, abs=5 * 0.5 / math.sqrt(DOCUMENTS))  # five standard errors, at most
+    assert frequencies == pytest.approx(expected, abs=5 * 0.5 / math.sqrt(DOCUMENTS))  # five standard errors, at most
 
 
 @pytest.mark.parametrize("observation", ["softmax", "dirichlet-multinomial"])
-def test_batches_change_nothing(monkeypatch, observation):
+def test_samples_do_not_depend_on_batches(monkeypatch, observation):
     network = random_network(7, (4,), observation=observation)
     lengths = np.random.default_rng(0).integers(0, 30, 50)
-    whole = drawn(network, lengths)
+    whole = sampled(network, lengths)
     assert whole.sum(axis=1).tolist() == lengths.tolist()
     monkeypatch.setattr(sampling, "DOCUMENTS_PER_CHUNK", 7)
     monkeypatch.setattr(sampling, "MAX_VALUES", 60)
-    assert (drawn(network, lengths) != whole).nnz == 0
-    assert (drawn(network, lengths[:20]) != whole[:20]).nnz == 0
-    assert (drawn(network, lengths, seed=1) != whole).nnz
+    assert (sampled(network, lengths) != whole).nnz == 0
+    assert (sampled(network, lengths[:20]) != whole[:20]).nnz == 0
+    assert (sampled(network, lengths, seed=1) != whole).nnz
 
 
-def test_only_layers_of_words_are_drawn_from():
+def test_models_of_binary_vectors_raise_an_error():
     with pytest.raises(ConfigurationError, match="model of vectors"):
-        drawn(random_network(3, (2,), observation="bernoulli"), [1])
+        sampled(random_network(3, (2,), observation="bernoulli"), [1])
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory, block_counts) -> Path:
+def folder(tmp_path_factory, block_counts) -> Path:
     """A folder with `model` and `corpus`, whose last document is empty."""
-    folder = tmp_path_factory.mktemp("sampling")
+    path = tmp_path_factory.mktemp("sampling")
     matrix = DocumentTermMatrix(
         np.vstack([block_counts[:30], 3 * block_counts[30:31], 0 * block_counts[:1]]),
         Vocabulary([f"word-{column}" for column in range(15)]),
         tuple(map(str, range(32))),
     )
-    write_corpus(matrix, folder / "corpus")
-    DocNVIL(2, epochs=2, random_state=0).fit(matrix).save(folder / "model")
-    return folder
+    write_corpus(matrix, path / "corpus")
+    DocNVIL(2, epochs=2, random_state=0).fit(matrix).save(path / "model")
+    return path
 
 
-def run(places, *options):
-    arguments = ["sample", places / "model", "--lengths-of", places / "corpus", *options]
+def run(folder, *options):
+    arguments = ["sample", folder / "model", "--lengths-of", folder / "corpus", *options]
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_the_command_writes_a_corpus_of_real_lengths(places, tmp_path):
-    found = run(places, "--documents", 500, "--out", tmp_path / "drawn", "--json")
-    assert found.exit_code == 0, found.output
+def test_the_command_writes_a_corpus_with_the_lengths_of_another(folder, tmp_path):
+    result = run(folder, "--documents", 500, "--out", tmp_path / "drawn", "--json")
+    assert result.exit_code == 0, result.output
     corpus = read_corpus(tmp_path / "drawn")
     assert corpus.ids[:2] == ("1", "2")
     assert corpus.vocabulary.words[3] == "word-3"
-    assert set(corpus.lengths.tolist()) == {20, 60}  # the empty document lends its length to none
-    assert json.loads(found.stdout)["tokens"] == corpus.n_tokens
-    again = run(places, "--documents", 500, "--out", tmp_path / "again")
+    assert set(corpus.lengths.tolist()) == {20, 60}  # the length of the empty document is not used
+    assert json.loads(result.stdout)["tokens"] == corpus.n_tokens
+    again = run(folder, "--documents", 500, "--out", tmp_path / "again")
     assert again.exit_code == 0, again.output
     for file in (tmp_path / "drawn").iterdir():
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
-def test_it_replaces_nothing_unasked(places, tmp_path):
+def test_an_existing_folder_is_replaced_with_force_only(folder, tmp_path):
     (tmp_path / "drawn").mkdir()
-    refused = run(places, "--documents", 5, "--out", tmp_path / "drawn")
+    refused = run(folder, "--documents", 5, "--out", tmp_path / "drawn")
     assert refused.exit_code == 1
     assert "--force" in refused.stderr
-    assert run(places, "--documents", 5, "--out", tmp_path / "drawn", "--force").exit_code == 0
+    assert run(folder, "--documents", 5, "--out", tmp_path / "drawn", "--force").exit_code == 0
 
 
-def test_a_corpus_of_strangers_has_no_lengths_to_lend(places, tmp_path):
-    (tmp_path / "strange.txt").write_text("nothing known\n")
-    strange = ["sample", places / "model", "--documents", 5, "--out", tmp_path / "drawn"]
-    found = CliRunner().invoke(main, [*map(str, strange), "--lengths-of", str(tmp_path / "strange.txt")])
-    assert found.exit_code == 1
-    assert "vocabulary" in found.stderr
+def test_a_corpus_without_words_of_the_vocabulary_raises_an_error(folder, tmp_path):
+    (tmp_path / "other.txt").write_text("other words\n")
+    arguments = ["sample", folder / "model", "--documents", 5, "--out", tmp_path / "drawn"]
+    result = CliRunner().invoke(main, [*map(str, arguments), "--lengths-of", str(tmp_path / "other.txt")])
+    assert result.exit_code == 1
+    assert "vocabulary" in result.stderr
     assert not (tmp_path / "drawn").exists()
