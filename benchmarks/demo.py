@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from common import ROOT, CompletedCommand, docnvil, run_command, save_results
 from ng20 import evaluate_words
-from peers import fitted
+from peers import fit_peer
 
 from docnvil.corpus.loading import read_corpus
 from docnvil.runtime.folders import replace_file
@@ -114,7 +114,7 @@ def example_lines(out: Path, units: list[dict[str, Any]]) -> Iterator[str]:
 def measure_lda(out: Path) -> dict[str, Any]:
     """Fit scikit-learn's LDA on the training documents and evaluate its topics as docnvil's."""
     train, test = (read_corpus(out / "corpus" / part).counts for part in ("train", "test"))
-    lda = fitted("sklearn-lda", train, UNITS, seed=0)
+    lda = fit_peer("sklearn-lda", train, UNITS, seed=0)
     reference = csr_array(vstack([train, test], format="csr"))
     rankings = ("by probability", "by relevance")
     quality = {ranking: evaluate_words(lda.model.words(ranking=ranking), reference) for ranking in rankings}

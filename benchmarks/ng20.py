@@ -17,7 +17,7 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 from docnvil.analysis.coherence import diversity, npmi
 from docnvil.analysis.completion import evaluate_predictor
-from docnvil.comparison.peers import MixtureOfTopics
+from docnvil.comparison.adapters import MixtureOfTopics
 
 CORPUS = "ng20_sh2009"
 RAW_COLUMNS = ("--text-column", "text", "--id-column", "id", "--label-column", "group")

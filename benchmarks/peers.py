@@ -1,4 +1,4 @@
-"""Other people's models, and the clusters that docnvil starts from, fitted on the same counts and timed."""
+"""Topic models of other packages, and docnvil's starting clusters, fitted on the same counts and timed."""
 
 import os
 import time
@@ -9,27 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.comparison.peers import PEERS, MixtureOfTopics
+from docnvil.comparison.adapters import MixtureOfTopics
+from docnvil.comparison.peers import PEERS
 from docnvil.training.kmeans_init import cluster_profiles
 
 
 @dataclass(frozen=True)
 class FittedTopics:
-    """Topics, the seconds it took to fit them, and whether they come with a way to read a document."""
+    """Topics and the time it took to fit them.
+
+    Arguments:
+        model: the topics.
+        seconds: fitting time.
+        can_encode: whether the model can encode documents.
+    """
 
     model: MixtureOfTopics
     seconds: float
-    reads: bool = True
+    can_encode: bool = True
 
 
-def fitted(name: str, counts: csr_array, n_topics: int, seed: int) -> FittedTopics:
-    """Fit a peer of `docnvil.comparison.peers` with as many threads as there are cores."""
+def fit_peer(name: str, counts: csr_array, n_topics: int, seed: int) -> FittedTopics:
+    """Fit a model of `docnvil.comparison.peers` with as many threads as there are cores."""
     return _timed(lambda: PEERS[name].fit(counts, n_topics, seed, os.cpu_count() or 1))
 
 
-def clusters_alone(counts: csr_array, n_topics: int, seed: int) -> FittedTopics:
-    """Return the clusters that docnvil's default recipe starts from, as if they were topics."""
-    return _timed(lambda: MixtureOfTopics(_profiles(counts, n_topics, seed), _no_proportions), reads=False)
+def cluster_topics(counts: csr_array, n_topics: int, seed: int) -> FittedTopics:
+    """Return the clusters that docnvil's default recipe starts from as topics."""
+    return _timed(lambda: MixtureOfTopics(_profiles(counts, n_topics, seed), _no_encoding), can_encode=False)
 
 
 def _profiles(counts: csr_array, n_topics: int, seed: int) -> NDArray[np.float64]:
@@ -38,11 +45,11 @@ def _profiles(counts: csr_array, n_topics: int, seed: int) -> NDArray[np.float64
     return np.exp(profiles) * background / background.sum()
 
 
-def _no_proportions(counts: csr_array) -> NDArray[np.float64]:
-    raise NotImplementedError("Clusters of documents say nothing of new ones.")
+def _no_encoding(counts: csr_array) -> NDArray[np.float64]:
+    raise NotImplementedError("Clusters cannot encode documents.")
 
 
-def _timed(fit: Callable[[], MixtureOfTopics], *, reads: bool = True) -> FittedTopics:
+def _timed(fit: Callable[[], MixtureOfTopics], *, can_encode: bool = True) -> FittedTopics:
     started = time.perf_counter()
     model = fit()
-    return FittedTopics(model, time.perf_counter() - started, reads)
+    return FittedTopics(model, time.perf_counter() - started, can_encode)

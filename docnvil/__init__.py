@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from docnvil.analysis.coherence import c_v, diversity, npmi
     from docnvil.analysis.null_models import unigram_perplexity
     from docnvil.analysis.perplexity import Perplexity
-    from docnvil.comparison.peers import adapt
-    from docnvil.comparison.runner import compare
+    from docnvil.comparison.adapters import adapt_topic_model
+    from docnvil.comparison.runner import compare_models
     from docnvil.corpus.loading import load_document_term_matrix, read_corpus, write_corpus
     from docnvil.errors import DocnvilError
     from docnvil.estimator import DocNVIL
@@ -40,12 +40,12 @@ _HOMES = {
     "SourceOptions": "text.documents",
     "TokenRules": "text.tokens",
     "Vocabulary": "text.vocabulary",
-    "adapt": "comparison.peers",
+    "adapt_topic_model": "comparison.adapters",
     "align_vocabulary": "text.counts",
     "bootstrap_intervals": "analysis.bootstrap",
     "build_vocabulary": "text.vocabulary",
     "c_v": "analysis.coherence",
-    "compare": "comparison.runner",
+    "compare_models": "comparison.runner",
     "count_words": "text.counts",
     "diversity": "analysis.coherence",
     "load_document_term_matrix": "corpus.loading",

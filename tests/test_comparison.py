@@ -1,4 +1,4 @@
-"""Models beside one another: each in a process of its own, and gaps that are named."""
+"""Comparison of models: each runs in its own process, and errors appear in its row."""
 
 import csv
 import json
@@ -16,9 +16,10 @@ from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_completion
 from docnvil.analysis.null_models import unigram_perplexity
 from docnvil.commands import main
-from docnvil.comparison import runner as comparison
-from docnvil.comparison.peers import PEERS, MixtureOfTopics
-from docnvil.comparison.runner import UNIGRAM, ComparisonResult, compare, judge, model_names
+from docnvil.comparison import runner
+from docnvil.comparison.adapters import MixtureOfTopics
+from docnvil.comparison.peers import PEERS
+from docnvil.comparison.runner import UNIGRAM, ComparisonResult, compare_models, model_names, score_topic_model
 from docnvil.corpus.loading import load_document_term_matrix, write_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.counts import DocumentTermMatrix
@@ -30,34 +31,34 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, block_counts: np.ndarray) -> Path:
-    """Counts to learn from, two parts to judge by, a model of these words and one of other words."""
-    folder = tmp_path_factory.mktemp("compared")
+def folder(tmp_path_factory: pytest.TempPathFactory, block_counts: np.ndarray) -> Path:
+    """Training counts, two parts of test counts, a model with this vocabulary and one with another."""
+    path = tmp_path_factory.mktemp("compared")
     counts = csr_array(block_counts)
     parts = {"train": counts[:60], "observed": counts[60:90], "hidden": counts[90:]}
     for name, part in parts.items():
-        save_npz(folder / f"{name}.npz", part)
-    DocNVIL(3, epochs=2, device="cpu").fit(parts["train"]).save(folder / "model")
-    DocNVIL(3, epochs=2, device="cpu").fit(parts["train"][:, :10]).save(folder / "narrow")
-    return folder
+        save_npz(path / f"{name}.npz", part)
+    DocNVIL(3, epochs=2, device="cpu").fit(parts["train"]).save(path / "model")
+    DocNVIL(3, epochs=2, device="cpu").fit(parts["train"][:, :10]).save(path / "narrow")
+    return path
 
 
 @pytest.fixture(scope="module")
-def told(places: Path) -> dict:
-    """A comparison as a user runs it, with gensim away."""
-    models = f"sklearn-lda,gensim-lda,{places / 'model'}"
-    arguments = (places / "train.npz", places / "observed.npz", "--predict", places / "hidden.npz")
+def output(folder: Path) -> dict:
+    """Return the output of the command, with gensim not installed."""
+    models = f"sklearn-lda,gensim-lda,{folder / 'model'}"
+    arguments = (folder / "train.npz", folder / "observed.npz", "--predict", folder / "hidden.npz")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(comparison.PEERS, "gensim-lda", SimpleNamespace(installed=False))
-        out = places / "table.csv"
+        patch.setitem(runner.PEERS, "gensim-lda", SimpleNamespace(is_installed=False))
+        out = folder / "table.csv"
         result = run(*arguments, "--models", models, "--components", 3, "--seed", 5, "--out", out, "--json")
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    return {**found, "stderr": result.stderr, "rows": {row["model"]: row for row in found["models"]}}
+    summary = json.loads(result.stdout)
+    return {**summary, "stderr": result.stderr, "rows": {row["model"]: row for row in summary["models"]}}
 
 
-def test_word_frequencies_come_first_and_are_exact(told, block_counts):
-    first = told["models"][0]
+def test_word_frequencies_come_first_and_are_exact(output, block_counts):
+    first = output["models"][0]
     assert first["model"] == UNIGRAM
     frequencies = block_counts[:60].sum(0).astype(float)
     expected = unigram_perplexity(frequencies, csr_array(block_counts[90:]))
@@ -66,9 +67,9 @@ def test_word_frequencies_come_first_and_are_exact(told, block_counts):
     assert first["npmi"] is first["topics"] is first["documents_per_second"] is None
 
 
-def test_a_model_folder_is_judged_as_it_stands(told, places, block_counts):
-    row = told["rows"][str(places / "model")]
-    model = DocNVIL.load(places / "model")
+def test_a_model_folder_is_loaded_and_scored(output, folder, block_counts):
+    row = output["rows"][str(folder / "model")]
+    model = DocNVIL.load(folder / "model")
     parts = csr_array(block_counts[60:90]), csr_array(block_counts[90:])
     expected = evaluate_completion(model.model_, *parts, seed=5).summarize()
     assert row["completion_per_word"] == pytest.approx(expected.perplexity_per_word, rel=1e-5)
@@ -76,9 +77,9 @@ def test_a_model_folder_is_judged_as_it_stands(told, places, block_counts):
     assert row["settings"] == "loaded"
 
 
-def test_a_peer_that_was_fitted_has_every_figure(told):
-    row = told["rows"]["sklearn-lda"]
-    assert row["completion_per_word"] < told["models"][0]["completion_per_word"]
+def test_a_fitted_peer_has_all_scores(output):
+    row = output["rows"]["sklearn-lda"]
+    assert row["completion_per_word"] < output["models"][0]["completion_per_word"]
     assert row["topics"] == 3
     assert -1 <= row["npmi"] <= 1
     assert 0 < row["diversity"] <= 1
@@ -89,114 +90,114 @@ def test_a_peer_that_was_fitted_has_every_figure(told):
     assert "10 iterations" in row["settings"]
 
 
-def test_a_peer_that_is_away_leaves_a_named_gap(told):
-    row = told["rows"]["gensim-lda"]
+def test_a_peer_that_is_not_installed_has_an_error(output):
+    row = output["rows"]["gensim-lda"]
     assert row["error"] == "not installed: pip install 'docnvil[peers]'"
     assert row["completion_per_word"] is None
-    assert f"gensim-lda: {row['error']}" in told["stderr"]
+    assert f"gensim-lda: {row['error']}" in output["stderr"]
 
 
-def test_a_model_of_other_words_leaves_a_named_gap(places, tmp_path):
-    write_corpus(load_document_term_matrix(places / "train.npz"), tmp_path / "train")
+def test_a_model_with_another_vocabulary_has_an_error(folder, tmp_path):
+    write_corpus(load_document_term_matrix(folder / "train.npz"), tmp_path / "train")
     for part in ("observed", "hidden"):
-        shutil.copy(places / f"{part}.npz", tmp_path)
-    task = {"model": str(places / "narrow"), "n_components": 3, "seed": 0, "threads": 1}
-    comparison._answer(tmp_path, task)
-    found = json.loads((tmp_path / "row.json").read_text())
-    assert "15 columns, but the model's vocabulary has 10 words" in found["error"]
+        shutil.copy(folder / f"{part}.npz", tmp_path)
+    task = {"model": str(folder / "narrow"), "n_components": 3, "seed": 0, "threads": 1}
+    runner._write_result(tmp_path, task)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert "15 columns, but the model's vocabulary has 10 words" in result["error"]
 
 
-def test_the_table_is_kept_as_csv_and_said_on_stderr(told, places):
-    with (places / "table.csv").open(newline="") as file:
+def test_the_table_is_also_written_as_csv(output, folder):
+    with (folder / "table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["model"] for row in rows] == [row["model"] for row in told["models"]]
+    assert [row["model"] for row in rows] == [row["model"] for row in output["models"]]
     assert rows[0]["npmi"] == ""
-    assert float(rows[1]["npmi"]) == told["models"][1]["npmi"]
-    assert "sklearn-lda ..." in told["stderr"]
-    assert (told["seed"], told["threads"], told["components"], told["hidden_tokens"]) == (5, 1, 3, 600)
+    assert float(rows[1]["npmi"]) == output["models"][1]["npmi"]
+    assert "sklearn-lda ..." in output["stderr"]
+    assert (output["seed"], output["threads"], output["components"], output["hidden_tokens"]) == (5, 1, 3, 600)
 
 
-def test_a_person_gets_a_table(monkeypatch, places):
-    figures = {"completion_per_word": 7.25, "npmi": 0.5, "topics": 3, "documents_per_second": 12345.6}
+def test_the_table_is_printed_as_text(monkeypatch, folder):
+    scores = {"completion_per_word": 7.25, "npmi": 0.5, "topics": 3, "documents_per_second": 12345.6}
     rows = [
         ComparisonResult(UNIGRAM, "no topics", 15.0, 15.0),
-        ComparisonResult("sklearn-lda", "quick", **figures),
+        ComparisonResult("sklearn-lda", "quick", **scores),
         ComparisonResult("gensim-lda", error="gone"),
     ]
-    monkeypatch.setattr(comparison, "compare", lambda *arguments, **options: iter(rows))
-    lines = run(places / "train.npz", places / "observed.npz").stdout.splitlines()
-    heads = "model per word per document NPMI diversity topics seconds a second MiB"
-    assert lines[1].split() == heads.split()
+    monkeypatch.setattr(runner, "compare_models", lambda *arguments, **options: iter(rows))
+    lines = run(folder / "train.npz", folder / "observed.npz").stdout.splitlines()
+    headings = "model per word per document NPMI diversity topics seconds per second MiB"
+    assert lines[1].split() == headings.split()
     assert lines[3].split() == ["sklearn-lda", "7.2", "-", "0.500", "-", "3", "-", "12,346", "-"]
     assert lines[4] == "gensim-lda        gone"
-    assert "60 documents to learn from, 30 to judge by" in lines[6]
+    assert "60 training documents, 30 test documents; 129 hidden words (20% of each test document)" in lines[6]
     assert "1 thread" in lines[6]
     assert lines[-1] == "sklearn-lda: quick"
 
 
 @pytest.mark.parametrize(
-    ("returncode", "stderr", "said"),
+    ("returncode", "stderr", "message"),
     [
         (-9, "", "ended by SIGKILL, perhaps for lack of memory"),
         (-6, "terminate called", "ended by SIGABRT"),
-        (3, "much ado\nno such thing\n", "ended with status 3: no such thing"),
-        (3, "", "it said nothing"),
+        (3, "a traceback\nno such thing\n", "ended with status 3: no such thing"),
+        (3, "", "no error message"),
     ],
 )
-def test_a_process_that_dies_leaves_a_named_gap(monkeypatch, tmp_path, returncode, stderr, said):
-    done = subprocess.CompletedProcess([], returncode, stderr=stderr)
-    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: done)
-    row = comparison._in_a_process_of_its_own(tmp_path, {"model": "docnvil", "threads": 1})
-    assert said in row.error
+def test_a_process_that_dies_has_an_error(monkeypatch, tmp_path, returncode, stderr, message):
+    process = subprocess.CompletedProcess([], returncode, stderr=stderr)
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: process)
+    row = runner._run_in_subprocess(tmp_path, {"model": "docnvil", "threads": 1})
+    assert message in row.error
     assert row.completion_per_word is None
 
 
-def test_whatever_a_peer_raises_becomes_a_gap(monkeypatch, tmp_path):
-    def fails(*arguments: object) -> ComparisonResult:
+def test_any_exception_becomes_an_error_in_the_row(monkeypatch, tmp_path):
+    def fail(*arguments: object) -> ComparisonResult:
         raise ZeroDivisionError("by zero\nand more")
 
-    monkeypatch.setattr(comparison, "_measure", fails)
-    comparison._answer(tmp_path, {"model": "sklearn-lda"})
-    assert json.loads((tmp_path / "row.json").read_text())["error"] == "ZeroDivisionError: by zero"
+    monkeypatch.setattr(runner, "_measure", fail)
+    runner._write_result(tmp_path, {"model": "sklearn-lda"})
+    assert json.loads((tmp_path / "result.json").read_text())["error"] == "ZeroDivisionError: by zero"
 
 
-def test_what_cannot_be_scored_is_refused_before_anything_runs(monkeypatch, block_counts):
+def test_invalid_input_raises_before_any_process_starts(monkeypatch, block_counts):
     monkeypatch.setattr(subprocess, "run", None)
     counts = csr_array(block_counts)
     train = DocumentTermMatrix(counts, Vocabulary.numbered(15), tuple(map(str, range(120))))
     with pytest.raises(CorpusError, match="nothing to predict"):
-        next(compare(["docnvil"], train, counts, csr_array(counts.shape, dtype=int)))
+        next(compare_models(["docnvil"], train, counts, csr_array(counts.shape, dtype=int)))
     with pytest.raises(CorpusError, match="row by row"):
-        next(compare(["docnvil"], train, counts, counts[:4]))
-    with pytest.raises(VocabularyError, match="14 columns and the topics 15 words"):
-        next(compare(["docnvil"], train, counts[:, :14], counts[:, :14]))
-    with pytest.raises(ConfigurationError, match="'grandmother' is neither a model folder nor a known model"):
-        next(compare(["grandmother"], train, counts, counts))
+        next(compare_models(["docnvil"], train, counts, counts[:4]))
+    with pytest.raises(VocabularyError, match="14 columns, but the topics have 15 words"):
+        next(compare_models(["docnvil"], train, counts[:, :14], counts[:, :14]))
+    with pytest.raises(ConfigurationError, match="'lsa' is neither a known model nor a model folder"):
+        next(compare_models(["lsa"], train, counts, counts))
 
 
-def test_slips_are_told_before_the_corpus_is_read(tmp_path):
+def test_wrong_options_are_reported_before_the_corpus_is_read(tmp_path):
     result = run(tmp_path / "nowhere", tmp_path / "nowhere", "--models", "docnvil,lda")
     assert result.exit_code == 1
-    assert "'lda' is neither a model folder nor a known model" in result.stderr
+    assert "'lda' is neither a known model nor a model folder" in result.stderr
     (tmp_path / "table.csv").write_text("precious")
     result = run(tmp_path / "nowhere", tmp_path / "nowhere", "--out", tmp_path / "table.csv")
     assert result.exit_code == 1
     assert "already exists" in result.stderr
 
 
-def test_the_help_names_every_model_there_is():
-    told = "".join(run("--help").stdout.split())  # lines may break behind hyphens
+def test_the_help_names_every_model():
+    text = "".join(run("--help").stdout.split())  # lines may break after hyphens
     for name in model_names():
-        assert name in told
+        assert name in text
     assert set(PEERS) <= set(model_names())
 
 
-def test_words_that_no_document_has_are_not_judged():
-    """A topic's list may hold words that never occur; they are passed over, not refused."""
+def test_words_that_occur_in_no_document_are_left_out():
+    """NPMI is undefined for them."""
     counts = csr_array(np.array([[1, 1, 0, 0], [2, 1, 0, 0], [0, 0, 3, 0]]))
     model = MixtureOfTopics(np.full((1, 4), 0.25), lambda documents: np.ones((documents.shape[0], 1)))
-    found = judge(model, counts, counts, counts, [[0, 1, 3], [3]])
-    assert found["completion_per_word"] == pytest.approx(4)
-    assert found["npmi"] == pytest.approx(1)
-    assert found["diversity"] == 1
-    assert found["topics"] == 1
+    scores = score_topic_model(model, counts, counts, counts, [[0, 1, 3], [3]])
+    assert scores["completion_per_word"] == pytest.approx(4)
+    assert scores["npmi"] == pytest.approx(1)
+    assert scores["diversity"] == 1
+    assert scores["topics"] == 1

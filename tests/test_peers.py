@@ -8,18 +8,12 @@ from scipy.sparse import csr_array
 from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_predictor, predict_words
 from docnvil.analysis.null_models import unigram_perplexity
-from docnvil.comparison.peers import (
-    PEERS,
-    SPREAD_OF_FACTORIZATION,
-    TopicModel,
-    adapt,
-    fit_tomotopy_lda,
-    word_frequencies,
-)
+from docnvil.comparison.adapters import NMF_SMOOTHING, TopicModel, adapt_topic_model, unigram_model
+from docnvil.comparison.peers import PEERS, fit_tomotopy_lda
 from docnvil.errors import ConfigurationError, VocabularyError
 
-SUBJECTS = ("mast sail wind keel tide", "oven salt flour onion butter", "lens star comet orbit moon")
-NAMES = " ".join(SUBJECTS).split()
+BLOCKS = ("mast sail wind keel tide", "oven salt flour onion butter", "lens star comet orbit moon")
+NAMES = " ".join(BLOCKS).split()
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +23,13 @@ def counts(block_counts: np.ndarray) -> csr_array:
 
 @pytest.fixture(scope="module")
 def gensim() -> Any:
-    pytest.importorskip("gensim.models", reason="gensim is an optional peer")
+    pytest.importorskip("gensim.models", reason="gensim is optional")
     return pytest.importorskip("gensim")
 
 
 @pytest.fixture(scope="module")
 def tomotopy() -> Any:
-    return pytest.importorskip("tomotopy", reason="tomotopy is an optional peer")
+    return pytest.importorskip("tomotopy", reason="tomotopy is optional")
 
 
 def documents(counts: csr_array) -> list[list[str]]:
@@ -43,7 +37,7 @@ def documents(counts: csr_array) -> list[list[str]]:
 
 
 def fit_docnvil(counts: csr_array, n_topics: int, seed: int, threads: int) -> TopicModel:
-    return adapt(DocNVIL(n_topics, epochs=40, batch_size=20, random_state=seed, device="cpu").fit(counts))
+    return adapt_topic_model(DocNVIL(n_topics, epochs=40, batch_size=20, random_state=seed, device="cpu").fit(counts))
 
 
 FITS: dict[str, Callable[..., TopicModel]] = {
@@ -54,55 +48,57 @@ FITS: dict[str, Callable[..., TopicModel]] = {
 
 @pytest.fixture(scope="module", params=list(FITS))
 def fitted(request: pytest.FixtureRequest, counts: csr_array) -> TopicModel:
-    """Every model that can be fitted, having read three subjects."""
+    """Return each model in turn, fitted to three blocks of words."""
     name = request.param
     if name in PEERS:
-        pytest.importorskip(PEERS[name].module, reason=f"{name} is an optional peer")
+        pytest.importorskip(PEERS[name].module, reason=f"{name} is optional")
     return FITS[name](counts, 3, 0, 1)
 
 
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 class TestEveryModel:
     def test_predictions_and_topics_are_distributions(self, fitted):
-        some = csr_array(np.array([[9] * 5 + [0] * 10, [0] * 15, [1] * 15]))  # one subject, nothing, everything
-        for probabilities in (fitted.predict(some), fitted.topics):
+        documents = csr_array(np.array([[9] * 5 + [0] * 10, [0] * 15, [1] * 15]))  # one block, no word, all words
+        for probabilities in (fitted.predict(documents), fitted.topics):
             assert probabilities.shape == (3, 15)
             assert probabilities.min() >= 0
             assert probabilities.sum(1) == pytest.approx(1)
-        assert fitted.predict(some).min() > 0  # no word is impossible
-        assert fitted.encode(some).shape == (3, 3)
+        assert fitted.predict(documents).min() > 0  # no word has probability 0
+        assert fitted.encode(documents).shape == (3, 3)
 
-    def test_a_document_is_continued_with_words_of_its_subject(self, fitted, counts):
-        found = evaluate_predictor(fitted.predict, counts[:3], counts[:3]).summarize()
-        assert found.perplexity_per_word < 9  # 5 is the best there is, 15 knows nothing
+    def test_words_of_the_documents_block_are_predicted(self, fitted, counts):
+        completion = evaluate_predictor(fitted.predict, counts[:3], counts[:3]).summarize()
+        assert completion.perplexity_per_word < 9  # 5 is optimal, 15 is the uniform model
 
-    def test_subjects_are_read_off_the_topics(self, fitted):
-        assert {frozenset(words) for words in fitted.words(5)} <= {frozenset(range(at, at + 5)) for at in (0, 5, 10)}
+    def test_topics_are_the_blocks(self, fitted):
+        assert {frozenset(words) for words in fitted.words(5)} <= {
+            frozenset(range(start, start + 5)) for start in (0, 5, 10)
+        }
 
-    def test_equal_questions_get_equal_answers(self, fitted, counts):
+    def test_predictions_are_reproducible(self, fitted, counts):
         assert np.array_equal(fitted.predict(counts[:5]), fitted.predict(counts[:5]))
 
-    def test_other_widths_are_refused(self, fitted, counts):
+    def test_counts_of_another_width_are_an_error(self, fitted, counts):
         for wrong in (csr_array(counts.T), counts[:, :14]):
             with pytest.raises(VocabularyError, match="columns"):
                 fitted.predict(wrong)
 
 
-def test_scikit_learn_is_what_it_says_itself(counts):
+def test_scikit_learn_adapters_agree_with_scikit_learn(counts):
     from sklearn.decomposition import NMF, LatentDirichletAllocation
 
     lda = LatentDirichletAllocation(3, random_state=0).fit(counts)
     proportions = lda.transform(counts) @ (lda.components_ / lda.components_.sum(1, keepdims=True))
-    assert adapt(lda, NAMES).predict(counts) == pytest.approx(proportions)
+    assert adapt_topic_model(lda, NAMES).predict(counts) == pytest.approx(proportions)
     nmf = NMF(3, random_state=0).fit(counts.astype(np.float64))
     rebuilt = nmf.inverse_transform(nmf.transform(counts.astype(np.float64)))
     shares = rebuilt / rebuilt.sum(1, keepdims=True)
-    spread = (1 - SPREAD_OF_FACTORIZATION) * shares + SPREAD_OF_FACTORIZATION / 15
-    assert adapt(nmf).predict(counts) == pytest.approx(spread, abs=1e-6)
+    smoothed = (1 - NMF_SMOOTHING) * shares + NMF_SMOOTHING / 15
+    assert adapt_topic_model(nmf).predict(counts) == pytest.approx(smoothed, abs=1e-6)
 
 
-def test_gensim_words_find_their_columns(gensim, counts):
-    """Its dictionary numbers words as they come, here backwards."""
+def test_gensim_topics_are_in_the_order_of_the_vocabulary(gensim, counts):
+    """Its dictionary numbers words in order of first occurrence, here backwards."""
     from gensim.corpora import Dictionary
     from gensim.models import LdaModel
 
@@ -110,82 +106,82 @@ def test_gensim_words_find_their_columns(gensim, counts):
     dictionary = Dictionary(texts)
     bags = [dictionary.doc2bow(text) for text in texts]
     lda = LdaModel(bags, id2word=dictionary, num_topics=3, passes=5, random_state=0, dtype=np.float64)
-    adapted = adapt(lda, NAMES)
+    adapted = adapt_topic_model(lda, NAMES)
     ids = [dictionary.token2id[name] for name in NAMES]
     assert ids != list(range(15))
     assert adapted.topics == pytest.approx(lda.get_topics()[:, ids])
     before = lda.random_state
-    found = adapted.encode(counts[:4])
+    codes = adapted.encode(counts[:4])
     assert lda.random_state is before
-    for document, proportions in zip(documents(counts[:4]), found, strict=True):
+    for document, proportions in zip(documents(counts[:4]), codes, strict=True):
         theirs = dict(lda.get_document_topics(dictionary.doc2bow(document), minimum_probability=0))
         assert [theirs[topic] for topic in range(3)] == pytest.approx(proportions, abs=0.01)
-    with pytest.raises(VocabularyError, match="knows the word"):
-        adapt(lda, [*NAMES[:-1], "kelp"])
-    with pytest.raises(VocabularyError, match="14 words and the model knows 15"):
-        adapt(lda, NAMES[:-1])
+    with pytest.raises(VocabularyError, match="has the word"):
+        adapt_topic_model(lda, [*NAMES[:-1], "kelp"])
+    with pytest.raises(VocabularyError, match="14 words, but the model has 15"):
+        adapt_topic_model(lda, NAMES[:-1])
 
 
-def test_tomotopy_words_find_their_columns(tomotopy, counts):
-    """Its vocabulary comes in an order of its own."""
+def test_tomotopy_topics_are_in_the_order_of_the_vocabulary(tomotopy, counts):
+    """Its vocabulary has its own order."""
     lda = tomotopy.LDAModel(k=3, seed=0)
     for document in documents(counts):
         lda.add_doc(document)
     lda.train(100, workers=1)
     columns = [NAMES.index(name) for name in lda.used_vocabs]
     assert columns != list(range(15))
-    adapted = adapt(lda, NAMES)
+    adapted = adapt_topic_model(lda, NAMES)
     for topic in range(3):
         assert adapted.topics[topic, columns] == pytest.approx(lda.get_topic_word_dist(topic), abs=1e-6)
     theirs = [lda.make_doc(document) for document in documents(counts[:4])]
     lda.infer(theirs, workers=1)
     assert adapted.encode(counts[:4]) == pytest.approx(np.array([each.get_topic_dist() for each in theirs]), abs=0.05)
-    with pytest.raises(VocabularyError, match="knows the word"):
-        adapt(lda, NAMES[:-1])
+    with pytest.raises(VocabularyError, match="has the word"):
+        adapt_topic_model(lda, NAMES[:-1])
     with pytest.raises(ConfigurationError, match="vocabulary"):
-        adapt(lda)
+        adapt_topic_model(lda)
 
 
-def test_words_and_documents_that_tomotopy_cannot_know(tomotopy, counts):
-    """A word never trained on is as likely as the prior says; documents of such words, or none, have the prior's code.
+def test_unseen_words_and_empty_documents_work_with_tomotopy(tomotopy, counts):
+    """An unseen word has the prior's probability; documents of unseen words, or of none, have the prior's code.
 
-    Given either, tomotopy itself ends the process or leaves the word out.
+    tomotopy itself leaves unseen words out, and exits on empty documents.
     """
     unseen = csr_array(np.hstack([counts.toarray(), np.zeros((120, 1), dtype=int)]))
     adapted = fit_tomotopy_lda(unseen, 3, 0, 1)
     assert (adapted.topics[:, 15] > 0).all()
     assert (adapted.topics[:, 15] <= adapted.topics.min(axis=1)).all()
-    odd = np.zeros((2, 16), dtype=int)
-    odd[1, 15] = 3
-    assert adapted.encode(csr_array(odd)) == pytest.approx(adapted.encode(csr_array(odd[[0, 0]])))
+    documents = np.zeros((2, 16), dtype=int)
+    documents[1, 15] = 3
+    assert adapted.encode(csr_array(documents)) == pytest.approx(adapted.encode(csr_array(documents[[0, 0]])))
 
 
-def test_docnvil_predicts_as_its_completion_does(counts):
+def test_docnvil_adapters_agree_with_docnvil(counts):
     model = DocNVIL(3, epochs=2, device="cpu").fit(counts)
-    adapted = adapt(model, seed=4)
+    adapted = adapt_topic_model(model, seed=4)
     assert np.array_equal(adapted.predict(counts[:5]), predict_words(model.model_, counts[:5], seed=4))
     assert np.array_equal(adapted.encode(counts), model.transform(counts))
 
 
-def test_word_frequencies_are_the_unigram_model(counts):
-    judged = evaluate_predictor(word_frequencies(counts).predict, counts[:20], counts[20:40]).summarize()
-    found = unigram_perplexity(np.asarray(counts.sum(axis=0), dtype=np.float64), counts[20:40])
-    assert judged.perplexity_per_word == pytest.approx(found.perplexity_per_word)
-    assert judged.perplexity_per_document == pytest.approx(found.perplexity_per_document)
+def test_the_unigram_model_agrees_with_the_unigram_perplexity(counts):
+    completion = evaluate_predictor(unigram_model(counts).predict, counts[:20], counts[20:40]).summarize()
+    expected = unigram_perplexity(np.asarray(counts.sum(axis=0), dtype=np.float64), counts[20:40])
+    assert completion.perplexity_per_word == pytest.approx(expected.perplexity_per_word)
+    assert completion.perplexity_per_document == pytest.approx(expected.perplexity_per_document)
 
 
-def test_models_that_cannot_be_compared_are_refused(counts):
+def test_other_models_and_unfitted_models_are_errors(counts):
     from sklearn.decomposition import NMF, LatentDirichletAllocation, TruncatedSVD
 
     for unfitted in (DocNVIL(), LatentDirichletAllocation(), NMF()):
         with pytest.raises(ConfigurationError, match="is not fitted"):
-            adapt(unfitted)
+            adapt_topic_model(unfitted)
     with pytest.raises(ConfigurationError, match="TruncatedSVD cannot be compared"):
-        adapt(TruncatedSVD().fit(counts))
-    with pytest.raises(VocabularyError, match="2 words and the model knows 15"):
-        adapt(LatentDirichletAllocation(3).fit(counts), ["mast", "sail"])
+        adapt_topic_model(TruncatedSVD().fit(counts))
+    with pytest.raises(VocabularyError, match="2 words, but the model has 15"):
+        adapt_topic_model(LatentDirichletAllocation(3).fit(counts), ["mast", "sail"])
 
 
-def test_an_untrained_tomotopy_is_refused(tomotopy):
-    with pytest.raises(ConfigurationError, match="has learned no words"):
-        adapt(tomotopy.LDAModel(k=2), NAMES)
+def test_an_untrained_tomotopy_model_is_an_error(tomotopy):
+    with pytest.raises(ConfigurationError, match="has no words"):
+        adapt_topic_model(tomotopy.LDAModel(k=2), NAMES)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import docnvil, recipe_settings, resume_results, save_results
-from peers import fitted
+from peers import fit_peer
 
 from docnvil.storage.tables import read_history
 
@@ -48,7 +48,7 @@ def train_and_evaluate(
 def evaluate_peer(name: str, units: int, seed: int) -> dict[str, Any]:
     """Fit another package's topic model and return its measures, with words ranked by relevance."""
     (train, _), reference = ng20.load(), ng20.load_all()
-    model = fitted(name, train, units, seed).model
+    model = fit_peer(name, train, units, seed).model
     words = model.words(ranking="by relevance")
     return {**ng20.evaluate_completion(model), **ng20.evaluate_words(words, reference)}
 

@@ -31,7 +31,7 @@ from neural_peers.gaussian import PREDICTION_SAMPLES, NeuralTopics, bounds
 from neural_peers.training import NEURAL_PEERS, select_settings, settings_records, train
 
 from docnvil.analysis.completion import split_words
-from docnvil.comparison.runner import compare, judge
+from docnvil.comparison.runner import compare_models, score_topic_model
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.runtime.machine import machine
 from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
@@ -124,7 +124,7 @@ def measure_neural_peer(
         "bound_per_word": bound.perplexity_per_word,
         "importance_weighted_per_document": weighted.perplexity_per_document,
         "importance_weighted_per_word": weighted.perplexity_per_word,
-        **judge(topics, corpus.observed, corpus.hidden, reference, topics.words()),
+        **score_topic_model(topics, corpus.observed, corpus.hidden, reference, topics.words()),
         "training_seconds": best.seconds,
         "choosing_seconds": sum(each.seconds for each in tried),
     }
@@ -165,7 +165,7 @@ def main(
                 measures = measure_neural_peer(model, corpus, units, seed, epochs, chosen_settings(rows, name, model))
                 add_row(results, {"corpus": name, "model": model, "seed": seed, **measures}, out)
             others = [model for model in missing if model not in NEURAL_PEERS]
-            comparison = compare(
+            comparison = compare_models(
                 others, corpus.train, corpus.observed, corpus.hidden, n_components=units, seed=seed, threads=threads
             )
             for row in comparison if others else ():

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import SOFTMAX, docnvil, recipe_settings, resume_results, save_results
-from peers import FittedTopics, clusters_alone, fitted
+from peers import FittedTopics, cluster_topics, fit_peer
 
 from docnvil.comparison.peers import PEERS
 
@@ -63,7 +63,7 @@ def evaluate_peer(topics: FittedTopics, reference: csr_array) -> dict[str, Any]:
     """Return the measures of another package's topic model, for both rankings of its words."""
     return {
         "fit_wall_seconds": round(topics.seconds, 1),
-        **(ng20.evaluate_completion(topics.model) if topics.reads else {}),
+        **(ng20.evaluate_completion(topics.model) if topics.can_encode else {}),
         **{ranking: ng20.evaluate_words(topics.model.words(ranking=ranking), reference) for ranking in RANKINGS},
     }
 
@@ -99,11 +99,11 @@ def measure_peers(units: int) -> dict[str, Any]:
     """Fit and evaluate the initial k-means clusters and LDA, printing their measures."""
     (train, _), reference = ng20.load(), ng20.load_all()
     models = {
-        "k-means clusters (before training)": clusters_alone(train, units, 0),
-        "scikit-learn LDA": fitted("sklearn-lda", train, units, 0),
+        "k-means clusters (before training)": cluster_topics(train, units, 0),
+        "scikit-learn LDA": fit_peer("sklearn-lda", train, units, 0),
     }
-    if PEERS["tomotopy-lda"].installed:
-        models["tomotopy LDA, 1000 iterations"] = fitted("tomotopy-lda", train, units, 0)
+    if PEERS["tomotopy-lda"].is_installed:
+        models["tomotopy LDA, 1000 iterations"] = fit_peer("tomotopy-lda", train, units, 0)
     peers = {name: evaluate_peer(topics, reference) for name, topics in models.items()}
     for name, measures in peers.items():
         words = ", ".join(

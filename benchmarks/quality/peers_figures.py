@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import save_results
-from peers import clusters_alone
+from peers import cluster_topics
 
 from docnvil.analysis.coherence import c_v
 from docnvil.text.counts import count_words, word_sequences
@@ -81,7 +81,7 @@ def compare_c_v(seed: int = 0) -> dict[str, Any]:
     """Return C_V of the words of fifty clusters over raw posts, counted in both ways."""
     documents = list(islice(read_documents(ng20.raw_posts()), TEXTS))
     matrix = count_words(documents)
-    lists = clusters_alone(csr_array(matrix.counts), 50, seed).model.words()
+    lists = cluster_topics(csr_array(matrix.counts), 50, seed).model.words()
     texts = list(word_sequences(documents, None, matrix.vocabulary))
     like_gensim, as_the_paper = (c_v(lists, texts, like_gensim=like_gensim) for like_gensim in (True, False))
     return {

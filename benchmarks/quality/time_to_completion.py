@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import docnvil, save_results
-from peers import fitted
+from peers import fit_peer
 
 COMMAND = "python benchmarks/quality/time_to_completion.py"
 MAX_EPOCHS = 40
@@ -30,7 +30,7 @@ MAX_EPOCHS = 40
 def measure_seed(seed: int, units: int, threads: int) -> dict[str, Any]:
     """Train tomotopy once, and docnvil for more and more epochs until it predicts as well."""
     train = ng20.paths()[0]
-    lda = fitted("tomotopy-lda", ng20.load()[0], units, seed)
+    lda = fit_peer("tomotopy-lda", ng20.load()[0], units, seed)
     target = ng20.evaluate_completion(lda.model)["completion_per_word"]
     trainings = []
     with tempfile.TemporaryDirectory() as name:

@@ -26,7 +26,8 @@ from common import run_script, save_results
 
 from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_predictor
-from docnvil.comparison.peers import GENSIM_PASSES, PEERS, adapt
+from docnvil.comparison.adapters import adapt_topic_model
+from docnvil.comparison.peers import GENSIM_PASSES, PEERS
 from docnvil.runtime.process import tune_malloc
 
 COMMAND = "python benchmarks/speed/fit.py"
@@ -37,7 +38,7 @@ SEED = 0
 def fit_docnvil(counts: csr_array, epochs: int | None) -> Any:
     """Train by the default recipe."""
     tune_malloc()  # as `docnvil fit` does
-    return adapt(DocNVIL(UNITS, epochs=epochs, device="cpu", random_state=SEED).fit(counts))
+    return adapt_topic_model(DocNVIL(UNITS, epochs=epochs, device="cpu", random_state=SEED).fit(counts))
 
 
 def fit_gensim_multicore(counts: csr_array, threads: int) -> Any:
@@ -54,7 +55,7 @@ def fit_gensim_multicore(counts: csr_array, threads: int) -> Any:
         eval_every=None,
         random_state=SEED,
     )
-    return adapt(model, seed=SEED)
+    return adapt_topic_model(model, seed=SEED)
 
 
 MODELS: dict[str, Callable[[csr_array, int], Any]] = {

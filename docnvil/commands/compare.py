@@ -1,4 +1,4 @@
-"""docnvil compare: docnvil and other people's models on the same counts, in one table."""
+"""docnvil compare: scores of docnvil and of topic models of other packages, on the same counts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -20,10 +20,9 @@ from docnvil.commands.options import (
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult
+    from docnvil.text.counts import DocumentTermMatrix
 
-    pass
-
-# A figure's two lines of heading, its field in `ComparisonResult`, and how it is written.
+# Two heading lines, the field of `ComparisonResult`, and its format.
 COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("completion", "per word", "completion_per_word", "{:.1f}".format),
     ("completion", "per document", "completion_per_document", "{:.1f}".format),
@@ -31,7 +30,7 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("", "diversity", "diversity", "{:.3f}".format),
     ("", "topics", "topics", str),
     ("training", "seconds", "training_seconds", "{:.1f}".format),
-    ("documents", "a second", "documents_per_second", "{:,.0f}".format),
+    ("documents", "per second", "documents_per_second", "{:,.0f}".format),
     ("peak", "MiB", "peak_mebibytes", "{:,.0f}".format),
 )
 
@@ -43,33 +42,29 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     "--models",
     default="docnvil,sklearn-lda,gensim-lda,tomotopy-lda",
     show_default=True,
-    help="With commas: docnvil, docnvil-best, docnvil-paper, sklearn-lda, sklearn-nmf, gensim-lda, tomotopy-lda, or the"
-    " path of a model folder.",
+    help="Comma-separated: docnvil, docnvil-best, docnvil-paper, sklearn-lda, sklearn-nmf, gensim-lda, tomotopy-lda, or"
+    " paths of model folders.",
 )
 @click.option(
     "--components",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Units or topics of each model that is trained.",
+    help="Units or topics of each trained model.",
 )
-@click.option(
-    "--predict",
-    type=CORPUS,
-    help="The words to predict of the test documents, row by row; TEST then holds the words to observe.",
-)
+@click.option("--predict", type=CORPUS, help="Words to predict of the same documents; TEST then has the others.")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
-    help="Without --predict: the share of each test document's words to hide and predict.",
+    help="Without --predict: share of each test document's words to hide and predict.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the split and every model.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads of every model."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split and of every model."
 )
-@click.option("--out", type=CORPUS, help="Also write the table as CSV.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of every model.")
+@click.option("--out", type=CORPUS, help="Also write the table to this CSV file.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
@@ -88,41 +83,39 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train each model on TRAIN, or load it, and judge all by TEST: the same words, the same code, one table.
+    """Compare docnvil with LDA, NMF and other models: train each on TRAIN or load it, and score it on TEST.
 
     \b
     docnvil compare corpus/train corpus/test
     docnvil compare train.npz observed.npz --predict hidden.npz --models model/,docnvil-best,tomotopy-lda --json
 
-    Each model has a process of its own, on the CPU. The row of a peer that is not installed, or fails, says so.
+    Each model runs in its own process on the CPU. If it fails or is not installed, its row shows the error.
 
     \b
-    completion            perplexity of the hidden words given the others of their document: lower is better; per
-                          word over all hidden words, per document averaged over documents
-    NPMI, diversity       how ten words a topic hang together in all documents, and the share of distinct ones
-                          among them: higher is better
-    topics                how many have words; dead units of docnvil have none
+    completion            perplexity of hidden words given the other words of their document, lower is better;
+                          per word: over all hidden words; per document: averaged over documents
+    NPMI, diversity       coherence of the top ten words of each topic in all documents, and share of distinct
+                          words among them; higher is better
+    topics                topics that have top words; dead units of docnvil have none
     training seconds      from counts to the fitted model
-    documents a second    from counts to codes
-    peak MiB              memory of the whole process; the row of word frequencies needs what all need
+    documents per second  from counts to codes
+    peak MiB              memory of the process; the row of word frequencies shows the minimum for any model
     """
-    from docnvil.comparison.runner import check_names
-    from docnvil.comparison.runner import compare as run
+    from docnvil.comparison.runner import check_model_names, compare_models
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.runtime.machine import machine
     from docnvil.storage.tables import write_records
 
     names = [name.strip() for name in models.split(",") if name.strip()]
-    check_names(names)
+    check_model_names(names)
     if out is not None:
         refuse_existing_file(out, force=force)
-    learned = load_for_training(train, options)
-    observed, hidden = _parts(test, predict, share, seed, options, learned)
+    matrix = load_for_training(train, options)
+    observed, hidden = _load_test(test, predict, share, seed, options, matrix)
     rows = []
-    going = run(
-        names, learned, observed, hidden, n_components=components, seed=seed, threads=threads, on_start=_announce
-    )
-    for row in going:
+    for row in compare_models(
+        names, matrix, observed, hidden, n_components=components, seed=seed, threads=threads, on_start=_print_start
+    ):
         rows.append(row)
         if row.error:
             note(f"{row.model}: {row.error}")
@@ -130,9 +123,9 @@ def compare(
         write_records(out, [asdict(row) for row in rows])
         note(f"Wrote {out}: {len(rows)} rows.")
     summary = {
-        "train_documents": learned.n_documents,
+        "train_documents": matrix.n_documents,
         "test_documents": observed.shape[0],
-        "words": learned.vocabulary_size,
+        "words": matrix.vocabulary_size,
         "hidden_tokens": int(hidden.sum()),
         "components": components,
         "seed": seed,
@@ -140,47 +133,57 @@ def compare(
     }
     if as_json:
         echo_json({**summary, "machine": machine(), "models": [asdict(row) for row in rows]})
-        return
-    hiding = f"{share:.0%} of each test document" if predict is None else str(predict)
+    else:
+        _print_table(rows, summary, f"{share:.0%} of each test document" if predict is None else str(predict))
+
+
+def _print_start(model: str) -> None:
+    note(f"{model} ...")
+
+
+def _load_test(
+    test: Path,
+    predict: Path | None,
+    share: float,
+    seed: int,
+    options: dict[str, Any],
+    train: "DocumentTermMatrix",
+) -> tuple[Any, Any]:
+    """Return the observed and the hidden words of the test documents, `[N, V]` each."""
+    from docnvil.analysis.completion import split_words
+    from docnvil.runtime.randomness import stream
+
+    matrix = load_beside(test, options, train)
+    note(about(matrix))
+    if matrix.n_unknown:
+        note(unknown_words(matrix))
+    if predict is None:
+        return split_words(matrix.counts, share, stream(seed, "hidden words"))
+    return matrix.counts, load_beside(predict, options, train).counts
+
+
+def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hidden: str) -> None:
+    """Print the table, and below it the data and settings that it is for."""
     click.echo(
         f"{_table(rows)}\n\n"
-        f"{summary['train_documents']:,} documents to learn from, {summary['test_documents']:,} to judge by;"
-        f" {summary['hidden_tokens']:,} hidden words ({hiding}) of {summary['words']:,} different ones;"
-        f" {components} units or topics, seed {seed}, {threads} thread{'s' * (threads > 1)}"
+        f"{summary['train_documents']:,} training documents, {summary['test_documents']:,} test documents;"
+        f" {summary['hidden_tokens']:,} hidden words ({hidden}); vocabulary of {summary['words']:,} words;"
+        f" {summary['components']} units or topics; seed {summary['seed']};"
+        f" {summary['threads']} thread{'s' * (summary['threads'] > 1)}"
     )
     for row in rows:
         if row.settings:
             click.echo(f"{row.model}: {row.settings}")
 
 
-def _announce(model: str) -> None:
-    note(f"{model} ...")
-
-
-def _parts(
-    test: Path, predict: Path | None, share: float, seed: int, options: dict[str, Any], learned: Any
-) -> tuple[Any, Any]:
-    """Return the words to observe and the words to predict of the test documents, `[N, V]` each."""
-    from docnvil.analysis.completion import split_words
-    from docnvil.runtime.randomness import stream
-
-    matrix = load_beside(test, options, learned)
-    note(about(matrix))
-    if matrix.n_unknown:
-        note(unknown_words(matrix))
-    if predict is None:
-        return split_words(matrix.counts, share, stream(seed, "hidden words"))
-    return matrix.counts, load_beside(predict, options, learned).counts
-
-
 def _table(rows: Sequence["ComparisonResult"]) -> str:
-    """Lay the rows out under their headings; a model without figures has its reason instead."""
-    heads = [("", *(above for above, *_ in COLUMNS)), ("model", *(below for _, below, *_ in COLUMNS))]
+    """Return the table as text; a row with an error shows it instead of scores."""
+    headings = [("", *(first for first, *_ in COLUMNS)), ("model", *(second for _, second, *_ in COLUMNS))]
     cells = [(row.model, *(_cell(row, name, form) for *_, name, form in COLUMNS)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*heads, *cells, strict=True)]
-    lines = [_line(head, widths) for head in heads]
-    for row, figures in zip(rows, cells, strict=True):
-        lines.append(f"{row.model:<{widths[0]}}  {row.error}" if row.error else _line(figures, widths))
+    widths = [max(map(len, column)) for column in zip(*headings, *cells, strict=True)]
+    lines = [_line(heading, widths) for heading in headings]
+    for row, values in zip(rows, cells, strict=True):
+        lines.append(f"{row.model:<{widths[0]}}  {row.error}" if row.error else _line(values, widths))
     return "\n".join(lines)
 
 
@@ -190,5 +193,5 @@ def _cell(row: "ComparisonResult", name: str, form: Callable[[Any], str]) -> str
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    name, *figures = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-    return "  ".join([cells[0].ljust(len(name)), *figures]).rstrip()
+    numbers = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+    return "  ".join([cells[0].ljust(widths[0]), *numbers]).rstrip()

@@ -1,1 +1,1 @@
-"""Other topic models, fitted and scored on the same counts as docnvil."""
+"""Comparison with topic models of other packages, on the same counts and with the same scores."""
