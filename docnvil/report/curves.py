@@ -81,12 +81,8 @@ def chart(
     finite = [value for line in lines for value in line.values if math.isfinite(value)] or [0.0]
     rows, n_epochs = ticks(min(finite), max(finite)), len(lines[-1].values)
     digits = -math.floor(math.log10(rows[1] - rows[0]) + 1e-9)
-    left, right, top, bottom = (
-        16 + 7.2 * max(len(format_number(tick, digits)) for tick in rows),
-        width - 14,
-        48,
-        height - 34,
-    )
+    left = 16 + 7.2 * max(len(format_number(tick, digits)) for tick in rows)
+    right, top, bottom = width - 14, 48, height - 34
 
     def x(epoch: int) -> float:
         return left + 8 + (right - left - 16) * ((epoch - 1) / (n_epochs - 1) if n_epochs > 1 else 0.5)
@@ -122,9 +118,7 @@ def _path(points: Sequence[tuple[float, float]], color: str) -> str:
     return element("path", d=path, fill="none", stroke=color, stroke_width=2, stroke_linejoin="round")
 
 
-def _best_epoch(
-    x: float, y: float, frame: tuple[float, float, float, float], label: str, palette: Palette
-) -> list[str]:
+def _best_epoch(x: float, y: float, frame: tuple[float, ...], label: str, palette: Palette) -> list[str]:
     """Mark the best epoch by a dotted line and a dot; its label is above the plot, where no curve is."""
     left, right, top, bottom = frame
     half = text_width(label, 13) / 2

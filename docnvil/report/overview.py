@@ -32,13 +32,11 @@ def draw_overview(
     live = [(topic, words) for topic, words in topics_with_words if not topic.dead]
     shown = sorted(live, key=lambda pair: (-pair[0].information, pair[0].unit))[:N_UNITS]
     shown.sort(key=lambda pair: (-pair[0].share, pair[0].unit))
+    muted = LIGHT["muted"]
     parts = [
         element("rect", width=WIDTH, height=HEIGHT, rx=8, fill=LIGHT["paper"]),
         text_element(MARGIN, 50, title, fill=LIGHT["ink"], size=24, weight=700),
-        *(
-            text_element(MARGIN, 75 + 20 * row, text, fill=LIGHT["muted"], size=14)
-            for row, text in enumerate(subtitles)
-        ),
+        *(text_element(MARGIN, 75 + 20 * row, text, fill=muted, size=14) for row, text in enumerate(subtitles)),
         *(element("g", drawn, transform=f"translate(34 {128 + 270 * row})") for row, drawn in enumerate(charts)),
         element("line", x1=436, y1=134, x2=436, y2=HEIGHT - 34, stroke=LIGHT["grid"]),
         element("g", *_units(shown, len(live), room=WIDTH - MARGIN - 460), transform="translate(460 128)"),
