@@ -9,6 +9,8 @@ from docnvil.analysis import retrieval as module
 from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
 from docnvil.errors import ConfigurationError, CorpusError
 
+CUTOFFS = (1, 2, 4, 8, 16, 32, 40)
+
 
 @pytest.fixture
 def documents() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -59,11 +61,13 @@ def test_hamming_counts_the_units_that_differ(documents):
 
 @pytest.mark.parametrize("similarity", [hamming, cosine])
 def test_retrieval_does_not_depend_on_chunks_or_order(documents, similarity, monkeypatch):
-    whole = retrieve(*documents, similarity=similarity)
-    assert whole.retrieved == (1, 2, 4, 8, 16, 32, 40)
+    whole = retrieve(*documents, similarity=similarity, retrieved=CUTOFFS)
+    assert whole.retrieved == CUTOFFS
     monkeypatch.setattr(module, "MAX_SIMILARITIES", 1)
     order = np.random.default_rng(1).permutation(40)
-    reordered = retrieve(documents[0][order], documents[1][order], *documents[2:], similarity=similarity)
+    reordered = retrieve(
+        documents[0][order], documents[1][order], *documents[2:], similarity=similarity, retrieved=CUTOFFS
+    )
     assert reordered.precision == pytest.approx(whole.precision)
     assert reordered.recall == pytest.approx(whole.recall)
 
@@ -72,9 +76,9 @@ def test_queries_whose_label_no_document_has_are_skipped(documents):
     probabilities, labels, query_probabilities, query_labels = documents
     more_queries = np.vstack([query_probabilities, query_probabilities[:2]])
     more_labels = np.append(query_labels, [9, -1])
-    result = retrieve(probabilities, labels, more_queries, more_labels, similarity=cosine)
+    result = retrieve(probabilities, labels, more_queries, more_labels, similarity=cosine, retrieved=CUTOFFS)
     assert (result.queries, result.skipped) == (9, 2)
-    assert result.precision == retrieve(*documents, similarity=cosine).precision
+    assert result.precision == retrieve(*documents, similarity=cosine, retrieved=CUTOFFS).precision
 
 
 def test_separable_labels_are_predicted():
@@ -89,18 +93,20 @@ def test_single_precision_gives_the_same_results(documents):
     probabilities, labels, query_probabilities, query_labels = documents
     single = [probabilities.astype(np.float32), labels, query_probabilities.astype(np.float32), query_labels]
     double = [single[0].astype(np.float64), labels, single[2].astype(np.float64), query_labels]
-    assert retrieve(*single, similarity=cosine) == retrieve(*double, similarity=cosine)
+    assert retrieve(*single, similarity=cosine, retrieved=CUTOFFS) == retrieve(
+        *double, similarity=cosine, retrieved=CUTOFFS
+    )
     assert classify(*single) == classify(*double)
 
 
 def test_invalid_input_raises_an_error(documents):
     probabilities, labels, *queries = documents
     with pytest.raises(CorpusError, match="39 labels for 40 training documents"):
-        retrieve(probabilities, labels[1:], *queries, similarity=cosine)
+        retrieve(probabilities, labels[1:], *queries, similarity=cosine, retrieved=CUTOFFS)
     with pytest.raises(CorpusError, match="no test documents"):
         classify(probabilities, labels, queries[0][:0], queries[1][:0])
     with pytest.raises(CorpusError, match="label of any query"):
-        retrieve(probabilities, labels, queries[0], queries[1] + 100, similarity=cosine)
+        retrieve(probabilities, labels, queries[0], queries[1] + 100, similarity=cosine, retrieved=CUTOFFS)
     with pytest.raises(CorpusError, match="two or more labels"):
         classify(probabilities, np.zeros(40), *queries)
     for cutoffs in ([0], [41], []):

@@ -7,6 +7,8 @@ every T, so that its logarithm is a lower bound on log p(x) in expectation; T = 
 Axes: S samples, B documents of a batch, V words, K units of a layer. Unit: nats.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -66,7 +68,7 @@ def gibbs_sweep(
     for index, layer in enumerate(samples):
         uniforms = uniform(layer.shape, generator, like=layer)  # [S, B, K]
         conditional = _LocalConditional(model, counts, samples, index, beta)
-        below = _visible_below(model, counts, samples) if index == 0 else _UnitsBelow(model, samples, index)
+        below = _layer_below(model, counts, samples, index)
         log_f = conditional.log_f(layer)  # [S, B]
         for unit in range(layer.shape[-1]):
             flipped = layer.clone()
@@ -101,16 +103,16 @@ class _LocalConditional:
         return (1 - self.beta) * log_q + self.beta * self.p.log_prob(layer)
 
 
-class _UnitsBelow:
-    """log p(h_(i-1) | h_i), and its difference when a unit of layer i is flipped."""
+class _Below:
+    """log p of the layer below, the document below the first layer, and its difference when a unit is flipped.
 
-    def __init__(self, model: BeliefNetwork, samples: Samples, index: int) -> None:
-        self.layer, self.below = model.generative.layers[index - 1], samples[index - 1]
-        self.current = self.log_prob(samples[index])
+    Arguments:
+        log_prob: maps settings of the layer, `[S, B, K]`, to the log-probability of the layer below, `[S, B]`.
+        layer: the current setting.
+    """
 
-    def log_prob(self, layer: Tensor) -> Tensor:
-        """Return the log-probability of the layer below, `[S, B, K] -> [S, B]`."""
-        return self.layer(layer).log_prob(self.below)
+    def __init__(self, log_prob: Callable[[Tensor], Tensor], layer: Tensor) -> None:
+        self.log_prob, self.current = log_prob, log_prob(layer)
 
     def difference(self, flipped: Tensor, unit: int) -> Tensor:
         """Return the change of the log-probability if the unit is flipped, `[S, B]`."""
@@ -122,28 +124,16 @@ class _UnitsBelow:
         self.current = torch.where(accepted, self.proposed, self.current)
 
 
-class _VisibleBelow(_UnitsBelow):
-    """log p(x | h1), and its difference when a unit of the first layer is flipped, for any visible layer."""
-
-    def __init__(self, model: BeliefNetwork, counts: SparseCounts, samples: Samples) -> None:
-        self.model, self.counts = model, counts
-        self.current = self.log_prob(samples[0])
-
-    def log_prob(self, layer: Tensor) -> Tensor:
-        """Return the log-probability of the documents, `[S, B, K] -> [S, B]`."""
-        return self.model.generative.visible_distribution((layer,)).log_prob(self.counts)
-
-
 class _SoftmaxBelow:
-    """The same for a softmax layer, without computing its logits again for each unit.
+    """The same for a softmax layer above the document, without computing its logits again for each unit.
 
     Flipping unit k multiplies the exponentials of the logits by exp(W_k) or exp(-W_k). So the product of the
     exponentials with these two vectors gives the new normalizer, and the exponentials change only where the flip is
     accepted.
     """
 
-    def __init__(self, visible: SoftmaxLayer, counts: SparseCounts, samples: Samples) -> None:
-        logits = visible(samples[0]).logits.flatten(0, 1)  # [S B, V]
+    def __init__(self, visible: SoftmaxLayer, counts: SparseCounts, layer: Tensor) -> None:
+        logits = visible(layer).logits.flatten(0, 1)  # [S B, V]
         self.exponentials = logits.sub_(logits.amax(1, keepdim=True)).exp_()
         self.normalizer = self.exponentials.sum(1)  # [S B]
         self.off_factors, self.on_factors = (-visible.weight.T).exp(), visible.weight.T.exp()  # [K, V]
@@ -167,8 +157,12 @@ class _SoftmaxBelow:
         self.exponentials[accepted & ~on] *= self.off_factors[unit]
 
 
-def _visible_below(model: BeliefNetwork, counts: SparseCounts, samples: Samples) -> _VisibleBelow | _SoftmaxBelow:
+def _layer_below(model: BeliefNetwork, counts: SparseCounts, samples: Samples, index: int) -> _Below | _SoftmaxBelow:
     visible = model.generative.visible
+    if index:
+        return _Below(
+            lambda layer: model.generative.layers[index - 1](layer).log_prob(samples[index - 1]), samples[index]
+        )
     if isinstance(visible, SoftmaxLayer):
-        return _SoftmaxBelow(visible, counts, samples)
-    return _VisibleBelow(model, counts, samples)
+        return _SoftmaxBelow(visible, counts, samples[0])
+    return _Below(lambda layer: visible(layer).log_prob(counts), samples[0])

@@ -74,7 +74,7 @@ def bootstrap_intervals(
     filled = lengths > 0
     log_likelihood, lengths = log_likelihood[filled], lengths[filled]
     if not len(lengths):
-        raise ConfigurationError("No document has words, so there is no interval. Give documents with words.")
+        raise ConfigurationError("No document has words, so intervals are undefined. Give documents with words.")
     nats_per_word = -log_likelihood / lengths  # of each document
     per_document, per_word = [], []
     for rows in _resamples(len(lengths), n_resamples, seed):  # [r, N]

@@ -15,13 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
-from docnvil.analysis.chunking import (
-    SAMPLES_PER_CHUNK,
-    check_width,
-    documents_per_batch,
-    log_probabilities,
-    model_batches,
-)
+from docnvil.analysis.chunking import SAMPLES_PER_CHUNK, documents_per_batch, log_probabilities, model_batches
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
@@ -102,14 +96,13 @@ def evaluate_completion(
         ConfigurationError: no samples, or a model of binary vectors.
         VocabularyError, CorpusError: as `evaluate_predictor`.
     """
-    check_width(model, observed)
     if n_samples < 1:
         raise ConfigurationError(f"n_samples is {n_samples}. A prediction needs 1 or more samples per document.")
     return evaluate_predictor(
         lambda counts: predict_words(model, counts, n_samples=n_samples, seed=seed),
         observed,
         held_out,
-        batch_size=documents_per_batch(n_samples, observed.shape[1]),
+        batch_size=documents_per_batch(n_samples, model.config.vocabulary_size),
     )
 
 

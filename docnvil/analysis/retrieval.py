@@ -90,7 +90,7 @@ def retrieve(
     query_labels: NDArray[Any],
     *,
     similarity: Similarity,
-    retrieved: Sequence[int] | None = None,
+    retrieved: Sequence[int],
 ) -> Retrieval:
     """Rank the documents for each query, and count how many of the first ones have its label.
 
@@ -106,7 +106,7 @@ def retrieve(
         query_probabilities: `[Q, K]`, unit probabilities of the queries.
         query_labels: `[Q]`, their labels.
         similarity: `hamming`, `cosine` or another function.
-        retrieved: the cutoffs; by default 1, 2, 4, ... and N.
+        retrieved: the cutoffs, numbers of documents from 1 to N.
 
     Raises:
         CorpusError: there are more or fewer labels than documents, or no query has the label of a document.
@@ -124,7 +124,7 @@ def retrieve(
     """
     probabilities, query_probabilities = _checked(probabilities, labels, query_probabilities, query_labels)
     n_documents = len(probabilities)
-    cutoffs = np.array(retrieved if retrieved is not None else powers_of_two(n_documents))
+    cutoffs = np.array(retrieved)
     if not len(cutoffs) or cutoffs.min() < 1 or cutoffs.max() > n_documents:
         raise ConfigurationError(f"retrieved is {cutoffs.tolist()}. Give numbers of documents from 1 to {n_documents}.")
     distinct, label = np.unique(labels, return_inverse=True)
@@ -183,16 +183,6 @@ def classify(
         macro_f1=float(f1_score(test_labels, predicted, average="macro", zero_division=0)),
         most_frequent=float(np.mean(test_labels == distinct[frequencies.argmax()])),
     )
-
-
-def powers_of_two(maximum: int) -> list[int]:
-    """Return 1, 2, 4, ... up to a maximum, and the maximum.
-
-    Example:
-        >>> powers_of_two(9)
-        [1, 2, 4, 8, 9]
-    """
-    return sorted({*(2**power for power in range(maximum.bit_length())), maximum})
 
 
 def _checked(

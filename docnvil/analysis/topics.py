@@ -86,7 +86,7 @@ class Topic:
 
 
 def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
-    """Return what `topics` needs to know about a corpus, from one pass over it.
+    """Return the statistics of a corpus that `topics` needs, from one pass over it.
 
     Arguments:
         model: the belief network.

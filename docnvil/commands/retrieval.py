@@ -47,7 +47,7 @@ def retrieval(
     and by the cosine of probabilities; equally near ones count in every order they could come in. A logistic regression
     on the probabilities says how well the labels can be told from codes.
     """
-    from docnvil.analysis.retrieval import classify, cosine, hamming, powers_of_two, retrieve
+    from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
     from docnvil.estimator import DocNVIL
 
     estimator = DocNVIL.load(model, device)
@@ -57,7 +57,8 @@ def retrieval(
         _labels(matrix, file, options["label_column"]) for matrix, file in zip(matrices, files, strict=True)
     )
     codes, query_codes = (estimator.transform(matrix) for matrix in matrices)
-    numbers = sorted({*powers_of_two(len(codes)), *(number for number in SHOWN if number <= len(codes))})
+    powers = (2**power for power in range(len(codes).bit_length()))
+    numbers = sorted({*powers, len(codes), *(number for number in SHOWN if number <= len(codes))})
     by = {
         name: retrieve(codes, labels, query_codes, query_labels, similarity=similarity, retrieved=numbers)
         for name, similarity in (("hamming", hamming), ("cosine", cosine))
