@@ -78,8 +78,8 @@ def evaluate_model(model: Path, completion: tuple[Path, Path], *, topics: bool =
         "unigram_per_document": bound["unigram_perplexity_per_document"],
     }
     if topics:
-        found = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
-        measures |= {name: found[name] for name in ("npmi", "diversity", "live_units")}
+        quality = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
+        measures |= {name: quality[name] for name in ("npmi", "diversity", "live_units")}
     return measures
 
 

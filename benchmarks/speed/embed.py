@@ -29,7 +29,7 @@ from docnvil.runtime.process import tune_malloc
 
 COMMAND = "python benchmarks/speed/embed.py"
 SETTINGS = {"docnvil": {}, "docnvil, factorial q": {"posterior": "factorial"}}
-RIVALS = ("sklearn-lda", "tomotopy-lda")
+PEER_NAMES = ("sklearn-lda", "tomotopy-lda")
 REPEATS = 10  # of the documents in the file that the command reads
 UNITS = 50
 
@@ -64,7 +64,7 @@ def main(threads: int, rounds: int) -> None:
         rate = round(test.shape[0] / seconds)
         models[name] = {"documents_per_second": rate, "command": time_command(estimator, test)}
         click.echo(f"{name}: {models[name]}", err=True)
-    for name in RIVALS:
+    for name in PEER_NAMES:
         model = PEERS[name].fit(train, UNITS, 0, threads)
         start = time.perf_counter()
         model.encode(test)
@@ -72,7 +72,7 @@ def main(threads: int, rounds: int) -> None:
         click.echo(f"{name}: {models[name]}", err=True)
     for name in SETTINGS:
         rate = models[name]["documents_per_second"]
-        speedup = {rival: round(rate / models[rival]["documents_per_second"], 1) for rival in RIVALS}
+        speedup = {peer: round(rate / models[peer]["documents_per_second"], 1) for peer in PEER_NAMES}
         models[name]["speedup"] = speedup
         click.echo(f"{name}, times as fast: {speedup}")
     save_results("embed", COMMAND, {"documents": test.shape[0], "units": UNITS, "threads": threads, "models": models})
