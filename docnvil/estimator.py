@@ -28,7 +28,7 @@ from docnvil.runtime.machine import machine
 from docnvil.runtime.precision import check_precision, product_library
 from docnvil.runtime.profiling import NoProfile
 from docnvil.storage import model_folder as checkpoint
-from docnvil.storage.tables import words_of
+from docnvil.storage.tables import topic_words
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.sparse import CountRows, SelectedRows, row_sums
 from docnvil.text.vocabulary import Vocabulary
@@ -260,7 +260,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def top_words(self, top_n: int = 10) -> list[list[str]]:
         """Return the words of every unit of the first layer, best first."""
-        return [words_of(topic, self.vocabulary_) for topic in self.topics(top_n)]
+        return [topic_words(topic, self.vocabulary_) for topic in self.topics(top_n)]
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model as a folder a person can open; `force` replaces an older one."""

@@ -31,8 +31,12 @@ def process(*arguments: object) -> subprocess.Popen:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    limit = csv.field_size_limit(1 << 20)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    finally:
+        csv.field_size_limit(limit)
 
 
 def failed(result: Result, status: int, *parts: str) -> None:
@@ -249,7 +253,7 @@ def test_too_little_memory_is_said_in_a_sentence(model, texts):
 def test_force_never_costs_the_input(texts, tmp_path):
     copy = tmp_path / "posts.jsonl"
     copy.write_bytes(texts.read_bytes())
-    failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "will not replace")
+    failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "does not replace")
     assert copy.read_bytes() == texts.read_bytes()
     assert run("corpus", "build", copy, "--out", tmp_path / "corpus").exit_code == 0
     failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "not a model folder")

@@ -1,4 +1,4 @@
-"""Tables that are written: what stands in them is what a reader of CSV gets back."""
+"""Tables as files: a CSV reader gets back what was written."""
 
 import csv
 
@@ -14,22 +14,22 @@ anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sa
 
 @pytest.mark.parametrize("kind", [np.float64, np.int64])
 @given(rows=st.lists(st.tuples(anything, anything), min_size=1, max_size=7), cut=st.integers(0, 7))
-def test_embeddings_read_back_whatever_ids_and_metadata_hold(tmp_path_factory, kind, rows, cut):
+def test_any_ids_and_metadata_can_be_read_back(tmp_path_factory, kind, rows, cut):
     path = tmp_path_factory.mktemp("tables") / "embeddings.csv"
-    drawn = np.random.default_rng(0).random((len(rows), 3))
-    numbers = drawn if kind is np.float64 else (drawn > 0.5).astype(kind)
+    values = np.random.default_rng(0).random((len(rows), 3))
+    numbers = values if kind is np.float64 else (values > 0.5).astype(kind)
     ids, groups = zip(*rows, strict=True)
     write_embeddings(path, ids, {"group": groups}, 3, [numbers[:cut], numbers[cut:]])
     with path.open(encoding="utf-8", newline="") as file:
-        header, *found = csv.reader(file)
+        header, *actual = csv.reader(file)
     assert header == ["id", "group", "unit0", "unit1", "unit2"]
-    assert [(row[0], row[1]) for row in found] == rows
-    told = [[f"{value:.6g}" for value in row] for row in numbers.tolist()]
-    assert [row[2:] for row in found] == told
+    assert [(row[0], row[1]) for row in actual] == rows
+    expected = [[f"{value:.6g}" for value in row] for row in numbers.tolist()]
+    assert [row[2:] for row in actual] == expected
 
 
 @pytest.mark.parametrize("ids", [["a"], ["a", "b", "c"]])
-def test_embeddings_are_not_written_for_other_ids(tmp_path, ids):
+def test_a_wrong_number_of_ids_is_an_error(tmp_path, ids):
     with pytest.raises(ValueError, match=r"ids|zip"):
         write_embeddings(tmp_path / "e.csv", ids, {}, 3, [np.zeros((2, 3))])
     assert not list(tmp_path.iterdir())

@@ -48,7 +48,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     over live units, with the share of distinct words among all listed, and how far words belong to one unit.
     """
     from docnvil.estimator import DocNVIL
-    from docnvil.storage.tables import words_of
+    from docnvil.storage.tables import topic_words
 
     estimator = DocNVIL.load(model, "cpu")
     listed = estimator.topics(words)
@@ -65,7 +65,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
                 "duplicate_of": topic.duplicate_of,
                 "general": topic.general,
                 "exclusivity": topic.exclusivity,
-                "words": words_of(topic, estimator.vocabulary_),
+                "words": topic_words(topic, estimator.vocabulary_),
                 "scores": topic.scores,
                 **({measure: coherence.get(topic.unit)} if references else {}),
             }
@@ -75,7 +75,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
         return
     for topic in listed:
         figure = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
-        text = "(dead)" if topic.dead else " ".join(words_of(topic, estimator.vocabulary_)) + _mark(topic)
+        text = "(dead)" if topic.dead else " ".join(topic_words(topic, estimator.vocabulary_)) + _mark(topic)
         click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {figure}{text}")
     if coherence:
         click.echo(

@@ -19,7 +19,7 @@ from docnvil.report.description import describe_gradient, describe_model, descri
 from docnvil.report.overview import N_WORDS, draw_overview, words_with_strength
 from docnvil.report.svg import LIGHT, printable
 from docnvil.storage.model_folder import Checkpoint
-from docnvil.storage.tables import words_of
+from docnvil.storage.tables import topic_words
 from docnvil.training.loop import best_of
 
 
@@ -76,7 +76,7 @@ def default_title(checkpoint: Checkpoint) -> str:
 
 def _topics_with_words(checkpoint: Checkpoint, top_n: int) -> list[tuple[Topic, Sequence[str]]]:
     listed = topics(checkpoint.model, checkpoint.statistics, top_n)
-    return [(topic, words_of(topic, checkpoint.vocabulary)) for topic in listed]
+    return [(topic, topic_words(topic, checkpoint.vocabulary)) for topic in listed]
 
 
 def _settings(checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:

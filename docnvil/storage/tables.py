@@ -1,4 +1,4 @@
-"""Every table that is written: embeddings, values of documents, topics, history. Each appears whole or not at all.
+"""Tables as files: embeddings, values per document, topics, training history. Every file is written atomically.
 
 Axes: N documents, K units.
 """
@@ -23,14 +23,14 @@ from docnvil.runtime.folders import replace_file, replacing_file
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.loop import EpochRecord
 
-LINE_END = "\r\n"  # RFC 4180's; with a plain one Python's writer would leave an id that holds a "\r" unquoted
+LINE_END = "\r\n"  # as in RFC 4180; with "\n", Python's writer would not quote an id that contains "\r"
 
 
 def embedding_format(path: Path) -> str:
-    """Return how embeddings are written to a path, by its suffix: "parquet", "npy", or else "csv".
+    """Return the format of an embedding file from its suffix: "parquet", "npy", or otherwise "csv".
 
     Raises:
-        MissingDependencyError: it is Parquet and pyarrow is not installed.
+        MissingDependencyError: the format is Parquet and pyarrow is not installed.
     """
     suffix = path.suffix.lower()
     if suffix == ".parquet" and find_spec("pyarrow") is None:
@@ -41,7 +41,7 @@ def embedding_format(path: Path) -> str:
 
 
 def ids_path(path: Path) -> Path:
-    """Return where the ids of an `.npy` of embeddings stand, one a line: `codes.ids.txt` for `codes.npy`."""
+    """Return the path of the ids of an `.npy` file, one per line: `codes.ids.txt` for `codes.npy`."""
     return path.with_suffix(".ids.txt")
 
 
@@ -50,73 +50,74 @@ def write_embeddings(
     ids: Sequence[str],
     metadata: Mapping[str, Sequence[str]],
     n_units: int,
-    parts: Iterable[NDArray[np.float64] | NDArray[np.int64]],
+    chunks: Iterable[NDArray[np.float64] | NDArray[np.int64]],
 ) -> None:
-    """Write a row a document, in the form that `embedding_format` tells; what is in memory is one part at a time.
+    """Write one row per document in the format of `embedding_format`, holding one chunk in memory at a time.
 
-    CSV and Parquet hold its id, its metadata, and a column a unit. An `.npy` holds the embeddings alone, `[N, K]`, and
-    the ids stand beside it, see `ids_path`. Numbers are float32 or, of codes, uint8; in CSV six significant digits.
+    CSV and Parquet have the columns id, metadata, and one per unit. An `.npy` has the embeddings only, `[N, K]`, and
+    the ids are in `ids_path`. Probabilities are float32 (six significant digits in CSV), binary codes uint8.
 
     Arguments:
-        path: the file. ids: N of them.
-        metadata: by column name, N values each; one that is called like a column of ours gets "metadata_" before it.
+        path: output file.
+        ids: N document ids.
+        metadata: N values per column; names of other columns get the prefix "metadata_".
         n_units: K.
-        parts: the embeddings `[n, K]` of some documents after the other, N in all; probabilities, or codes as integers.
+        chunks: consecutive rows of the embeddings, `[n, K]` each: probabilities, or binary codes as integers.
 
     Raises:
-        CorpusError: an id has a line break in it, and ids were to be written a line each.
+        CorpusError: the format is `.npy` and an id contains a line break.
     """
     form = embedding_format(path)
     if form == "npy":
-        _write_array(path, ids, n_units, parts)
+        _write_npy(path, ids, n_units, chunks)
         return
     units = [f"unit{unit}" for unit in range(n_units)]
-    taken = {"id", *units}
-    names = [f"metadata_{name}" if name in taken else name for name in metadata]
+    reserved = {"id", *units}
+    names = [f"metadata_{name}" if name in reserved else name for name in metadata]
     if form == "parquet":
-        _write_parquet(path, ["id", *names], [ids, *metadata.values()], units, parts)
+        _write_parquet(path, ["id", *names], [ids, *metadata.values()], units, chunks)
         return
-    with _csv_file(path, ["id", *names, *units]) as file:
-        file.writelines(_rows_of_numbers(zip(ids, *metadata.values(), strict=True), parts))
+    with _writing_csv(path, ["id", *names, *units]) as file:
+        file.writelines(_csv_lines(zip(ids, *metadata.values(), strict=True), chunks))
 
 
-def _rows_of_numbers(about: Iterable[tuple[str, ...]], parts: Iterable[NDArray[Any]]) -> Iterator[str]:
-    """Yield lines of CSV: what is said about a row, quoted where it must be, and its numbers, which never need it.
+def _csv_lines(labels: Iterable[tuple[str, ...]], chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
+    """Yield CSV lines of labels, quoted where necessary, and numbers, which need no quotes.
 
-    Numbers are written a row at a time, several times as fast as one by one.
+    Numbers are formatted one row at a time, which is several times as fast as one at a time.
     """
     texts: list[str] = []
-    writer = csv.writer(_Lines(texts), lineterminator=LINE_END)
-    about = iter(about)
-    for part in parts:
-        numbers = ("%d," if part.dtype.kind == "i" else "%.6g,") * part.shape[1]
+    writer = csv.writer(_LineCollector(texts), lineterminator=LINE_END)
+    labels = iter(labels)
+    for chunk in chunks:
+        numbers = ("%d," if chunk.dtype.kind == "i" else "%.6g,") * chunk.shape[1]
         numbers = numbers.removesuffix(",") + LINE_END
-        writer.writerows(islice(about, len(part)))
-        for text, row in zip(texts, part.tolist(), strict=True):
+        writer.writerows(islice(labels, len(chunk)))
+        for text, row in zip(texts, chunk.tolist(), strict=True):
             yield f"{text.removesuffix(LINE_END)},{numbers % tuple(row)}"
         texts.clear()
-    if next(about, None) is not None:
+    if next(labels, None) is not None:
         raise ValueError("There are more ids than embeddings.")
 
 
-class _Lines:
-    """A file for `csv.writer`, which writes a row at a time, that keeps each as a text."""
+class _LineCollector:
+    """A file for `csv.writer` that appends each line to a list."""
 
-    def __init__(self, texts: list[str]) -> None:
-        self.write = texts.append
+    def __init__(self, lines: list[str]) -> None:
+        self.write = lines.append
 
 
-def _write_array(path: Path, ids: Sequence[str], n_units: int, parts: Iterable[NDArray[Any]]) -> None:
-    if broken := next((name for name in ids if "\n" in name or "\r" in name), None):
-        raise CorpusError(f"The id {broken!r} has a line break, and ids are written a line each. Write a .csv.")
+def _write_npy(path: Path, ids: Sequence[str], n_units: int, chunks: Iterable[NDArray[Any]]) -> None:
+    if invalid := next((name for name in ids if "\n" in name or "\r" in name), None):
+        raise CorpusError(f"The id {invalid!r} contains a line break, but its file has one id per line. Write a .csv.")
     with replacing_file(path) as draft:
         with draft.open("wb") as file:
-            for number, part in enumerate(parts):
+            for number, chunk in enumerate(chunks):
                 if not number:
-                    kind = _number_type(part)
-                    shape = {"descr": kind.str, "fortran_order": False, "shape": (len(ids), n_units)}
-                    np.lib.format.write_array_header_1_0(file, shape)
-                file.write(np.ascontiguousarray(part, dtype=kind).data)
+                    dtype = _file_dtype(chunk)
+                    header = {"descr": dtype.str, "fortran_order": False, "shape": (len(ids), n_units)}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
         replace_file(ids_path(path), "".join(f"{name}\n" for name in ids).encode())
 
 
@@ -125,80 +126,78 @@ def _write_parquet(
     names: Sequence[str],
     columns: Sequence[Sequence[str]],
     units: Sequence[str],
-    parts: Iterable[NDArray[Any]],
+    chunks: Iterable[NDArray[Any]],
 ) -> None:
     import pyarrow
     import pyarrow.parquet
 
     with replacing_file(path) as draft, ExitStack() as stack:
         writer, start = None, 0
-        for part in parts:
-            kind = _number_type(part)
+        for chunk in chunks:
+            dtype = _file_dtype(chunk)
             if writer is None:
                 texts = [(name, pyarrow.string()) for name in names]
-                numbers = [(unit, pyarrow.from_numpy_dtype(kind)) for unit in units]
+                numbers = [(unit, pyarrow.from_numpy_dtype(dtype)) for unit in units]
                 schema = pyarrow.schema([*texts, *numbers])
                 writer = stack.enter_context(pyarrow.parquet.ParquetWriter(draft, schema))
-            told = [pyarrow.array(column[start : start + len(part)], pyarrow.string()) for column in columns]
-            values = [pyarrow.array(column) for column in np.ascontiguousarray(part.T, dtype=kind)]
-            writer.write_table(pyarrow.Table.from_arrays([*told, *values], schema=schema))
-            start += len(part)
+            labels = [pyarrow.array(column[start : start + len(chunk)], pyarrow.string()) for column in columns]
+            values = [pyarrow.array(column) for column in np.ascontiguousarray(chunk.T, dtype=dtype)]
+            writer.write_table(pyarrow.Table.from_arrays([*labels, *values], schema=schema))
+            start += len(chunk)
 
 
-def _number_type(part: NDArray[Any]) -> np.dtype[Any]:
-    return np.dtype(np.uint8 if part.dtype.kind == "i" else "<f4")
+def _file_dtype(chunk: NDArray[Any]) -> np.dtype[Any]:
+    return np.dtype(np.uint8 if chunk.dtype.kind == "i" else "<f4")
 
 
 def write_document_values(
-    path: Path,
-    ids: Sequence[str],
-    words: NDArray[np.float64],
-    nats: Mapping[str, NDArray[np.float64]],
+    path: Path, ids: Sequence[str], lengths: NDArray[np.float64], nats: Mapping[str, NDArray[np.float64]]
 ) -> None:
-    """Write a row a document: its id, its words, its nats by name, its perplexity, and whether it is empty.
+    """Write one CSV row per document: id, words, the given values, perplexity, and 1 in "empty" if it has no words.
 
-    The perplexity is exp(-log_likelihood / words). An empty document has none: its place is left blank, and the column
-    "empty" says 1.
+    The perplexity is exp(-log_likelihood / words); it is left blank for empty documents.
 
     Arguments:
-        path: the CSV file. ids: N of them. words: `[N]`, how many of each document are judged.
-        nats: `[N]` each by column name, "log_likelihood" among them; written in full.
+        path: output file.
+        ids: N document ids.
+        lengths: `[N]`, the number of evaluated words of each document; column "words".
+        nats: `[N]` per column name, with full precision; must include "log_likelihood".
     """
-    rates = -nats["log_likelihood"] / np.where(words > 0, words, 1)
-    perplexities = [f"{to_perplexity(rate):.6g}" if length else "" for rate, length in zip(rates, words, strict=True)]
-    lengths = (f"{length:g}" if length % 1 else f"{length:.0f}" for length in words)
-    columns = (ids, lengths, *(map(repr, values.tolist()) for values in nats.values()), perplexities)
-    empty = (words == 0).astype(int).tolist()
-    _write(path, ["id", "words", *nats, "perplexity", "empty"], zip(*columns, empty, strict=True))
+    rates = -nats["log_likelihood"] / np.where(lengths > 0, lengths, 1)
+    perplexities = [f"{to_perplexity(rate):.6g}" if length else "" for rate, length in zip(rates, lengths, strict=True)]
+    words = (f"{length:g}" if length % 1 else f"{length:.0f}" for length in lengths)
+    columns = (ids, words, *(map(repr, values.tolist()) for values in nats.values()), perplexities)
+    empty = (lengths == 0).astype(int).tolist()
+    _write_csv(path, ["id", "words", *nats, "perplexity", "empty"], zip(*columns, empty, strict=True))
 
 
 def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) -> None:
-    """Write a row a unit: its number, the share of documents that switch it on, its information in nats, its words."""
+    """Write one CSV row per unit: share of documents it is on for, information in nats, whether it is dead, words."""
     rows = (
         (
             topic.unit,
             f"{topic.share:.4f}",
             f"{topic.information:.4f}",
             int(topic.dead),
-            " ".join(words_of(topic, vocabulary)),
+            " ".join(topic_words(topic, vocabulary)),
         )
         for topic in topics
     )
-    _write(path, ["unit", "share", "information", "dead", "words"], rows)
+    _write_csv(path, ["unit", "share", "information", "dead", "words"], rows)
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, object]]) -> None:
-    """Write a row a record, all with the fields of the first; what is None is left empty."""
-    _write(path, list(records[0]), (record.values() for record in records))
+    """Write one CSV row per record, with the fields of the first record; None is left blank."""
+    _write_csv(path, list(records[0]), (record.values() for record in records))
 
 
-def words_of(topic: Topic, vocabulary: Vocabulary) -> list[str]:
-    """Return a unit's words, best first."""
-    return [vocabulary[word] for word in topic.words]
+def topic_words(topic: Topic, vocabulary: Vocabulary) -> list[str]:
+    """Return the top words of a unit, best first."""
+    return [vocabulary[column] for column in topic.words]
 
 
 def history_csv(history: Iterable[EpochRecord]) -> str:
-    """Return the training history as CSV text, a row an epoch, numbers in full so that they read back the same."""
+    """Return the training history as CSV text, one row per epoch, with full precision."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(EpochRecord.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
@@ -207,7 +206,7 @@ def history_csv(history: Iterable[EpochRecord]) -> str:
 
 
 def read_history(text: str) -> tuple[EpochRecord, ...]:
-    """Read what `history_csv` wrote."""
+    """Return the training history from the CSV text of `history_csv`."""
     types = {name: field.type for name, field in EpochRecord.__dataclass_fields__.items()}
     return tuple(
         EpochRecord(**{name: bool(int(row[name])) if kind is bool else kind(row[name]) for name, kind in types.items()})
@@ -215,14 +214,14 @@ def read_history(text: str) -> tuple[EpochRecord, ...]:
     )
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
-    with _csv_file(path, header) as file:
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    with _writing_csv(path, header) as file:
         csv.writer(file, lineterminator=LINE_END).writerows(rows)
 
 
 @contextmanager
-def _csv_file(path: Path, header: Sequence[str]) -> Iterator[TextIO]:
-    """Open a CSV file that begins with a header, and is there when all of it is written."""
+def _writing_csv(path: Path, header: Sequence[str]) -> Iterator[TextIO]:
+    """Open a CSV file for writing after its header; it appears at `path` if the block succeeds."""
     with replacing_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator=LINE_END).writerow(header)
         yield file
