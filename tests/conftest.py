@@ -1,4 +1,4 @@
-"""What tests share: where real corpora lie, small fitted models, and one thread, which small tensors prefer."""
+"""Shared fixtures and settings: real and small corpora, and one thread, which is faster for small tensors."""
 
 import os
 import signal
@@ -11,26 +11,26 @@ import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for child processes
 
-# What a shell starts in the background ignores Ctrl-C, and so would the processes that tests start, to interrupt them.
+# Processes that a shell starts in the background ignore Ctrl-C, and so would the child processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No test may fail because the machine is busy; hypothesis would fail those that take 0.2 s.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+# By default hypothesis fails examples that take over 0.2 s, which happens on a busy machine.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 SHARED_DATA = Path(os.environ.get("DOCNVIL_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """Return the path of a real corpus, or skip the test where it is absent."""
+    """Return a function that returns the path of a real corpus, or skips the test if it is missing."""
 
     def find(name: str) -> Path:
         path = SHARED_DATA / name
         if not path.exists():
-            pytest.skip(f"{name} is not at {SHARED_DATA.resolve()}; set DOCNVIL_DATA to where it is.")
+            pytest.skip(f"{name} is not in {SHARED_DATA.resolve()}; set DOCNVIL_DATA to its folder.")
         return path.resolve()
 
     return find
@@ -38,7 +38,7 @@ def shared_data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def block_counts() -> np.ndarray:
-    """Forty documents on each of three subjects that share no words, `[120, 15]`."""
+    """Forty documents on each of three subjects without common words, `[120, 15]`."""
     generator = np.random.default_rng(0)
     counts = np.zeros((120, 15), dtype=np.int64)
     for document in range(120):
@@ -49,7 +49,7 @@ def block_counts() -> np.ndarray:
 
 @pytest.fixture
 def text_folder(tmp_path: Path) -> Path:
-    """A folder of sixty short texts on two subjects, a subfolder each."""
+    """A folder of sixty short texts, with one subfolder for each of two subjects."""
     subjects = {
         "cooking": ["simmer", "onion", "butter", "garlic", "sauce", "oven", "bake", "flour", "salt", "pepper", "stir"],
         "sailing": ["mast", "sail", "harbour", "wind", "keel", "anchor", "tide", "rope", "deck", "captain", "storm"],

@@ -146,7 +146,7 @@ class TestFiles:
     def vectors(self) -> np.ndarray:
         return np.random.default_rng(0).integers(0, 2, (20, 13))
 
-    def test_packed_and_plain_arrays_are_the_same(self, tmp_path, vectors):
+    def test_packed_and_plain_arrays_give_the_same_vectors(self, tmp_path, vectors):
         np.savez(tmp_path / "packed.npz", only=np.packbits(vectors, axis=1))
         (tmp_path / "packed.vocab.txt").write_text("".join(f"pixel{number}\n" for number in range(13)))
         np.savez(tmp_path / "plain.npz", only=vectors.astype(bool))
@@ -155,26 +155,26 @@ class TestFiles:
             assert detect_format(tmp_path / name) == "bits"
             assert np.array_equal(read_bits(tmp_path / name, width=width).counts.toarray(), vectors)
 
-    def test_labels_beside_the_array_are_kept(self, tmp_path, vectors):
+    def test_labels_in_the_archive_are_read(self, tmp_path, vectors):
         np.savez(tmp_path / "a.npz", train=vectors, test=vectors[:2], train_labels=np.arange(20))
         assert read_bits(tmp_path / "a.npz", "train").labels == tuple(map(str, range(20)))
         assert read_bits(tmp_path / "a.npz", "test").labels is None
 
-    def test_a_sparse_matrix_stays_a_sparse_matrix(self, tmp_path, vectors):
+    def test_archive_with_a_sparse_matrix_has_the_format_npz(self, tmp_path, vectors):
         save_npz(tmp_path / "counts.npz", csr_array(vectors))
         assert detect_format(tmp_path / "counts.npz") == "npz"
 
     @pytest.mark.parametrize(
         ("arrays", "options", "complaint"),
         [
-            ({"a": np.eye(2), "b": np.eye(2)}, [], "2 tables (a, b). Choose one with --array"),
-            ({"a": np.eye(2), "b": np.eye(2)}, ["--array", "c"], "no array 'c'. It has a, b"),
+            ({"a": np.eye(2), "b": np.eye(2)}, [], "2 2-D arrays (a, b). Choose one with --array"),
+            ({"a": np.eye(2), "b": np.eye(2)}, ["--array", "c"], "no array 'c'. Its arrays are a, b"),
             ({"a": np.array([[0, 3]])}, [], "other numbers than zeros and ones"),
-            ({"a": np.zeros(4)}, [], "has 0 tables"),
-            ({"a": np.zeros(4)}, ["--array", "a"], "rows of a table"),
+            ({"a": np.zeros(4)}, [], "has 0 2-D arrays"),
+            ({"a": np.zeros(4)}, ["--array", "a"], "the rows of a 2-D array"),
         ],
     )
-    def test_what_is_no_table_of_bits_is_refused(self, tmp_path, arrays, options, complaint):
+    def test_other_arrays_are_refused(self, tmp_path, arrays, options, complaint):
         np.savez(tmp_path / "bits.npz", **arrays)
         out = tmp_path / "model"
         done = CliRunner().invoke(main, ["fit", str(tmp_path / "bits.npz"), *options, "--out", str(out)])
@@ -182,9 +182,9 @@ class TestFiles:
         assert complaint in done.stderr
         assert not out.exists()
 
-    def test_a_damaged_file_is_told_in_a_sentence(self, tmp_path):
+    def test_damaged_file_is_refused(self, tmp_path):
         (tmp_path / "bits.npy").write_bytes(b"nothing of the kind")
-        with pytest.raises(CorpusError, match=r"not an array as numpy\.save"):
+        with pytest.raises(CorpusError, match=r"not an array that numpy\.save"):
             read_bits(tmp_path / "bits.npy")
 
 

@@ -169,7 +169,7 @@ class TestIds:
     def test_wrong_number_of_ids_is_refused(self, write_file, ids):
         path = write_file(TEXT_BY_FORMAT["ldac"])
         write_file(ids, "counts.ids.txt")
-        with pytest.raises(CorpusError, match=r"3 documents and .*counts\.ids\.txt [24] ids"):
+        with pytest.raises(CorpusError, match=r"3 documents and .*counts\.ids\.txt has [24] ids"):
             read_counts(path, "ldac")
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from text_data import prose
 
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, MissingDependencyError
-from docnvil.text.tokens import NLTK_TOKENIZERS, Tokenizer, TokenRules, resolve_stop_words, tokenize
+from docnvil.text.stop_words import resolve_stop_words
+from docnvil.text.tokens import NLTK_TOKENIZERS, Tokenizer, TokenRules, tokenize
 
-PLAIN = TokenRules(stop_words=())
+NO_STOP_WORDS = TokenRules(stop_words=())
 
 
 @pytest.mark.parametrize(
@@ -28,11 +29,11 @@ PLAIN = TokenRules(stop_words=())
         ("1990 ... \n\t", []),
     ],
 )
-def test_words_of_many_scripts(text, expected):
-    assert tokenize(text, PLAIN) == expected
+def test_default_rules_split_texts_of_many_scripts(text, expected):
+    assert tokenize(text, NO_STOP_WORDS) == expected
 
 
-def test_stop_words_leave_no_contractions():
+def test_pieces_of_contractions_are_stop_words():
     assert tokenize("I don't think they'll say we've won't isn't you're the", TokenRules()) == ["think", "say"]
 
 
@@ -41,11 +42,11 @@ def test_case_can_be_kept():
     assert tokenize("The Cat the cat", rules) == ["Cat", "the", "cat"]
 
 
-def test_stop_words_are_normalized_as_texts_are():
+def test_stop_words_are_normalized_like_texts():
     assert tokenize("Café THE thé", TokenRules(stop_words=("Cafe\u0301", "The"))) == ["thé"]
 
 
-def test_length_and_stop_words_are_judged_before_stemming():
+def test_stop_words_and_short_tokens_are_dropped_before_stemming():
     rules = TokenRules(stop_words=("run",), min_length=4, stemmer="porter")
     assert tokenize("run running owned ties cats caresses", rules) == ["caress"]
 
@@ -53,7 +54,7 @@ def test_length_and_stop_words_are_judged_before_stemming():
 @pytest.mark.parametrize(
     ("stemmer", "expected"), [("porter", "gener"), ("snowball-english", "general"), ("snowball-german", "generally")]
 )
-def test_stemmers(stemmer, expected):
+def test_stemmers_shorten_words(stemmer, expected):
     assert tokenize("generally", TokenRules(stemmer=stemmer)) == [expected]
 
 
@@ -63,31 +64,31 @@ def test_unknown_stemmers_are_refused(stemmer):
         TokenRules(stemmer=stemmer)
 
 
-def test_a_group_is_the_token():
+def test_capture_group_is_the_token():
     assert tokenize("#cats #dogs mice", TokenRules(token_pattern=r"#(\w+)")) == ["cats", "dogs"]
 
 
-def test_a_pattern_that_matches_nothing_gives_no_words():
+def test_empty_matches_are_not_words():
     assert tokenize("cats", TokenRules(token_pattern=r"x*")) == []
 
 
-@pytest.mark.parametrize(("pattern", "message"), [("[a", "no regular expression"), (r"(a)(b)", "2 capture groups")])
-def test_bad_patterns_are_refused(pattern, message):
+@pytest.mark.parametrize(("pattern", "message"), [("[a", "not a regular expression"), (r"(a)(b)", "2 capture groups")])
+def test_invalid_patterns_are_refused(pattern, message):
     with pytest.raises(ConfigurationError, match=message):
         TokenRules(token_pattern=pattern)
 
 
 @pytest.mark.parametrize("name", [name for name in NLTK_TOKENIZERS if name != "word"])
-def test_nltk_tokenizers_give_words_only(name):
+def test_nltk_tokenizers_drop_punctuation_and_numbers(name):
     assert tokenize("The cats -- saw 12 mice!! 🐭", TokenRules(tokenizer=name, min_length=1))[:2] == ["cats", "saw"]
     assert not {"--", "12", "!!"} & set(tokenize("cats -- saw 12 mice !!", TokenRules(tokenizer=name)))
 
 
-def test_tweets_keep_their_pictographs():
+def test_tweet_tokenizer_keeps_pictographs():
     assert tokenize("nice 🐭", TokenRules(tokenizer="tweet", min_length=1)) == ["nice", "🐭"]
 
 
-def test_a_tokenizer_without_its_data_says_what_to_fetch(monkeypatch):
+def test_missing_nltk_data_is_named_with_its_download_command(monkeypatch):
     def missing(text):
         raise LookupError
 
@@ -96,21 +97,24 @@ def test_a_tokenizer_without_its_data_says_what_to_fetch(monkeypatch):
         Tokenizer(TokenRules(tokenizer="word"))
 
 
-def test_other_settings_are_checked():
+def test_unknown_tokenizer_is_refused():
     with pytest.raises(ConfigurationError, match="toktok"):
         TokenRules(tokenizer="spacy")
-    with pytest.raises(ConfigurationError, match="1 or more"):
+
+
+def test_min_length_must_be_positive():
+    with pytest.raises(ConfigurationError, match="min_length is 0"):
         TokenRules(min_length=0)
 
 
-def test_rules_name_their_stop_words():
+def test_stop_words_name_follows_from_the_stop_words():
     assert TokenRules().stop_words_name == "english"
     assert TokenRules(stop_words=()).stop_words_name == "none"
     assert TokenRules(stop_words=("a",)).stop_words_name == "custom"
 
 
 class TestJson:
-    def test_rules_come_back(self):
+    def test_from_json_returns_what_to_json_saved(self):
         import json
 
         rules = TokenRules(stop_words=("der", "die"), stop_words_name="nltk:german", stemmer="snowball-german")
@@ -128,33 +132,39 @@ class TestJson:
             {"color": "red"},
         ],
     )
-    def test_other_things_do_not(self, change):
+    def test_values_of_another_type_and_unknown_keys_are_refused(self, change):
         with pytest.raises(CheckpointError):
             TokenRules.from_json(TokenRules().to_json() | change)
 
     @pytest.mark.parametrize("value", [{}, [], None, {"lowercase": True}])
-    def test_nor_do_other_shapes(self, value):
+    def test_missing_keys_are_refused(self, value):
         with pytest.raises(CheckpointError, match="token_pattern"):
             TokenRules.from_json(value)
 
 
 class TestStopWords:
-    def test_names(self):
+    def test_english_has_whole_words_and_pieces_of_contractions(self):
         name, words = resolve_stop_words("english")
         assert name == "english"
-        assert {"the", "don", "didn", "ll", "ve", "re", "won"} <= set(words)
-        assert "they" in words
+        assert {"they", "the", "don", "didn", "ll", "ve", "re", "won"} <= set(words)
+
+    def test_english_is_sorted_and_distinct(self):
+        _, words = resolve_stop_words("english")
         assert list(words) == sorted(set(words))
+
+    def test_none_is_empty(self):
         assert resolve_stop_words("none") == ("none", ())
 
-    def test_a_file(self, tmp_path):
+    def test_file_with_one_word_per_line(self, tmp_path):
         path = tmp_path / "stop.txt"
         path.write_text("the\r\n\n über \nthe\n", encoding="utf-8")
         assert resolve_stop_words(str(path)) == (str(path), ("the", "über"))
+
+    def test_missing_file_is_refused(self, tmp_path):
         with pytest.raises(CorpusError, match="nltk:<language>"):
             resolve_stop_words(str(tmp_path / "none.txt"))
 
-    def test_nltk_without_its_data_says_what_to_fetch(self, monkeypatch):
+    def test_missing_nltk_data_is_named_with_its_download_command(self, monkeypatch):
         def missing():
             raise LookupError
 
@@ -162,30 +172,35 @@ class TestStopWords:
         with pytest.raises(MissingDependencyError, match=r"python -m nltk.downloader stopwords"):
             resolve_stop_words("nltk:german")
 
-    def test_nltk_languages(self, monkeypatch):
+    def test_nltk_language(self, monkeypatch):
         lists = {"german": ["die", "der", "die"]}
         fake = SimpleNamespace(fileids=lambda: list(lists), words=lists.__getitem__)
         monkeypatch.setattr("nltk.corpus.stopwords", fake)
         assert resolve_stop_words("nltk:german") == ("nltk:german", ("der", "die"))
+
+    def test_unknown_nltk_language_is_refused(self, monkeypatch):
+        monkeypatch.setattr("nltk.corpus.stopwords", SimpleNamespace(fileids=lambda: ["german"]))
         with pytest.raises(ConfigurationError, match="german"):
             resolve_stop_words("nltk:klingon")
 
 
 @given(prose)
-def test_the_short_way_for_ascii_is_the_pattern(text):
+def test_fast_path_for_ascii_equals_the_default_pattern(text):
     import regex
 
-    shown = text.encode("ascii", "ignore").decode()
-    assert tokenize(shown, PLAIN) == regex.findall(r"\p{L}[\p{L}\p{M}\p{N}]+", shown.lower())
+    ascii_text = text.encode("ascii", "ignore").decode()
+    assert tokenize(ascii_text, NO_STOP_WORDS) == regex.findall(r"\p{L}[\p{L}\p{M}\p{N}]+", ascii_text.lower())
 
 
 @given(prose)
-def test_words_do_not_depend_on_how_accents_are_spelt(text):
-    assert tokenize(unicodedata.normalize("NFD", text), PLAIN) == tokenize(unicodedata.normalize("NFC", text), PLAIN)
+def test_words_do_not_depend_on_unicode_normalization(text):
+    assert tokenize(unicodedata.normalize("NFD", text), NO_STOP_WORDS) == tokenize(
+        unicodedata.normalize("NFC", text), NO_STOP_WORDS
+    )
 
 
 @given(st.lists(prose, max_size=5))
-def test_a_tokenizer_remembers_nothing_but_words(texts):
+def test_cached_words_equal_those_of_a_new_tokenizer(texts):
     rules = TokenRules(stemmer="porter")
     tokenizer = Tokenizer(rules)
     assert [tokenizer(text) for text in texts * 2] == [tokenize(text, rules) for text in texts * 2]

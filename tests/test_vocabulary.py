@@ -9,26 +9,37 @@ from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary
 
 
-def test_a_vocabulary_is_an_ordered_list():
+def test_words_keep_their_order():
     vocabulary = Vocabulary(iter(["b", "a", "c"]))
     assert vocabulary.words == tuple(vocabulary) == ("b", "a", "c")
     assert (len(vocabulary), vocabulary[1], vocabulary.index("c")) == (3, "a", 2)
-    assert (vocabulary.get("a"), vocabulary.get("x"), vocabulary.get("x", -1)) == (1, None, -1)
+
+
+def test_words_are_looked_up():
+    vocabulary = Vocabulary(["b", "a"])
     assert "a" in vocabulary
     assert "x" not in vocabulary
-    with pytest.raises(VocabularyError, match="'x'"):
-        vocabulary.index("x")
+    assert (vocabulary.get("a"), vocabulary.get("x"), vocabulary.get("x", -1)) == (1, None, -1)
+    assert vocabulary.columns_of(["x", "a", "b"]).tolist() == [-1, 1, 0]
 
 
-def test_equal_words_are_equal_vocabularies():
+def test_index_of_an_unknown_word_is_an_error():
+    with pytest.raises(VocabularyError, match="'x' is not in the vocabulary"):
+        Vocabulary(["a"]).index("x")
+
+
+def test_vocabularies_with_equal_words_in_equal_order_are_equal():
     assert Vocabulary(["a", "b"]) == Vocabulary(["a", "b"])
     assert hash(Vocabulary(["a", "b"])) == hash(Vocabulary(["a", "b"]))
     assert Vocabulary(["a", "b"]) != Vocabulary(["b", "a"])
     assert Vocabulary(["a"]) != ("a",)
+
+
+def test_pickle_keeps_the_words():
     assert pickle.loads(pickle.dumps(Vocabulary(["a", "b"]))) == Vocabulary(["a", "b"])
 
 
-def test_a_vocabulary_does_not_change():
+def test_words_cannot_be_assigned():
     with pytest.raises(AttributeError):
         Vocabulary(["a"]).words = ("b",)
 
@@ -38,20 +49,20 @@ def test_a_vocabulary_does_not_change():
     [
         ([], "no words"),
         (["a", "b", "a"], "'a' more than once"),
-        (["a", ""], "Word 2 .* empty"),
+        (["a", ""], "Word 2 .* at least one character"),
         (["a\nb"], "Word 1"),
         (["a\r"], "Word 1"),
         (["\ufeffa"], "Word 1"),
         (["\ud800"], "Word 1"),
-        ([1], "not a string"),
+        ([1], "Word 1 .* is 1. Words are strings"),
     ],
 )
-def test_bad_words_are_refused(words, message):
+def test_invalid_words_are_refused(words, message):
     with pytest.raises(VocabularyError, match=message):
         Vocabulary(words)
 
 
-def test_numbered_columns():
+def test_numbered_vocabulary_has_placeholders():
     assert Vocabulary.numbered(3).words == ("word0", "word1", "word2")
     assert Vocabulary.numbered(3).is_numbered
     assert not Vocabulary(["word0", "word2"]).is_numbered
@@ -59,13 +70,13 @@ def test_numbered_columns():
 
 class TestFiles:
     @given(st.lists(line, min_size=1, unique=True))
-    def test_words_come_back(self, tmp_path_factory, words):
+    def test_load_returns_the_saved_words(self, tmp_path_factory, words):
         path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.txt"
         Vocabulary(words).save(path)
         assert Vocabulary.load(path).words == tuple(words)
 
     @pytest.mark.parametrize("content", [b"a\r\nb\r\n", b"a\nb", b"\xef\xbb\xbfa\nb\n"])
-    def test_other_editors_files_are_read(self, tmp_path, content):
+    def test_line_ends_and_byte_order_marks_of_editors_are_ignored(self, tmp_path, content):
         (tmp_path / "v.txt").write_bytes(content)
         assert Vocabulary.load(tmp_path / "v.txt").words == ("a", "b")
 
@@ -73,18 +84,18 @@ class TestFiles:
         ("content", "message"),
         [(b"", "no words"), (b"a\n\nb\n", "Word 2"), (b"a\na\n", "more than once"), (b"\xe9t\xe9\n", "byte 0xe9")],
     )
-    def test_bad_files_are_named(self, tmp_path, content, message):
+    def test_invalid_files_are_named(self, tmp_path, content, message):
         (tmp_path / "v.txt").write_bytes(content)
         with pytest.raises(VocabularyError, match=rf"v\.txt.*{message}"):
             Vocabulary.load(tmp_path / "v.txt")
 
-    def test_a_missing_file(self, tmp_path):
+    def test_missing_file_is_refused(self, tmp_path):
         with pytest.raises(VocabularyError, match=r"v\.txt.*Check the path"):
             Vocabulary.load(tmp_path / "v.txt")
 
 
 TERMS = {"rare": 1, "b": 5, "a": 5, "common": 20}
-FOUND_IN = {"rare": 1, "b": 3, "a": 2, "common": 10}
+DOCUMENTS = {"rare": 1, "b": 3, "a": 2, "common": 10}
 
 
 class TestBuilding:
@@ -101,13 +112,13 @@ class TestBuilding:
             ({"min_df": 2, "max_df": 0.5, "size": 1}, ("a",)),
         ],
     )
-    def test_limits(self, limits, expected):
-        assert build_vocabulary(TERMS, FOUND_IN, 10, **limits).words == expected
+    def test_words_within_the_limits_are_chosen(self, limits, expected):
+        assert build_vocabulary(TERMS, DOCUMENTS, 10, **limits).words == expected
 
     @given(st.permutations(list(TERMS)))
-    def test_the_order_of_words_is_stable(self, words):
+    def test_order_does_not_depend_on_the_input_order(self, words):
         terms = {word: TERMS[word] for word in words}
-        assert build_vocabulary(terms, FOUND_IN, 10).words == ("common", "a", "b", "rare")
+        assert build_vocabulary(terms, DOCUMENTS, 10).words == ("common", "a", "b", "rare")
 
     @pytest.mark.parametrize(
         "limits",
@@ -123,14 +134,27 @@ class TestBuilding:
             {"min_df": float("nan")},
         ],
     )
-    def test_limits_out_of_range(self, limits):
+    def test_limits_out_of_range_are_refused(self, limits):
         with pytest.raises(ConfigurationError):
-            build_vocabulary(TERMS, FOUND_IN, 10, **limits)
+            build_vocabulary(TERMS, DOCUMENTS, 10, **limits)
 
-    def test_the_limit_that_leaves_nothing_is_named(self):
-        with pytest.raises(VocabularyError, match=r"None of the 4 words.*--min-df 11 removes 4.*lower it"):
-            build_vocabulary(TERMS, FOUND_IN, 10, min_df=11)
-        with pytest.raises(VocabularyError, match=r"--min-df 4 removes 3.*--max-df 0.5 removes 1"):
-            build_vocabulary(TERMS, FOUND_IN, 10, min_df=4, max_df=0.5)
+    @pytest.mark.parametrize(
+        ("limits", "message"),
+        [
+            ({"min_df": 11}, "None of the 4 words.*--min-df 11 removes 4 .*lower it"),
+            ({"min_df": 4, "max_df": 0.5}, "--min-df 4 removes 3 .*--max-df 0.5 removes 1 .*raise it"),
+        ],
+    )
+    def test_limits_that_remove_all_words_are_named(self, limits, message):
+        with pytest.raises(VocabularyError, match=message):
+            build_vocabulary(TERMS, DOCUMENTS, 10, **limits)
+
+    def test_documents_without_words_are_refused(self):
         with pytest.raises(VocabularyError, match="no words in the 10 documents"):
             build_vocabulary({}, {}, 10)
+
+    @given(data=st.data(), size=st.none() | st.integers(1, 6))
+    def test_choosing_from_a_stream_gives_the_most_frequent_words(self, data, size):
+        frequencies = data.draw(st.dictionaries(line, st.integers(1, 4), min_size=1))
+        expected = sorted(frequencies, key=lambda word: (-frequencies[word], word))[:size]
+        assert build_vocabulary(frequencies, frequencies, 10, size=size).words == tuple(expected)

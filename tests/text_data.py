@@ -1,4 +1,4 @@
-"""Small corpora, and the strategies that make them, for the tests of docnvil.text."""
+"""Small corpora and hypothesis strategies for tests of docnvil.text and docnvil.corpus."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from docnvil.text.documents import Document
 from docnvil.text.vocabulary import Vocabulary
 
 prose = st.text()
-# Whatever can stand on a line of UTF-8; blanks, quotes and other scripts among it.
+# Any text that can be written on a line of UTF-8, including spaces, quotes and other scripts.
 line = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\ufeff"), min_size=1, max_size=8)
 anything = st.text(st.characters(codec="utf-8"), max_size=8)
 
@@ -22,7 +22,7 @@ def documents(*texts: str) -> list[Document]:
 
 @st.composite
 def matrices(draw: st.DrawFn, names: st.SearchStrategy[str] = line) -> DocumentTermMatrix:
-    """Matrices of up to 6 documents and 6 words, empty documents and unused words among them."""
+    """Matrices of up to 6 documents and 6 words, including empty documents and words that do not occur."""
     ids = draw(st.lists(names, min_size=1, max_size=6, unique=True))
     words = draw(st.lists(line, min_size=1, max_size=6, unique=True))
     values = st.integers(0, 3) | st.integers(0, 2**40)
@@ -38,6 +38,6 @@ def assert_same(left: DocumentTermMatrix, right: DocumentTermMatrix) -> None:
 
 
 def as_dicts(matrix: DocumentTermMatrix) -> list[dict[str, int]]:
-    """What the matrix says, a dictionary of word to count for each document."""
+    """Return one dictionary of word to count per document."""
     rows: Iterable[np.ndarray] = matrix.counts.toarray()
     return [{w: int(n) for w, n in zip(matrix.vocabulary, row, strict=True) if n} for row in rows]

@@ -1,4 +1,4 @@
-"""From words to counts: documents are read, split into tokens and counted; counts are read and written.
+"""Documents, tokens, vocabularies and counts in memory, and their files.
 
-This wing knows files and words and nothing of models; it never imports torch. Axes: `N` documents, `V` words.
+It depends neither on models nor on torch. Axes: `N` documents, `V` words of the vocabulary.
 """

@@ -1,4 +1,4 @@
-"""Binary vectors, images for instance: rows of a NumPy array of zeros and ones, packed eight to a byte or not."""
+"""Reader of binary vectors, such as images: rows of a NumPy array of zeros and ones, which may be packed into bytes."""
 
 import zipfile
 from pathlib import Path
@@ -11,25 +11,25 @@ from docnvil.errors import CorpusError
 from docnvil.text.files import translate_os_errors
 from docnvil.text.line_formats import ReadCounts
 
-ROWS_AT_ONCE = 8192  # of a dense array, how many are unpacked at a time
+CHUNK_ROWS = 8192  # rows of a dense array that are unpacked at a time
 
 
 def read_bits(path: Path, array: str | None = None, *, width: int | None = None) -> ReadCounts:
-    """Read binary vectors from an array of `numpy.save` or `numpy.savez`.
+    """Read binary vectors from an array that `numpy.save` or `numpy.savez` wrote.
 
-    An array of bytes in which any is above one is taken to be packed, `numpy.packbits(rows, axis=1)`. Where the file
-    also has an array `labels`, or `<array>_labels`, with a value a row, these become labels.
+    An array of bytes with values above 1 is taken as packed by `numpy.packbits(rows, axis=1)`. If the file also has an
+    array `labels` or `<array>_labels` with one value per row, these become labels.
 
     Arguments:
         path: an `.npz` or `.npy` file.
-        array: the name of the array in an `.npz`; not needed if it has one table only.
-        width: V, the number of bits a vector; by default all that the array has room for.
+        array: the name of the array in an `.npz`; not needed if only one array has two dimensions.
+        width: V, the number of bits per vector; by default all bits of the array.
 
     Returns:
-        Ones where bits are set, `[N, V]`, and labels if there are any.
+        The vectors as counts of 0 and 1, `[N, V]`, and the labels.
 
     Raises:
-        CorpusError: there is no such array, or it is no table of zeros and ones.
+        CorpusError: the array is missing, or is not a 2-D array of zeros and ones.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -37,67 +37,64 @@ def read_bits(path: Path, array: str | None = None, *, width: int | None = None)
     ...     read_bits(Path(folder, "bits.npz"), width=4).counts.toarray().tolist()
     [[1, 0, 1, 1], [0, 0, 0, 1]]
     """
-    rows, labels = _arrays(path, array)
-    packed = rows.dtype == np.uint8 and bool(rows.max(initial=0) > 1)
-    room = rows.shape[1] * 8 if packed else rows.shape[1]
-    width = room if width is None else width
-    if not (room - 8 < width <= room if packed else width == room):
-        raise CorpusError(f"{path} has vectors of {room} bits, and {width} are wanted. Check the array and the model.")
-    if not packed and not ((rows == 0) | (rows == 1)).all():
+    rows, labels = _load_array(path, array)
+    is_packed = rows.dtype == np.uint8 and bool(rows.max(initial=0) > 1)
+    n_bits = rows.shape[1] * 8 if is_packed else rows.shape[1]
+    width = n_bits if width is None else width
+    if not (n_bits - 8 < width <= n_bits if is_packed else width == n_bits):
+        raise CorpusError(f"{path} has vectors of {n_bits} bits, not {width}. Check the array and the model.")
+    if not is_packed and not ((rows == 0) | (rows == 1)).all():
         raise CorpusError(
-            f"{path} holds other numbers than zeros and ones. Binarize it first, or store counts as a sparse matrix"
+            f"{path} contains other numbers than zeros and ones. Binarize it first, or save counts as a sparse matrix"
             " with scipy.sparse.save_npz."
         )
-    parts = [csr_array((0, width), dtype=np.int32)]
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
-        bits = np.unpackbits(some, axis=1)[:, :width] if packed else some
-        parts.append(csr_array(bits.astype(np.int32)))
-    return ReadCounts(csr_array(vstack(parts, format="csr")), labels)
+    chunks = [csr_array((0, width), dtype=np.int32)]
+    for start in range(0, len(rows), CHUNK_ROWS):
+        chunk = rows[start : start + CHUNK_ROWS]
+        bits = np.unpackbits(chunk, axis=1)[:, :width] if is_packed else chunk
+        chunks.append(csr_array(bits.astype(np.int32)))
+    return ReadCounts(csr_array(vstack(chunks, format="csr")), labels)
 
 
 def is_plain_archive(path: Path) -> bool:
-    """Tell an `.npz` of plain arrays from one of `scipy.sparse.save_npz`, by the names of what it holds."""
+    """Return whether an `.npz` has plain arrays rather than a sparse matrix of `scipy.sparse.save_npz`."""
     try:
         with zipfile.ZipFile(path) as archive:
             return not {"format.npy", "shape.npy"} <= set(archive.namelist())
     except (OSError, zipfile.BadZipFile):
-        return False  # whoever reads it as a sparse matrix will say what is wrong
+        return False  # reading it as a sparse matrix reports the error
 
 
-def _arrays(path: Path, name: str | None) -> tuple[NDArray[np.generic], tuple[str, ...] | None]:
+def _load_array(path: Path, name: str | None) -> tuple[NDArray[np.generic], tuple[str, ...] | None]:
+    labels = None
     with translate_os_errors(path):
         try:
             loaded = np.load(path, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                rows, labels = loaded, None
+                rows = loaded
             else:
                 with loaded:
-                    name = _chosen(path, loaded, name)
+                    name = _choose_array(path, loaded, name)
                     rows = loaded[name]
-                    found = next((each for each in (f"{name}_labels", "labels") if each in loaded.files), None)
-                    labels = None if found is None else loaded[found]
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-            if isinstance(error, CorpusError):
-                raise
-            raise CorpusError(
-                f"{path} is not an array as numpy.save and numpy.savez write them. Write it again."
-            ) from None
+                    labels = loaded.get(f"{name}_labels", loaded.get("labels"))
+        except CorpusError:
+            raise
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
+            raise CorpusError(f"{path} is not an array that numpy.save or numpy.savez wrote. Write it again.") from None
     if rows.ndim != 2 or rows.dtype.kind not in "buif":
-        raise CorpusError(
-            f"{path} holds an array of shape {rows.shape}; binary vectors are rows of a table of numbers."
-        )
-    if labels is None or labels.shape != (len(rows),):
-        return rows, None
-    return rows, tuple(str(each) for each in labels.tolist())
+        raise CorpusError(f"{path} has an array of shape {rows.shape}. Binary vectors are the rows of a 2-D array.")
+    has_labels = labels is not None and labels.shape == (len(rows),)
+    return rows, tuple(map(str, labels.tolist())) if has_labels else None
 
 
-def _chosen(path: Path, archive: np.lib.npyio.NpzFile, name: str | None) -> str:
+def _choose_array(path: Path, archive: np.lib.npyio.NpzFile, name: str | None) -> str:
     tables = [each for each in archive.files if archive[each].ndim == 2]
     if name is None and len(tables) == 1:
         return tables[0]
     if name is None:
-        raise CorpusError(f"{path} has {len(tables)} tables ({', '.join(tables)}). Choose one with --array.")
+        raise CorpusError(f"{path} has {len(tables)} 2-D arrays ({', '.join(tables)}). Choose one with --array.")
     if name not in archive.files:
-        raise CorpusError(f"{path} has no array {name!r}. It has {', '.join(archive.files)}; choose one with --array.")
+        raise CorpusError(
+            f"{path} has no array {name!r}. Its arrays are {', '.join(archive.files)}; choose one with --array."
+        )
     return name

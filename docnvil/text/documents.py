@@ -15,7 +15,6 @@ from docnvil.text.files import (
     as_path,
     exists,
     is_remote,
-    open_lines,
     open_text,
     plain_name,
     replace_surrogates,
@@ -163,23 +162,19 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     """
     path = as_path(path)
     format = detect_format(path, options)
-    if format in ("folder", "lines"):
-        _refuse_columns(path, options)
-        return _read_folder(path, options) if format == "folder" else _read_lines(path, options)
-    return _to_documents(path, _read_records(path, format, options), options)
-
-
-def _read_records(path: Path, format: str, options: SourceOptions) -> RecordIterator:
     match format:
+        case "folder" | "lines":
+            _refuse_columns(path, options)
+            return _read_folder(path, options) if format == "folder" else _read_lines(path, options)
         case "jsonl":
-            return read_json_lines(path, options.encoding)
-        case "csv":
-            return read_separated(path, options.encoding, ",")
-        case "tsv":
-            return read_separated(path, options.encoding, "\t")
+            records = read_json_lines(path, options.encoding)
+        case "csv" | "tsv":
+            records = read_separated(path, options.encoding, delimiter="," if format == "csv" else "\t")
         case "parquet":
-            return read_parquet(path)
-    raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
+            records = read_parquet(path)
+        case _:
+            raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
+    return _to_documents(path, records, options)
 
 
 def split_source(path: Path, options: SourceOptions, size: int) -> tuple[list[FileChunk], SourceOptions] | None:
@@ -247,7 +242,7 @@ def read_files(folder: Path, names: Iterable[str], options: SourceOptions) -> It
 
 
 def _read_lines(path: Path, options: SourceOptions, chunk: FileChunk | None = None) -> Iterator[Document]:
-    with open_lines(path, encoding=options.encoding, chunk=chunk) as file:
+    with open_text(path, encoding=options.encoding, chunk=chunk) as file:
         for number, line in enumerate(file, start=1 if chunk is None else chunk.lines_before + 1):
             yield Document(str(number), line.removesuffix("\n"))
 
@@ -265,7 +260,9 @@ def _to_documents(
         if tuple(record) != names:  # most records have the columns of the previous one
             names = tuple(record)
             _require_columns(record, where, options, id_column)
-            columns = _metadata_columns(record, options, id_column)
+            used = (options.text_column, id_column, options.label_column)
+            columns = [options.label_column] if options.label_column else []
+            columns += [name for name in names if name not in used]
         id = str(number) if not id_column else _get_id(record[id_column], where, id_column)
         text = _get_text(record[options.text_column], where, options.text_column)
         yield Document(replace_surrogates(id), replace_surrogates(text), _get_metadata(record, columns, where, options))
@@ -299,11 +296,6 @@ def _get_text(value: object, where: str, column: str) -> str:
             " column with --text-column."
         )
     return value
-
-
-def _metadata_columns(record: Record, options: SourceOptions, id_column: str | None) -> list[str]:
-    first = [options.label_column] if options.label_column else []
-    return first + [name for name in record if name not in (options.text_column, id_column, options.label_column)]
 
 
 def _get_metadata(record: Record, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:

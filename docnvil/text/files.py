@@ -37,15 +37,13 @@ def as_path(name: str | Path) -> Path:
         return Path(name) if isinstance(name, str) else name
     try:
         from upath import UPath
-    except ImportError:
-        raise MissingDependencyError(
-            f"Reading {name} needs fsspec. Install it with pip install 'docnvil[cluster]'."
-        ) from None
-    try:
+
         path = UPath(name)
         _ = path.fs  # imports the package that the scheme needs
     except ImportError as error:
-        raise MissingDependencyError(f"Reading {name} needs another package: {error}.") from None
+        raise MissingDependencyError(
+            f"Reading {name} needs another package ({error}). Install it; upath comes with 'docnvil[cluster]'."
+        ) from None
     except ValueError as error:
         raise CorpusError(f"{name} is not a readable URL ({error}). Check the part before the colon.") from None
     return cast(Path, path)
@@ -87,36 +85,8 @@ def is_gzipped(path: Path) -> bool:
 
 
 def plain_name(path: Path) -> str:
-    """Return the name of a file without `.gz`.
-
-    >>> plain_name(Path("news/train.jsonl.gz"))
-    'train.jsonl'
-    """
+    """Return the name of a file without `.gz`."""
     return path.name[: -len(".gz")] if is_gzipped(path) else path.name
-
-
-@contextmanager
-def open_text(path: Path, *, encoding: str = "utf-8", newline: str | None = None) -> Iterator[TextIO]:
-    """Open a text file, unpacking it if its name ends in `.gz`; a UTF-8 byte-order mark is skipped.
-
-    Raises:
-        CorpusError: the file is missing, unreadable, truncated or damaged gzip, or not in this encoding; the message
-            names the first invalid byte and its offset.
-    """
-    with translate_os_errors(path):
-        try:
-            with (
-                open_bytes(path) as file,
-                TextIOWrapper(file, encoding=_skipping_mark(encoding), newline=newline) as text,
-            ):
-                yield text
-        except UnicodeError as error:
-            raise CorpusError(_describe_undecodable(path, encoding, error)) from None
-
-
-def _skipping_mark(encoding: str) -> str:
-    """Return the encoding that also skips a UTF-8 byte-order mark at the beginning of a file."""
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
 @dataclass(frozen=True)
@@ -137,18 +107,27 @@ class FileChunk:
 
 
 @contextmanager
-def open_lines(path: Path, *, encoding: str, chunk: FileChunk | None = None) -> Iterator[TextIO]:
-    """Open a text file like `open_text`, or a chunk of a file that is not gzipped, which is read into memory."""
-    if chunk is None:
-        with open_text(path, encoding=encoding) as file:
-            yield file
-        return
+def open_text(
+    path: Path, *, encoding: str = "utf-8", newline: str | None = None, chunk: FileChunk | None = None
+) -> Iterator[TextIO]:
+    """Open a text file, unpacking it if its name ends in `.gz`; a UTF-8 byte-order mark is skipped.
+
+    Arguments:
+        path: the file.
+        encoding: its encoding, by its Python name.
+        newline: as for `open`.
+        chunk: the lines to read from a file that is not gzipped; None for the whole file.
+
+    Raises:
+        CorpusError: the file is missing, unreadable, truncated or damaged gzip, or not in this encoding; the message
+            names the first invalid byte and its offset.
+    """
+    has_mark = codecs.lookup(encoding).name == "utf-8" and (chunk is None or not chunk.start)
+    codec = "utf-8-sig" if has_mark else encoding
     with translate_os_errors(path):
-        with _open_stored_bytes(path) as file:
-            file.seek(chunk.start)
-            content = file.read(chunk.stop - chunk.start)
         try:
-            yield TextIOWrapper(BytesIO(content), encoding=encoding if chunk.start else _skipping_mark(encoding))
+            with open_bytes(path, chunk) as file, TextIOWrapper(file, encoding=codec, newline=newline) as text:
+                yield text
         except UnicodeError as error:
             raise CorpusError(_describe_undecodable(path, encoding, error)) from None
 
@@ -178,11 +157,15 @@ def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] |
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a binary file, unpacking it if its name ends in `.gz`; errors are those of `open_text`."""
+def open_bytes(path: Path, chunk: FileChunk | None = None) -> Iterator[BinaryIO]:
+    """Open a binary file, unpacking it if its name ends in `.gz`, or one chunk of it, which is read into memory."""
     with translate_os_errors(path), ExitStack() as stack:
         file = stack.enter_context(_open_stored_bytes(path))
-        yield stack.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
+        if chunk is not None:
+            file.seek(chunk.start)
+            yield BytesIO(file.read(chunk.stop - chunk.start))
+        else:
+            yield stack.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Count files of text lines: Matrix Market, UCI, LDA-C and svmlight, each with a reader and a writer.
 
-The numbers of all four formats are parsed by `numpy.loadtxt`. The readers of other libraries have defects:
+Readers raise a `CorpusError` that names the line if it is malformed or out of range, or if entries are missing.
 
-* `scipy.io.mmread` (1.17) ignores the rest of a number that it cannot parse: it reads "2,500" as 2 and, in a file of
-  integers, 0.5 as 0. Some invalid streams abort the process.
-* `sklearn.datasets.load_svmlight_file` (1.9) accepts only numbers as labels, returns them as floats ("+1" becomes 1.0)
-  and refuses unsorted or repeated words.
+All numbers are parsed by `numpy.loadtxt`, because the readers of other libraries have defects: `scipy.io.mmread` (1.17)
+ignores the end of a number that it cannot parse, so that "2,500" is 2 and 0.5 is 0 in a file of integers, and some
+invalid streams abort the process; `sklearn.datasets.load_svmlight_file` (1.9) returns labels as floats, so that names
+are refused and "+1" is 1.0, and refuses unsorted or repeated words.
 """
 
 import re
@@ -31,24 +31,14 @@ _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(i
 
 
 class ReadCounts(NamedTuple):
-    """The contents of a count file.
-
-    Arguments:
-        counts: the counts, `[N, V]`; V is the last word that occurs if the format does not state it.
-        labels: one label per row, or None if the format has no labels.
-    """
+    """Counts `[N, V]`, with V from the last word if the format does not state it, and one label per row if any."""
 
     counts: csr_array
     labels: tuple[str, ...] | None = None
 
 
 def read_mtx(path: Path) -> ReadCounts:
-    """Read Matrix Market coordinates: a banner, `%` comments, `N V entries`, then `document word count`, from 1.
-
-    Raises:
-        CorpusError: the banner names another kind of matrix, a line is malformed or out of range, or entries are
-            missing.
-    """
+    """Read Matrix Market coordinates: a banner, `%` comments, `N V entries`, then `document word count`, from 1."""
     with open_text(path) as file:
         if not _MTX_BANNER.fullmatch(file.readline().strip()):
             raise CorpusError(
@@ -56,27 +46,18 @@ def read_mtx(path: Path) -> ReadCounts:
                 " Matrix Market file of that kind."
             )
         lines = _Lines(path, file, number=1)
-        header = next((line for line in lines if line.strip() and not line.startswith("%")), "")
-        return ReadCounts(_read_entries(lines, header))
+        return _read_entries(lines, next((line for line in lines if line.strip() and not line.startswith("%")), ""))
 
 
 def read_uci(path: Path) -> ReadCounts:
-    """Read UCI bags of words: lines with N, V and the number of entries, then `document word count`, from 1.
-
-    Raises:
-        CorpusError: a line is malformed or out of range, or entries are missing.
-    """
+    """Read UCI bags of words: lines with N, V and the number of entries, then `document word count`, from 1."""
     with open_text(path) as file:
         lines = _Lines(path, file)
-        return ReadCounts(_read_entries(lines, " ".join(next(lines, "").strip() for _ in range(3))))
+        return _read_entries(lines, " ".join(next(lines, "").strip() for _ in range(3)))
 
 
 def read_ldac(path: Path) -> ReadCounts:
-    """Read LDA-C: one line `M word:count ...` per document, with M pairs and words from 0.
-
-    Raises:
-        CorpusError: a line is malformed, or its number of pairs is not M.
-    """
+    """Read LDA-C: one line `M word:count ...` per document, with M pairs and words from 0."""
 
     def split(line: str) -> list[str]:
         length, *pairs = line.split() or [""]
@@ -92,9 +73,6 @@ def read_svmlight(path: Path) -> ReadCounts:
 
     Words are numbered from 1, unless a word 0 occurs or a comment contains "zero-based", as scikit-learn writes it.
     Blank lines, other comments and `qid:` are ignored.
-
-    Raises:
-        CorpusError: a line is malformed, or a value is not a count.
     """
     labels: list[str] = []
     is_zero_based = False
@@ -173,7 +151,7 @@ class _Lines(Iterator[str]):
         return CorpusError(f"{self.path}, line {number} is malformed: {reason}. Correct it, or write the file again.")
 
 
-def _read_entries(lines: _Lines, header: str) -> csr_array:
+def _read_entries(lines: _Lines, header: str) -> ReadCounts:
     """Read lines `document word count`, numbered from 1; the header has the numbers of documents, words and entries."""
     try:
         n_documents, vocabulary_size, n_entries = map(int, header.split())
@@ -182,16 +160,15 @@ def _read_entries(lines: _Lines, header: str) -> csr_array:
     if not (0 <= n_documents <= MAX_DOCUMENTS and 0 <= vocabulary_size <= MAX_WORDS):
         raise lines.error(f"{n_documents} documents and {vocabulary_size} words are out of range")
     entries = (line for line in lines if line.strip() and not line.startswith("%"))
-    numbers, line_numbers = _parse_numbers(lines, entries, n_columns=3)
-    if len(line_numbers) != n_entries:
-        raise CorpusError(
-            f"{lines.path} promises {n_entries} entries and has {len(line_numbers)}: it is truncated or was changed."
-            " Download it again."
-        )
     limits = {"document": (1, n_documents), "word": (1, vocabulary_size), "count": (0, _MAX_COUNT)}
-    documents, words, counts = _to_integers(lines, line_numbers, numbers, limits)
+    documents, words, counts = _parse(lines, entries, limits)
+    if len(counts) != n_entries:
+        raise CorpusError(
+            f"{lines.path} promises {n_entries} entries and has {len(counts)}: it is truncated or was changed. Download"
+            " it again."
+        )
     matrix = coo_array((counts, (documents - 1, words - 1)), shape=(n_documents, vocabulary_size))
-    return as_counts(matrix, where=str(lines.path))
+    return ReadCounts(as_counts(matrix, where=str(lines.path)))
 
 
 def _read_pairs(
@@ -199,10 +176,8 @@ def _read_pairs(
 ) -> csr_array:
     """Read one document of pairs `word:count` per line.
 
-    Arguments:
-        path: the file.
-        split: returns the pairs of a line, or None if the line has no document; raises `ValueError` for a bad line.
-        first_word: returns the number of the first word of the vocabulary, 0 or 1, given all words.
+    `split` returns the pairs of a line, or None if it has no document, and raises `ValueError` if it is malformed.
+    `first_word` returns the number of the first word of the vocabulary, given all words.
     """
     lengths: list[int] = []
 
@@ -218,23 +193,18 @@ def _read_pairs(
 
     with open_text(path) as file:
         lines = _Lines(path, file)
-        numbers, line_numbers = _parse_numbers(lines, split_lines(lines), n_columns=2, delimiter=":")
-    limits = {"word": (0, MAX_WORDS - 1), "count": (0, _MAX_COUNT)}
-    words, counts = _to_integers(lines, line_numbers, numbers, limits)
+        limits = {"word": (0, MAX_WORDS - 1), "count": (0, _MAX_COUNT)}
+        words, counts = _parse(lines, split_lines(lines), limits, delimiter=":")
     words -= first_word(words)
     documents = np.repeat(np.arange(len(lengths)), lengths)
     matrix = coo_array((counts, (documents, words)), shape=(len(lengths), words.max(initial=-1) + 1))
     return as_counts(matrix, where=str(path))
 
 
-def _parse_numbers(
-    lines: _Lines, texts: Iterator[str], *, n_columns: int, delimiter: str | None = None
-) -> tuple[NDArray[np.float64], array]:
-    """Parse texts that come from `lines`, with `n_columns` numbers each.
-
-    Returns:
-        The numbers, `[n_columns, n]`, where integers below 2**53 are exact, and the line numbers, `[n]`.
-    """
+def _parse(
+    lines: _Lines, texts: Iterator[str], limits: dict[str, tuple[int, int]], *, delimiter: str | None = None
+) -> NDArray[np.int64]:
+    """Return the integers in texts that come from `lines`, `[C, n]`, given the names and ranges of the C columns."""
     line_numbers = array("q")
     text = ""
 
@@ -247,26 +217,19 @@ def _parse_numbers(
     counted = count_lines()
     first = next(counted, None)
     if first is None:
-        return np.zeros((n_columns, 0)), line_numbers  # loadtxt would warn
+        return np.zeros((len(limits), 0), dtype=np.int64)  # loadtxt would warn
     try:
         # Unlike a plain type, a type with fields requires this number of columns.
-        dtype = np.dtype([("", np.float64)] * n_columns)
+        dtype = np.dtype([(name, np.float64) for name in limits])
         numbers = np.loadtxt(chain([first], counted), dtype=dtype, delimiter=delimiter, comments=None, ndmin=1)
     except (CorpusError, UnicodeError):
         raise
     except ValueError:
-        raise lines.error(f"{text.strip()[:40]!r} is not {n_columns} numbers") from None
-    return numbers.view(np.float64).reshape(-1, n_columns).T, line_numbers
-
-
-def _to_integers(
-    lines: _Lines, line_numbers: array, numbers: NDArray[np.float64], limits: dict[str, tuple[int, int]]
-) -> NDArray[np.int64]:
-    """Return the numbers as int64; each column has a name and a range."""
-    for (name, (least, most)), column in zip(limits.items(), numbers, strict=True):
-        invalid = ~((column >= least) & (column <= most) & (column == np.floor(column)))
+        raise lines.error(f"{text.strip()[:40]!r} is not {len(limits)} numbers") from None
+    for name, (least, most) in limits.items():
+        invalid = ~((numbers[name] >= least) & (numbers[name] <= most) & (np.floor(numbers[name]) == numbers[name]))
         if invalid.any():
             index = int(invalid.argmax())
-            reason = f"the {name} {column[index]:.16g} is not an integer from {least} to {most}"
+            reason = f"the {name} {numbers[name][index]:.16g} is not an integer from {least} to {most}"
             raise lines.error(reason, line_numbers[index])
-    return numbers.astype(np.int64)
+    return np.stack([numbers[name].astype(np.int64) for name in limits])

@@ -1,4 +1,7 @@
-"""Readers of JSON lines, CSV, TSV and Parquet: each yields the place of a record and its values by column."""
+"""Readers of JSON lines, CSV, TSV and Parquet: each yields the place of a record and its values by column.
+
+They raise a `CorpusError` that names the line if the file is malformed.
+"""
 
 import csv
 import json
@@ -8,7 +11,7 @@ from threading import Lock
 from typing import Any, TextIO
 
 from docnvil.errors import CorpusError, MissingDependencyError
-from docnvil.text.files import FileChunk, open_lines, open_text, translate_os_errors
+from docnvil.text.files import FileChunk, open_text, translate_os_errors
 
 Record = dict[str, Any]
 RecordIterator = Iterator[tuple[str, Record]]
@@ -19,12 +22,8 @@ _PARQUET_BATCH = 1024  # rows in memory at a time
 
 
 def read_json_lines(path: Path, encoding: str, chunk: FileChunk | None = None) -> RecordIterator:
-    """Yield the objects of a file, or of a chunk of it, with one JSON object per line; blank lines are skipped.
-
-    Raises:
-        CorpusError: a line is not a JSON object; the message names the line.
-    """
-    with open_lines(path, encoding=encoding, chunk=chunk) as file:
+    """Yield the objects of a file, or of a chunk of it, with one JSON object per line; blank lines are skipped."""
+    with open_text(path, encoding=encoding, chunk=chunk) as file:
         for number, line in enumerate(file, start=1 if chunk is None else chunk.lines_before + 1):
             if line.strip():
                 yield f"line {number}", _parse_object(line, f"{path}, line {number}")
@@ -44,12 +43,7 @@ def _parse_object(line: str, where: str) -> Record:
 
 
 def read_separated(path: Path, encoding: str, delimiter: str) -> RecordIterator:
-    r"""Yield the rows of a CSV (`,`) or TSV (`\t`) file whose first row names the columns.
-
-    Raises:
-        CorpusError: there is no header, a column name is repeated, a row has another number of fields than the header,
-            or a quote is not closed.
-    """
+    r"""Yield the rows of a CSV (`,`) or TSV (`\t`) file whose first row names the columns."""
     with open_text(path, encoding=encoding, newline="") as file:
         for line, header, fields in _read_fields(path, file, delimiter):
             if len(fields) != len(header):
@@ -101,12 +95,7 @@ def csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def read_parquet(path: Path) -> RecordIterator:
-    """Yield the rows of a Parquet file, with one batch of rows in memory at a time.
-
-    Raises:
-        CorpusError: the file is missing or is not Parquet.
-        MissingDependencyError: pyarrow is not installed.
-    """
+    """Yield the rows of a Parquet file, with one batch of rows in memory at a time."""
     try:
         import pyarrow
         import pyarrow.parquet

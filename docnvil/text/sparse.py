@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.sparse import csr_array, csr_matrix, issparse
+from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
 
 from docnvil.errors import CorpusError
 
@@ -100,7 +100,6 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
     [[0, 2], [1, 0]]
     """
     counts = _as_csr(matrix, where)
-    _check_values(counts, where)
     total = float(counts.data.sum(dtype=np.float64))
     if total >= _TOTAL_LIMIT:
         raise CorpusError(f"{where} has a total count of {total:g}, too large to be stored exactly. Check the values.")
@@ -158,7 +157,7 @@ def document_frequencies(counts: CountRows) -> NDArray[np.int64]:
 
 
 def _as_csr(matrix: Any, where: str) -> csr_array:
-    """Return a matrix as CSR with sorted columns and no duplicate entries, without a copy if it has this form."""
+    """Return valid counts in canonical CSR form, without a copy if they already have it."""
     if not issparse(matrix):
         matrix = np.asarray(matrix)
     if matrix.ndim != 2 or not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == bool):
@@ -166,48 +165,40 @@ def _as_csr(matrix: Any, where: str) -> csr_array:
             f"{where} is not a 2-D array of numbers (shape {matrix.shape}, {matrix.dtype}). Give one row per document"
             " and one column per word."
         )
+    if issparse(matrix) and matrix.format in ("csr", "csc"):
+        try:
+            matrix.check_format(full_check=True)
+        except ValueError as error:
+            raise CorpusError(f"{where} is not a valid sparse matrix ({error}). Write it again.") from None
     if issparse(matrix) and matrix.format == "csr":
         counts = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
-        _check_indices(counts, where)
-        if counts.has_canonical_format:
-            return counts
     else:
-        # The conversion adds up duplicate entries in the type of the values, and small integer types would overflow.
-        counts = csr_array(_integers_as_int64(matrix))
-        _check_indices(counts, where)
-    counts = _integers_as_int64(counts).copy()
+        counts = coo_array(matrix)
+    _check_values(counts, where)
+    if counts.format == "csr" and counts.has_canonical_format:
+        return counts
+    if counts.dtype.kind != "f":
+        counts = counts.astype(np.int64)  # the sum of duplicate entries could overflow a smaller type
+    counts = csr_array(counts, copy=True)
     counts.sum_duplicates()
     return counts
 
 
-def _integers_as_int64(matrix: Any) -> Any:
-    is_integer = np.issubdtype(matrix.dtype, np.integer) or matrix.dtype == bool
-    return matrix.astype(np.int64, copy=False) if is_integer else matrix
-
-
-def _check_indices(counts: csr_array, where: str) -> None:
-    """Refuse indices outside the matrix, which a damaged file can contain."""
-    try:
-        counts.check_format(full_check=True)
-    except ValueError as error:
-        raise CorpusError(f"{where} is not a valid sparse matrix ({error}). Write it again.") from None
-
-
-def _check_values(counts: csr_array, where: str) -> None:
+def _check_values(counts: csr_array | coo_array, where: str) -> None:
     values = counts.data
-    if np.issubdtype(values.dtype, np.complexfloating):
+    if values.dtype.kind == "c":
         raise CorpusError(f"{where} contains complex numbers. Give integers >= 0.")
-    if np.issubdtype(values.dtype, np.unsignedinteger) or (values.dtype.kind == "i" and values.min(initial=0) >= 0):
+    if values.dtype.kind in "bu" or (values.dtype.kind == "i" and values.min(initial=0) >= 0):
         return
-    invalid = values < 0
-    if np.issubdtype(values.dtype, np.floating):
+    invalid = ~(values >= 0)
+    if values.dtype.kind == "f":
         invalid |= ~np.isfinite(values) | (values != np.floor(values))
     if invalid.any():
         first = int(invalid.argmax())
-        row = int(np.searchsorted(counts.indptr, first, side="right")) - 1
+        row, column = (indices[first] for indices in counts.tocoo().coords)
         raise CorpusError(
-            f"{where} contains {values[first]} in row {row}, column {counts.indices[first]} (from 0). Counts are"
-            " integers >= 0; pass the counts themselves, not weights computed from them."
+            f"{where} contains {values[first]} in row {row}, column {column} (from 0). Counts are integers >= 0;"
+            " pass the counts themselves, not weights computed from them."
         )
 
 

@@ -1,4 +1,4 @@
-"""Lists of stop words: words so common that they say nothing of what a document is about."""
+"""Lists of stop words: words too common to say what a document is about."""
 
 from functools import cache
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.text.files import open_text
 
-# What is left of "don't", "they'll" and their like when the apostrophe splits them; scikit-learn's list has whole
-# words. "won" (won't) is lost as the past of "win" too.
+# Splitting "don't" or "they'll" at the apostrophe leaves pieces that scikit-learn's list does not have. "won" (won't)
+# also drops the past tense of "win".
 _CONTRACTIONS = """ain't aren't couldn't daren't didn't doesn't don't hadn't hasn't haven't isn't mayn't mightn't
     mustn't needn't oughtn't shan't shouldn't wasn't weren't won't wouldn't they'll they're they've"""
 _CONTRACTION_PIECES = {
@@ -17,12 +17,12 @@ _CONTRACTION_PIECES = {
 
 @cache
 def english_stop_words() -> tuple[str, ...]:
-    """Return scikit-learn's English stop words and the pieces that splitting contractions leaves, sorted.
+    """Return scikit-learn's English stop words and the pieces of split contractions, sorted.
 
     >>> {"the", "don", "ve"} <= set(english_stop_words())
     True
     """
-    # Imported here, since scikit-learn takes a second to load and rules read from a model do not need it.
+    # scikit-learn takes a second to import, and rules that are read from a model do not need it.
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return tuple(sorted({*ENGLISH_STOP_WORDS, *_CONTRACTION_PIECES}))
@@ -32,10 +32,10 @@ def resolve_stop_words(name_or_path: str) -> tuple[str, tuple[str, ...]]:
     """Return the name and the words of a list of stop words.
 
     Arguments:
-        name_or_path: "english", "none", "nltk:" and a language, or the path of a UTF-8 file with one word a line.
+        name_or_path: "english", "none", "nltk:" and a language, or the path of a UTF-8 file with one word per line.
 
     Returns:
-        The name as it was given, and the words.
+        The name or path as given, and the words.
 
     Raises:
         CorpusError: there is no such file.
@@ -52,7 +52,7 @@ def resolve_stop_words(name_or_path: str) -> tuple[str, tuple[str, ...]]:
     prefix, _, language = name_or_path.partition(":")
     if prefix == "nltk":
         return name_or_path, _nltk_stop_words(language)
-    return name_or_path, _stop_words_of_file(Path(name_or_path))
+    return name_or_path, _read_stop_words(Path(name_or_path))
 
 
 def _nltk_stop_words(language: str) -> tuple[str, ...]:
@@ -62,14 +62,14 @@ def _nltk_stop_words(language: str) -> tuple[str, ...]:
         languages = stopwords.fileids()
     except LookupError:
         raise MissingDependencyError(
-            "NLTK's stop words are not installed. Fetch them with python -m nltk.downloader stopwords."
+            "NLTK's stop words are not installed. Download them with python -m nltk.downloader stopwords."
         ) from None
     if language not in languages:
-        raise ConfigurationError(f"NLTK has no stop words for {language!r}. Choose of {', '.join(languages)}.")
+        raise ConfigurationError(f"NLTK has no stop words for {language!r}. Choose one of {', '.join(languages)}.")
     return tuple(sorted(set(stopwords.words(language))))
 
 
-def _stop_words_of_file(path: Path) -> tuple[str, ...]:
+def _read_stop_words(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         raise CorpusError(
             f"There is no file of stop words at {path}. Check the path, or use english, none or nltk:<language>."

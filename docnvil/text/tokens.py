@@ -1,30 +1,29 @@
-"""From text to words by stated rules, which travel with every model that was trained under them.
+"""Token rules: how a text becomes words. They are saved with every model that was trained with them.
 
-A text is brought to Unicode's composed form (NFC) and lower-cased, and split into tokens. Tokens shorter than
-`min_length` and stop words are dropped *before* stemming; a stem must have `min_length` again.
+A text is normalized to composed Unicode (NFC), lower-cased and split into tokens. Tokens that are stop words or shorter
+than `min_length` are dropped *before* stemming, and so are stems shorter than `min_length`.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 import regex
 
 from docnvil.errors import CheckpointError, ConfigurationError, MissingDependencyError
-from docnvil.text.stop_words import english_stop_words, resolve_stop_words
+from docnvil.text.stop_words import english_stop_words
 
-__all__ = ["DEFAULT_TOKEN_PATTERN", "NLTK_TOKENIZERS", "TokenRules", "Tokenizer", "resolve_stop_words", "tokenize"]
-
-#: A letter, then letters, combining marks and digits: "python3" is a word, "1990" is none, "x_train" gives "train",
-#: and Hindi words, whose vowels are marks, stay whole. Scripts without spaces come out a run at a time.
+#: A letter, then letters, combining marks and digits: "python3" is a token, "1990" is not, "x_train" gives "train", and
+#: Hindi words, whose vowels are marks, stay whole. In scripts without spaces, a sequence of letters is one token.
 DEFAULT_TOKEN_PATTERN = r"\p{L}[\p{L}\p{M}\p{N}]*"
 
-# What the default pattern amounts to on ASCII text; the standard library's engine finds it three times as fast.
+# Equivalent to the default pattern on ASCII text, and three times as fast in the engine of the standard library.
 _DEFAULT_ON_ASCII = re.compile("[A-Za-z][A-Za-z0-9]*")
 
-# NLTK's tokenizers also return punctuation; a word holds a letter, or a pictograph such as an emoji.
+# NLTK's tokenizers also return punctuation; words contain a letter, or a pictograph such as an emoji.
 _WORDLIKE = regex.compile(r"[\p{L}\p{So}]")
 
 NLTK_TOKENIZERS = {
@@ -42,17 +41,17 @@ class TokenRules:
     """How a text becomes words.
 
     Arguments:
-        token_pattern: a regular expression of the `regex` package; with one capture group, the group is the token.
-        lowercase: whether the text is lower-cased first.
-        min_length: the fewest characters of a token, and of its stem.
-        stop_words: the words that are not counted, spelt out; scikit-learn's English ones and a few more by default.
-        stop_words_name: where they come from, for the reader: a name, or the path of a file.
-        stemmer: "porter", or "snowball-" and a language; None leaves words as they are.
-        tokenizer: one of `NLTK_TOKENIZERS`, which then splits the text in the pattern's stead; tokens without a letter
-            or pictograph are dropped.
+        token_pattern: a regular expression of the `regex` package; if it has a capture group, the group is the token.
+        lowercase: whether to lower-case texts.
+        min_length: the minimum number of characters of tokens and of stems.
+        stop_words: the words to drop; by default those of `english_stop_words`.
+        stop_words_name: where the stop words come from, for display: a name, or the path of a file.
+        stemmer: "porter", or "snowball-" and a language; None for no stemming.
+        tokenizer: one of `NLTK_TOKENIZERS` instead of the pattern; tokens without a letter or pictograph are dropped.
 
     Raises:
-        ConfigurationError: the pattern does not compile or has several groups, or a name or a length is out of range.
+        ConfigurationError: the pattern does not compile or has several groups, a name is unknown, or the length is out
+            of range.
 
     >>> TokenRules(stemmer="porter").stop_words_name
     'english'
@@ -68,17 +67,16 @@ class TokenRules:
 
     def __post_init__(self) -> None:
         if not self.stop_words_name:
-            object.__setattr__(self, "stop_words_name", _name_of_words(self.stop_words))
+            name = "none" if not self.stop_words else "english" if self.stop_words == english_stop_words() else "custom"
+            object.__setattr__(self, "stop_words_name", name)
         if self.min_length < 1:
-            raise ConfigurationError(
-                f"min_length is {self.min_length}; a token has a character at least. Give 1 or more."
-            )
+            raise ConfigurationError(f"min_length is {self.min_length}. Give an integer >= 1.")
         if self.tokenizer is not None and self.tokenizer not in NLTK_TOKENIZERS:
             raise ConfigurationError(
-                f"{self.tokenizer!r} is not a tokenizer docnvil knows. Choose of {', '.join(NLTK_TOKENIZERS)}."
+                f"{self.tokenizer!r} is not a tokenizer of docnvil. Choose one of {', '.join(NLTK_TOKENIZERS)}."
             )
         _compile(self.token_pattern)
-        _stemmer(self.stemmer)
+        _make_stemmer(self.stemmer)
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules as a JSON object."""
@@ -86,41 +84,39 @@ class TokenRules:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TokenRules":
-        """Return the rules that `to_json` wrote.
+        """Return the rules that `to_json` saved.
 
         Raises:
-            CheckpointError: a key is unknown or missing, or a value is of the wrong type.
+            CheckpointError: a key is unknown or missing, or a value has the wrong type.
 
         >>> TokenRules.from_json(TokenRules(min_length=3).to_json()).min_length
         3
         """
-        _require_rules(value)
+        _check_json(value)
         return cls(**{**value, "stop_words": tuple(value["stop_words"])})
 
 
-_JSON_TYPES: dict[str, Any] = {
-    "token_pattern": str,
-    "lowercase": bool,
-    "min_length": int,
-    "stop_words": list,
-    "stop_words_name": str,
-    "stemmer": str | None,
-    "tokenizer": str | None,
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "token_pattern": (str,),
+    "lowercase": (bool,),
+    "min_length": (int,),
+    "stop_words": (list,),
+    "stop_words_name": (str,),
+    "stemmer": (str, type(None)),
+    "tokenizer": (str, type(None)),
 }
 
 
-def _require_rules(value: object) -> None:
-    """Refuse anything but what `TokenRules.to_json` returns."""
+def _check_json(value: object) -> None:
     if not isinstance(value, Mapping) or set(value) != set(_JSON_TYPES):
-        found = ", ".join(map(str, value)) if isinstance(value, Mapping) else repr(value)
+        keys = ", ".join(map(str, value)) if isinstance(value, Mapping) else repr(value)
         raise CheckpointError(
-            f"The token rules are to have the keys {', '.join(_JSON_TYPES)}, but have {found or 'none'}. Load them with"
-            " the docnvil that wrote them, or make the folder again."
+            f"The token rules must have the keys {', '.join(_JSON_TYPES)}, but have {keys or 'none'}. Read them with"
+            " the version of docnvil that wrote them, or create the folder again."
         )
-    for key, kind in _JSON_TYPES.items():
-        # JSON's true is a whole number to Python.
-        if not isinstance(value[key], kind) or (kind is int and isinstance(value[key], bool)):
-            raise CheckpointError(f"The token rule {key} is {value[key]!r:.60}. Restore the file, or make it again.")
+    for key, types in _JSON_TYPES.items():
+        if type(value[key]) not in types:
+            raise CheckpointError(f"The token rule {key} is {value[key]!r:.60}. Restore the file, or create it again.")
     if not all(isinstance(word, str) for word in value["stop_words"]):
         raise CheckpointError("The stop words of the token rules are not all strings. Restore the file.")
 
@@ -135,10 +131,10 @@ def tokenize(text: str, rules: TokenRules) -> list[str]:
 
 
 class Tokenizer:
-    """Rules made ready to be applied to many texts; each distinct token is judged and stemmed once.
+    """Token rules prepared for many texts: each distinct token is filtered and stemmed once.
 
     Arguments:
-        rules: the rules.
+        rules: how a text becomes words.
 
     Raises:
         MissingDependencyError: the tokenizer needs NLTK data that is not installed.
@@ -149,38 +145,37 @@ class Tokenizer:
 
     def __init__(self, rules: TokenRules) -> None:
         self.rules = rules
-        self._ascii_findall, self._findall = _splitters(rules)
-        self._stem = _stemmer(rules.stemmer)
+        self._ascii_findall, self._findall = _make_splitters(rules)
+        self._stem = _make_stemmer(rules.stemmer)
         self._stop_words = frozenset(map(self.normalize, rules.stop_words))
-        self._words = _Words(self.word)
+        self._cached_word = cache(self.word)
 
     def __call__(self, text: str) -> list[str]:
         """Return the words of a text, in order."""
-        words = self._words
-        return [word for token in self.split(text) if (word := words[token])]
+        return list(filter(None, map(self._cached_word, self.split(text))))
 
     def split(self, text: str) -> list[str]:
-        """Return the tokens of a text, in order, before any is dropped or stemmed."""
+        """Return the tokens of a text, in order, before they are filtered and stemmed."""
         return self.find(self.normalize(text))
 
     def find(self, text: str) -> list[str]:
-        """Return the tokens of a text, or of a part of one, that is normalized already."""
+        """Return the tokens of a normalized text, or of a part of one."""
         return self._ascii_findall(text) if text.isascii() else self._findall(text)
 
     def word(self, token: str) -> str:
-        """Return the word that a token of `split` stands for, or `""` if it is not counted.
+        """Return the word of a token from `split`, or `""` if the rules drop it.
 
         >>> tokenizer = Tokenizer(TokenRules(stemmer="porter"))
         >>> tokenizer.word("mice"), tokenizer.word("the")
         ('mice', '')
         """
-        least = self.rules.min_length
-        if len(token) < least or token in self._stop_words:
+        min_length = self.rules.min_length
+        if len(token) < min_length or token in self._stop_words:
             return ""
         if self.rules.tokenizer is not None and not _WORDLIKE.search(token):
             return ""
         stem = self._stem(token)
-        return stem if len(stem) >= least else ""
+        return stem if len(stem) >= min_length else ""
 
     def normalize(self, text: str) -> str:
         """Return a text in composed form, and in lower case if the rules say so."""
@@ -189,63 +184,47 @@ class Tokenizer:
         return text.lower() if self.rules.lowercase else text
 
 
-class _Words(dict[str, str]):
-    """A memory of `Tokenizer.word`."""
-
-    def __init__(self, word: Callable[[str], str]) -> None:
-        self._word = word
-
-    def __missing__(self, token: str) -> str:
-        return self.setdefault(token, self._word(token))
-
-
-def _name_of_words(words: tuple[str, ...]) -> str:
-    if not words:
-        return "none"
-    return "english" if words == english_stop_words() else "custom"
-
-
 def _compile(pattern: str) -> regex.Pattern[str]:
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
         raise ConfigurationError(
-            f"The token pattern {pattern!r} is no regular expression ({error}). Mend it."
+            f"The token pattern {pattern!r} is not a regular expression ({error}). Correct it."
         ) from None
     if compiled.groups > 1:
         raise ConfigurationError(
-            f"The token pattern {pattern!r} has {compiled.groups} capture groups where one at most can be the token."
-            " Write the others as (?:...)."
+            f"The token pattern {pattern!r} has {compiled.groups} capture groups, but only one can be the token. Write"
+            " the others as (?:...)."
         )
     return compiled
 
 
-def _splitters(rules: TokenRules) -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:
-    """Return what splits an ASCII text and what splits any text."""
+def _make_splitters(rules: TokenRules) -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:
+    """Return two functions that split text into tokens: one for ASCII text and one for any text."""
     if rules.tokenizer is not None:
-        split = _nltk_tokenizer(rules.tokenizer)
+        split = _make_nltk_splitter(rules.tokenizer)
         return split, split
     findall = _compile(rules.token_pattern).findall
     return _DEFAULT_ON_ASCII.findall if rules.token_pattern == DEFAULT_TOKEN_PATTERN else findall, findall
 
 
-def _nltk_tokenizer(name: str) -> Callable[[str], list[str]]:
+def _make_nltk_splitter(name: str) -> Callable[[str], list[str]]:
     import nltk.tokenize
 
-    found = getattr(nltk.tokenize, NLTK_TOKENIZERS[name])
+    tokenizer = getattr(nltk.tokenize, NLTK_TOKENIZERS[name])
     if name != "word":
-        return found().tokenize
+        return tokenizer().tokenize
     try:
-        found("A test.")
+        tokenizer("A test.")
     except LookupError:
         raise MissingDependencyError(
-            "The tokenizer 'word' needs NLTK data. Fetch it with python -m nltk.downloader punkt_tab, or choose tweet,"
-            " toktok, treebank or wordpunct, which need none."
+            "The tokenizer 'word' needs NLTK data. Download it with python -m nltk.downloader punkt_tab, or choose"
+            " tweet, toktok, treebank, wordpunct or whitespace, which need none."
         ) from None
-    return found
+    return tokenizer
 
 
-def _stemmer(name: str | None) -> Callable[[str], str]:
+def _make_stemmer(name: str | None) -> Callable[[str], str]:
     if name is None:
         return str
     from nltk.stem import PorterStemmer, SnowballStemmer
@@ -255,7 +234,7 @@ def _stemmer(name: str | None) -> Callable[[str], str]:
     prefix, _, language = name.partition("-")
     if prefix != "snowball" or language not in SnowballStemmer.languages:
         raise ConfigurationError(
-            f"{name!r} is not a stemmer docnvil knows. Choose porter, or snowball- and one of"
+            f"{name!r} is not a stemmer of docnvil. Choose porter, or snowball- and one of"
             f" {', '.join(SnowballStemmer.languages)}."
         )
     return SnowballStemmer(language).stem
