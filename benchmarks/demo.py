@@ -27,7 +27,7 @@ from common import ROOT, CompletedCommand, docnvil, run_command, save_results
 from ng20 import evaluate_words
 from peers import fit_peer
 
-from docnvil.corpus.loading import read_corpus
+from docnvil.corpus.reading import read_corpus
 from docnvil.runtime.folders import replace_file
 
 RECIPE = ROOT / "corpora" / "python-api" / "recipe.py"

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from docnvil.analysis.perplexity import Perplexity
     from docnvil.comparison.adapters import adapt_topic_model
     from docnvil.comparison.runner import compare_models
-    from docnvil.corpus.loading import load_document_term_matrix, read_corpus, write_corpus
+    from docnvil.corpus.loading import load_document_term_matrix
+    from docnvil.corpus.reading import read_corpus
+    from docnvil.corpus.writing import write_corpus
     from docnvil.errors import DocnvilError
     from docnvil.estimator import DocNVIL
     from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents
@@ -50,13 +52,13 @@ _HOMES = {
     "diversity": "analysis.coherence",
     "load_document_term_matrix": "corpus.loading",
     "npmi": "analysis.coherence",
-    "read_corpus": "corpus.loading",
+    "read_corpus": "corpus.reading",
     "read_counts": "text.formats",
     "read_documents": "text.documents",
     "split_documents": "text.counts",
     "tokenize": "text.tokens",
     "unigram_perplexity": "analysis.null_models",
-    "write_corpus": "corpus.loading",
+    "write_corpus": "corpus.writing",
     "write_counts": "text.formats",
 }
 

@@ -20,7 +20,8 @@ from docnvil.comparison import runner
 from docnvil.comparison.adapters import MixtureOfTopics
 from docnvil.comparison.peers import PEERS
 from docnvil.comparison.runner import UNIGRAM, ComparisonResult, compare_models, model_names, score_topic_model
-from docnvil.corpus.loading import load_document_term_matrix, write_corpus
+from docnvil.corpus.loading import load_document_term_matrix
+from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary

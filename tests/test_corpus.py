@@ -1,4 +1,7 @@
+"""Prepared corpora: what is written is read back, and damage is noticed."""
+
 import contextlib
+import csv
 import json
 from pathlib import Path
 
@@ -9,8 +12,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from text_data import anything, as_dicts, assert_same, documents, matrices
 
-from docnvil.corpus.loading import load_document_term_matrix, read_corpus, write_corpus
-from docnvil.corpus.writing import writing_corpus
+from docnvil.corpus.loading import load_document_term_matrix
+from docnvil.corpus.reading import read_corpus
+from docnvil.corpus.writing import write_corpus, writing_corpus
 from docnvil.errors import (
     CheckpointError,
     ConfigurationError,
@@ -43,7 +47,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 class TestFolder:
-    def test_everything_comes_back(self, corpus):
+    def test_reading_restores_what_was_written(self, corpus):
         found = read_corpus(corpus)
         assert_same(found, MATRIX)
         assert found.metadata == MATRIX.metadata
@@ -52,7 +56,7 @@ class TestFolder:
 
     @settings(max_examples=30)
     @given(matrix=matrices(anything), data=st.data())
-    def test_anything_comes_back(self, tmp_path_factory, matrix, data):
+    def test_any_strings_and_counts_are_restored(self, tmp_path_factory, matrix, data):
         column = st.tuples(*[anything] * matrix.n_documents)
         metadata = data.draw(st.dictionaries(anything, column, max_size=3))
         full = DocumentTermMatrix(matrix.counts, matrix.vocabulary, matrix.ids, metadata)
@@ -61,7 +65,7 @@ class TestFolder:
         assert_same(read_corpus(path), full)
         assert read_corpus(path).metadata == metadata
 
-    def test_a_person_can_open_it(self, corpus):
+    def test_the_files_have_the_documented_form(self, corpus):
         assert sorted(file.name for file in corpus.iterdir()) == sorted(FILES)
         description = json.loads((corpus / "corpus.json").read_text())
         sizes = {
@@ -73,14 +77,14 @@ class TestFolder:
         types = [np.load(corpus / f"{name}.npy").dtype for name in ("indptr", "indices", "counts")]
         assert types == [np.int64, np.int32, np.int32]
 
-    def test_counts_stay_on_the_disk(self, corpus):
+    def test_counts_are_memory_mapped(self, corpus):
         found = read_corpus(corpus).counts
         for part in (found.data, found.indices):
             while part.base is not None and not isinstance(part, np.memmap):
                 part = part.base
             assert isinstance(part, np.memmap)
 
-    def test_it_is_replaced_only_by_force(self, corpus):
+    def test_an_existing_corpus_is_replaced_only_with_force(self, corpus):
         with pytest.raises(OutputExistsError, match="--force"):
             write_corpus(MATRIX, corpus)
         write_corpus(MATRIX.select([0]), corpus, force=True)
@@ -89,13 +93,13 @@ class TestFolder:
 
 class TestDamage:
     @pytest.mark.parametrize("name", FILES)
-    def test_a_missing_file(self, corpus, name):
+    def test_a_missing_file_is_reported(self, corpus, name):
         (corpus / name).unlink()
         with pytest.raises(CheckpointError, match=name):
             read_corpus(corpus)
 
     @pytest.mark.parametrize("name", FILES)
-    def test_a_file_cut_short(self, corpus, name):
+    def test_a_truncated_file_is_reported(self, corpus, name):
         content = (corpus / name).read_bytes()
         for length in (0, 1, len(content) // 2, len(content) - 2):
             (corpus / name).write_bytes(content[:length])
@@ -103,7 +107,7 @@ class TestDamage:
                 read_corpus(corpus)
 
     @pytest.mark.parametrize("name", [name for name in FILES if name != MANIFEST])
-    def test_a_flipped_bit(self, corpus, name):
+    def test_a_flipped_bit_is_reported(self, corpus, name):
         content = bytearray((corpus / name).read_bytes())
         for place in range(0, len(content), 1 + len(content) // 40):
             content[place] ^= 1 << place % 8
@@ -112,7 +116,7 @@ class TestDamage:
                 read_corpus(corpus)
             content[place] ^= 1 << place % 8
 
-    def test_a_flipped_bit_in_the_manifest_is_found_or_harmless(self, corpus):
+    def test_a_flipped_bit_in_the_manifest_is_reported_or_harmless(self, corpus):
         content = bytearray((corpus / MANIFEST).read_bytes())
         for place in range(0, len(content), 3):
             content[place] ^= 1 << place % 8
@@ -121,11 +125,11 @@ class TestDamage:
                 assert_same(read_corpus(corpus), MATRIX)
             content[place] ^= 1 << place % 8
 
-    def test_no_folder(self, tmp_path):
+    def test_a_missing_folder_is_reported(self, tmp_path):
         with pytest.raises(CheckpointError, match="no corpus folder"):
             read_corpus(tmp_path / "nowhere")
 
-    def test_another_kind_of_folder(self, tmp_path):
+    def test_another_kind_of_folder_is_refused(self, tmp_path):
         with writing_folder(tmp_path / "model", kind="model"):
             pass
         with pytest.raises(CheckpointError, match="is a model folder, but a corpus folder is needed"):
@@ -139,7 +143,7 @@ class TestDamage:
             ({"rules": 3}, "token rules"),
         ],
     )
-    def test_another_version(self, corpus, tmp_path, change, message):
+    def test_other_versions_and_invalid_rules_are_refused(self, corpus, tmp_path, change, message):
         with writing_folder(tmp_path / "other", kind="corpus") as folder:
             for file in corpus.iterdir():
                 if file.name != MANIFEST:
@@ -149,7 +153,7 @@ class TestDamage:
         with pytest.raises(CheckpointError, match=message):
             read_corpus(tmp_path / "other")
 
-    def test_ids_are_those_of_the_corpus_that_was_opened(self, tmp_path):
+    def test_replacing_a_corpus_does_not_change_opened_ids(self, tmp_path):
         write_corpus(MATRIX, tmp_path / "corpus")
         matrix = read_corpus(tmp_path / "corpus")
         write_corpus(MATRIX.select(slice(1)), tmp_path / "corpus", force=True)
@@ -158,7 +162,7 @@ class TestDamage:
         assert matrix.metadata == MATRIX.metadata
 
     @pytest.mark.parametrize("rows", ["id\r\nx\r\n", "id,label\r\nx\r\n", ""])
-    def test_tables_that_do_not_fit(self, corpus, tmp_path, rows):
+    def test_a_table_with_other_rows_or_columns_is_refused(self, corpus, tmp_path, rows):
         with writing_folder(tmp_path / "other", kind="corpus") as folder:
             for file in corpus.iterdir():
                 if file.name != MANIFEST:
@@ -168,7 +172,7 @@ class TestDamage:
             list(read_corpus(tmp_path / "other").ids)
 
     @pytest.mark.parametrize("name", [name for name in FILES if name != MANIFEST])
-    def test_somebody_elses_files(self, corpus, tmp_path, name):
+    def test_files_of_another_program_are_refused(self, corpus, tmp_path, name):
         with writing_folder(tmp_path / "other", kind="corpus") as folder:
             for file in corpus.iterdir():
                 if file.name != MANIFEST:
@@ -190,7 +194,7 @@ class TestLoadDocumentTermMatrix:
         matrix = load_document_term_matrix(texts, AUTO, rules=TokenRules(stop_words=("saw",)), min_df=2, max_df=0.5)
         assert as_dicts(matrix) == [{"cat": 1, "mouse": 1}, {"cat": 1, "mouse": 1}, {}, {}]
 
-    def test_texts_are_counted_by_a_vocabulary(self, texts, tmp_path):
+    def test_texts_are_counted_over_a_given_vocabulary(self, texts, tmp_path):
         Vocabulary(["owl", "cat"]).save(tmp_path / "words.txt")
         for matrix in (
             load_document_term_matrix(texts, AUTO, vocabulary=Vocabulary(["owl", "cat"])),
@@ -202,11 +206,11 @@ class TestLoadDocumentTermMatrix:
         assert_same(load_document_term_matrix(corpus, AUTO), MATRIX)
         assert_same(load_document_term_matrix(corpus, AUTO, vocabulary=MATRIX.vocabulary), MATRIX)
 
-    def test_a_corpus_has_its_own_words(self, corpus, tmp_path):
+    def test_a_vocabulary_file_for_a_corpus_is_refused(self, corpus, tmp_path):
         with pytest.raises(ConfigurationError, match="--vocabulary"):
             load_document_term_matrix(corpus, AUTO, vocabulary_path=tmp_path / "words.txt")
 
-    def test_a_corpus_without_its_manifest_is_not_taken_for_texts(self, corpus):
+    def test_a_corpus_without_a_manifest_is_not_read_as_texts(self, corpus):
         (corpus / MANIFEST).unlink()
         with pytest.raises(CheckpointError, match="no manifest"):
             load_document_term_matrix(corpus, AUTO)
@@ -223,17 +227,17 @@ class TestLoadDocumentTermMatrix:
         matrix = load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary(["mouse", "owl"]))
         assert matrix.counts.toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
 
-    def test_counts_without_words_are_matched_by_place(self, tmp_path):
+    def test_counts_without_words_are_matched_by_column(self, tmp_path):
         (tmp_path / "a.ldac").write_text("1 1:4\n0\n")
         named, numbered = Vocabulary(["cat", "owl"]), Vocabulary.numbered(2)
         for vocabulary in (named, numbered):
             matrix = load_document_term_matrix(tmp_path / "a.ldac", AUTO, vocabulary=vocabulary)
             assert matrix.vocabulary == vocabulary
             assert matrix.counts.toarray().tolist() == [[0, 4], [0, 0]]
-        with pytest.raises(VocabularyError, match=r"has 2 words and the model 3.*--vocabulary"):
+        with pytest.raises(VocabularyError, match=r"has 2 words, but the model has 3.*--vocabulary"):
             load_document_term_matrix(tmp_path / "a.ldac", AUTO, vocabulary=Vocabulary("abc"))
 
-    def test_a_model_without_words_takes_counts_of_its_width(self, corpus):
+    def test_a_vocabulary_without_words_is_matched_by_column(self, corpus):
         matrix = load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary.numbered(3))
         assert np.array_equal(matrix.counts.toarray(), MATRIX.counts.toarray())
 
@@ -241,7 +245,7 @@ class TestLoadDocumentTermMatrix:
         with pytest.raises(VocabularyError, match="no word in common"):
             load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary(["der", "die", "das"]))
 
-    def test_documents_that_are_all_empty_are_an_error(self, texts, corpus, tmp_path):
+    def test_a_source_with_only_empty_documents_is_an_error(self, texts, corpus, tmp_path):
         message = "Every document of .* is empty after tokenization"
         with pytest.raises(CorpusError, match=message):
             load_document_term_matrix(texts, AUTO, vocabulary=Vocabulary(["dog"]))
@@ -249,32 +253,41 @@ class TestLoadDocumentTermMatrix:
         with pytest.raises(CorpusError, match=message):
             load_document_term_matrix(tmp_path / "empty", AUTO)
 
-    def test_a_prepared_corpus_is_what_its_texts_were(self, tmp_path):
+    def test_a_prepared_corpus_has_the_counts_of_its_texts(self, tmp_path):
         matrix = count_words(documents("cat mouse", "cat", ""), size=None, min_df=1, max_df=1.0)
         write_corpus(matrix, tmp_path / "corpus")
         assert_same(load_document_term_matrix(tmp_path / "corpus", AUTO), matrix)
 
 
-def test_a_corpus_written_in_pieces_is_the_corpus_written_at_once(tmp_path):
+def test_writing_in_chunks_gives_the_same_bytes(tmp_path):
     counts = np.random.default_rng(0).integers(0, 2, (30, 4))
     ids, labels = tuple(map(str, range(30))), tuple("abc" * 10)
     matrix = DocumentTermMatrix(counts, Vocabulary("wxyz"), ids, {"id": labels})
     write_corpus(matrix, tmp_path / "whole")
-    with writing_corpus(tmp_path / "pieces", matrix.vocabulary, columns=("id",)) as corpus:
+    with writing_corpus(tmp_path / "chunks", matrix.vocabulary, metadata_names=("id",)) as corpus:
         for rows in (slice(0, 0), slice(0, 7), slice(7, 8), slice(8, 30)):
             corpus.append(matrix.counts[rows], ids[rows], {"id": labels[rows]})
     np.save(tmp_path / "counts.npy", matrix.counts.data)
     assert (tmp_path / "whole" / "counts.npy").read_bytes() == (tmp_path / "counts.npy").read_bytes()
     for file in (tmp_path / "whole").iterdir():
-        assert (tmp_path / "pieces" / file.name).read_bytes() == file.read_bytes()
+        assert (tmp_path / "chunks" / file.name).read_bytes() == file.read_bytes()
 
 
-def test_a_corpus_whose_writing_fails_is_not_there(tmp_path):
-    def stopped():
-        with writing_corpus(tmp_path / "pieces", Vocabulary("wxyz")) as corpus:
+def test_a_failed_write_leaves_no_files(tmp_path):
+    def interrupted():
+        with writing_corpus(tmp_path / "chunks", Vocabulary("wxyz")) as corpus:
             corpus.append(csr_array((2, 4), dtype=np.int32), ("a", "b"))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stopped()
+        interrupted()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_limit_of_the_csv_module_is_not_changed(tmp_path):
+    limit = csv.field_size_limit()
+    matrix = DocumentTermMatrix([[1]], Vocabulary(["cat"]), ("x" * (limit + 1),), {"note": ("y" * (limit + 1),)})
+    write_corpus(matrix, tmp_path / "corpus")
+    restored = read_corpus(tmp_path / "corpus")
+    assert (restored.ids, restored.metadata) == (matrix.ids, matrix.metadata)
+    assert csv.field_size_limit() == limit

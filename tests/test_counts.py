@@ -1,3 +1,5 @@
+"""Counts of words: how documents become a document-term matrix, and what can be done with one."""
+
 from collections import Counter
 from itertools import chain
 
@@ -10,62 +12,70 @@ from sklearn.feature_extraction.text import CountVectorizer
 from text_data import as_dicts, assert_same, documents, matrices
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.text import accumulator as tally
+from docnvil.text import accumulator
+from docnvil.text.accumulator import CountAccumulator, count_pairs
 from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, as_counts, count_words, split_documents
 from docnvil.text.documents import Document, SourceOptions, read_documents
-from docnvil.text.tokens import TokenRules, tokenize
+from docnvil.text.token_reader import TokenIndex, TokenReader
+from docnvil.text.tokens import Tokenizer, TokenRules, tokenize
 from docnvil.text.vocabulary import Vocabulary
 
 ALL = {"size": None, "min_df": 1, "max_df": 1.0}
 PLAIN = TokenRules(stop_words=())
 
 
-class TestTally:
-    @given(data=st.data(), n_columns=st.integers(1, 6))
-    def test_lots_add_up_wherever_columns_go(self, data, n_columns):
-        column = st.integers(-2, n_columns - 1)
-        lots = data.draw(st.lists(st.lists(st.lists(column, max_size=9), min_size=1, max_size=4), max_size=4))
-        width = n_columns + 3
-        places = np.array(data.draw(st.permutations(range(width)))[:n_columns])
-        places[data.draw(st.lists(st.booleans(), min_size=n_columns, max_size=n_columns))] = -1
-        added = tally.CountAccumulator()
-        for lot in lots:
-            rows = np.repeat(np.arange(len(lot)), [len(text) for text in lot])
-            added.add(rows, np.array(list(chain.from_iterable(lot)), dtype=np.int64), len(lot))
-        texts = [Counter(text) for lot in lots for text in lot]
-        of_terms, of_documents = added.frequencies(n_columns)
-        assert of_terms.tolist() == [sum(text[column] for text in texts) for column in range(n_columns)]
-        assert of_documents.tolist() == [sum(column in text for text in texts) for column in range(n_columns)]
-        assert added.unknown().tolist() == [text[tally.UNKNOWN] for text in texts]
-        counts = added.counts(width, places)
-        assert counts.shape == (len(texts), width)
+class TestCountPairs:
+    columns = st.lists(st.lists(st.integers(-2, 5), max_size=9), min_size=1, max_size=6)
+
+    @given(columns)
+    def test_it_agrees_with_a_counter_per_row(self, columns):
+        rows = np.repeat(np.arange(len(columns)), [len(row) for row in columns])
+        flat = np.array(list(chain.from_iterable(columns)), dtype=np.int64)
+        row_entries, entry_columns, counts = count_pairs(rows, flat, len(columns))
+        expected = [sorted((column, n) for column, n in Counter(row).items() if column >= 0) for row in columns]
+        assert row_entries.tolist() == [len(row) for row in expected]
+        assert list(zip(entry_columns.tolist(), counts.tolist(), strict=True)) == list(chain.from_iterable(expected))
+
+    def test_keys_may_need_64_bits(self):
+        rows, columns = np.array([70_000, 3, 70_000, 3]), np.array([2**31 - 1, 5, 2**31 - 1, 2**31 - 1])
+        row_entries, entry_columns, counts = count_pairs(rows, columns, 70_001)
+        assert (row_entries[3], row_entries[70_000], row_entries.sum()) == (2, 1, 3)
+        assert entry_columns.tolist() == [5, 2**31 - 1, 2**31 - 1]
+        assert counts.tolist() == [1, 1, 2]
+
+
+class TestCountAccumulator:
+    word = st.sampled_from(["ant", "bee", "cat", "the", "é"])
+    chunks = st.lists(st.lists(st.lists(word, max_size=9).map(" ".join), min_size=1, max_size=4), max_size=4)
+
+    @given(chunks, st.none() | st.just(Vocabulary(["cat", "dog", "bee"])))
+    def test_chunks_add_up(self, chunks, vocabulary):
+        tokenizer = Tokenizer(TokenRules())
+        added = CountAccumulator(TokenReader(tokenizer, TokenIndex(tokenizer, vocabulary)))
+        for chunk in chunks:
+            added.add(documents(*chunk))
+        words = list(vocabulary or added.reader.index.words)
+        texts = [Counter(tokenize(text, tokenizer.rules)) for chunk in chunks for text in chunk]
+        assert len(added.ids) == len(texts)
+        assert added.unknown_counts().tolist() == [
+            sum(n for word, n in text.items() if word not in words) for text in texts
+        ]
+        counts = added.take_counts(len(words))
+        assert counts.shape == (len(texts), len(words))
         assert counts.has_canonical_format
-        expected = np.zeros(counts.shape, dtype=int)
-        for row, text in enumerate(texts):
-            for column, place in enumerate(places):
-                if place >= 0:
-                    expected[row, place] = text[column]
-        assert np.array_equal(counts.toarray(), expected)
+        assert counts.toarray().tolist() == [[text[word] for word in words] for text in texts]
 
     def test_a_word_may_occur_any_number_of_times(self):
         matrix = count_words(documents("cat " * 255, "cat " * 256 + "mouse", "cat " * 70_000, ""), **ALL)
         assert matrix.vocabulary.words == ("cat", "mouse")
         assert matrix.counts.toarray().tolist() == [[255, 0], [256, 1], [70_000, 0], [0, 0]]
 
-    def test_numbers_too_large_to_be_packed_are_sorted_too(self):
-        entries, places = np.array([2, 0, 0, 0, 1]), np.array([2**30, 3])
-        values = np.array([2**30, 7, 2**30 + 1], dtype=np.int32)
-        entries, columns, values = tally.remap_columns(entries, np.array([0, 1, 0]), values, places)
-        assert entries.tolist() == [2, 0, 0, 0, 1]
-        assert columns.tolist() == [3, 2**30, 2**30]
-        assert values.tolist() == [7, 2**30, 2**30 + 1]
-
 
 class TestAsCounts:
     @pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"])
     @pytest.mark.parametrize("kind", [sparse.coo_array, sparse.coo_matrix])
     @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float32, np.float64, bool])
-    def test_every_form_gives_the_same(self, form, kind, dtype):
+    def test_all_sparse_formats_give_the_same_result(self, form, kind, dtype):
         table = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 0]])
         counts = as_counts(kind(table.astype(dtype)).asformat(form), where="it")
         assert isinstance(counts, sparse.csr_array)
@@ -73,7 +83,7 @@ class TestAsCounts:
         assert counts.has_canonical_format
         assert np.array_equal(counts.toarray(), table)
 
-    def test_it_is_put_in_order_without_touching_the_input(self):
+    def test_columns_are_sorted_without_changing_the_input(self):
         parts = np.array([1, 2, 0, 3]), np.array([2, 0, 1, 2], dtype=np.int64), np.array([0, 4], dtype=np.int64)
         given_matrix = sparse.csr_array(tuple(part.copy() for part in parts), shape=(1, 3))
         counts = as_counts(given_matrix, where="it")
@@ -81,12 +91,12 @@ class TestAsCounts:
         assert given_matrix.data.tolist() == [1, 2, 0, 3]
         assert given_matrix.indices.tolist() == [2, 0, 1, 2]
 
-    def test_what_is_in_order_is_not_copied(self):
+    def test_canonical_counts_are_not_copied(self):
         counts = as_counts([[1, 0], [2, 3]], where="it")
         assert np.shares_memory(as_counts(counts, where="it").data, counts.data)
 
     @pytest.mark.parametrize("form", ["csr", "coo"])
-    def test_small_types_do_not_wrap_around(self, form):
+    def test_small_types_do_not_overflow(self, form):
         entries = np.array([200, 200], dtype=np.uint8)
         places = np.array([0, 0])
         matrix = sparse.coo_array((entries, (places, places)), shape=(1, 1))
@@ -102,22 +112,22 @@ class TestAsCounts:
         ("value", "shown"), [(-1, "-1"), (-1.0, "-1.0"), (0.5, "0.5"), (np.nan, "nan"), (np.inf, "inf")]
     )
     @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.coo_array, np.asarray])
-    def test_what_is_no_count_is_named(self, value, shown, form):
+    def test_invalid_counts_are_named_in_the_message(self, value, shown, form):
         table = np.array([[0, 1, 2], [0, 0, value], [-5, 0, 0]])
         with pytest.raises(CorpusError, match=rf"The file contains {shown} in row 1, column 2 \(from 0\)\. .* weights"):
             as_counts(form(table), where="The file")
 
     @pytest.mark.parametrize("matrix", [[1, 2], [["a"]], [[1j]], 3, [[[1]]]])
-    def test_what_is_no_table_of_counts_is_refused(self, matrix):
+    def test_other_input_than_a_table_of_numbers_is_refused(self, matrix):
         with pytest.raises(CorpusError, match="Give"):
             as_counts(matrix, where="it")
 
-    def test_more_than_can_be_counted_is_refused(self):
+    def test_totals_that_are_not_exact_are_refused(self):
         with pytest.raises(CorpusError, match="exactly"):
             as_counts([[1e300]], where="it")
 
     @pytest.mark.parametrize("indices", [[0, 9], [0, -1]])
-    def test_indices_that_point_outside_are_refused(self, indices):
+    def test_indices_outside_the_matrix_are_refused(self, indices):
         matrix = sparse.csr_array(([1, 1], [0, 1], [0, 2]), shape=(1, 2))
         matrix.indices = np.array(indices, dtype=np.int32)
         with pytest.raises(CorpusError, match="not a valid sparse matrix"):
@@ -134,11 +144,14 @@ class TestDocumentTermMatrix:
         [[2, 0, 1], [0, 0, 0], [0, 3, 0]], Vocabulary("abc"), ("x", "y", "z"), {"label": ("1", "", "3")}
     )
 
-    def test_its_sizes(self):
+    def test_sizes(self):
         matrix = self.matrix
         assert (matrix.n_documents, matrix.vocabulary_size, matrix.n_tokens) == (3, 3, 6)
         assert (matrix.lengths.tolist(), matrix.lengths.dtype) == ([3, 0, 3], np.int64)
         assert matrix.empty.tolist() == [False, True, False]
+
+    def test_repr_is_one_line_without_words(self):
+        assert repr(self.matrix) == "DocumentTermMatrix(n_documents=3, vocabulary_size=3, n_tokens=6)"
 
     def test_sums_do_not_overflow(self):
         matrix = DocumentTermMatrix([[2**31 - 1] * 3, [0, 0, 1]], Vocabulary("abc"), ("x", "y"))
@@ -146,43 +159,43 @@ class TestDocumentTermMatrix:
         assert matrix.lengths.tolist() == [3 * (2**31 - 1), 1]
 
     @pytest.mark.parametrize("rows", [[2, 0], np.array([2, 0]), slice(None, None, -2)])
-    def test_rows_are_chosen_in_order(self, rows):
+    def test_select_keeps_the_given_order(self, rows):
         chosen = self.matrix.select(rows)
         assert chosen.ids == ("z", "x")
         assert chosen.metadata == {"label": ("3", "1")}
         assert chosen.counts.toarray().tolist() == [[0, 3, 0], [2, 0, 1]]
 
-    def test_rows_are_chosen_by_a_mask(self):
+    def test_select_accepts_a_mask(self):
         assert self.matrix.select(self.matrix.empty).ids == ("y",)
         assert self.matrix.select([]).n_documents == 0
 
-    def test_a_row_may_be_chosen_twice(self):
+    def test_select_accepts_repeated_rows(self):
         assert self.matrix.select([0, 2, 0]).ids == ("x", "z", "x")
 
-    def test_unknown_words_are_told_document_by_document(self):
+    def test_unknown_words_are_counted_per_document(self):
         assert self.matrix.n_unknown == 0
-        some = align_vocabulary(self.matrix, Vocabulary(["a", "z"]))
-        dropped = self.matrix.lengths - some.lengths
-        assert some.unknown.tolist() == dropped.tolist()
-        assert align_vocabulary(some, Vocabulary(["z"])).n_unknown == self.matrix.n_tokens
-        assert some.select([2]).n_unknown == dropped[2]
+        aligned = align_vocabulary(self.matrix, Vocabulary(["a", "z"]))
+        dropped = self.matrix.lengths - aligned.lengths
+        assert aligned.unknown_counts.tolist() == dropped.tolist()
+        assert align_vocabulary(aligned, Vocabulary(["z"])).n_unknown == self.matrix.n_tokens
+        assert aligned.select([2]).n_unknown == dropped[2]
         texts = documents("mast sail sail", "", "the sail, the keel, the tide")
         counted = count_words(texts, vocabulary=Vocabulary(["sail"]))
-        assert counted.unknown.tolist() == [1, 0, 2]  # stop words are not unknown, they are not words
+        assert counted.unknown_counts.tolist() == [1, 0, 2]  # stop words are dropped, which is not unknown
 
-    def test_repeated_ids_are_kept_and_named(self):
+    def test_repeated_ids_are_kept_and_listed(self):
         assert self.matrix.repeated_ids == ()
         assert self.matrix.select([2, 0, 1, 0, 0, 2]).repeated_ids == ("x", "z")
 
-    def test_the_vocabulary_must_fit(self):
-        with pytest.raises(VocabularyError, match="3 columns and the vocabulary 2 words"):
+    def test_the_vocabulary_must_have_one_word_per_column(self):
+        with pytest.raises(VocabularyError, match="3 columns, but the vocabulary has 2 words"):
             DocumentTermMatrix([[1, 2, 3]], Vocabulary("ab"), ("x",))
 
-    def test_ids_must_fit(self):
-        with pytest.raises(CorpusError, match="1 rows; there are 2 ids"):
+    def test_there_must_be_one_id_per_row(self):
+        with pytest.raises(CorpusError, match="1 rows, but there are 2 ids"):
             DocumentTermMatrix([[1]], Vocabulary("a"), ("x", "y"))
 
-    def test_metadata_must_fit(self):
+    def test_there_must_be_one_metadata_value_per_row(self):
         with pytest.raises(CorpusError, match="'label' has 2 values for 1 rows"):
             DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("1", "2")})
 
@@ -193,7 +206,7 @@ texts = st.lists(st.lists(word, max_size=12).map(" ".join), min_size=1, max_size
 
 class TestCountWords:
     @given(texts)
-    def test_it_is_a_counter_a_document(self, texts):
+    def test_it_agrees_with_a_counter_per_document(self, texts):
         rules = TokenRules()
         expected = [dict(Counter(tokenize(text, rules))) for text in texts]
         if any(expected):
@@ -202,25 +215,27 @@ class TestCountWords:
             assert matrix.rules == rules
 
     @given(texts, st.randoms())
-    def test_the_order_of_documents_changes_no_column(self, texts, random):
+    def test_the_order_of_documents_does_not_change_column_sums(self, texts, random):
         shuffled = documents(*texts)
         random.shuffle(shuffled)
         vocabulary = Vocabulary(["zebra", "cat", "ant"])
         for given_vocabulary in (None, vocabulary):
-            straight = count_words(documents("zebra", *texts), rules=PLAIN, vocabulary=given_vocabulary, **ALL)
-            crooked = count_words([*shuffled, Document("0", "zebra")], rules=PLAIN, vocabulary=given_vocabulary, **ALL)
-            assert straight.vocabulary == crooked.vocabulary
-            total = straight.counts.sum(axis=0)
-            assert np.array_equal(total, crooked.counts.sum(axis=0))
+            original = count_words(documents("zebra", *texts), rules=PLAIN, vocabulary=given_vocabulary, **ALL)
+            reordered = count_words(
+                [*shuffled, Document("0", "zebra")], rules=PLAIN, vocabulary=given_vocabulary, **ALL
+            )
+            assert original.vocabulary == reordered.vocabulary
+            total = original.counts.sum(axis=0)
+            assert np.array_equal(total, reordered.counts.sum(axis=0))
 
     @pytest.mark.parametrize("chunk", [1, 3, 1000])
-    def test_chunks_leave_no_trace(self, monkeypatch, chunk):
+    def test_results_do_not_depend_on_chunks(self, monkeypatch, chunk):
         source = documents("a bee", "", "the cat the bee", "bee bee bee cat owl", "")
         whole = count_words(source, **ALL)
-        monkeypatch.setattr(tally, "CHARACTERS_AT_ONCE", chunk)
+        monkeypatch.setattr(accumulator, "CHUNK_CHARACTERS", chunk)
         assert_same(count_words(source, **ALL), whole)
 
-    def test_every_document_keeps_its_row(self):
+    def test_empty_documents_keep_their_rows(self):
         matrix = count_words(documents("", "the of", "cat cat", "..."), **ALL)
         assert matrix.ids == ("1", "2", "3", "4")
         assert matrix.empty.tolist() == [True, True, False, True]
@@ -235,7 +250,7 @@ class TestCountWords:
         matrix = count_words(documents("running runs", "run"), rules=TokenRules(stemmer="porter"), **ALL)
         assert as_dicts(matrix) == [{"run": 2}, {"run": 1}]
 
-    def test_metadata_is_one_value_a_row(self):
+    def test_metadata_has_one_value_per_row(self):
         source = [
             Document("1", "cat"),
             Document("2", "cat", {"label": "a"}),
@@ -257,7 +272,7 @@ class TestCountWords:
         with pytest.raises(ConfigurationError):
             count_words(never(), min_df=2.0)
 
-    def test_limits_that_leave_nothing_are_an_error(self):
+    def test_limits_that_exclude_all_words_are_an_error(self):
         with pytest.raises(VocabularyError, match="--min-df 2 removes 2"):
             count_words(documents("cat", "owl"))
 
@@ -267,27 +282,29 @@ class TestCountWords:
         min_df=st.integers(1, 3) | st.floats(0.0, 0.6),
         max_df=st.integers(2, 5) | st.floats(0.4, 1.0),
     )
-    def test_scikit_learn_counts_alike(self, texts, size, min_df, max_df):
+    def test_it_agrees_with_scikit_learn(self, texts, size, min_df, max_df):
         texts = [text.encode("ascii", "ignore").decode() for text in texts]
         pattern = r"(?u)\b\w\w+\b"
-        peer = CountVectorizer(token_pattern=pattern, min_df=min_df, max_df=max_df)
+        vectorizer = CountVectorizer(token_pattern=pattern, min_df=min_df, max_df=max_df)
         rules = TokenRules(token_pattern=pattern, stop_words=())
         try:
-            expected = peer.fit_transform(texts)
+            expected = vectorizer.fit_transform(texts)
         except ValueError:
             with pytest.raises(VocabularyError):
                 count_words(documents(*texts), rules=rules, size=size, min_df=min_df, max_df=max_df)
             return
-        ours = count_words(documents(*texts), rules=rules, size=size, min_df=min_df, max_df=max_df)
-        # Whose ties scikit-learn keeps is arbitrary, so words are chosen here, and only then compared.
-        frequencies = dict(zip(peer.get_feature_names_out(), expected.sum(axis=0).A1, strict=True))
+        matrix = count_words(documents(*texts), rules=rules, size=size, min_df=min_df, max_df=max_df)
+        # Among equally frequent words, scikit-learn's choice is arbitrary, so the words are chosen here.
+        frequencies = dict(zip(vectorizer.get_feature_names_out(), expected.sum(axis=0).A1, strict=True))
         best = sorted(frequencies, key=lambda name: (-frequencies[name], name))[:size]
-        assert ours.vocabulary.words == tuple(best)
-        assert np.array_equal(ours.counts.toarray(), expected[:, [peer.vocabulary_[name] for name in best]].toarray())
+        assert matrix.vocabulary.words == tuple(best)
+        assert np.array_equal(
+            matrix.counts.toarray(), expected[:, [vectorizer.vocabulary_[name] for name in best]].toarray()
+        )
 
 
-class TestAlign:
-    def test_words_are_matched(self):
+class TestAlignVocabulary:
+    def test_columns_are_matched_by_word(self):
         matrix = DocumentTermMatrix([[1, 2, 3], [0, 4, 0]], Vocabulary("abc"), ("x", "y"), {"label": ("1", "2")})
         aligned = align_vocabulary(matrix, Vocabulary("cxa"))
         assert aligned.counts.toarray().tolist() == [[3, 0, 1], [0, 0, 0]]
@@ -295,12 +312,12 @@ class TestAlign:
         assert aligned.metadata == matrix.metadata
         assert matrix.n_tokens - aligned.n_tokens == 6
 
-    def test_the_same_words_change_nothing(self):
+    def test_an_equal_vocabulary_returns_the_same_object(self):
         matrix = DocumentTermMatrix([[1, 2]], Vocabulary("ab"), ("x",))
         assert align_vocabulary(matrix, Vocabulary("ab")) is matrix
 
     @given(matrices(), st.randoms())
-    def test_there_and_back(self, matrix, random):
+    def test_aligning_back_restores_the_matrix(self, matrix, random):
         words = list(matrix.vocabulary)
         random.shuffle(words)
         assert_same(align_vocabulary(align_vocabulary(matrix, Vocabulary(words)), matrix.vocabulary), matrix)
@@ -310,24 +327,24 @@ class TestSplit:
     matrix = DocumentTermMatrix(np.arange(10)[:, None], Vocabulary("a"), tuple("abcdefghij"))
 
     @pytest.mark.parametrize(("held_out", "expected"), [(3, 3), (0.3, 3), (0.25, 2), (1, 1), (9, 9), (0.99, None)])
-    def test_both_parts_keep_the_order(self, held_out, expected):
+    def test_both_sets_keep_the_order(self, held_out, expected):
         if expected is None:
             with pytest.raises(ConfigurationError, match="Holding out 10 of 10"):
                 split_documents(self.matrix, held_out, np.random.default_rng(0))
             return
-        rest, held = split_documents(self.matrix, held_out, np.random.default_rng(0))
-        assert held.n_documents == expected
-        assert list(rest.ids) == sorted(rest.ids)
-        assert list(held.ids) == sorted(held.ids)
-        assert sorted(rest.ids + held.ids) == list("abcdefghij")
-        assert held.counts.toarray()[:, 0].tolist() == [ord(name) - ord("a") for name in held.ids]
+        train, test = split_documents(self.matrix, held_out, np.random.default_rng(0))
+        assert test.n_documents == expected
+        assert list(train.ids) == sorted(train.ids)
+        assert list(test.ids) == sorted(test.ids)
+        assert sorted(train.ids + test.ids) == list("abcdefghij")
+        assert test.counts.toarray()[:, 0].tolist() == [ord(name) - ord("a") for name in test.ids]
 
-    def test_chance_comes_from_the_generator(self):
+    def test_the_split_depends_on_the_generator_only(self):
         parts = [split_documents(self.matrix, 5, np.random.default_rng(seed))[1].ids for seed in (1, 1, 2)]
         assert parts[0] == parts[1] != parts[2]
 
     @pytest.mark.parametrize("held_out", [0, 10, -1, 0.0, 1.0, 1.5, 0.01])
-    def test_sizes_are_checked(self, held_out):
+    def test_the_number_of_held_out_documents_is_checked(self, held_out):
         with pytest.raises(ConfigurationError, match=r"Hold|Give"):
             split_documents(self.matrix, held_out, np.random.default_rng(0))
 

@@ -1,4 +1,4 @@
-"""Building a corpus on a Dask cluster of real processes: the same bytes, whoever dies."""
+"""Building a corpus on a local Dask cluster gives the same bytes, also if its workers die."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_build import rows_of_chance, same_bytes, write_rows
+from test_build import random_rows, same_bytes, write_rows
 
 from docnvil.commands import main
 
@@ -19,7 +19,7 @@ pytest.importorskip("distributed", reason="Dask is not installed")
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory):
-    """A scheduler with two workers, in processes of their own; its address and the workers' process numbers."""
+    """The address of a scheduler, and the process ids of its two workers."""
     command = """
 import sys
 from distributed import LocalCluster
@@ -32,20 +32,20 @@ if __name__ == "__main__":
     script = tmp_path_factory.mktemp("dask") / "cluster.py"
     script.write_text(command)
     with subprocess.Popen(
-        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_seeing_docnvil()
+        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
     ) as process:
         address, *workers = process.stdout.readline().split()
         yield f"dask://{address}", [int(number) for number in workers]
         process.stdin.close()
 
 
-def _seeing_docnvil() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 @pytest.fixture
 def sources(tmp_path) -> list[Path]:
-    rows = rows_of_chance(200)
+    rows = random_rows(200)
     return [write_rows(tmp_path / f"{part}.jsonl", rows[50 * part : 50 * part + 50]) for part in range(4)]
 
 
@@ -53,27 +53,27 @@ def build(*arguments: object) -> list[str]:
     return ["corpus", "build", *map(str, arguments), "--vocabulary-size", "150"]
 
 
-def test_workers_that_are_killed_leave_no_trace(scheduler, sources, tmp_path):
+def test_killed_workers_do_not_change_the_corpus(scheduler, sources, tmp_path):
     assert CliRunner().invoke(main, build(*sources, "--out", tmp_path / "here")).exit_code == 0
     address, workers = scheduler
     rows = sources[1].rename(tmp_path / "rows")
-    os.mkfifo(sources[1])  # one worker waits here for somebody to write, who never comes
+    os.mkfifo(sources[1])  # one worker waits here, because nobody writes
     command = [sys.executable, "-m", "docnvil", *build(*sources, "--executor", address, "--out", tmp_path / "there")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_seeing_docnvil()) as going:
-        counted = tmp_path / "there.building" / "counted"
-        while len(list(counted.glob("[!.]*"))) < 3:
-            assert going.poll() is None, going.stderr.read()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment()) as process:
+        scratch = tmp_path / "there.building"
+        while len(list(scratch.glob("counted-*/[!.]*"))) < 3:
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         rows.rename(sources[1])
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
-        told = going.stderr.read()
-    assert going.returncode == 0, told
-    assert "Traceback" not in told
+        output = process.stderr.read()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
     assert same_bytes(tmp_path / "here", tmp_path / "there")
 
 
-def test_what_a_worker_refuses_is_told(scheduler, tmp_path):
+def test_an_error_in_a_worker_is_reported(scheduler, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"text": "a mouse"}\n{"text": \n')
     result = CliRunner().invoke(
         main, build(tmp_path / "bad.jsonl", "--executor", scheduler[0], "--out", tmp_path / "there")
@@ -83,8 +83,8 @@ def test_what_a_worker_refuses_is_told(scheduler, tmp_path):
     assert not (tmp_path / "there").exists()
 
 
-def test_an_address_that_does_not_answer_is_named(sources, tmp_path, monkeypatch):
-    monkeypatch.setattr("docnvil.corpus.dask_executor.SECONDS_TO_ANSWER", 0.2)
+def test_an_address_without_a_scheduler_is_named(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr("docnvil.corpus.dask_executor.CONNECT_SECONDS", 0.2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -98,12 +98,12 @@ def test_an_address_that_does_not_answer_is_named(sources, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        (["--executor", "tcp://10.0.0.1:8786"], 1, "is no executor"),
-        (["--executor", "dask://here"], 1, "is no executor"),
-        (["--executor", "dask://here:8786", "--workers", 2], 2, "Give --workers"),
+        (["--executor", "tcp://10.0.0.1:8786"], 1, "is not the address of a Dask scheduler"),
+        (["--executor", "dask://here"], 1, "is not the address of a Dask scheduler"),
+        (["--executor", "dask://here:8786", "--workers", 2], 2, "Give only one"),
     ],
 )
-def test_executors_that_make_no_sense(sources, tmp_path, options, code, sentence):
+def test_invalid_executors_are_refused(sources, tmp_path, options, code, sentence):
     result = CliRunner().invoke(main, build(*sources, *options, "--out", tmp_path / "there"))
     assert result.exit_code == code
     assert sentence in result.stderr

@@ -15,7 +15,8 @@ from scipy.sparse import csr_array, vstack
 from docnvil.analysis import sampling
 from docnvil.analysis.sampling import sample_documents
 from docnvil.commands import main
-from docnvil.corpus.loading import read_corpus, write_corpus
+from docnvil.corpus.reading import read_corpus
+from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
 from docnvil.text.counts import DocumentTermMatrix

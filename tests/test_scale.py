@@ -10,7 +10,8 @@ from scipy.sparse import csr_array, random_array, vstack
 
 from docnvil.analysis import chunking, topics
 from docnvil.batches import content_keys
-from docnvil.corpus.loading import read_corpus, write_corpus
+from docnvil.corpus.reading import read_corpus
+from docnvil.corpus.writing import write_corpus
 from docnvil.estimator import DocNVIL
 from docnvil.storage.model_folder import fingerprint
 from docnvil.text import sparse

@@ -24,7 +24,8 @@ import ng20
 from common import median_seconds, run_script, save_results
 from step import update_task, widen
 
-from docnvil.corpus.loading import load_document_term_matrix, write_corpus
+from docnvil.corpus.loading import load_document_term_matrix
+from docnvil.corpus.writing import write_corpus
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.runtime.process import tune_malloc
 from docnvil.text.counts import DocumentTermMatrix

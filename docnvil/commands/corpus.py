@@ -1,7 +1,7 @@
-"""docnvil corpus: documents turned into a prepared corpus, once, for the other commands to take."""
+"""docnvil corpus: convert documents to a prepared corpus, which the other commands read."""
 
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,34 +21,28 @@ from docnvil.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from docnvil.corpus.process_pool import Run
+    from docnvil.corpus.build import CorpusSummary
+    from docnvil.corpus.executor import Executor
 
 
 @click.group()
 def corpus() -> None:
-    """Turn documents into a prepared corpus."""
+    """Convert documents to a prepared corpus."""
 
 
 @corpus.command()
 @click.argument("sources", metavar="SOURCE...", type=TEXTS, nargs=-1, required=True)
-@click.option("--out", type=CORPUS, required=True, help="Where the corpus folder goes.")
-@click.option(
-    "--held-out", type=Share(), help="Also split documents off, a share or a number; OUT gets train/ and test/."
-)
+@click.option("--out", type=CORPUS, required=True, help="Folder of the new corpus.")
+@click.option("--held-out", type=Share(), help="Number or share of documents to split off; OUT gets train/ and test/.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes that count texts; each takes 16 MiB of JSON lines, of lines or of a folder's files at a time, or a"
-    " whole file of other rows, or gzipped.",
+    help="Number of processes that count texts.",
 )
-@click.option(
-    "--executor",
-    metavar="dask://HOST:PORT",
-    help="Count on the workers of a Dask scheduler instead; they must see the same disk under the same paths.",
-)
+@click.option("--executor", metavar="dask://HOST:PORT", help="Count on the workers of a Dask scheduler instead.")
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
@@ -64,50 +58,65 @@ def build(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Count the words of every SOURCE once and keep them: counts, vocabulary, ids and rules in a folder.
+    """Count the words of every SOURCE, and write counts, vocabulary, ids and token rules to a folder.
 
     \b
     docnvil corpus build texts/ --out corpus/
     docnvil corpus build posts-*.jsonl.gz --workers 8 --out corpus/
-    docnvil corpus build s3://bucket/posts/ --out corpus/               addresses that fsspec knows
+    docnvil corpus build s3://bucket/posts/ --out corpus/               any URL that fsspec can read
     docnvil corpus build posts.jsonl.gz --held-out 0.1 --out corpus/    writes corpus/train and corpus/test
 
-    Memory does not grow with the texts, and the corpus is the same whatever the workers. A build that is interrupted
-    leaves what it has counted beside OUT, and the same command goes on with it. With --held-out the texts are counted
-    in memory, by one process; the words of held-out texts are not consulted when the vocabulary is chosen.
+    Memory use does not grow with the texts, and the corpus is the same for any number of workers. Workers count 16 MiB
+    at a time of JSON lines, text lines or a folder's files, but whole files in other formats. The workers of a Dask
+    cluster must see the same disk under the same paths. To continue an interrupted build, run the same command again.
+
+    With --held-out, the texts are counted in memory by one process, and the vocabulary is chosen from corpus/train.
     """
-    from docnvil.corpus.loading import write_corpus
+    from docnvil.corpus.build import CorpusSummary
+    from docnvil.corpus.writing import write_corpus
     from docnvil.errors import OutputExistsError
     from docnvil.runtime.folders import is_folder_of_kind, refuse_existing_folder
 
-    places = [out] if held_out is None else [out / "train", out / "test"]
+    folders = [out] if held_out is None else [out / "train", out / "test"]
     if held_out is not None and is_folder_of_kind(out, "corpus"):
-        raise OutputExistsError(f"{out} is a corpus, and train/ and test/ are to be written. Choose another --out.")
+        raise OutputExistsError(f"{out} is a corpus; train/ and test/ cannot be written to it. Choose another --out.")
     if executor is not None and workers > 1:
-        raise click.UsageError("Give --workers, for processes of this machine, or --executor, for those of a cluster.")
-    for place in places:
-        refuse_existing_folder(place, kind="corpus", force=force)
+        raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
+    for folder in folders:
+        refuse_existing_folder(folder, kind="corpus", force=force)
     if held_out is None and _all_texts(sources, options):
-        with _runner(workers, executor) as run:
-            made = [_build(sources, out, run, options, force=force)]
+        with _make_executor(workers, executor) as runs_tasks:
+            summaries = [_build(sources, out, runs_tasks, options, force=force)]
     elif len(sources) > 1 or workers > 1 or executor is not None:
-        raise click.UsageError("Counts, and a corpus with --held-out, are made of one SOURCE in one process.")
+        raise click.UsageError("Counts, and a corpus with --held-out, are made from one SOURCE in one process.")
     else:
         (source,) = sources
         whole = held_out is None
-        parts = (load_for_training(source, options),) if whole else load_in_two(source, options, held_out, seed)
-        made = []
-        for place, part in zip(places, parts, strict=True):
-            write_corpus(part, place, force=force)
-            made.append(_told(place, part.n_documents, int(part.empty.sum()), part.vocabulary_size, part.n_tokens))
+        matrices = (load_for_training(source, options),) if whole else load_in_two(source, options, held_out, seed)
+        for folder, matrix in zip(folders, matrices, strict=True):
+            write_corpus(matrix, folder, force=force)
+        summaries = [
+            CorpusSummary(matrix.n_documents, int(matrix.empty.sum()), matrix.vocabulary_size, matrix.n_tokens)
+            for matrix in matrices
+        ]
     if as_json:
-        echo_json({"corpora": made})
+        echo_json({"corpora": [_to_json(*pair) for pair in zip(folders, summaries, strict=True)]})
         return
-    for each in made:
+    for folder, summary in zip(folders, summaries, strict=True):
         click.echo(
-            f"Wrote {each['corpus']}: {each['documents']:,} documents ({each['empty_documents']:,} empty),"
-            f" {each['words']:,} different words, {each['tokens']:,} in all."
+            f"Wrote {folder}: {summary.n_documents:,} documents ({summary.n_empty:,} empty),"
+            f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all."
         )
+
+
+def _to_json(folder: Path, summary: "CorpusSummary") -> dict[str, Any]:
+    return {
+        "corpus": str(folder),
+        "documents": summary.n_documents,
+        "empty_documents": summary.n_empty,
+        "words": summary.vocabulary_size,
+        "tokens": summary.n_tokens,
+    }
 
 
 def _all_texts(sources: tuple[Path, ...], options: dict[str, Any]) -> bool:
@@ -116,49 +125,55 @@ def _all_texts(sources: tuple[Path, ...], options: dict[str, Any]) -> bool:
     return all(detect_format(source, source_of(options)) in TEXT_FORMATS for source in sources)
 
 
-def _runner(workers: int, executor: str | None) -> AbstractContextManager["Run"]:
-    """Return what does the counting, to be held while it is needed."""
-    from docnvil.corpus.dask_executor import cluster
-    from docnvil.corpus.process_pool import run_all
+@contextmanager
+def _make_executor(workers: int, address: str | None) -> Iterator["Executor"]:
+    from docnvil.corpus.dask_executor import connect_to_dask
+    from docnvil.corpus.executor import SerialExecutor
+    from docnvil.corpus.process_pool import ProcessPool
 
-    return nullcontext(partial(run_all, workers=workers)) if executor is None else cluster(executor)
+    if address is None:
+        yield SerialExecutor() if workers == 1 else ProcessPool(workers)
+        return
+    with connect_to_dask(address) as executor:
+        yield executor
 
 
-def _build(sources: tuple[Path, ...], out: Path, run: "Run", options: dict[str, Any], *, force: bool) -> dict[str, Any]:
-    """Build the corpus in parts behind a progress bar, and say what is odd about it."""
+def _build(
+    sources: tuple[Path, ...], out: Path, executor: "Executor", options: dict[str, Any], *, force: bool
+) -> "CorpusSummary":
+    """Build the corpus with a progress bar, and print notes about it."""
     from tqdm import tqdm
 
-    from docnvil.corpus.build import Limits, build_corpus, building_path
+    from docnvil.corpus.build import VocabularyLimits, build_corpus, is_outdated, scratch_folder
     from docnvil.text.vocabulary import Vocabulary
 
     counting = counting_of(options)
-    rules, words = counting.pop("rules"), counting.pop("vocabulary_path")
-    with tqdm(unit=" parts", disable=not shows_progress(), dynamic_ncols=True) as bar:
+    rules, vocabulary_path = counting.pop("rules"), counting.pop("vocabulary_path")
+    scratch = scratch_folder(out)
+    if is_outdated(scratch):
+        note(f"{scratch} has counts of another version of docnvil, so all texts are counted again.")
+    with tqdm(unit=" steps", disable=not shows_progress(), dynamic_ncols=True) as bar:
 
-        def advance(done: int, steps: int) -> None:
-            bar.total = steps
-            bar.update(done - bar.n)
+        def show_progress(n_done: int, n_steps: int) -> None:
+            bar.total = n_steps
+            bar.update(n_done - bar.n)
 
         try:
-            built = build_corpus(
-                [source.absolute() for source in sources],  # another machine's folder is another
+            summary = build_corpus(
+                [source.absolute() for source in sources],  # relative paths differ on other machines
                 out.absolute(),
                 source_of(options),
                 rules,
-                Limits(**counting),
-                vocabulary=None if words is None else Vocabulary.load(words),
-                run=run,
+                VocabularyLimits(**counting),
+                vocabulary=None if vocabulary_path is None else Vocabulary.load(vocabulary_path),
+                executor=executor,
                 force=force,
-                on_step=advance,
+                on_progress=show_progress,
             )
         except BaseException:
-            if building_path(out).exists():
-                note(f"What was counted is kept in {building_path(out)}; the same command goes on with it.")
+            if scratch.exists():
+                note(f"Finished counts are kept in {scratch}; run the same command again to continue.")
             raise
-    if built.repeated_ids:
-        note(f"{built.repeated_ids:,} documents have an id that came before; documents are told by row.")
-    return _told(out, built.documents, built.empty_documents, built.words, built.tokens)
-
-
-def _told(place: Path, documents: int, empty: int, words: int, tokens: int) -> dict[str, Any]:
-    return {"corpus": str(place), "documents": documents, "empty_documents": empty, "words": words, "tokens": tokens}
+    if summary.n_repeated_ids:
+        note(f"{summary.n_repeated_ids:,} documents have the id of an earlier document; rows keep their order.")
+    return summary

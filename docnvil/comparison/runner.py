@@ -29,7 +29,8 @@ from docnvil.analysis.coherence import diversity, npmi
 from docnvil.analysis.completion import evaluate_predictor
 from docnvil.comparison.adapters import BeliefNetworkTopics, TopicModel, unigram_model
 from docnvil.comparison.peers import PEERS
-from docnvil.corpus.loading import read_corpus, write_corpus
+from docnvil.corpus.reading import read_corpus
+from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, DocnvilError
 from docnvil.estimator import DocNVIL
 from docnvil.runtime.folders import is_folder_of_kind, write_json

@@ -1,118 +1,63 @@
-"""Building a prepared corpus of any size, in parts, by any number of processes, to the same bytes.
+"""Building a prepared corpus from texts of any size, in parallel and in bounded memory.
 
-count_shard     texts -> counts over words of their own, in segments that memory holds
-merge           the words of all segments -> the vocabulary
-encode_shard    counts over words of their own -> counts over the vocabulary
-join            encoded segments, in order -> the corpus
+1. `count_shard`: each shard of the sources is counted over its own words, in chunks that fit in memory.
+2. `choose_vocabulary`: the word frequencies of all chunks are added up, and the vocabulary is chosen.
+3. `encode_shard`: the counts of each chunk are converted to the columns of the vocabulary.
+4. `join_shards`: the encoded chunks are appended to the corpus, in the order of the sources.
 
-Nothing of a text is kept but its counts, so every text is read once. A shard's folder is whole or not there, and a step
-that finds its folder there and sound does nothing: whatever stops a build, the same call goes on with it. What is built
-is what `count_words` would have counted; shards, segments and processes leave no trace in it.
-
-Memory: a segment ends with the document that fills it, by tokens or by distinct ones, and the words of all segments are
-merged from sorted files. Beside its segment a process keeps the vocabulary, and what it has learnt of at most
-`TOKENS_REMEMBERED` tokens.
+The result has the same bytes as `count_words` followed by `write_corpus`, however the sources are split. Each text is
+read once. Steps 1 and 3 write one folder per shard to a scratch folder; a folder that is complete is not made again, so
+an interrupted build continues where it stopped.
 """
 
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import load_npz
 
 import docnvil
-from docnvil.corpus.loading import all_empty, no_documents
-from docnvil.corpus.process_pool import Run, run_all
-from docnvil.corpus.segments import (
-    FORMAT_VERSION,
-    Segment,
-    documents_of,
-    encode,
-    load_counts,
-    marks_of,
-    merged_words,
-    metadata_of,
-    n_documents_of,
-    n_tokens_of,
-    save_counts,
+from docnvil.corpus.counted_chunks import (
+    encode_chunk,
+    load_chunk_info,
+    load_words,
+    save_counted_chunk,
 )
+from docnvil.corpus.executor import Executor, SerialExecutor
+from docnvil.corpus.loading import all_empty_error, no_documents_error
+from docnvil.corpus.shards import SourceShard, split_into_shards
+from docnvil.corpus.word_frequencies import merge_word_frequencies
 from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import CheckpointError, WorkerError
 from docnvil.runtime.folders import verify_folder, writing_folder
-from docnvil.text.accumulator import CountAccumulator, Metadata, TokenIndex, lots
-from docnvil.text.documents import (
-    Document,
-    SourceOptions,
-    detect_format,
-    list_files,
-    read_chunk,
-    read_documents,
-    read_files,
-    split_source,
-)
-from docnvil.text.fast_tokens import reader_of
-from docnvil.text.files import FileChunk, is_remote
-from docnvil.text.tokens import Tokenizer, TokenRules
+from docnvil.text.accumulator import CountAccumulator, document_chunks
+from docnvil.text.documents import Document, SourceOptions
+from docnvil.text.fast_tokens import FastTokenReader, make_token_reader
+from docnvil.text.token_reader import TokenReader
+from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 
-HERE: Run = partial(run_all, workers=1)
-BYTES_PER_SHARD = 16 << 20
-TOKENS_PER_SEGMENT = 1 << 22
-TOKENS_REMEMBERED = 1 << 18  # distinct ones, with what they stand for: about 80 MB
+SCRATCH_VERSION = 3  # of the folders of counted shards
+TOKENS_PER_CHUNK = 1 << 22
+MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Shard:
-    """A part of the sources that one process counts: a file of rows or a part of it, or some files of a folder.
+class VocabularyLimits:
+    """How the vocabulary is chosen; see `count_words`.
 
     Arguments:
-        source: the file or folder. options: how it is read.
-        names: the files of the folder, in order; None for a file of rows.
-        part: the lines of the file; None for all of it.
+        size: maximum number of words, the most frequent ones are kept; None keeps all.
+        min_df: minimum number (int) or share (float) of documents that contain a word.
+        max_df: maximum number (int) or share (float) of documents that contain a word.
     """
-
-    source: Path
-    options: SourceOptions
-    names: tuple[str, ...] | None = None
-    part: FileChunk | None = None
-
-    def documents(self) -> Iterator[Document]:
-        """Read the documents, in order."""
-        if self.part is not None:
-            return read_chunk(self.source, self.part, self.options)
-        if self.names is None:
-            return read_documents(self.source, self.options)
-        return read_files(self.source, self.names, self.options)
-
-    def key(self, rules: TokenRules) -> str:
-        """Return a name made of all that the shard's counts depend on: files, sizes and times, options and rules."""
-        files = [self.source] if self.names is None else [self.source / name for name in self.names]
-        states = [_state(file) for file in files]
-        part = None if self.part is None else asdict(self.part)
-        made_by = [docnvil.__version__, FORMAT_VERSION]
-        about = [*made_by, str(self.source), states, part, asdict(self.options), rules.to_json()]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
-
-
-def _state(file: Path) -> tuple[str, int, str]:
-    """Return a file's path, size and time of change; what a store says of it where it is one's."""
-    if is_remote(file):
-        found = file.fs.info(file.path)
-        return str(file), found["size"], repr(sorted(found.items()))
-    found = file.stat()
-    return str(file.resolve()), found.st_size, str(found.st_mtime_ns)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How the vocabulary is chosen; see `count_words`."""
 
     size: int | None = 10_000
     min_df: int | float = 2
@@ -120,14 +65,22 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Built:
-    """What a build came to: documents, empty ones among them, words, tokens, and documents whose id came before."""
+class CorpusSummary:
+    """Sizes of a corpus.
 
-    documents: int
-    empty_documents: int
-    words: int
-    tokens: int
-    repeated_ids: int
+    Arguments:
+        n_documents: number of documents.
+        n_empty: number of documents without a counted word.
+        vocabulary_size: number of words in the vocabulary.
+        n_tokens: sum of all counts.
+        n_repeated_ids: number of documents whose id an earlier document has.
+    """
+
+    n_documents: int
+    n_empty: int
+    vocabulary_size: int
+    n_tokens: int
+    n_repeated_ids: int = 0
 
 
 def build_corpus(
@@ -135,245 +88,195 @@ def build_corpus(
     out: Path,
     options: SourceOptions,
     rules: TokenRules,
-    limits: Limits,
+    limits: VocabularyLimits,
     *,
     vocabulary: Vocabulary | None = None,
-    run: Run = HERE,
+    executor: Executor | None = None,
     force: bool = False,
-    on_step: Callable[[int, int], None] = lambda done, steps: None,
-) -> Built:
-    r"""Build a prepared corpus of texts; what a stopped build of the same corpus has done is not done again.
+    on_progress: Callable[[int, int], None] = lambda n_done, n_steps: None,
+) -> CorpusSummary:
+    r"""Build a prepared corpus from texts; an interrupted build of the same corpus is continued.
 
     Arguments:
-        sources: files and folders of texts, one after the other. options: how they are read.
-        out: the folder to make; the parts lie in `building_path(out)` meanwhile.
-        rules: how texts become words. limits: how the vocabulary is chosen. vocabulary: the words to count instead.
-        run: does the counting, in this process, in several, or on a cluster that shares the disk.
-        force: replace a corpus that stands at `out`.
-        on_step: called with the steps done, and how many there are.
+        sources: files and folders of texts, in order.
+        out: the folder to create; `scratch_folder(out)` holds the finished chunks meanwhile.
+        options: how the sources are read.
+        rules: how texts are split into words.
+        limits: how the vocabulary is chosen.
+        vocabulary: the words to count; None chooses them by `limits`.
+        executor: runs the tasks of steps 1 and 3; None runs them in this process.
+        force: whether to replace a corpus at `out`.
+        on_progress: called with the number of finished steps and of all steps.
+
+    Returns:
+        The sizes of the corpus.
 
     Raises:
         CorpusError: a source cannot be read, or there are no documents, or all are empty.
-        VocabularyError: the limits leave no word.
-        OutputExistsError: something stands at `out` that may not be replaced.
-        WorkerError: processes died again and again.
+        VocabularyError: no word is within the limits.
+        OutputExistsError: there is something at `out` that must not be replaced.
+        WorkerError: worker processes died repeatedly.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     notes = Path(folder, "notes.txt")
     ...     _ = notes.write_text("a mouse, a cat\na cat\nnothing\n")
-    ...     out = Path(folder, "corpus")
-    ...     build_corpus([notes], out, SourceOptions(), TokenRules(), Limits(max_df=1.0))
-    Built(documents=3, empty_documents=1, words=1, tokens=2, repeated_ids=0)
+    ...     limits = VocabularyLimits(max_df=1.0)
+    ...     build_corpus([notes], Path(folder, "corpus"), SourceOptions(), TokenRules(), limits)
+    CorpusSummary(n_documents=3, n_empty=1, vocabulary_size=1, n_tokens=2, n_repeated_ids=0)
     """
-    shards = [shard for source in sources for shard in shards_of(source, options)]
-    parts = building_path(out)
-    counted = [parts / "counted" / shard.key(rules) for shard in shards]
-    steps = 2 * len(set(counted)) + 1
+    executor = SerialExecutor() if executor is None else executor
+    shards = [shard for source in sources for shard in split_into_shards(source, options)]
+    scratch = scratch_folder(out)
+    counted = [_counted_folder(scratch) / shard.key(rules) for shard in shards]
+    n_steps = 2 * len(set(counted)) + 1
     try:
-        # The same file given twice is counted once.
+        # A dictionary, because a source that is given twice is counted once.
         tasks = {folder: (shard, rules, folder) for folder, shard in zip(counted, shards, strict=True)}
-        run(count_shard, list(tasks.values()), on_done=lambda done: on_step(done, steps))
-        _require_here(counted)
-        if not any(map(_segments_in, counted)):
-            raise no_documents(sources[0])
+        executor.run_all(count_shard, list(tasks.values()), on_done=lambda n_done: on_progress(n_done, n_steps))
+        _check_visible(counted)
+        chunks = _chunks_in(counted)
+        if not chunks:
+            raise no_documents_error(sources[0])
         if vocabulary is None:
-            vocabulary = merge(counted, limits, parts / "merged")
-        key = hashlib.sha256("\n".join(vocabulary).encode()).hexdigest()
-        encoded = [parts / f"encoded-{key[:16]}" / folder.name for folder in counted]
-        tasks = {target: (source, vocabulary, target) for source, target in zip(counted, encoded, strict=True)}
-        run(encode_shard, list(tasks.values()), on_done=lambda done: on_step(len(tasks) + done, steps))
-        _require_here(encoded)
-        built = join(counted, encoded, out, vocabulary, rules, source=sources[0], force=force)
-        on_step(steps, steps)
-        for folder in (*parts.glob("encoded-*"), parts / "merged", parts / "counted"):
+            vocabulary = choose_vocabulary(chunks, limits)
+        names = tuple(dict.fromkeys(name for chunk in chunks for name in load_chunk_info(chunk)["metadata_names"]))
+        key = hashlib.sha256(json.dumps([vocabulary.words, names]).encode()).hexdigest()[:16]
+        encoded = [scratch / f"encoded-{key}" / folder.name for folder in counted]
+        tasks = {target: (folder, vocabulary, names, target) for folder, target in zip(counted, encoded, strict=True)}
+        executor.run_all(
+            encode_shard, list(tasks.values()), on_done=lambda n_done: on_progress(len(tasks) + n_done, n_steps)
+        )
+        _check_visible(encoded)
+        summary = join_shards(encoded, out, vocabulary, rules, names, source=sources[0], force=force)
+        on_progress(n_steps, n_steps)
+        for folder in (*scratch.glob("encoded-*"), *scratch.glob("counted*")):
             shutil.rmtree(folder, ignore_errors=True)
     finally:
-        _KNOWN.clear()
-        for folder in (parts / "counted", parts):
-            with suppress(OSError):  # what holds finished parts stays
+        vars(_thread).clear()
+        for folder in (_counted_folder(scratch), scratch):
+            with suppress(OSError):  # a folder that is not empty is kept
                 folder.rmdir()
-    return built
+    return summary
 
 
-def _require_here(folders: Iterable[Path]) -> None:
-    """Refuse to go on if what was made elsewhere is not to be seen here."""
-    for folder in folders:
-        if not folder.exists():
-            raise WorkerError(
-                f"A worker has done its part, and {folder} is not there. All workers must see the disk that the corpus"
-                " is written to, under the same path."
-            )
-
-
-def building_path(out: Path) -> Path:
-    """Return where the parts of an unfinished corpus lie: a folder beside it."""
+def scratch_folder(out: Path) -> Path:
+    """Return the folder for the chunks of an unfinished corpus, which is beside the corpus."""
     out = out.resolve()
     return out.with_name(out.name + ".building")
 
 
-def shards_of(source: Path, options: SourceOptions) -> list[Shard]:
-    """Cut a source into shards of 16 MiB: JSON lines and lines at ends of lines, a folder between files.
-
-    A file that is gzipped, CSV, TSV or Parquet is one shard.
-    """
-    if detect_format(source, options) != "folder":
-        cut = split_source(source, options, BYTES_PER_SHARD)
-        if cut is None:
-            return [Shard(source, options)]
-        parts, options = cut
-        return [Shard(source, options, part=part) for part in parts]
-    read_documents(source, options)  # refuses options that folders do not know
-    shards: list[list[str]] = [[]]
-    size = 0
-    for name in list_files(source):
-        size += (source / name).stat().st_size
-        if shards[-1] and size > BYTES_PER_SHARD:
-            shards.append([])
-            size = (source / name).stat().st_size
-        shards[-1].append(name)
-    return [Shard(source, options, tuple(names)) for names in shards]
+def _counted_folder(scratch: Path) -> Path:
+    return scratch / f"counted-{docnvil.__version__}-{SCRATCH_VERSION}"
 
 
-def count_shard(shard: Shard, rules: TokenRules, target: Path) -> None:
-    """Count a shard's words into `target`, a folder of segments."""
-    if _is_done(target, "counted shard"):
+def is_outdated(scratch: Path) -> bool:
+    """Return whether a scratch folder has counts of another version of docnvil, which cannot be used."""
+    return any(folder != _counted_folder(scratch) for folder in scratch.glob("counted*"))
+
+
+def _check_visible(folders: Iterable[Path]) -> None:
+    """Raise an error if this machine does not see a folder that a worker on another machine has written."""
+    for folder in folders:
+        if not folder.exists():
+            raise WorkerError(
+                f"A worker has written {folder}, but this machine does not see it. Choose a place for the corpus on a"
+                " disk that all machines see under the same path."
+            )
+
+
+def _chunks_in(shard_folders: Iterable[Path]) -> list[Path]:
+    return [chunk for folder in shard_folders for chunk in sorted(folder.iterdir()) if chunk.is_dir()]
+
+
+def count_shard(shard: SourceShard, rules: TokenRules, target: Path) -> None:
+    """Count the words of a shard, and write its counted chunks to the folder `target` unless they are there."""
+    if _is_complete(target, "counted shard"):
         return
     with writing_folder(target, kind="counted shard") as draft:
-        for number, segment in enumerate(_segments(shard.documents(), rules)):
-            segment.save(draft / f"{number:06d}")
+        for number, accumulator in enumerate(_count_in_chunks(shard.read_documents(), rules)):
+            save_counted_chunk(draft / f"{number:06d}", accumulator)
 
 
-def merge(counted: Iterable[Path], limits: Limits, scratch: Path) -> Vocabulary:
-    """Choose the vocabulary from the words of all segments, in memory that grows with `limits.size` alone.
+def _count_in_chunks(documents: Iterable[Document], rules: TokenRules) -> Iterator[CountAccumulator]:
+    """Yield the counts of consecutive documents whenever they are as much as memory should hold, and in the end."""
+    accumulator = CountAccumulator(_reader_for(rules))
+    for chunk in document_chunks(documents):
+        accumulator.add(chunk)
+        size = accumulator.n_tokens + len(accumulator.ids)  # empty documents take memory, too
+        if size >= TOKENS_PER_CHUNK or accumulator.reader.n_remembered > MAX_REMEMBERED_TOKENS:
+            yield accumulator
+            accumulator = CountAccumulator(_reader_for(rules))
+    if accumulator.ids:
+        yield accumulator
 
-    Arguments:
-        counted: folders that `count_shard` wrote. limits: how to choose. scratch: a folder for files in between.
+
+_thread = threading.local()
+
+
+def _reader_for(rules: TokenRules) -> TokenReader | FastTokenReader:
+    """Return this thread's reader: a new one, or the last one if it has the same rules and is not full.
+
+    Most tokens of a shard also occur in the shard before. Readers that remember them count a third faster.
     """
-    segments = [segment for folder in counted for segment in _segments_in(folder)]
-    n_documents = sum(map(n_documents_of, segments))
-    return choose_words(merged_words(segments, scratch), n_documents, **asdict(limits))
+    reader = getattr(_thread, "reader", None)
+    if reader is None or reader.tokenizer.rules != rules or reader.n_remembered > MAX_REMEMBERED_TOKENS:
+        reader = _thread.reader = make_token_reader(rules)
+    return reader
 
 
-def encode_shard(counted: Path, vocabulary: Vocabulary, target: Path) -> None:
-    """Bring the counts of a shard, as `count_shard` wrote it, to the vocabulary; `target` has the same segments."""
-    if _is_done(target, "encoded shard"):
+def choose_vocabulary(chunks: Sequence[Path], limits: VocabularyLimits) -> Vocabulary:
+    """Return the vocabulary for the counted chunks in some folders."""
+    n_documents = sum(load_chunk_info(chunk)["n_documents"] for chunk in chunks)
+    return choose_words(merge_word_frequencies(map(load_words, chunks)), n_documents, **asdict(limits))
+
+
+def encode_shard(counted: Path, vocabulary: Vocabulary, metadata_names: Sequence[str], target: Path) -> None:
+    """Encode the chunks of a counted shard, and write them to the folder `target` unless they are there."""
+    if _is_complete(target, "encoded shard"):
         return
     with writing_folder(target, kind="encoded shard") as draft:
-        for segment in _segments_in(counted):
-            (draft / segment.name).mkdir()
-            save_counts(draft / segment.name, encode(segment, vocabulary))
+        for chunk in _chunks_in([counted]):
+            encode_chunk(chunk, draft / chunk.name, vocabulary, metadata_names)
 
 
-def join(
-    counted: Iterable[Path],
+def join_shards(
     encoded: Iterable[Path],
     out: Path,
     vocabulary: Vocabulary,
     rules: TokenRules,
+    metadata_names: Sequence[str],
     *,
     source: Path,
     force: bool,
-) -> Built:
-    """Write the corpus that shards make, one segment in memory at a time.
+) -> CorpusSummary:
+    """Write the corpus, with one chunk in memory at a time.
 
     Arguments:
-        counted: folders that `count_shard` wrote, in order. encoded: what `encode_shard` made of them.
-        out: the corpus folder to make; force: replace an old one.
-        vocabulary: the words. rules: how texts became words. source: what to name in an error.
+        encoded: folders that `encode_shard` wrote, in the order of the documents.
+        out: the folder to create.
+        vocabulary: the words of the corpus.
+        rules: how the texts were split into words.
+        metadata_names: the names of the corpus's metadata.
+        source: the source that an error message names.
+        force: whether to replace a corpus at `out`.
     """
-    tables = [segment for folder in counted for segment in _segments_in(folder)]
-    columns = tuple(dict.fromkeys(name for table in tables for name in metadata_of(table)))
-    counts = [segment for folder in encoded for segment in _segments_in(folder)]
-    kind = np.int32 if sum(map(n_tokens_of, counts)) <= _INT32_MAX else np.int64
-    with writing_corpus(out, vocabulary, rules, columns=columns, dtype=kind, force=force) as corpus:
-        for table, segment in zip(tables, counts, strict=True):
-            corpus.append_counts(*load_counts(segment))
-            corpus.append_rows(documents_of(table, columns))
-        if corpus.n_empty == corpus.n_documents:
-            raise all_empty(source, len(vocabulary))
-    repeated = corpus.n_documents - len(np.unique(np.concatenate([marks_of(table) for table in tables])))
-    return Built(corpus.n_documents, corpus.n_empty, len(vocabulary), corpus.n_tokens, repeated)
+    chunks = _chunks_in(encoded)
+    n_tokens = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
+    dtype = np.int32 if n_tokens <= _INT32_MAX else np.int64
+    with writing_corpus(out, vocabulary, rules, metadata_names=metadata_names, dtype=dtype, force=force) as writer:
+        for chunk in chunks:
+            writer.append_counts(load_npz(chunk / "counts.npz"))
+            writer.append_table_rows((chunk / "documents.csv").read_bytes().decode())
+        if writer.n_empty == writer.n_documents:
+            raise all_empty_error(source, len(vocabulary))
+    n_distinct_ids = len(np.unique(np.concatenate([np.load(chunk / "id_hashes.npy") for chunk in chunks])))
+    n_documents = writer.n_documents
+    return CorpusSummary(n_documents, writer.n_empty, len(vocabulary), n_tokens, n_documents - n_distinct_ids)
 
 
-def _segments(documents: Iterable[Document], rules: TokenRules) -> Iterator[Segment]:
-    """Count documents, and yield what has been counted whenever that fills a segment."""
-    known = _KNOWN.pop(rules, None) or _Known(Tokenizer(rules))
-    segment = _Counting(known)
-    for lot in lots(documents):
-        segment.add(lot)
-        if known.enough or segment.tokens >= TOKENS_PER_SEGMENT:
-            yield segment.finished()
-            known = _Known(known.tokenizer) if known.enough else known
-            segment = _Counting(known)
-    if segment.ids:
-        yield segment.finished()
-    _KNOWN.clear()  # whoever changes rules has done with the old ones
-    if not known.enough:
-        _KNOWN[rules] = known
-
-
-class _Known:
-    """The tokens that have been met, with what they stand for, and the words among them in order."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
-        self.columns = TokenIndex(tokenizer, None)
-        self.read = reader_of(tokenizer, self.columns)
-        self._order = np.zeros(0, dtype=np.int32)
-
-    @property
-    def enough(self) -> bool:
-        """Whether so many distinct tokens are kept that it is time to forget them."""
-        return self.read.remembered > TOKENS_REMEMBERED
-
-    def in_order(self) -> tuple[list[str], NDArray[np.int32]]:
-        """Return every word, by column, and the columns in the order of these words."""
-        words = list(self.columns.words)
-        if len(self._order) < len(words):
-            columns = [*self._order.tolist(), *range(len(self._order), len(words))]
-            columns.sort(key=words.__getitem__)  # what was in order before takes hardly any time
-            self._order = np.array(columns, dtype=np.int32)
-        return words, self._order
-
-
-# What a process has learnt by its last shard, for its next one; taken out while it is used, so that threads never share
-# it.
-_KNOWN: dict[TokenRules, _Known] = {}
-
-
-class _Counting:
-    """Documents that are being counted together, over the words that are known."""
-
-    def __init__(self, known: _Known) -> None:
-        self._known = known
-        self.tokens = 0
-        self.ids: list[str] = []
-        self._metadata = Metadata()
-        self._tally = CountAccumulator()
-
-    def add(self, lot: Sequence[Document]) -> None:
-        rows, columns = self._known.read([document.text for document in lot])
-        self._tally.add(rows, columns, len(lot))
-        self.tokens += len(columns) + len(lot)  # a document of no words also takes its place
-        self._metadata.add(len(self.ids), lot)
-        self.ids.extend(document.id for document in lot)
-
-    def finished(self) -> Segment:
-        words, order = self._known.in_order()
-        frequencies = np.stack(self._tally.frequencies(len(words)), axis=1)
-        places = order[frequencies[order, 0] > 0]
-        occurring = [words[column] for column in places.tolist()]
-        metadata = self._metadata.padded(len(self.ids))
-        return Segment(self._tally.counted(), occurring, places, frequencies[places], self.ids, metadata)
-
-
-def _segments_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
-
-
-def _is_done(folder: Path, kind: str) -> bool:
-    """Tell whether a part is there and sound; one that was altered is cleared away, to be made again."""
+def _is_complete(folder: Path, kind: str) -> bool:
+    """Return whether a folder is there and intact; a damaged one is deleted."""
     if not folder.exists():
         return False
     try:

@@ -1,92 +1,102 @@
-"""Doing the same work on many things on a Dask cluster, whose machines share a disk.
+"""An executor that runs tasks on a Dask cluster whose machines share a disk.
 
-Dask finds another worker for what a dying one leaves. Installed by `pip install 'docnvil[cluster]'`.
+Dask repeats the task of a worker that dies on another worker. Needs `pip install 'docnvil[cluster]'`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from docnvil.corpus.process_pool import Run
 from docnvil.errors import ConfigurationError, MissingDependencyError, WorkerError
 
 SCHEME = "dask://"
-SECONDS_TO_ANSWER = 10
+CONNECT_SECONDS = 10
 
 
 def check_address(address: str) -> None:
-    """Refuse what is not the address of a scheduler.
+    """Check that an address has the form dask://HOST:PORT.
 
     Raises:
-        ConfigurationError: it does not look like dask://HOST:PORT.
+        ConfigurationError: it has another form.
 
     >>> check_address("dask://10.0.0.7:8786")
     >>> check_address("spark://10.0.0.7")
     Traceback (most recent call last):
-    docnvil.errors.ConfigurationError: 'spark://10.0.0.7' is no executor. Give dask://HOST:PORT, the address of a...
+    docnvil.errors.ConfigurationError: 'spark://10.0.0.7' is not the address of a Dask scheduler. Give dask://HOST:PORT...
     """
     host, _, port = address.removeprefix(SCHEME).rpartition(":")
     if not (address.startswith(SCHEME) and host and port.isdecimal()):
         raise ConfigurationError(
-            f"{address!r} is no executor. Give dask://HOST:PORT, the address of a Dask scheduler; port 8786 is its"
-            " usual one."
+            f"{address!r} is not the address of a Dask scheduler. Give dask://HOST:PORT; the usual port is 8786."
         )
 
 
+class DaskExecutor:
+    """Runs tasks on the workers of a Dask cluster.
+
+    Arguments:
+        client: a `distributed.Client`.
+        address: the address of the scheduler, for messages.
+    """
+
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+
+    def run_all(
+        self,
+        function: Callable[..., None],
+        tasks: Sequence[tuple[Any, ...]],
+        *,
+        on_done: Callable[[int], None] = lambda n_done: None,
+    ) -> None:
+        """Call `function(*task)` for every task; see `Executor.run_all`."""
+        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed.comm import CommClosedError
+
+        try:
+            # The results are folders on disk, so Dask must not skip a call because it has run before ("pure").
+            futures = [self._client.submit(function, *task, pure=False) for task in tasks]
+            for n_done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                on_done(n_done)
+        except KilledWorker as error:
+            raise WorkerError(
+                f"Workers of {self._address} died repeatedly on the same task; they may have run out of memory."
+                " Finished tasks are kept: run the same command again on workers with more memory."
+            ) from error
+        except (CancelledError, CommClosedError) as error:
+            raise WorkerError(
+                f"The connection to the Dask scheduler at {self._address} was lost. Finished tasks are kept: run the"
+                " same command again."
+            ) from error
+
+
 @contextmanager
-def cluster(address: str) -> Iterator[Run]:
-    """Connect to a Dask scheduler, and give what runs tasks on its workers.
+def connect_to_dask(address: str) -> Iterator[DaskExecutor]:
+    """Connect to a Dask scheduler and yield an executor that runs tasks on its workers.
 
     Arguments:
         address: dask://HOST:PORT.
 
     Raises:
+        ConfigurationError: the address has another form.
         MissingDependencyError: Dask is not installed.
-        WorkerError: no scheduler answers, or it has no workers.
+        WorkerError: the scheduler does not answer, or has no workers.
     """
     check_address(address)
     try:
         from distributed import Client
     except ImportError as error:
         raise MissingDependencyError(
-            "An executor dask://... needs Dask. Install it with pip install 'docnvil[cluster]'."
+            "--executor dask://... needs Dask. Install it with pip install 'docnvil[cluster]'."
         ) from error
     try:
-        client = Client(f"tcp://{address.removeprefix(SCHEME)}", timeout=SECONDS_TO_ANSWER, name="docnvil")
-    except OSError as error:  # of which TimeoutError is one
+        client = Client(f"tcp://{address.removeprefix(SCHEME)}", timeout=CONNECT_SECONDS, name="docnvil")
+    except OSError as error:  # TimeoutError is an OSError
         raise WorkerError(
-            f"No Dask scheduler answers at {address}. Look whether it runs, and whether this machine reaches it."
+            f"No Dask scheduler answers at {address}. Check that it runs and that this machine can reach it."
         ) from error
     with client:
         if not client.nthreads():
             raise WorkerError(f"The Dask scheduler at {address} has no workers. Start some with dask worker.")
-        yield partial(_run_on, client, address)
-
-
-def _run_on(
-    client: Any,
-    address: str,
-    work: Callable[..., None],
-    tasks: Sequence[tuple[Any, ...]],
-    *,
-    on_done: Callable[[int], None] = lambda done: None,
-) -> None:
-    from distributed import CancelledError, KilledWorker, as_completed
-    from distributed.comm import CommClosedError
-
-    try:
-        # Impure: a result is a folder on the disk, of which Dask knows nothing.
-        futures = [client.submit(work, *task, pure=False) for task in tasks]
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            on_done(done)
-    except KilledWorker as error:
-        raise WorkerError(
-            f"Workers of {address} died again and again over the same part; memory may have run out. What is finished"
-            " is kept: give the same command once more, on workers with more memory."
-        ) from error
-    except (CancelledError, CommClosedError) as error:
-        raise WorkerError(
-            f"The Dask scheduler at {address} went away. What is finished is kept: give the same command once more."
-        ) from error
+        yield DaskExecutor(client, address)

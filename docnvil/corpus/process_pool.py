@@ -1,4 +1,8 @@
-"""Running the same work on many things in several processes, of which any may die."""
+"""An executor that runs tasks in several processes of this machine.
+
+`concurrent.futures.ProcessPoolExecutor` fails all remaining tasks when one of its processes dies (for lack of memory,
+say), and cannot stop a running task. Here a new process repeats the task, and an interrupt ends all processes at once.
+"""
 
 import os
 import signal
@@ -7,140 +11,111 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 from docnvil.errors import WorkerError
 from docnvil.runtime.process import tune_malloc
 
-DEATHS_IN_A_ROW = 3  # without anything getting done in between
+MAX_CONSECUTIVE_DEATHS = 3
 
 
-class Run(Protocol):
-    """Whatever does the same work on many things, in any order and any number of places."""
-
-    def __call__(
-        self,
-        work: Callable[..., None],
-        tasks: Sequence[tuple[Any, ...]],
-        *,
-        on_done: Callable[[int], None] = lambda done: None,
-    ) -> None:
-        """Call `work(*task)` for every task, maybe more than once, and `on_done` with the number done."""
-
-
-def run_all(
-    work: Callable[..., None],
-    tasks: Sequence[tuple[Any, ...]],
-    workers: int,
-    *,
-    on_done: Callable[[int], None] = lambda done: None,
-) -> None:
-    """Call `work(*task)` for every task, in any order, in as many processes as asked for.
-
-    The task of a process that dies is given to a new one. So the work must be such that doing it again does no harm.
-    (`concurrent.futures` gives up a whole pool for a death, and may close its own pipe while the death is being told.)
+class ProcessPool:
+    """Runs tasks in worker processes.
 
     Arguments:
-        work: a function that a new process can import. tasks: its arguments.
-        workers: how many processes; with one the work is done in this one.
-        on_done: called with the number of tasks done.
-
-    Raises:
-        WorkerError: processes died several times in a row. What `work` itself raises comes through.
-
-    >>> run_all(print, [("a", 1), ("b", 2)], workers=1)
-    a 1
-    b 2
+        n_workers: number of processes.
     """
-    if workers == 1:
-        for done, task in enumerate(tasks, start=1):
-            work(*task)
-            on_done(done)
-        return
-    waiting = list(reversed(tasks))
-    crew = [_Worker(work, waiting.pop()) for _ in range(min(workers, len(tasks)))]
-    done = deaths = 0
-    try:
-        while done < len(tasks):
-            ready = connection.wait([worker.pipe for worker in crew])
-            for worker in [worker for worker in crew if worker.pipe in ready]:
-                try:
-                    error = worker.pipe.recv()
-                except (EOFError, OSError):
-                    deaths += 1
-                    if deaths == DEATHS_IN_A_ROW:
-                        raise WorkerError(_given_up(deaths, len(tasks) - done, len(tasks))) from None
-                    worker.end()
-                    crew[crew.index(worker)] = _Worker(work, worker.task)
-                    continue
-                if error is not None:
-                    raise error
-                done, deaths = done + 1, 0
-                on_done(done)
-                if waiting:
-                    worker.give(waiting.pop())
-                else:
-                    worker.end()
-                    crew.remove(worker)
-    finally:
-        for worker in crew:
-            worker.end()
+
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+
+    def run_all(
+        self,
+        function: Callable[..., None],
+        tasks: Sequence[tuple[Any, ...]],
+        *,
+        on_done: Callable[[int], None] = lambda n_done: None,
+    ) -> None:
+        """Call `function(*task)` for every task; see `Executor.run_all`."""
+        waiting = list(reversed(tasks))
+        workers = [_Worker(function, waiting.pop()) for _ in range(min(self.n_workers, len(tasks)))]
+        n_done = n_deaths = 0
+        try:
+            while n_done < len(tasks):
+                ready = connection.wait([worker.pipe for worker in workers])
+                for worker in [worker for worker in workers if worker.pipe in ready]:
+                    try:
+                        error = worker.pipe.recv()
+                    except (EOFError, OSError):
+                        n_deaths += 1
+                        if n_deaths == MAX_CONSECUTIVE_DEATHS:
+                            raise WorkerError(_describe_deaths(len(tasks) - n_done, len(tasks))) from None
+                        worker.stop()
+                        workers[workers.index(worker)] = _Worker(function, worker.task)
+                        continue
+                    if error is not None:
+                        raise error
+                    n_done, n_deaths = n_done + 1, 0
+                    on_done(n_done)
+                    if waiting:
+                        worker.start_task(waiting.pop())
+                    else:
+                        worker.stop()
+                        workers.remove(worker)
+        finally:
+            for worker in workers:
+                worker.stop()
 
 
-def _given_up(deaths: int, left: int, tasks: int) -> str:
+def _describe_deaths(n_left: int, n_tasks: int) -> str:
     return (
-        f"Worker processes died {deaths} times in a row, with {left} of {tasks} parts left to do; memory"
-        " may have run out. What is finished is kept: give the same command with fewer --workers."
+        f"Worker processes died {MAX_CONSECUTIVE_DEATHS} times in a row, with {n_left} of {n_tasks} tasks left; they"
+        " may have run out of memory. Finished tasks are kept: run the same command again with fewer --workers."
     )
 
 
 class _Worker:
-    """A process that does one task at a time, and says through a pipe how each ended."""
+    """A process that runs one task at a time, and sends None or the exception of the task through a pipe."""
 
-    def __init__(self, work: Callable[..., None], task: tuple[Any, ...]) -> None:
+    def __init__(self, function: Callable[..., None], task: tuple[Any, ...]) -> None:
         context = get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(work, theirs), daemon=True)
+        self.pipe, other_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(function, other_end), daemon=True)
         self._process.start()
-        theirs.close()  # so that the pipe ends when the process does
-        self.give(task)
+        other_end.close()  # the process has the only copy, so the pipe closes when the process ends
+        self.start_task(task)
 
-    def give(self, task: tuple[Any, ...]) -> None:
+    def start_task(self, task: tuple[Any, ...]) -> None:
         self.task = task
-        with suppress(OSError):  # of a process that is dead: reading from it will tell
+        with suppress(OSError):  # if the process has died, the next recv raises EOFError
             self.pipe.send(task)
 
-    def end(self) -> None:
-        """Stop the process, whatever it is doing."""
+    def stop(self) -> None:
+        """Kill the process, also in the middle of a task."""
         self._process.kill()
         self._process.join()
         self.pipe.close()
 
 
-def _serve(work: Callable[..., None], pipe: connection.Connection) -> None:
-    """Do the tasks that come through the pipe, and answer each with None or with what it raised."""
-    _end_with_us()
+def _serve(function: Callable[..., None], pipe: connection.Connection) -> None:
+    """Run the tasks that come through the pipe, in a worker process."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))  # without a traceback
+    Thread(target=_exit_with_parent, daemon=True).start()
     tune_malloc()
     while True:
         try:
             task = pipe.recv()
-        except EOFError:  # nobody is left to work for
+        except EOFError:  # the parent has ended
             return
         try:
-            work(*task)
+            function(*task)
         except Exception as error:
-            error.add_note(traceback.format_exc())  # the place in this process, which the other does not see
+            error.add_note(traceback.format_exc())  # pickling drops the traceback
             pipe.send(error)
         else:
             pipe.send(None)
 
 
-def _end_with_us() -> None:
-    """Let a worker end without a word when it is interrupted, or when the process that started it is gone."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-    Thread(target=_wait_for_the_end, daemon=True).start()
-
-
-def _wait_for_the_end() -> None:
+def _exit_with_parent() -> None:
     connection.wait([parent_process().sentinel])
     os._exit(1)

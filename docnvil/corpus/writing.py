@@ -1,4 +1,14 @@
-"""Writing a prepared corpus documents by documents: memory holds those at hand, however many there will be."""
+"""Writing of prepared corpora, chunk by chunk, so that a corpus can be larger than memory.
+
+A prepared corpus is a folder of files that people and other programs can open:
+
+    corpus.json       format version, sizes and token rules
+    vocabulary.txt    one word per line, V lines
+    documents.csv     id and metadata, one row per document
+    indptr.npy        where the entries of each document begin, [N + 1], int64
+    indices.npy       the columns of the entries, int32
+    counts.npy        the counts of the entries, int32 or int64
+"""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,22 +23,23 @@ from scipy.sparse import csr_array
 
 import docnvil
 from docnvil.runtime.folders import write_json, writing_folder
+from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
 
 
-class GrowingArray:
-    """A one-dimensional `.npy` file that grows at its end; closed, it is what `np.save` would have written.
+class ArrayWriter:
+    """Writes a one-dimensional `.npy` file in pieces; the result has the same bytes as a file of `np.save`.
 
     Arguments:
-        path: the file to make.
-        dtype: the type of its numbers.
+        path: the file to create.
+        dtype: the type of the numbers.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     with GrowingArray(Path(folder, "a.npy"), np.int32) as array:
+    ...     with ArrayWriter(Path(folder, "a.npy"), np.int32) as array:
     ...         array.append(np.arange(2))
     ...         array.append(np.arange(3))
     ...     np.load(Path(folder, "a.npy")).tolist()
@@ -47,7 +58,7 @@ class GrowingArray:
         self._length += len(values)
 
     def _write_header(self) -> None:
-        # NumPy leaves room in the header for a first axis that grows, so the last header fits where the first one was.
+        # NumPy pads the header so that a larger first axis fits: the final header has the size of the first one.
         self._file.seek(0)
         shape = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._length,)}
         np.lib.format.write_array_header_1_0(self._file, shape)
@@ -66,51 +77,50 @@ class GrowingArray:
 
 
 class CorpusWriter:
-    """A corpus that is being written; `append` is all there is to do."""
+    """A corpus that is being written; `writing_corpus` makes one."""
 
     def __init__(
         self,
-        starts: GrowingArray,
-        columns: GrowingArray,
-        counts: GrowingArray,
+        indptr: ArrayWriter,
+        indices: ArrayWriter,
+        counts: ArrayWriter,
         table: TextIO,
-        names: Sequence[str],
+        metadata_names: Sequence[str],
     ) -> None:
-        self._starts, self._columns, self._counts, self._table = starts, columns, counts, table
-        # Columns are told by place, so that metadata may be called "id" too; CRLF makes the writer quote both.
+        self._indptr, self._indices, self._counts, self._table = indptr, indices, counts, table
+        # Lines end in CRLF, because the csv module then quotes fields that contain either character.
         self._documents = csv.writer(table, lineterminator="\r\n")
-        self._documents.writerow(["id", *names])
-        self._entries = 0
+        self._documents.writerow(["id", *metadata_names])
+        self._n_entries = 0
         self.n_documents = self.n_tokens = self.n_empty = 0
-        starts.append(np.zeros(1, np.int64))
+        indptr.append(np.zeros(1, np.int64))
 
     def append(
         self, counts: csr_array, ids: Sequence[str], metadata: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        """Write more documents.
+        """Append n documents.
 
         Arguments:
-            counts: theirs, `[n, V]`, as `as_counts` returns them.
-            ids: n of them.
-            metadata: the columns that were named at the start, in that order, n values each.
+            counts: the counts, `[n, V]`, in the form that `as_counts` returns.
+            ids: the n ids.
+            metadata: column name to n values; the columns are those of `writing_corpus`, in that order.
         """
-        self.append_counts(np.diff(counts.indptr), counts.indices, counts.data)
+        self.append_counts(counts)
         self._documents.writerows(zip(ids, *(metadata or {}).values(), strict=True))
 
-    def append_counts(
-        self, entries: NDArray[np.integer], columns: NDArray[np.integer], values: NDArray[np.integer]
-    ) -> None:
-        """Write the counts of more documents: how many distinct words each has, their columns, and the counts."""
-        self._starts.append(self._entries + np.cumsum(entries, dtype=np.int64))
-        self._columns.append(columns)
-        self._counts.append(values)
-        self._entries += len(columns)
-        self.n_documents += len(entries)
-        self.n_tokens += int(values.sum(dtype=np.int64))
-        self.n_empty += int((entries == 0).sum())
+    def append_counts(self, counts: csr_array) -> None:
+        """Append the counts of n documents, `[n, V]`; their rows of the table must be appended separately."""
+        row_entries = np.diff(counts.indptr)
+        self._indptr.append(self._n_entries + np.cumsum(row_entries, dtype=np.int64))
+        self._indices.append(counts.indices)
+        self._counts.append(counts.data)
+        self._n_entries += counts.nnz
+        self.n_documents += counts.shape[0]
+        self.n_tokens += int(counts.data.sum(dtype=np.int64))
+        self.n_empty += int((row_entries == 0).sum())
 
-    def append_rows(self, rows: str) -> None:
-        """Write ids and metadata of more documents, as a `csv.writer` wrote them."""
+    def append_table_rows(self, rows: str) -> None:
+        """Append ids and metadata as text that a `csv.writer` with the same settings has written."""
         self._table.write(rows)
 
 
@@ -120,47 +130,72 @@ def writing_corpus(
     vocabulary: Vocabulary,
     rules: TokenRules | None = None,
     *,
-    columns: Sequence[str] = (),
+    metadata_names: Sequence[str] = (),
     dtype: DTypeLike = np.int32,
     force: bool = False,
 ) -> Iterator[CorpusWriter]:
-    """Yield a writer to append documents to; on a clean exit the corpus stands at `path`, otherwise it vanishes.
+    """Yield a writer; the folder appears at `path` when the block ends, and not at all if the block fails.
 
     Arguments:
-        path: the folder to make.
-        vocabulary: the words of the columns, V. rules: how texts became words, or None for ready-made counts.
-        columns: the names of the metadata.
-        dtype: of the counts, int32 or int64.
-        force: replace a folder of ours that already stands there.
+        path: the folder to create.
+        vocabulary: the words of the columns, V.
+        rules: how the texts were split into words; None if the counts were not made from texts.
+        metadata_names: the names of the metadata.
+        dtype: the type of the counts, int32 or int64.
+        force: whether to replace a corpus at `path`.
 
     Raises:
-        OutputExistsError: something stands at the path that may not be replaced.
+        OutputExistsError: there is something at `path` that must not be replaced.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     with writing_corpus(Path(folder, "pets"), Vocabulary(["cat", "mouse"])) as corpus:
-    ...         corpus.append(csr_array(np.array([[2, 0], [0, 0]])), ["a", "b"])
-    ...         corpus.append(csr_array(np.array([[1, 1]])), ["c"])
+    ...     with writing_corpus(Path(folder, "pets"), Vocabulary(["cat", "mouse"])) as writer:
+    ...         writer.append(csr_array(np.array([[2, 0], [0, 0]])), ["a", "b"])
+    ...         writer.append(csr_array(np.array([[1, 1]])), ["c"])
     ...     np.load(Path(folder, "pets", "indptr.npy")).tolist()
     [0, 1, 1, 3]
     """
     with writing_folder(path, kind="corpus", force=force) as folder:
         with ExitStack() as stack:
             arrays = [
-                stack.enter_context(GrowingArray(folder / f"{name}.npy", kind))
+                stack.enter_context(ArrayWriter(folder / f"{name}.npy", kind))
                 for name, kind in (("indptr", np.int64), ("indices", np.int32), ("counts", dtype))
             ]
             table = stack.enter_context((folder / "documents.csv").open("w", encoding="utf-8", newline=""))
-            corpus = CorpusWriter(*arrays, table, columns)
-            yield corpus
+            writer = CorpusWriter(*arrays, table, metadata_names)
+            yield writer
         vocabulary.save(folder / "vocabulary.txt")
         description = {
             "format_version": FORMAT_VERSION,
             "docnvil": docnvil.__version__,
-            "documents": corpus.n_documents,
+            "documents": writer.n_documents,
             "words": len(vocabulary),
-            "tokens": corpus.n_tokens,
-            "empty_documents": corpus.n_empty,
+            "tokens": writer.n_tokens,
+            "empty_documents": writer.n_empty,
             "rules": None if rules is None else rules.to_json(),
         }
         write_json(folder / "corpus.json", description)
+
+
+def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = False) -> None:
+    """Write a matrix as a prepared corpus.
+
+    Arguments:
+        matrix: the counts, with ids and metadata.
+        path: the folder to create.
+        force: whether to replace a corpus at `path`.
+
+    Raises:
+        OutputExistsError: there is something at `path` that must not be replaced.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_corpus(matrix, Path(folder, "pets"))
+    ...     np.load(Path(folder, "pets", "counts.npy")).tolist()
+    [2]
+    """
+    names, dtype = tuple(matrix.metadata), matrix.counts.dtype
+    path, vocabulary, rules = Path(path), matrix.vocabulary, matrix.rules
+    with writing_corpus(path, vocabulary, rules, metadata_names=names, dtype=dtype, force=force) as writer:
+        writer.append(matrix.counts, matrix.ids, matrix.metadata)

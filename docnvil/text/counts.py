@@ -5,39 +5,44 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.text.accumulator import DROPPED, CountAccumulator, Metadata, TokenIndex, lots
+from docnvil.text.accumulator import CountAccumulator, document_chunks
 from docnvil.text.documents import Document
-from docnvil.text.fast_tokens import reader_of
-from docnvil.text.sparse import as_counts, row_sums, take_columns
+from docnvil.text.fast_tokens import make_token_reader
+from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
+from docnvil.text.token_reader import DROPPED, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 
 __all__ = ["DocumentTermMatrix", "align_vocabulary", "as_counts", "count_words", "split_documents", "word_sequences"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DocumentTermMatrix:
-    """How often each word of the vocabulary occurs in each document.
+    """The number of occurrences of each word of a vocabulary in each document, `[N, V]`.
+
+    The counts of a prepared corpus are memory-mapped, so most of them stay on disk.
 
     Arguments:
-        counts: the counts, `[N, V]`; anything `as_counts` takes.
+        counts: the counts, `[N, V]`; anything that `as_counts` accepts.
         vocabulary: the words of the columns, V.
-        ids: the ids of the documents, N, as their source gives them.
-        metadata: what else is known of the documents: column to one value a row, `""` where absent.
-        rules: how the texts became words, or None if the counts came ready-made.
-        unknown: how many words of each document were left out because the vocabulary does not have them, `[N]`; None
-            if none were.
+        ids: the ids of the documents, N; they may repeat.
+        metadata: further values of the documents: column name to N strings, `""` where a document has no value.
+        rules: how the texts were split into words; None if the counts were not made from texts.
+        unknown_counts: number of words of each document that are not in the vocabulary, `[N]`; None if all are.
 
     Raises:
-        CorpusError: the counts are no counts, or the ids or metadata do not fit the rows.
-        VocabularyError: the vocabulary does not fit the columns.
+        CorpusError: the counts are not integers >= 0, or there is not one id and one metadata value per row.
+        VocabularyError: there is not one word per column.
 
     >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
-    >>> matrix.n_documents, matrix.vocabulary_size, matrix.n_tokens, matrix.empty.tolist()
-    (2, 2, 2, [False, True])
+    >>> matrix
+    DocumentTermMatrix(n_documents=2, vocabulary_size=2, n_tokens=2)
+    >>> matrix.lengths.tolist(), matrix.empty.tolist()
+    ([2, 0], [False, True])
     """
 
     counts: csr_array
@@ -45,25 +50,31 @@ class DocumentTermMatrix:
     ids: Sequence[str]
     metadata: dict[str, Sequence[str]] = field(default_factory=dict)
     rules: TokenRules | None = None
-    unknown: np.ndarray | None = None
+    unknown_counts: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", as_counts(self.counts, where="The document-term matrix"))
         n_rows, n_columns = self.counts.shape
         if n_columns != len(self.vocabulary):
             raise VocabularyError(
-                f"The counts have {n_columns} columns and the vocabulary {len(self.vocabulary)} words. Give the"
-                " vocabulary that belongs to the counts."
+                f"The counts have {n_columns} columns, but the vocabulary has {len(self.vocabulary)} words. Pass the"
+                " vocabulary of these counts."
             )
         if n_rows != len(self.ids):
-            raise CorpusError(f"The counts have {n_rows} rows; there are {len(self.ids)} ids. Give each row an id.")
+            raise CorpusError(f"The counts have {n_rows} rows, but there are {len(self.ids)} ids. Pass one id per row.")
         for name, values in self.metadata.items():
             if len(values) != n_rows:
-                raise CorpusError(f"The metadata {name!r} has {len(values)} values for {n_rows} rows. Give one a row.")
+                raise CorpusError(
+                    f"The metadata column {name!r} has {len(values)} values for {n_rows} rows. Pass one value per row."
+                )
+
+    def __repr__(self) -> str:
+        sizes = (f"{name}={getattr(self, name)}" for name in ("n_documents", "vocabulary_size", "n_tokens"))
+        return f"{type(self).__name__}({', '.join(sizes)})"
 
     @property
     def n_documents(self) -> int:
-        """N, the number of documents, empty ones among them."""
+        """N, the number of documents, including empty ones."""
         return int(self.counts.shape[0])
 
     @property
@@ -73,43 +84,46 @@ class DocumentTermMatrix:
 
     @property
     def n_tokens(self) -> int:
-        """How many words were counted in all."""
+        """The sum of all counts."""
         return int(self.counts.data.sum(dtype=np.int64))
 
     @property
-    def lengths(self) -> np.ndarray:
-        """How many words were counted in each document, `[N]`, int64."""
+    def lengths(self) -> NDArray[np.int64]:
+        """The sum of the counts of each document, `[N]`."""
         return row_sums(self.counts)
 
     @property
-    def empty(self) -> np.ndarray:
-        """Which documents have no counted word, `[N]`, bool."""
+    def empty(self) -> NDArray[np.bool_]:
+        """Whether all counts of a document are 0, `[N]`."""
         return np.diff(self.counts.indptr) == 0
 
     @property
     def n_unknown(self) -> int:
-        """How many words in all were left out because the vocabulary does not have them."""
-        return 0 if self.unknown is None else int(self.unknown.sum())
+        """The sum of `unknown_counts`."""
+        return 0 if self.unknown_counts is None else int(self.unknown_counts.sum())
 
     @property
     def repeated_ids(self) -> tuple[str, ...]:
-        """The ids that more than one document bears, in the order in which they first come back."""
+        """The distinct ids that several documents have, in the order of their second occurrence."""
         seen: set[str] = set()
         return tuple(dict.fromkeys(name for name in self.ids if name in seen or seen.add(name)))
 
     def select(self, rows: Any) -> "DocumentTermMatrix":
-        """Return the matrix of some rows, in the order given.
+        """Return the matrix of the selected documents, in the order given.
 
         Arguments:
-            rows: anything that indexes a NumPy array of length N: positions, a mask or a slice.
+            rows: an index into a NumPy array of length N: row numbers, a boolean mask or a slice.
+
+        >>> DocumentTermMatrix([[2], [1], [0]], Vocabulary(["cat"]), ("a", "b", "c")).select([2, 0]).ids
+        ('c', 'a')
         """
-        chosen = np.arange(self.n_documents)[rows]
+        selected = np.arange(self.n_documents)[rows]
         return replace(
             self,
-            counts=self.counts[chosen],
-            ids=tuple(self.ids[row] for row in chosen),
-            metadata={name: tuple(values[row] for row in chosen) for name, values in self.metadata.items()},
-            unknown=None if self.unknown is None else self.unknown[chosen],
+            counts=self.counts[selected],
+            ids=tuple(self.ids[row] for row in selected),
+            metadata={name: tuple(values[row] for row in selected) for name, values in self.metadata.items()},
+            unknown_counts=None if self.unknown_counts is None else self.unknown_counts[selected],
         )
 
 
@@ -122,25 +136,25 @@ def count_words(
     min_df: int | float = 2,
     max_df: int | float = 0.5,
 ) -> DocumentTermMatrix:
-    """Count the words of documents in one pass over them.
+    """Count the words of documents in one pass.
 
-    Every document keeps its row and its id, even when none of its words is counted.
+    Every document keeps its row and its id, even if none of its words is counted.
 
     Arguments:
-        documents: the documents; read once, none is kept.
-        rules: how texts become words; None for the defaults.
-        vocabulary: the words to count, others are passed over; None chooses them by the limits that follow.
-        size: how many words at most, the most frequent ones; None for all.
-        min_df: the fewest documents a word must occur in, a number (int) or a share (float).
-        max_df: the most documents a word may occur in, likewise.
+        documents: the documents; they are read once and not kept.
+        rules: how texts are split into words; None for the defaults.
+        vocabulary: the words to count; None chooses them by the following limits.
+        size: maximum number of words, the most frequent ones are kept; None keeps all.
+        min_df: minimum number (int) or share (float) of documents that contain a word.
+        max_df: maximum number (int) or share (float) of documents that contain a word.
 
     Returns:
-        The counts, with the documents' ids and metadata and the rules.
+        The counts, with the ids and metadata of the documents and the rules.
 
     Raises:
-        ConfigurationError: a limit is out of its range.
+        ConfigurationError: a limit is out of range.
         CorpusError: there are no documents.
-        VocabularyError: the limits leave no word.
+        VocabularyError: no word is within the limits.
 
     >>> documents = [Document("a", "A mouse, a cat."), Document("b", "A cat!"), Document("c", "Nothing")]
     >>> matrix = count_words(documents, max_df=1.0)
@@ -149,37 +163,36 @@ def count_words(
     """
     check_limits(size, min_df, max_df)
     rules = TokenRules() if rules is None else rules
-    tokenizer = Tokenizer(rules)
-    columns = TokenIndex(tokenizer, vocabulary)
-    read = reader_of(tokenizer, columns)
-    tally = CountAccumulator()
-    ids: list[str] = []
-    metadata = Metadata()
-    for lot in lots(documents):
-        tally.add(*read([document.text for document in lot]), len(lot))
-        metadata.add(len(ids), lot)
-        ids.extend(document.id for document in lot)
-    if not ids:
+    accumulator = CountAccumulator(make_token_reader(rules, vocabulary))
+    for chunk in document_chunks(documents):
+        accumulator.add(chunk)
+    if not accumulator.ids:
         raise CorpusError("There are no documents to count. Check the source.")
-    unknown = None
-    if vocabulary is None:
-        words = list(columns.words)
-        vocabulary = _chosen(tally, words, len(ids), size=size, min_df=min_df, max_df=max_df)
-        counts = tally.counts(len(vocabulary), vocabulary.columns_of(words))
+    unknown_counts = None
+    if vocabulary is not None:
+        counts, unknown_counts = accumulator.take_counts(len(vocabulary)), accumulator.unknown_counts()
     else:
-        counts, unknown = tally.counts(len(vocabulary)), tally.unknown()
-    return DocumentTermMatrix(counts, vocabulary, tuple(ids), metadata.padded(len(ids)), rules, unknown)
+        words = list(accumulator.reader.index.words)
+        counts = accumulator.take_counts(len(words))
+        frequencies = column_sums(counts).astype(np.int64).tolist(), document_frequencies(counts).tolist()
+        word_frequencies = zip(words, *frequencies, strict=True)
+        vocabulary = choose_words(word_frequencies, len(accumulator.ids), size=size, min_df=min_df, max_df=max_df)
+        columns = accumulator.reader.index.words
+        counts = take_columns(counts, np.array([columns[word] for word in vocabulary]))
+    ids, metadata = tuple(accumulator.ids), accumulator.metadata()
+    return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts)
 
 
 def word_sequences(
     documents: Iterable[Document], rules: TokenRules | None, vocabulary: Vocabulary
-) -> Iterator[np.ndarray]:
-    """Yield each document's words in their order, as columns of a vocabulary; -2 for a word it does not have.
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the words of each document in their order, as columns of a vocabulary, or -2 for other words.
 
-    Tokens that the rules drop, stop words among them, leave no gap.
+    Tokens that the rules drop, such as stop words, are left out.
 
     Arguments:
-        documents: the documents; read one by one. rules: how texts become words; None for the defaults.
+        documents: the documents, read one by one.
+        rules: how texts are split into words; None for the defaults.
         vocabulary: the words, V.
 
     >>> pets = [Document("a", "A mouse, an owl and a cat.")]
@@ -187,29 +200,23 @@ def word_sequences(
     [[1, -2, 0]]
     """
     tokenizer = Tokenizer(TokenRules() if rules is None else rules)
-    columns = TokenIndex(tokenizer, vocabulary)
+    index = TokenIndex(tokenizer, vocabulary)
     for document in documents:
-        found = np.fromiter(map(columns.__getitem__, tokenizer.split(document.text)), dtype=np.int64)
-        yield found[found != DROPPED]
-
-
-def _chosen(tally: CountAccumulator, words: list[str], n_documents: int, **limits: Any) -> Vocabulary:
-    """Choose the vocabulary among the words that were counted."""
-    frequencies = (each.tolist() for each in tally.frequencies(len(words)))
-    return choose_words(zip(words, *frequencies, strict=True), n_documents, **limits)
+        columns = np.fromiter(map(index.__getitem__, tokenizer.split(document.text)), dtype=np.int64)
+        yield columns[columns != DROPPED]
 
 
 def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> DocumentTermMatrix:
-    """Return the matrix with its columns brought to another vocabulary, word by word.
+    """Return the matrix with the columns of another vocabulary, matched by word.
 
-    Words the other vocabulary does not have are dropped; words only it has get empty columns.
+    Counts of words that the other vocabulary does not have are dropped; words that only it has get empty columns.
 
     Arguments:
         matrix: the counts, `[N, V]`.
-        vocabulary: the words wanted, V'.
+        vocabulary: the words of the result, V'.
 
     Returns:
-        The counts, `[N, V']`; `matrix` itself if the vocabularies are the same.
+        The counts, `[N, V']`; `matrix` itself if the vocabularies are equal.
 
     >>> matrix = DocumentTermMatrix([[2, 1]], Vocabulary(["cat", "mouse"]), ("a",))
     >>> align_vocabulary(matrix, Vocabulary(["mouse", "owl"])).counts.toarray().tolist()
@@ -218,46 +225,47 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
     if vocabulary == matrix.vocabulary:
         return matrix
     counts = take_columns(matrix.counts, matrix.vocabulary.columns_of(vocabulary.words))
-    dropped = matrix.lengths - row_sums(counts)
-    unknown = dropped if matrix.unknown is None else dropped + matrix.unknown
-    return replace(matrix, counts=counts, vocabulary=vocabulary, unknown=unknown)
+    unknown_counts = matrix.lengths - row_sums(counts)
+    if matrix.unknown_counts is not None:
+        unknown_counts += matrix.unknown_counts
+    return replace(matrix, counts=counts, vocabulary=vocabulary, unknown_counts=unknown_counts)
 
 
 def split_documents(
     matrix: DocumentTermMatrix, held_out: float | int, generator: np.random.Generator
 ) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
-    """Split documents at random in two, both in the order they had.
+    """Split documents at random into two sets; both keep the order of the documents.
 
     Arguments:
         matrix: the counts.
-        held_out: how many documents to hold out, a number (int) or a share (float).
-        generator: where the chance comes from.
+        held_out: number (int) or share (float) of the documents to hold out.
+        generator: source of random numbers.
 
     Returns:
-        The rest, and the documents held out.
+        The remaining documents, and the held-out ones.
 
     Raises:
-        ConfigurationError: either part would have no documents.
+        ConfigurationError: one of the two sets would be empty.
 
     >>> matrix = DocumentTermMatrix([[1], [2], [3], [4]], Vocabulary(["cat"]), ("a", "b", "c", "d"))
-    >>> rest, held_out = split_documents(matrix, 0.25, np.random.default_rng(0))
-    >>> rest.n_documents, held_out.n_documents
+    >>> train, test = split_documents(matrix, 0.25, np.random.default_rng(0))
+    >>> train.n_documents, test.n_documents
     (3, 1)
     """
-    rest, chosen = split_rows(matrix.n_documents, held_out, generator)
-    return matrix.select(rest), matrix.select(chosen)
+    train, test = split_rows(matrix.n_documents, held_out, generator)
+    return matrix.select(train), matrix.select(test)
 
 
 def split_rows(
     n_documents: int, held_out: float | int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split row numbers at random in two, both ascending; the arguments are those of `split_documents`."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split row numbers like `split_documents` splits documents; both results are in ascending order."""
     if isinstance(held_out, float) and not 0.0 < held_out < 1.0:
-        raise ConfigurationError(f"The share to hold out is {held_out}. Give one between 0.0 and 1.0.")
+        raise ConfigurationError(f"The share of held-out documents is {held_out}. Give a number between 0.0 and 1.0.")
     n_held_out = round(held_out * n_documents) if isinstance(held_out, float) else held_out
     if not 0 < n_held_out < n_documents:
         raise ConfigurationError(
-            f"Holding out {n_held_out} of {n_documents} documents leaves one part empty. Hold out from 1 to"
+            f"Holding out {n_held_out} of {n_documents} documents leaves one set empty. Hold out from 1 to"
             f" {n_documents - 1} documents, or a share of them."
         )
     mask = np.zeros(n_documents, dtype=bool)

@@ -124,9 +124,7 @@ def take_columns(counts: csr_array, columns: NDArray[np.int64]) -> csr_array:
     """
     # With one more column, which is empty, -1 selects it.
     extended = csr_array((counts.data, counts.indices, counts.indptr), shape=(counts.shape[0], counts.shape[1] + 1))
-    taken = extended[:, columns]
-    taken.sort_indices()
-    return taken
+    return extended.tocsc()[:, columns].tocsr()  # faster than by rows, whose columns must then be sorted
 
 
 def row_sums(counts: CountRows, dtype: DTypeLike = np.int64) -> np.ndarray:

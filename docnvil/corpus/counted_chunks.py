@@ -1,0 +1,96 @@
+"""Chunks of counted documents on disk, while a corpus is being built.
+
+A counted chunk is a folder with
+
+    counts.npz         the counts of n documents, [n, W]
+    words.json         the W words, which are those of this chunk only
+    frequencies.npy    for each word, its number of occurrences and of documents, [W, 2]
+    documents.json     the ids and the metadata
+    chunk.json         n and the names of the metadata
+
+and an encoded chunk, which is ready to be appended to the corpus, is a folder with
+
+    counts.npz         the counts over the vocabulary, [n, V]
+    documents.csv      rows for the corpus's table of documents, without a header
+    id_hashes.npy      a 64-bit hash of each id, [n]
+    chunk.json         the sum of the counts
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, load_npz, save_npz
+
+from docnvil.text.accumulator import CountAccumulator
+from docnvil.text.sparse import column_sums, document_frequencies, take_columns
+from docnvil.text.vocabulary import Vocabulary
+
+
+def save_counted_chunk(folder: Path, accumulator: CountAccumulator) -> None:
+    """Write a counted chunk to a new folder; the accumulator is empty afterwards."""
+    folder.mkdir()
+    words = list(accumulator.reader.index.words)  # of all chunks that this reader has read
+    counts = accumulator.take_counts(len(words))
+    frequencies = np.stack([column_sums(counts).astype(np.int64), document_frequencies(counts)], axis=1)
+    used = np.flatnonzero(frequencies[:, 1])
+    new_columns = np.zeros(len(words), dtype=np.int32)
+    new_columns[used] = np.arange(len(used))
+    counts = csr_array((counts.data, new_columns[counts.indices], counts.indptr), shape=(counts.shape[0], len(used)))
+    save_npz(folder / "counts.npz", counts, compressed=False)
+    np.save(folder / "frequencies.npy", frequencies[used])
+    metadata = accumulator.metadata()
+    _write_json(folder / "words.json", [words[column] for column in used.tolist()])
+    _write_json(folder / "documents.json", [accumulator.ids, *metadata.values()])
+    _write_json(folder / "chunk.json", {"n_documents": counts.shape[0], "metadata_names": list(metadata)})
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value), encoding="ascii")  # escapes also lone surrogates, which words can contain
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="ascii"))
+
+
+def load_words(folder: Path) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the words of a counted chunk and their frequencies, `[W, 2]`."""
+    return _read_json(folder / "words.json"), np.load(folder / "frequencies.npy")
+
+
+def load_chunk_info(folder: Path) -> dict[str, Any]:
+    """Return what `chunk.json` of a counted or encoded chunk contains."""
+    return _read_json(folder / "chunk.json")
+
+
+def encode_chunk(counted: Path, target: Path, vocabulary: Vocabulary, metadata_names: Sequence[str]) -> None:
+    """Convert a counted chunk to an encoded chunk in a new folder.
+
+    Arguments:
+        counted: folder of the counted chunk.
+        target: folder to create.
+        vocabulary: the words of the corpus.
+        metadata_names: the names of the corpus's metadata; a column that the chunk does not have is filled with `""`.
+    """
+    target.mkdir()
+    column_of = {word: column for column, word in enumerate(_read_json(counted / "words.json"))}
+    columns = np.array([column_of.get(word, -1) for word in vocabulary])
+    counts = take_columns(load_npz(counted / "counts.npz"), columns)
+    save_npz(target / "counts.npz", counts, compressed=False)
+    ids, *values = _read_json(counted / "documents.json")
+    metadata = dict(zip(load_chunk_info(counted)["metadata_names"], values, strict=True))
+    with (target / "documents.csv").open("w", encoding="utf-8", newline="") as file:
+        table = zip(ids, *(metadata.get(name, [""] * len(ids)) for name in metadata_names), strict=True)
+        csv.writer(file, lineterminator="\r\n").writerows(table)
+    np.save(target / "id_hashes.npy", np.array([_hash(name) for name in ids], dtype=np.int64))
+    _write_json(target / "chunk.json", {"n_tokens": int(counts.data.sum(dtype=np.int64))})
+
+
+def _hash(name: str) -> int:
+    # Python's hash of a string is different in each process.
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little", signed=True)

@@ -1,0 +1,89 @@
+"""Shards: sources of texts, cut into pieces of about 16 MiB that processes count independently."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from docnvil.text.documents import (
+    Document,
+    SourceOptions,
+    detect_format,
+    list_files,
+    read_chunk,
+    read_documents,
+    read_files,
+    split_source,
+)
+from docnvil.text.files import FileChunk, is_remote
+from docnvil.text.tokens import TokenRules
+
+BYTES_PER_SHARD = 16 << 20
+
+
+@dataclass(frozen=True)
+class SourceShard:
+    """A file, some lines of a file, or some files of a folder.
+
+    Arguments:
+        source: the file or folder.
+        options: how it is read.
+        file_names: files of the folder, in order; None if the source is a file.
+        file_chunk: lines of the file; None for all of them.
+    """
+
+    source: Path
+    options: SourceOptions
+    file_names: tuple[str, ...] | None = None
+    file_chunk: FileChunk | None = None
+
+    def read_documents(self) -> Iterator[Document]:
+        """Yield the documents of the shard in their order."""
+        if self.file_chunk is not None:
+            return read_chunk(self.source, self.file_chunk, self.options)
+        if self.file_names is None:
+            return read_documents(self.source, self.options)
+        return read_files(self.source, self.file_names, self.options)
+
+    def key(self, rules: TokenRules) -> str:
+        """Return a hash of everything that the shard's counts depend on: the state of the files, options and rules."""
+        files = [self.source] if self.file_names is None else [self.source / name for name in self.file_names]
+        states = [_file_state(file) for file in files]
+        file_chunk = None if self.file_chunk is None else asdict(self.file_chunk)
+        parts = [str(self.source), states, file_chunk, asdict(self.options), rules.to_json()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _file_state(file: Path) -> tuple[str, int, str]:
+    """Return the path, the size and the modification time of a file, or what a remote store reports instead."""
+    if is_remote(file):
+        info = file.fs.info(file.path)
+        return str(file), info["size"], repr(sorted(info.items()))
+    status = file.stat()
+    return str(file.resolve()), status.st_size, str(status.st_mtime_ns)
+
+
+def split_into_shards(source: Path, options: SourceOptions) -> list[SourceShard]:
+    """Split a source into shards of about `BYTES_PER_SHARD`, in the order of its documents.
+
+    JSON lines and text files are split at line ends, and a folder between its files. A file that is gzipped, CSV, TSV
+    or Parquet is one shard.
+    """
+    if detect_format(source, options) != "folder":
+        chunks = split_source(source, options, BYTES_PER_SHARD)
+        if chunks is None:
+            return [SourceShard(source, options)]
+        file_chunks, options = chunks
+        return [SourceShard(source, options, file_chunk=file_chunk) for file_chunk in file_chunks]
+    read_documents(source, options)  # raises an error if the options do not apply to folders
+    shards: list[list[str]] = [[]]
+    n_bytes = 0
+    for name in list_files(source):
+        file_bytes = (source / name).stat().st_size
+        if shards[-1] and n_bytes + file_bytes > BYTES_PER_SHARD:
+            shards.append([])
+            n_bytes = 0
+        shards[-1].append(name)
+        n_bytes += file_bytes
+    return [SourceShard(source, options, tuple(names)) for names in shards]
