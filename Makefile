@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
+.PHONY: help demo test slow mutation bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
@@ -26,6 +26,9 @@ test: $(INSTALLED)  ## the default tests, under ten minutes on two cores
 
 slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+mutation: $(INSTALLED)  ## change 200 details of the core, one at a time, and count those that a test catches (hours; resumes)
+	$(BIN)/python tests/mutation.py docnvil/training docnvil/nvil docnvil/model docnvil/analysis --mutants 200 --full
 
 bench: $(INSTALLED)  ## measure the quality figures of README and docs/, and write their tables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
