@@ -188,10 +188,9 @@ def test_training_and_evaluation_select_onednn_and_restore_the_setting(monkeypat
     """Including the backward pass; nothing changes the setting between or after calls."""
     monkeypatch.setattr(precision, "_onednn_is_exact", lambda: True)
     settings, inside = torch.backends.mkldnn.matmul, []
-    products = _ChunkedSoftmax.backward
-    monkeypatch.setattr(
-        _ChunkedSoftmax, "backward", lambda *each: (inside.append(settings.fp32_precision), products(*each))[1]
-    )
+    backward = _ChunkedSoftmax.backward
+    record_backward = staticmethod(lambda *each: (inside.append(settings.fp32_precision), backward(*each))[1])
+    monkeypatch.setattr(_ChunkedSoftmax, "backward", record_backward)
     log_prob = SoftmaxWords.log_prob
     monkeypatch.setattr(
         SoftmaxWords, "log_prob", lambda *each: (inside.append(settings.fp32_precision), log_prob(*each))[1]

@@ -1,1 +1,1 @@
-"""The networks p(x, h) and q(h | x): distributions, the layers that return them, and what is built of layers."""
+"""The networks p(x, h) and q(h | x): distributions, layers that return them, and models of layers."""

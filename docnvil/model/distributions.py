@@ -1,9 +1,9 @@
-"""The distributions belief networks are made of: small, with `sample`, `log_prob` and `mean`, and nothing else.
+"""The distributions of a belief network, each with `sample`, `log_prob` and `mean`.
 
-torch.distributions is not used because its `sample` takes no generator, and because its Multinomial carries the
-multinomial coefficient: a document here is a *sequence* of word draws, so that perplexity means what it says.
+torch.distributions is not used: its `sample` takes no generator, and its Multinomial includes the multinomial
+coefficient. Here a document is a *sequence* of words, and its probability that of the sequence, as in perplexity.
 
-Axes: S samples, B documents of a batch, V words, K units. All log-probabilities are in nats.
+Axes: S samples, B documents of a batch, L words of a document, V words of the vocabulary or bits, K units. Unit: nats.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_risin
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.randomness import Generator, uniform
 
-BLOCK = 8  # units of a chain that are drawn one by one before their product with the rest; 4 to 16 cost the same
+UNITS_PER_CHUNK = 8  # units sampled one by one before one product with all later units; 4 to 16 are equally fast
 
 
 class Bernoulli:
@@ -35,32 +35,32 @@ class Bernoulli:
 
     @property
     def mean(self) -> Tensor:
-        """The probability of a one, `[..., K]`."""
+        """p(h_k = 1), `[..., K]`."""
         return torch.sigmoid(self.logits)
 
     def conditional(self, value: Tensor) -> "Bernoulli":
-        """Return every unit's distribution given the units before it, which tell it nothing."""
+        """Return the distribution of each unit given the units before it, which is this distribution."""
         return self
 
     def sample(self, shape: Sequence[int], generator: Generator) -> Tensor:
-        """Draw zeros and ones of the given shape, to which the logits are broadcast."""
+        """Return zeros and ones of the given shape, to which the logits are broadcast."""
         probability = self.mean.detach()
         return (uniform(shape, generator, like=probability) < probability).to(probability.dtype)
 
     @torch.no_grad()
     def sample_with_mean(self, shape: Sequence[int], generator: Generator) -> tuple[Tensor, Tensor]:
-        """Draw as `sample` does, `[S, B, K]`, and take the mean of p(h_k = 1) over the first axis, `[B, K]`."""
+        """Return samples `[S, B, K]` as `sample` does, and p(h_k = 1) averaged over S, `[B, K]`."""
         mean = self.mean
         return self.sample(shape, generator), mean.mean(0) if mean.dim() == len(shape) else mean
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(h) = sum_k h_k logit_k - log(1 + exp(logit_k)), `[..., K] -> [...]`."""
-        logits = self.logits.to(value.dtype)  # autocast may have made them short, and would sum them so
+        logits = self.logits.to(value.dtype)  # under autocast they are in bf16, which is too short for the sum
         return (value * logits - functional.softplus(logits)).sum(-1)
 
 
 class AutoregressiveBernoulli:
-    """Binary units in a chain, p(h) = prod_k p(h_k | h_<k), each a logistic regression on the units before it.
+    """Binary units of which each is a logistic regression on the units before it, p(h) = prod_k p(h_k | h_<k).
 
     p(h_k = 1 | h_<k) = sigmoid(logit_k + sum_(j<k) W_kj h_j).
 
@@ -68,14 +68,14 @@ class AutoregressiveBernoulli:
     layers of Mnih & Gregor (2014), section 5.2.
 
     Arguments:
-        logits: `[..., K]`, what each unit hears from outside its layer.
-        weight: `[K, K]`, of which only the part below the diagonal is used.
+        logits: `[..., K]`, without the contributions of units of the same layer.
+        weight: W, `[K, K]`; only the part below the diagonal is used.
 
     Example:
-        The second unit copies the first, almost surely:
+        The second unit is almost surely equal to the first:
 
-        >>> chain = AutoregressiveBernoulli(torch.tensor([0.0, -20.0]), torch.tensor([[0.0, 0.0], [40.0, 0.0]]))
-        >>> chain.log_prob(torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).exp().round(decimals=3)
+        >>> units = AutoregressiveBernoulli(torch.tensor([0.0, -20.0]), torch.tensor([[0.0, 0.0], [40.0, 0.0]]))
+        >>> units.log_prob(torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])).exp().round(decimals=3)
         tensor([0.5000, 0.0000, 0.0000, 0.5000])
     """
 
@@ -83,7 +83,7 @@ class AutoregressiveBernoulli:
         self.logits, self.weight = logits, weight.tril(-1)
 
     def conditional(self, value: Tensor) -> Bernoulli:
-        """Return every unit's distribution given the units before it in `value`, `[..., K]`."""
+        """Return the distribution of each unit given the units before it in `value`, `[..., K]`."""
         return Bernoulli(self.logits + functional.linear(value, self.weight))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -92,80 +92,65 @@ class AutoregressiveBernoulli:
 
     @torch.no_grad()
     def sample(self, shape: Sequence[int], generator: Generator) -> Tensor:
-        """Draw zeros and ones of the given shape, to which the logits are broadcast; one unit after the other.
+        """Return zeros and ones of the given shape, to which the logits are broadcast.
 
-        Units are drawn in blocks: within a block each draw is passed on unit by unit, and a whole block is passed on to
-        the units after it in one product. A unit is a contiguous row of all samples, and is drawn by comparing logits
-        with logits, so that a step costs two small operations.
+        Units are sampled one after the other. u < sigmoid(l) is tested as logit(u) < l, so that each unit costs only
+        a comparison and an update of the logits of later units.
         """
-        threshold = uniform(shape, generator, like=self.logits.detach()).logit()  # u < sigmoid(l) iff logit(u) < l
-        threshold = _by_unit(threshold, shape).reshape(shape[-1], -1)  # [K, S B]
-        drawn = self._draw(shape, lambda unit, input_logits, out: torch.lt(threshold[unit], input_logits, out=out))
-        return drawn.T.reshape(tuple(shape))
+        threshold = uniform(shape, generator, like=self.logits.detach()).logit()
+        threshold = _units_first(threshold, shape).reshape(shape[-1], -1)  # [K, S B]
+        samples = self._sample(shape, lambda unit, logits, out: torch.lt(threshold[unit], logits, out=out))
+        return samples.T.reshape(tuple(shape))
 
     @torch.no_grad()
     def sample_with_mean(self, shape: Sequence[int], generator: Generator) -> tuple[Tensor, Tensor]:
-        """Draw as `sample` does, and take the mean over the first axis of what each unit was drawn by.
+        """Return samples `[S, B, K]` and the mean over S of the probabilities from which they were drawn, `[B, K]`.
 
-        Returns:
-            The draws, `[S, B, K]`, and the mean of p(h_k = 1 | h_<k) over them, `[B, K]`: an unbiased estimate of
-            p(h_k = 1), which varies less than the mean of the draws.
+        The mean of p(h_k = 1 | h_<k) is an unbiased estimate of p(h_k = 1), with less variance than the mean of the
+        samples.
         """
-        numbers = uniform(shape, generator, like=self.logits.detach())
-        numbers = _by_unit(numbers, shape).reshape(shape[-1], -1)  # [K, S B]
-        probability = torch.empty_like(numbers)
+        uniforms = uniform(shape, generator, like=self.logits.detach())
+        uniforms = _units_first(uniforms, shape).reshape(shape[-1], -1)  # [K, S B]
+        probability = torch.empty_like(uniforms)
 
-        def draw(unit: int, input_logits: Tensor, out: Tensor) -> None:
-            torch.lt(numbers[unit], torch.sigmoid(input_logits, out=probability[unit]), out=out)
+        def draw(unit: int, logits: Tensor, out: Tensor) -> None:
+            torch.lt(uniforms[unit], torch.sigmoid(logits, out=probability[unit]), out=out)
 
-        drawn = self._draw(shape, draw)
+        samples = self._sample(shape, draw)
         mean = probability.view(shape[-1], *shape[:-1]).mean(1).movedim(0, -1)
-        return drawn.view(shape[-1], *shape[:-1]).movedim(0, -1), mean
+        return samples.view(shape[-1], *shape[:-1]).movedim(0, -1), mean
 
-    def _draw(self, shape: Sequence[int], draw: Callable[[int, Tensor, Tensor], object]) -> Tensor:
-        """Go along the chain, `draw` filling a unit's row from its logits, and return the draws `[K, S B]`."""
+    def _sample(self, shape: Sequence[int], draw: Callable[[int, Tensor, Tensor], object]) -> Tensor:
+        """Return samples `[K, S B]`; `draw(unit, logits, out)` draws all samples of a unit from their logits.
+
+        Within a chunk of units each sample updates the logits of the next units; the logits of units after the chunk
+        are updated by one matrix product.
+        """
         n_units = shape[-1]
-        input_logits = _by_unit(self.logits.detach(), shape).clone(memory_format=torch.contiguous_format)
-        input_logits = input_logits.view(n_units, -1)  # [K, S B]
+        logits = _units_first(self.logits.detach(), shape).clone(memory_format=torch.contiguous_format)
+        logits = logits.view(n_units, -1)  # [K, S B]
         weight = self.weight.detach()
-        drawn = torch.empty_like(input_logits)
-        for start in range(0, n_units, BLOCK):
-            stop = min(start + BLOCK, n_units)
+        samples = torch.empty_like(logits)
+        for start in range(0, n_units, UNITS_PER_CHUNK):
+            stop = min(start + UNITS_PER_CHUNK, n_units)
             for unit in range(start, stop):
-                draw(unit, input_logits[unit], drawn[unit])
+                draw(unit, logits[unit], samples[unit])
                 if unit + 1 < stop:
-                    input_logits[unit + 1 : stop].addr_(weight[unit + 1 : stop, unit], drawn[unit])
+                    logits[unit + 1 : stop].addr_(weight[unit + 1 : stop, unit], samples[unit])
             if stop < n_units:
-                input_logits[stop:].addmm_(weight[stop:, start:stop], drawn[start:stop])
-        return drawn
+                logits[stop:].addmm_(weight[stop:, start:stop], samples[start:stop])
+        return samples
 
 
-def _by_unit(values: Tensor, shape: Sequence[int]) -> Tensor:
-    """Lay out `[..., K]` with a contiguous row a unit, and view it broadcast to `shape`, `[K, ...]`."""
-    rows = values.movedim(-1, 0).contiguous()  # before it is broadcast: little is moved
+def _units_first(values: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return `[..., K]` with a contiguous row per unit, broadcast to `shape` with its last axis first, `[K, ...]`."""
+    rows = values.movedim(-1, 0).contiguous()  # copied before it is broadcast, while it is small
     rows = rows.view(len(rows), *(1 for _ in range(len(shape) - values.dim())), *rows.shape[1:])
     return rows.expand(shape[-1], *shape[:-1])
 
 
-class SoftmaxWords:
-    """Word draws from softmax(W h + b), the visible layer of a topic model, kept in factored form.
-
-    log p(x | h) = sum_w x_w (W h + b)_w - L logsumexp(W h + b), with L the length of x. The first sum needs only x W,
-    which is sparse; the `[S, B, V]` logits appear in the normalizer alone.
-
-    Source: the "softmax units" of Mnih & Gregor (2014), section 5.3, after Salakhutdinov & Hinton (2009).
-
-    Arguments:
-        samples: `[S, B, K]` (or any leading axes that broadcast against the documents), the units h.
-        weight: `[V, K]`; bias: `[V]`.
-
-    Example:
-        A uniform model gives every word the probability 1 / V:
-
-        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), vocabulary_size=4)
-        >>> SoftmaxWords(torch.zeros(1, 1, 5), torch.zeros(4, 5), torch.zeros(4)).log_prob(x).exp() * 4**3
-        tensor([[1.]])
-    """
+class _LinearLogits:
+    """A distribution with logits W h + b, kept as factors."""
 
     def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor) -> None:
         self.samples, self.weight, self.bias = samples, weight, bias
@@ -175,6 +160,28 @@ class SoftmaxWords:
         """W h + b, `[..., V]`."""
         return self.samples @ self.weight.T + self.bias
 
+
+class SoftmaxWords(_LinearLogits):
+    """Independent words from softmax(W h + b), the visible layer of a topic model.
+
+    log p(x | h) = sum_w x_w (W h + b)_w - L logsumexp(W h + b), with L the length of x. The first sum needs only the
+    sparse product x W; the `[S, B, V]` logits are needed for the normalizer only.
+
+    Source: the "softmax units" of Mnih & Gregor (2014), section 5.3, after Salakhutdinov & Hinton (2009).
+
+    Arguments:
+        samples: the units h, `[S, B, K]`, or any leading axes that broadcast against the documents.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`.
+
+    Example:
+        A uniform model gives every word the probability 1 / V:
+
+        >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), vocabulary_size=4)
+        >>> SoftmaxWords(torch.zeros(1, 1, 5), torch.zeros(4, 5), torch.zeros(4)).log_prob(x).exp() * 4**3
+        tensor([[1.]])
+    """
+
     @property
     def mean(self) -> Tensor:
         """The probability of each word, `[..., V]`."""
@@ -182,107 +189,110 @@ class SoftmaxWords:
 
     @torch.no_grad()
     def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
-        """Draw a document of each of the given lengths, `[B]` int64, for codes `[1, B, K]`."""
-        words = _independent_words(self.mean, lengths, generator)
-        return _counted(words, lengths, self.weight)
+        """Return one document of each of the given lengths, `[B]` int64, for samples `[1, B, K]`."""
+        return _count_words(_sample_words(self.mean, lengths, generator), lengths, self.weight)
 
     def predict(self, counts: SparseCounts) -> Tensor:
-        """Return the probability of each next word, whatever the document's words before it, `[S, B, V]`."""
+        """Return the probability of each next word, `[S, B, V]`, which does not depend on the counts."""
         return self.mean
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         projected = counts.matmul(self.weight)  # [B, K]
         common = counts.matmul(self.bias[:, None]).T  # [1, B]
-        chosen = (self.samples * projected).sum(-1) + common  # [S, B]
-        return chosen - counts.lengths * log_normalizer(self.samples, self.weight, self.bias)
+        selected = (self.samples * projected).sum(-1) + common  # [S, B]
+        return selected - counts.lengths * log_normalizer(self.samples, self.weight, self.bias)
 
 
-class DirichletMultinomialWords:
-    """Words drawn from a Polya urn: once a word has been used, it is likelier to come again.
+class DirichletMultinomialWords(_LinearLogits):
+    """Words from a Dirichlet-multinomial, which models burstiness: a word that has occurred is more likely to recur.
 
-    With concentrations a = A softmax(W h + b), of sum A = exp(s), the words of a document of length L have
+    With concentrations a = A softmax(W h + b), whose sum is A = exp(s), the words of a document of length L have
 
     log p(x | h) = lgamma(A) - lgamma(A + L) + sum_w [lgamma(a_w + x_w) - lgamma(a_w)],
 
-    a proper distribution over word sequences. The softmax layer is its limit for large A.
+    a distribution over word sequences. For large A it approaches `SoftmaxWords`.
 
     Source: Madsen, Kauchak & Elkan (2005), *Modeling word burstiness using the Dirichlet distribution*, section 4,
     without the multinomial coefficient.
 
     Arguments:
-        samples: `[S, B, K]`, the units h.
-        weight: `[V, K]`; bias: `[V]`; log_concentration: a scalar, s.
+        samples: the units h, `[S, B, K]`.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`.
+        log_concentration: s, a scalar.
 
     Example:
-        Two words, a = (1, 1): the first is a toss-up, and the second likes to repeat it.
+        Two words with a = (1, 1): the probability of the second, equal to the first, is 2/3 instead of 1/2.
 
         >>> twice = SparseCounts(torch.tensor([0]), torch.tensor([2.0]), torch.tensor([0, 1]), vocabulary_size=2)
         >>> zeros = torch.zeros(1, 1, 3), torch.zeros(2, 3), torch.zeros(2)
-        >>> DirichletMultinomialWords(*zeros, torch.tensor(2.0).log()).log_prob(twice).exp()  # 1/2 times 2/3
+        >>> DirichletMultinomialWords(*zeros, torch.tensor(2.0).log()).log_prob(twice).exp()  # 1/2 * 2/3
         tensor([[0.3333]])
     """
 
     def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor, log_concentration: Tensor) -> None:
-        self.samples, self.weight, self.bias, self.log_concentration = samples, weight, bias, log_concentration
+        super().__init__(samples, weight, bias)
+        self.log_concentration = log_concentration
 
     @property
     def mean(self) -> Tensor:
-        """The probability of each word as the first, `[..., V]`."""
-        return torch.softmax(self.samples @ self.weight.T + self.bias, -1)
+        """The probability of each word at the first position, `[..., V]`."""
+        return torch.softmax(self.logits, -1)
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
-        log_first = log_word_probabilities(self.samples, self.weight, self.bias, counts)  # [S, nnz]
-        of_words = log_rising(log_first + self.log_concentration, counts.values)
+        log_mean = log_word_probabilities(self.samples, self.weight, self.bias, counts)  # [S, nnz]
+        word_terms = log_rising(log_mean + self.log_concentration, counts.values)
         total = self.log_concentration.exp()
-        of_lengths = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
-        return counts.sum_over_words(of_words) + of_lengths
+        length_term = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
+        return counts.sum_over_words(word_terms) + length_term
 
     @torch.no_grad()
     def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
-        """Draw a document of each of the given lengths, `[B]` int64, for codes `[1, B, K]`, as the urn fills.
+        """Return one document of each of the given lengths, `[B]` int64, for samples `[1, B, K]`.
 
-        After n words the next is a fresh one with probability A / (A + n), else it repeats one of those n, any of them
-        as likely as another.
+        After n words, the next one is drawn from the mean with probability A / (A + n); otherwise it is a copy of one
+        of the n words, each with equal probability (a Polya urn scheme).
 
         Source: Blackwell & MacQueen (1973), *Ferguson distributions via Polya urn schemes*.
         """
-        words = _independent_words(self.mean, lengths, generator)  # [B, L], those that would be fresh
-        before = torch.arange(words.shape[1], device=words.device)  # n
+        words = _sample_words(self.mean, lengths, generator)  # [B, L], used where a word is not a copy
+        n_before = torch.arange(words.shape[1], device=words.device)  # n
         total = self.log_concentration.detach().double().exp()
-        ball = uniform((1, *words.shape), generator, like=total)[0] * (total + before)
-        source = torch.where(ball < total, before, (ball - total).long().minimum(before - 1))  # [B, L]
-        # A repeated word may repeat a repeated one; each round doubles how far back it has been followed.
+        position = uniform((1, *words.shape), generator, like=total)[0] * (total + n_before)
+        source = torch.where(position < total, n_before, (position - total).long().minimum(n_before - 1))  # [B, L]
+        # The source may itself be a copy. Each round doubles the number of copies followed back to their source.
         for _ in range(words.shape[1].bit_length()):
             source = source.gather(1, source)
-        return _counted(words.gather(1, source), lengths, self.weight)
+        return _count_words(words.gather(1, source), lengths, self.weight)
 
     def predict(self, counts: SparseCounts) -> Tensor:
         """Return the probability of each next word after those of the document, (a_w + x_w) / (A + L), `[S, B, V]`."""
         total = self.log_concentration.exp()
         probability = total * self.mean / (total + counts.lengths)[:, None]
-        seen = counts.values / (total + counts.lengths)[counts.documents]  # [nnz]
-        samples = torch.arange(len(probability), device=seen.device)[:, None]
-        return probability.index_put((samples, counts.documents, counts.indices), seen, accumulate=True)
+        added = counts.values / (total + counts.lengths)[counts.documents]  # [nnz]
+        samples = torch.arange(len(probability), device=added.device)[:, None]
+        return probability.index_put((samples, counts.documents, counts.indices), added, accumulate=True)
 
 
-class Bits:
-    """Binary vectors whose bits are independent given the units, or a chain given them: logits a = W h + b + L x.
+class Bits(_LinearLogits):
+    """Binary vectors with logits a = W h + b + L x: independent bits given the units, or autoregressive ones.
 
-    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)), kept in factored form as in `SoftmaxWords`: the first
-    sum needs x W alone, and the `[S, B, V]` logits appear in the second only.
+    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)). As in `SoftmaxWords`, the first sum needs only x W,
+    and the `[S, B, V]` logits are needed for the second only.
 
     Source: Mnih & Gregor (2014), section 5.1; with L, the visible layer of a deep autoregressive network (DARN), Gregor
     et al. (2014), section 3.
 
     Arguments:
-        samples: `[S, B, K]`, the units h.
-        weight: `[V, K]`; bias: `[V]`.
-        lateral: `[V, V]`, L, of which only the part below the diagonal is used; None for independent bits.
+        samples: the units h, `[S, B, K]`.
+        weight: W, `[V, K]`.
+        bias: b, `[V]`.
+        lateral: L, `[V, V]`, of which only the part below the diagonal is used; None for independent bits.
 
     Example:
-        Three tosses of a fair coin, of which one is a head:
+        The probability of one particular result of three fair coins:
 
         >>> x = SparseCounts(torch.tensor([1]), torch.ones(1), torch.tensor([0, 1]), vocabulary_size=3)
         >>> Bits(torch.zeros(1, 1, 5), torch.zeros(3, 5), torch.zeros(3)).log_prob(x).exp()
@@ -290,56 +300,51 @@ class Bits:
     """
 
     def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor, lateral: Tensor | None = None) -> None:
-        self.samples, self.weight, self.bias = samples, weight, bias
+        super().__init__(samples, weight, bias)
         self.lateral = None if lateral is None else lateral.tril(-1)
 
     @property
-    def logits(self) -> Tensor:
-        """W h + b, `[..., V]`: what each bit hears from the units."""
-        return self.samples @ self.weight.T + self.bias
-
-    @property
     def units(self) -> Bernoulli | AutoregressiveBernoulli:
-        """The bits as units with logits `[..., V]`: dense, so for drawing and not for training."""
+        """The same distribution with dense logits, `[..., V]`: for sampling and not for training."""
         return Bernoulli(self.logits) if self.lateral is None else AutoregressiveBernoulli(self.logits, self.lateral)
 
     @property
     def mean(self) -> Tensor:
-        """The probability of a one given the units, and, in a chain, no bits before it, `[..., V]`."""
+        """The probability of a one given the units, and if autoregressive with no earlier bit set, `[..., V]`."""
         return torch.sigmoid(self.logits)
 
     @torch.no_grad()
     def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:
-        """Draw a vector for each of the codes, `[1, B, K]`; `lengths`, `[B]`, has nothing to say of binary vectors."""
+        """Return one vector for each of the samples, `[1, B, K]`; `lengths` is not used."""
         return SparseCounts.from_dense(self.units.sample(self.logits.shape, generator)[0])
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each vector, `[S, B]`; `counts` are ones where bits are set."""
         bias = self.bias
         if self.lateral is not None:
-            bias = bias + counts.matmul(self.lateral.T)  # [B, V], what each bit hears from those before it
-        input_logits = bias[counts.indices] if bias.dim() == 1 else bias[counts.documents, counts.indices]
-        common = counts.sum_over_words((counts.values * input_logits)[None])  # [1, B]
-        chosen = (self.samples * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
-        return chosen - bits_normalizer(self.samples, self.weight, bias)
+            bias = bias + counts.matmul(self.lateral.T)  # [B, V], with the contributions of earlier bits
+        stored_bias = bias[counts.indices] if bias.dim() == 1 else bias[counts.documents, counts.indices]
+        common = counts.sum_over_words((counts.values * stored_bias)[None])  # [1, B]
+        selected = (self.samples * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
+        return selected - bits_normalizer(self.samples, self.weight, bias)
 
 
-def _independent_words(mean: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
-    """Draw the words of documents one by one from probabilities `[1, B, V]`, as far as the longest goes, `[B, L]`."""
-    cumulative = mean.double().cumsum(-1)[0]  # [B, V]
+def _sample_words(probabilities: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
+    """Return independent words from probabilities `[1, B, V]`, as many as in the longest document, `[B, L]`."""
+    cumulative = probabilities.double().cumsum(-1)[0]  # [B, V]
     n_documents, vocabulary_size = cumulative.shape
     longest = int(lengths.max()) if n_documents else 0
-    drawn = uniform((1, n_documents, longest), generator, like=cumulative)[0]  # [B, L]
-    return torch.searchsorted(cumulative, drawn * cumulative[:, -1:], right=True).clamp_(max=vocabulary_size - 1)
+    uniforms = uniform((1, n_documents, longest), generator, like=cumulative)[0]  # [B, L]
+    return torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True).clamp_(max=vocabulary_size - 1)
 
 
-def _counted(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
-    """Count the words `[B, L]` of documents as far as their lengths go; `weight` `[V, K]` says of what type."""
+def _count_words(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
+    """Return the counts of the first `lengths` words of each row of `[B, L]`, with the dtype of `weight`, `[V, K]`."""
     n_documents, longest = words.shape
     vocabulary_size = len(weight)
-    kept = torch.arange(longest, device=words.device) < lengths[:, None]
-    places = (words + vocabulary_size * torch.arange(n_documents, device=words.device)[:, None])[kept]
-    places, counts = places.unique(return_counts=True)
-    rows = torch.div(places, vocabulary_size, rounding_mode="floor")
+    in_document = torch.arange(longest, device=words.device) < lengths[:, None]
+    cells = (words + vocabulary_size * torch.arange(n_documents, device=words.device)[:, None])[in_document]
+    cells, counts = cells.unique(return_counts=True)
+    rows = torch.div(cells, vocabulary_size, rounding_mode="floor")
     offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
-    return SparseCounts(places % vocabulary_size, counts.to(weight.dtype), offsets, vocabulary_size)
+    return SparseCounts(cells % vocabulary_size, counts.to(weight.dtype), offsets, vocabulary_size)

@@ -1,6 +1,6 @@
-"""The generative model p(x, h): a prior over the deepest units, sigmoid layers down, words or bits at the bottom.
+"""The generative model p(x, h): a prior over the deepest units, sigmoid layers, and a visible layer of words or bits.
 
-Layers are counted from the document upward: h1 touches the words, hn is the deepest.
+Layers are counted from the document: h1 is next to the words, hn is the deepest.
 Axes: S samples, B documents of a batch, V words, K units.
 """
 
@@ -16,21 +16,20 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.model.visible import Observation, VisibleDistribution, visible_layer_class
 from docnvil.runtime.randomness import Generator
 
-Samples = tuple[Tensor, ...]
+Samples = tuple[Tensor, ...]  # h1, ..., hn, each `[S, B, K]`
 UnitDistribution = Bernoulli | AutoregressiveBernoulli
 
 
 class GenerativeModel(nn.Module):
-    """p(x, h1..hn) = p(x | h1) p(h1 | h2) ... p(hn), a sigmoid belief network over words.
+    """p(x, h1..hn) = p(x | h1) p(h1 | h2) ... p(hn), a sigmoid belief network.
 
     Source: Mnih & Gregor (2014), sections 2 and 5.3.
 
     Arguments:
         vocabulary_size: V.
-        units: the number of units of each layer, from the document upward.
-        prior: how the deepest units hang together; "autoregressive" makes the model an fDARN.
-        observation: the visible layer: "softmax" over words, or "dirichlet-multinomial" for bursty ones; "bernoulli"
-            for binary vectors, or "autoregressive-bernoulli" for those of a DARN, whose bits also see earlier bits.
+        units: the number of units of each layer, starting at the document.
+        prior: the dependence among the deepest units; "autoregressive" makes the model an fDARN.
+        observation: the visible layer, a key of `docnvil.model.visible.VISIBLE_LAYERS`.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class GenerativeModel(nn.Module):
         )
 
     def sample(self, n_documents: int, generator: Generator) -> Samples:
-        """Draw h1..hn from the model, deepest first; each `[1, n_documents, K]`."""
+        """Return samples of h1..hn, each `[1, n_documents, K]`, drawn from the deepest layer to the first."""
         prior = self.prior()
         samples = [prior.sample((1, n_documents, len(prior.logits)), generator)]
         for layer in reversed(self.layers):
@@ -72,9 +71,11 @@ class GenerativeModel(nn.Module):
 
     @torch.no_grad()
     def sample_means(self, n_vectors: int, generator: Generator) -> Tensor:
-        """Draw units, and return how probable each bit is given what was drawn before it, `[n_vectors, V]`.
+        """Return the probability of each bit given sampled units, and given sampled earlier bits in a DARN, `[N, V]`.
 
-        For the bits of a DARN, those before it are drawn as well.
+        Arguments:
+            n_vectors: N.
+            generator: for the samples.
         """
         bits = self.visible_distribution(self.sample(n_vectors, generator)).units
         return bits.conditional(bits.sample(bits.logits.shape, generator)).mean[0]

@@ -1,4 +1,4 @@
-"""Layers: modules whose call returns a distribution, so that training reads `layer(parent).log_prob(child)`.
+"""Layers of units: modules whose call returns a distribution, so that training reads `layer(parents).log_prob(units)`.
 
 Axes: S samples, B documents of a batch, V words, K units.
 """
@@ -18,25 +18,31 @@ Dependence = Literal["factorial", "autoregressive"]
 
 
 class Units(nn.Module):
-    """How the units of one layer hang together: not at all, or each on those before it.
+    """Binary units with given logits, and the dependence among the units of one layer.
 
     Arguments:
         n_units: K.
-        dependence: "factorial" for independent units, "autoregressive" for a chain with weights of its own.
+        dependence: "factorial" for independent units; "autoregressive" for units that also depend on the units before
+            them, with lateral weights.
     """
 
     def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()
-        chained = dependence == "autoregressive"
-        self.lateral = nn.Parameter(torch.zeros(n_units, n_units)) if chained else None
+        autoregressive = dependence == "autoregressive"
+        self.lateral = nn.Parameter(torch.zeros(n_units, n_units)) if autoregressive else None
 
     def forward(self, logits: Tensor) -> Bernoulli | AutoregressiveBernoulli:
-        """Map logits `[..., K]` to a distribution over the layer's settings."""
+        """Return the distribution of units with logits `[..., K]`."""
         return Bernoulli(logits) if self.lateral is None else AutoregressiveBernoulli(logits, self.lateral)
 
 
 class BernoulliPrior(nn.Module):
-    """The top layer of a belief network: p(h) with biases, and with lateral weights if autoregressive (fDARN)."""
+    """The deepest layer of a belief network, p(h): biases, and lateral weights if it is autoregressive (fDARN).
+
+    Arguments:
+        n_units: K.
+        dependence: as in `Units`.
+    """
 
     def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()
@@ -49,7 +55,13 @@ class BernoulliPrior(nn.Module):
 
 
 class SigmoidLayer(nn.Module):
-    """Binary units that see a layer of units through an affine map, p(h | g) with logits W g + b."""
+    """Binary units given another layer of units, p(h | g) with logits W g + b.
+
+    Arguments:
+        n_inputs: the number of units g.
+        n_units: K.
+        dependence: as in `Units`.
+    """
 
     def __init__(self, n_inputs: int, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()
@@ -58,19 +70,21 @@ class SigmoidLayer(nn.Module):
         self.units = Units(n_units, dependence)
 
     def forward(self, parents: Tensor) -> Bernoulli | AutoregressiveBernoulli:
-        """Map `[..., n_inputs]` to units with logits `[..., K]`."""
+        """Return units with logits `[..., K]` for parents `[..., n_inputs]`."""
         return self.units(nn.functional.linear(parents, self.weight, self.bias))
 
 
 class SparseLinear(nn.Module):
-    """An affine map of a document's word counts, f(x) W + b, with f the identity, log(1 + x), or x less its mean.
+    """A linear layer on the word counts of documents, f(x) W + b.
 
-    The weight is kept `[V, K]`, a row a word, because sparse documents gather rows. Centering keeps them sparse:
-    (x - m) W = x W - m W.
+    The weight is `[V, K]`, one row per word, so that a document gathers the rows of its words. Centered inputs stay
+    sparse: (x - m) W = x W - m W.
 
     Arguments:
-        vocabulary_size: V. n_outputs: K.
-        transform: "counts", "log1p", or "centered", which subtracts the buffer `mean`, `[V]`, the training mean.
+        vocabulary_size: V.
+        n_outputs: K.
+        transform: f; "counts" for x itself, "log1p" for log(1 + x), or "centered" for x - m, with the mean m of the
+            training counts in the buffer `mean`, `[V]`.
     """
 
     def __init__(self, vocabulary_size: int, n_outputs: int, transform: InputTransform = "counts") -> None:
@@ -82,18 +96,21 @@ class SparseLinear(nn.Module):
             self.register_buffer("mean", torch.zeros(vocabulary_size))
 
     def forward(self, counts: SparseCounts) -> Tensor:
-        """Map B documents to `[B, K]`."""
+        """Return the outputs for B documents, `[B, K]`."""
         inputs = counts.log1p() if self.transform == "log1p" else counts
         bias = self.bias - self.mean @ self.weight if self.transform == "centered" else self.bias
         return inputs.matmul(self.weight) + bias
 
 
 class WordSigmoidLayer(nn.Module):
-    """Binary units that see a document through a sparse affine map, q(h | x) with logits f(x) W + b.
+    """Binary units given a document, q(h | x) with logits f(x) W + b, or with tanh layers in between.
 
     Arguments:
-        vocabulary_size: V. n_units: K. transform: f, see `SparseLinear`. dependence: how the units hang together.
-        hidden: sizes of deterministic tanh layers in between, from the document upward.
+        vocabulary_size: V.
+        n_units: K.
+        transform: f, as in `SparseLinear`.
+        dependence: as in `Units`.
+        hidden: sizes of deterministic tanh layers between document and units, starting at the document.
     """
 
     def __init__(
@@ -111,7 +128,7 @@ class WordSigmoidLayer(nn.Module):
         self.units = Units(n_units, dependence)
 
     def forward(self, counts: SparseCounts) -> Bernoulli | AutoregressiveBernoulli:
-        """Map B documents to units with logits `[B, K]`."""
+        """Return units with logits `[B, K]` for B documents."""
         value = self.linear(counts)
         for layer in self.deeper:
             value = layer(value.tanh())

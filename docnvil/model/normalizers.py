@@ -12,7 +12,7 @@ Axes: S samples, B documents of a batch, V words or bits, K units, R = S B rows;
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -41,21 +41,8 @@ def log_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         >>> log_normalizer(torch.zeros(2, 3), torch.ones(4, 3), torch.zeros(4)).exp()
         tensor([4., 4.])
     """
-    return _LogNormalizer.apply(samples, weight, bias)
-
-
-class _LogNormalizer(torch.autograd.Function):
-    """The log-sum-exp of `_ChunkedSoftmax`."""
-
-    @staticmethod
-    def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(samples, weight, bias)
-        ctx.softmax = _ChunkedSoftmax(samples, weight, bias, keep=any(ctx.needs_input_grad))
-        return ctx.softmax.log_sums.view(samples.shape[:-1])
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.softmax.backward(*ctx.saved_tensors, gradient.reshape(-1, 1), ctx.needs_input_grad)
+    log_sums, _ = _ChunkedSoftmax.apply(samples, weight, bias, None)
+    return log_sums.view(samples.shape[:-1])
 
 
 def log_word_probabilities(samples: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
@@ -72,28 +59,10 @@ def log_word_probabilities(samples: Tensor, weight: Tensor, bias: Tensor, counts
         >>> log_word_probabilities(torch.zeros(1, 2, 3), torch.ones(4, 3), torch.zeros(4), x).exp()
         tensor([[0.2500, 0.2500]])
     """
-    return _LogWordProbabilities.apply(samples, weight, bias, counts)
-
-
-class _LogWordProbabilities(torch.autograd.Function):
-    """Selected logits of `_ChunkedSoftmax` less the log-sum-exp of their rows."""
-
-    @staticmethod
-    def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
-        ctx.save_for_backward(samples, weight, bias)
-        ctx.counts = counts
-        rows = torch.arange(len(samples), device=samples.device)[:, None] * len(counts) + counts.documents  # [S, nnz]
-        selection = _Selection(rows.reshape(-1), counts.indices.expand(len(samples), -1).reshape(-1))
-        ctx.softmax = _ChunkedSoftmax(samples, weight, bias, selection, keep=any(ctx.needs_input_grad))
-        log_probabilities = ctx.softmax.selected_logits - ctx.softmax.log_sums[selection.rows, 0]
-        return log_probabilities.view(len(samples), -1)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        sums, sizes = (ctx.counts.sum_over_words(each).view(-1, 1) for each in (gradient, gradient.abs()))  # [R, 1]
-        grad_log_sums = -torch.where(sums == 0, TINY * sizes, sums)  # not zero, because it is a divisor
-        gradients = (grad_log_sums, ctx.needs_input_grad, gradient.reshape(-1))
-        return *ctx.softmax.backward(*ctx.saved_tensors, *gradients), None
+    rows = torch.arange(len(samples), device=samples.device)[:, None] * len(counts) + counts.documents  # [S, nnz]
+    selection = _Selection(rows.reshape(-1), counts.indices.expand(len(samples), -1).reshape(-1))
+    log_sums, selected = _ChunkedSoftmax.apply(samples, weight, bias, selection)
+    return (selected - log_sums.index_select(0, selection.rows)).view(len(samples), -1)
 
 
 class _Selection(NamedTuple):
@@ -111,96 +80,76 @@ class _Selection(NamedTuple):
         return own, (self.rows[own] - chunk.start, self.words[own])
 
 
-class _ChunkedSoftmax:
-    """The log-sum-exp log Z of each row of logits W h + b, selected logits, and the backward pass of both.
+class _ChunkedSoftmax(torch.autograd.Function):
+    """The log-sum-exp log Z of each row of logits W h + b, `[R]`, and selected logits, `[n]`.
 
     With E = exp(logits - max), its row sums Z and the gradient g of log Z, the gradient of the logits is (g / Z) E, of
     shape `[R, V]`. It is never computed: grad W = E^T (g / Z * h), grad b = E^T (g / Z) and grad h = (g / Z) * (E W),
     so that only small matrices are scaled, and the E of the forward pass is used again. The gradient c of a selected
     logit is added as c Z / g to its place in E before these products, and removed after them.
 
-    Logits are computed to base 2, E = 2^(logits / ln 2 - max), because exp2 is faster than exp, as in the kernels of
-    FlashAttention (Dao et al., 2022). Under autocast, products and the E of the backward pass have autocast's dtype,
-    and sums have the parameters' dtype.
-
-    Arguments:
-        samples: h, `[..., K]`, R rows in all.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`.
-        selection: the positions of the logits to return.
-        keep: whether there will be a backward pass.
+    Logits are computed to base 2, E = 2^(logits / ln 2 - max), because exp2 takes a quarter of the time of exp; the
+    kernels of FlashAttention (Dao et al., 2022) do the same. Under autocast, products and the E of the backward pass
+    have autocast's dtype, and sums have the parameters' dtype.
     """
 
-    def __init__(
-        self, samples: Tensor, weight: Tensor, bias: Tensor, selection: _Selection | None = None, *, keep: bool
-    ) -> None:
-        self._selection = selection
-        self._dtype = _product_dtype(samples)
+    @staticmethod
+    def forward(
+        ctx, samples: Tensor, weight: Tensor, bias: Tensor, selection: _Selection | None
+    ) -> tuple[Tensor, Tensor | None]:
+        ctx.save_for_backward(samples, weight, bias)
+        ctx.selection, ctx.dtype, ctx.kept = selection, _product_dtype(samples), []
         n_rows = samples.shape[:-1].numel()
-        self._max, self._sums = samples.new_empty(2, n_rows, 1)
+        keep = any(ctx.needs_input_grad) and n_rows * len(weight) <= MAX_LOGITS
+        ctx.max, ctx.sums = samples.new_empty(2, n_rows, 1)
         selected = None if selection is None else samples.new_empty(len(selection.rows))
-        self._kept = []
-        self._weight = weight.to(self._dtype)
+        ctx.weight = weight.to(ctx.dtype)
         for chunk, rows in _row_chunks(samples, len(weight)):
-            exponentials = _logits(rows, self._weight, bias, 1 / LN_2)
+            exponentials = _logits(rows, ctx.weight, bias, 1 / LN_2)
             if selection is not None:
                 own, positions = selection.in_chunk(chunk, n_rows)
                 selected[own] = exponentials[positions]
-            torch.amax(exponentials, 1, keepdim=True, out=self._max[chunk])
-            exponentials.sub_(self._max[chunk]).exp2_()
-            torch.sum(exponentials, 1, keepdim=True, out=self._sums[chunk])
-            if keep and n_rows * len(weight) <= MAX_LOGITS:
-                self._kept.append(exponentials.to(self._dtype))
-        self.selected_logits = None if selected is None else selected * LN_2
+            torch.amax(exponentials, 1, keepdim=True, out=ctx.max[chunk])
+            exponentials.sub_(ctx.max[chunk]).exp2_()
+            torch.sum(exponentials, 1, keepdim=True, out=ctx.sums[chunk])
+            if keep:
+                ctx.kept.append(exponentials.to(ctx.dtype))
+        return ((ctx.max + ctx.sums.log2()) * LN_2)[:, 0], None if selected is None else selected * LN_2
 
-    @property
-    def log_sums(self) -> Tensor:
-        """The log-sum-exp of each row, `[R, 1]`."""
-        return (self._max + self._sums.log2()) * LN_2
-
-    def backward(
-        self,
-        samples: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        gradient: Tensor,
-        needed: Sequence[bool],
-        grad_selected: Tensor | None = None,
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return the gradients of samples, weight and bias, or None for those not needed.
-
-        Arguments:
-            samples: as before, and so are `weight` and `bias`.
-            gradient: g, of log Z, `[R, 1]`.
-            needed: which of the three gradients to compute.
-            grad_selected: c, of the selected logits, `[n]`; zero wherever g of the row is zero.
-        """
-        scale = gradient / self._sums  # g / Z, [R, 1]; it can underflow, so nothing is divided by it
+    @staticmethod
+    def backward(ctx, gradient: Tensor, grad_selected: Tensor | None) -> tuple[Tensor | None, ...]:
+        (samples, weight, bias), selection = ctx.saved_tensors, ctx.selection
+        if selection is not None:  # g is a divisor
+            sizes = torch.zeros_like(gradient).index_add(0, selection.rows, grad_selected.abs())
+            gradient = torch.where(gradient == 0, -TINY * sizes, gradient)
+        gradient = gradient[:, None]
+        scale = gradient / ctx.sums  # g / Z, [R, 1]; it can underflow, so nothing is divided by it
         grad_samples, grad_weight, grad_bias = (
-            torch.empty_like(value) if wanted else None
-            for value, wanted in zip((samples.reshape(-1, samples.shape[-1]), weight, bias), needed, strict=False)
+            torch.empty_like(value) if needed else None
+            for value, needed in zip(
+                (samples.reshape(-1, samples.shape[-1]), weight, bias), ctx.needs_input_grad, strict=False
+            )
         )
         for number, (chunk, rows) in enumerate(_row_chunks(samples, len(weight))):
-            if self._kept:
-                exponentials = self._kept[number]
+            if ctx.kept:
+                exponentials = ctx.kept[number]
             else:
-                logits = _logits(rows, self._weight, bias, 1 / LN_2)
-                exponentials = logits.sub_(self._max[chunk]).exp2_().to(self._dtype)
-            if grad_selected is not None:
-                own, positions = self._selection.in_chunk(chunk, len(self._sums))
+                exponentials = _logits(rows, ctx.weight, bias, 1 / LN_2).sub_(ctx.max[chunk]).exp2_().to(ctx.dtype)
+            if selection is not None:
+                own, positions = selection.in_chunk(chunk, len(ctx.sums))
                 before = exponentials[positions]
-                of_rows, sums = gradient[chunk][positions[0], 0], self._sums[chunk][positions[0], 0]
+                of_rows, sums = gradient[chunk][positions[0], 0], ctx.sums[chunk][positions[0], 0]
                 added = (grad_selected[own] / of_rows * sums).masked_fill_(of_rows == 0, 0.0)
-                exponentials[positions] = (before + added).to(self._dtype)
+                exponentials[positions] = (before + added).to(ctx.dtype)
             if grad_samples is not None:
-                torch.mul(scale[chunk], exponentials @ self._weight, out=grad_samples[chunk])
+                torch.mul(scale[chunk], exponentials @ ctx.weight, out=grad_samples[chunk])
             if grad_weight is not None:
                 _add_product(grad_weight, exponentials.T, scale[chunk] * rows, first=chunk.start == 0)
             if grad_bias is not None:
                 _add_product(grad_bias[:, None], exponentials.T, scale[chunk], first=chunk.start == 0)
-            if grad_selected is not None:
+            if selection is not None:
                 exponentials[positions] = before  # a second backward pass may need them
-        return None if grad_samples is None else grad_samples.view(samples.shape), grad_weight, grad_bias
+        return None if grad_samples is None else grad_samples.view(samples.shape), grad_weight, grad_bias, None
 
 
 def _product_dtype(like: Tensor) -> torch.dtype:

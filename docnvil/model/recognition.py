@@ -1,4 +1,4 @@
-"""The recognition network q(h | x): from the document upward, each layer seeing the one below.
+"""The recognition network q(h | x): starting at the document, each layer given the layer below.
 
 Axes: S samples, B documents of a batch, V words, K units.
 """
@@ -19,9 +19,9 @@ class RecognitionNetwork(nn.Module):
 
     Arguments:
         vocabulary_size: V.
-        units: the number of units of each layer, from the document upward.
-        transform: what the first layer sees of the counts: themselves, log(1 + x), or x less its training mean.
-        posterior: how the units within each layer hang together given the layer below.
+        units: the number of units of each layer, starting at the document.
+        transform: the input of the first layer, as in `docnvil.model.layers.SparseLinear`.
+        posterior: the dependence among the units of each layer given the layer below.
         hidden: sizes of deterministic tanh layers between the document and h1.
     """
 
@@ -38,7 +38,7 @@ class RecognitionNetwork(nn.Module):
         self.layers = nn.ModuleList(SigmoidLayer(below, above, posterior) for below, above in pairwise(units))
 
     def sample(self, counts: SparseCounts, n_samples: int, generator: Generator) -> Samples:
-        """Draw h1..hn given x, S times a document; each `[S, B, K]`."""
+        """Return S samples of h1..hn per document, each `[S, B, K]`."""
         units = self.first(counts)
         samples = [units.sample((n_samples, *units.logits.shape), generator)]
         for layer in self.layers:
@@ -47,9 +47,10 @@ class RecognitionNetwork(nn.Module):
         return tuple(samples)
 
     def unit_means(self, counts: SparseCounts, n_samples: int, generator: Generator) -> tuple[Tensor, ...]:
-        """Return q(h_k = 1 | x) of every unit, layer by layer, each `[B, K]`: exact, or a mean over S samples.
+        """Return q(h_k = 1 | x) of the units of each layer, each `[B, K]`.
 
-        What depends on no other unit is exact; everything else is the mean of its probability given what it sees.
+        It is exact for a factorial first layer. For other units it is the mean over S samples of the probability given
+        the units on which they depend.
         """
         units = self.first(counts)
         samples, mean = units.sample_with_mean((n_samples, *units.logits.shape), generator)
@@ -70,5 +71,5 @@ class RecognitionNetwork(nn.Module):
         return tuple(layer.log_prob(value) for layer, value in layers)
 
     def parents(self, counts: SparseCounts, samples: Samples) -> tuple[SparseCounts | Tensor, ...]:
-        """Return what each layer of q conditions on, x, h1, ..., h(n-1): what its baseline may see."""
+        """Return the input of each layer of q, x, h1, ..., h(n-1), which is also that of its baseline."""
         return (counts, *samples[:-1])
