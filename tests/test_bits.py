@@ -135,7 +135,7 @@ def test_two_kinds_of_vectors_are_learned(observation, gradient):
 
 
 def test_counts_are_refused_by_a_model_of_bits():
-    with pytest.raises(CorpusError, match="zeros and ones, and there is a count of 2"):
+    with pytest.raises(CorpusError, match="zeros and ones, but there is a count of 2"):
         DocNVIL(2, recipe="binary").fit(np.array([[0, 1], [2, 0]]))
     with pytest.raises(ConfigurationError, match="predicts words"):
         predict_words(random_network(3, (2,), observation="bernoulli"), csr_array(np.eye(3)))

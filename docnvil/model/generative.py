@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.model.layers import BernoulliPrior, Dependence, SigmoidLayer
 from docnvil.model.sparse import SparseCounts
-from docnvil.model.visible import Observation, VisibleDistribution, visible_layer_class
+from docnvil.model.visible import VISIBLE_LAYERS, Observation, VisibleDistribution
 from docnvil.runtime.randomness import Generator
 
 Samples = tuple[Tensor, ...]  # h1, ..., hn, each `[S, B, K]`
@@ -40,7 +40,7 @@ class GenerativeModel(nn.Module):
         observation: Observation = "softmax",
     ) -> None:
         super().__init__()
-        self.visible = visible_layer_class(observation)(units[0], vocabulary_size)
+        self.visible = VISIBLE_LAYERS[observation](units[0], vocabulary_size)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
         self.prior = BernoulliPrior(units[-1], prior)
 

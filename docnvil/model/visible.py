@@ -1,7 +1,7 @@
-"""Visible layers: p(x | h1), and the facts about the data that depend on the kind of visible layer.
+"""Visible layers: p(x | h1), and the properties of the data that depend on it.
 
-`VISIBLE_LAYERS` maps the setting `observation` to a class; `model.generative.visible` is the layer of a network. Both
-answer the same questions, so that no other module needs to know which visible layer a model has.
+`VISIBLE_LAYERS` maps the setting `observation` to a class; `model.generative.visible` is the layer of a network. Other
+modules use their attributes and methods, and do not depend on the type of the layer.
 
 Axes: S samples, B documents of a batch, N documents, V words or bits, K units. Unit: nats.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor, nn
 
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import CorpusError
 from docnvil.model.distributions import Bits, DirichletMultinomialWords, SoftmaxWords
 
 Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
@@ -26,7 +26,7 @@ PSEUDO_COUNT = 0.01  # the count of a word that does not occur in the training d
 
 @dataclass(frozen=True)
 class NullModel:
-    """A model without units, log p(x) = x . weight + constant: the figure that any model should improve on.
+    """A model without units, log p(x) = x . weight + constant, on which any model should improve.
 
     Arguments:
         weight: `[V]`, nats for each token of a word, or for each bit that is set.
@@ -48,29 +48,19 @@ class NullModel:
 class VisibleLayer(nn.Module):
     """A visible layer with logits W h + b: calling it with units returns the distribution of the document.
 
-    Class attributes:
-        observation: the value of the setting that selects this layer.
-        name: the name of the distribution in reports, "softmax" for instance.
-        document_noun, word_noun: what a row and a column of the data are called in messages.
-        empty_is_data: whether a row of zeros is an observation. An empty document is not: it is left out of training
-            and evaluation.
-        reports_perplexity: whether the model's figure is perplexity; otherwise it is nats per document.
-        supports_completion: whether the distribution has `predict`, so that documents can be completed.
-        samples_are_images: whether samples are drawn as images (`docnvil draw`) instead of listed as words.
-
     Arguments:
         n_units: K.
         vocabulary_size: V.
     """
 
-    observation: ClassVar[Observation]
-    name: ClassVar[str]
-    document_noun: ClassVar[str]
-    word_noun: ClassVar[str]
-    empty_is_data: ClassVar[bool]
-    reports_perplexity: ClassVar[bool]
-    supports_completion: ClassVar[bool]
-    samples_are_images: ClassVar[bool]
+    observation: ClassVar[Observation]  # the value of the setting that selects this layer
+    name: ClassVar[str]  # the name of the distribution in reports
+    document_noun: ClassVar[str]  # what a row of the data is called in messages
+    word_noun: ClassVar[str]  # what a column of the data is called
+    empty_is_data: ClassVar[bool]  # whether a row of zeros is data; an empty document is not, and is left out
+    reports_perplexity: ClassVar[bool]  # whether evaluation reports perplexity, or else nats per document
+    supports_completion: ClassVar[bool]  # whether the distribution has `predict`
+    samples_are_images: ClassVar[bool]  # whether samples are shown as images, or else as words
 
     def __init__(self, n_units: int, vocabulary_size: int) -> None:
         super().__init__()
@@ -83,25 +73,16 @@ class VisibleLayer(nn.Module):
 
     @classmethod
     def check_counts(cls, counts: csr_array | csr_matrix) -> None:
-        """Check that the layer can model these counts, `[N, V]`.
-
-        Raises:
-            CorpusError: it cannot.
-        """
+        """Raise a CorpusError if the layer cannot model these counts, `[N, V]`."""
 
     @classmethod
     def document_lengths(cls, token_counts: NDArray[np.number], vocabulary_size: int) -> NDArray[np.float64]:
-        """Return the number of draws that each document consists of, `[N]`: its tokens, or its V bits.
-
-        Arguments:
-            token_counts: `[N]`, the sum of each row.
-            vocabulary_size: V.
-        """
+        """Return the number of draws of each document, `[N]`, from its number of tokens, `[N]`, and V."""
         raise NotImplementedError
 
     @classmethod
     def initial_bias(cls, column_sums: Tensor, n_documents: int) -> Tensor:
-        """Return the bias, `[V]`, with which a model without units predicts the training data's own frequencies.
+        """Return the bias, `[V]`, with which the layer without units predicts the frequencies of the training data.
 
         Arguments:
             column_sums: `[V]`, how often each word occurs, or each bit is set, in the training data.
@@ -116,7 +97,7 @@ class VisibleLayer(nn.Module):
 
 
 class WordLayer(VisibleLayer):
-    """What all layers over words have in common."""
+    """A visible layer over words, a document being a sequence of words."""
 
     document_noun, word_noun = "document", "word"
     empty_is_data = False
@@ -131,7 +112,7 @@ class WordLayer(VisibleLayer):
 
     @classmethod
     def initial_bias(cls, column_sums: Tensor, n_documents: int | None = None) -> Tensor:
-        """Return b_w = log(f_w + 1/2) less its mean; the half keeps words possible that training does not have.
+        """Return b_w = log(f_w + 1/2) less its mean; words absent from training keep a probability above zero.
 
         Example:
             >>> WordLayer.initial_bias(torch.tensor([9.5, 9.5, 9.5]))
@@ -200,26 +181,22 @@ class BernoulliLayer(VisibleLayer):
 
     @classmethod
     def check_counts(cls, counts: csr_array | csr_matrix) -> None:
-        """Check that all counts, `[N, V]`, are zero or one.
-
-        Raises:
-            CorpusError: a count is neither.
-        """
+        """Raise a CorpusError unless all counts, `[N, V]`, are zero or one."""
         others = counts.data[counts.data != 1]
         if len(others):
             raise CorpusError(
-                f"A model of binary vectors needs zeros and ones, and there is a count of {others[0]}."
-                " Binarize the counts first, or choose the observation 'softmax'."
+                f"A model of binary vectors needs zeros and ones, but there is a count of {others[0]}."
+                " Binarize the counts, or use the observation 'softmax'."
             )
 
     @classmethod
     def document_lengths(cls, token_counts: NDArray[np.number], vocabulary_size: int) -> NDArray[np.float64]:
-        """Return V for each vector, `[N]`: a zero is drawn as a one is."""
+        """Return V for each vector, `[N]`."""
         return np.full(len(token_counts), float(vocabulary_size))
 
     @classmethod
     def initial_bias(cls, column_sums: Tensor, n_documents: int) -> Tensor:
-        """Return b_v = log((n_v + 1/2) / (N - n_v + 1/2)), so that both values of a bit stay possible.
+        """Return b_v = log((n_v + 1/2) / (N - n_v + 1/2)); both values of a bit keep a probability above zero.
 
         Example:
             >>> BernoulliLayer.initial_bias(torch.tensor([5.0, 10.0]), 10).sigmoid()
@@ -257,22 +234,5 @@ class AutoregressiveBernoulliLayer(BernoulliLayer):
         return Bits(samples, self.weight, self.bias, self.lateral)
 
 
-VISIBLE_LAYERS: dict[str, type[VisibleLayer]] = {
-    layer.observation: layer
-    for layer in (SoftmaxLayer, DirichletMultinomialLayer, BernoulliLayer, AutoregressiveBernoulliLayer)
-}
-
-
-def visible_layer_class(observation: str) -> type[VisibleLayer]:
-    """Return the class of visible layer that a setting selects.
-
-    Raises:
-        ConfigurationError: there is no such layer.
-
-    Example:
-        >>> visible_layer_class("bernoulli").document_noun
-        'vector'
-    """
-    if observation not in VISIBLE_LAYERS:
-        raise ConfigurationError(f"observation is {observation!r}. Choose one of {', '.join(VISIBLE_LAYERS)}.")
-    return VISIBLE_LAYERS[observation]
+_LAYERS = (SoftmaxLayer, DirichletMultinomialLayer, BernoulliLayer, AutoregressiveBernoulliLayer)
+VISIBLE_LAYERS: dict[str, type[VisibleLayer]] = {layer.observation: layer for layer in _LAYERS}

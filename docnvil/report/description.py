@@ -1,7 +1,7 @@
 """Description of a model in one sentence, from its settings: network, output layer and gradient estimator."""
 
 from docnvil.model.belief_network import ModelConfig
-from docnvil.model.visible import visible_layer_class
+from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.training.loop import TrainingConfig
 
 GRADIENT_NAMES = {
@@ -47,7 +47,7 @@ def describe_network(config: ModelConfig) -> str:
     recognition = f"{config.posterior} recognition network"
     if config.recognition_hidden:
         recognition += f" with {layer_sizes(config.recognition_hidden)} tanh units"
-    return f"{kind}, {units}, {visible_layer_class(config.observation).name} output layer, {recognition}"
+    return f"{kind}, {units}, {VISIBLE_LAYERS[config.observation].name} output layer, {recognition}"
 
 
 def describe_gradient(training: TrainingConfig) -> str:
