@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from scipy.sparse import csr_array, save_npz
 
+import docnvil
 from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_completion
 from docnvil.analysis.null_models import unigram_perplexity
@@ -151,6 +153,21 @@ def test_a_process_that_dies_has_an_error(monkeypatch, tmp_path, returncode, std
     row = runner._run_in_subprocess(tmp_path, {"model": "docnvil", "threads": 1})
     assert message in row.error
     assert row.completion_per_word is None
+
+
+def test_a_process_has_the_checkout_and_the_number_of_threads_in_its_environment(monkeypatch, tmp_path):
+    calls = []
+    process = subprocess.CompletedProcess([], 1, stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda command, env, **options: (calls.append((command, env)), process)[1])
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    runner._run_in_subprocess(tmp_path, {"model": "docnvil", "threads": 3})
+    ((command, environment),) = calls
+    assert command[1:3] == ["-m", runner.__name__]
+    checkout, *others = environment["PYTHONPATH"].split(os.pathsep)
+    assert (Path(checkout) / "docnvil" / "__init__.py").samefile(docnvil.__file__)
+    assert others == ["elsewhere"]
+    threads = {environment[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")}
+    assert threads == {"3"}
 
 
 def test_any_exception_becomes_an_error_in_the_row(monkeypatch, tmp_path):

@@ -30,14 +30,11 @@ NMF_SMOOTHING = 0.01
 
 
 class TopicModel(Protocol):
-    """A model that predicts words, encodes documents, and has topics.
-
-    Arguments:
-        topics: `[K, V]`, the probability of every word in each topic.
-    """
+    """A model that predicts words, encodes documents, and has topics."""
 
     @property
-    def topics(self) -> NDArray[np.float64]: ...  # noqa: D102
+    def topics(self) -> NDArray[np.float64]:
+        """Return the probability of each word in each topic, `[K, V]`."""
 
     def predict(self, counts: csr_array) -> NDArray[np.float64]:
         """Return the probability of each word to come next in each document, `[B, V]`; rows sum to 1."""
@@ -237,9 +234,7 @@ def _adapt_gensim_lda(model: Any, vocabulary: list[str] | None, seed: int) -> Mi
 
 def _adapt_tomotopy_lda(model: Any, vocabulary: list[str] | None, threads: int) -> MixtureOfTopics:
     if vocabulary is None:
-        raise ConfigurationError(
-            "tomotopy has its own order of words. Pass the words of the counts' columns as vocabulary."
-        )
+        raise ConfigurationError("tomotopy has its own order of words. Pass the words of the counts as vocabulary.")
     if not len(model.used_vocabs):
         raise ConfigurationError("This LDAModel of tomotopy has no words. Train it first.")
     columns = _columns_of(model.used_vocabs, vocabulary)

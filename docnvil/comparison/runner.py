@@ -33,7 +33,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, DocnvilError
 from docnvil.estimator import DocNVIL
-from docnvil.runtime.folders import is_folder_of_kind, write_json
+from docnvil.runtime.folders import is_folder_of_kind, replace_file
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training.recipes import RECIPES
@@ -183,16 +183,14 @@ def _run_in_subprocess(folder: Path, task: dict[str, Any]) -> ComparisonResult:
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.getenv("PYTHONPATH")])]),
     }
     command = [sys.executable, "-m", "docnvil.comparison.runner", str(folder), json.dumps(task)]
-    process = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    process = subprocess.run(command, env=environment, text=True, **streams)
     if result.exists():
         return ComparisonResult(**json.loads(result.read_text(encoding="utf-8")))
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
-        return ComparisonResult(
-            model, error=f"its process was ended by {name}" + (", perhaps for lack of memory" * (name == "SIGKILL"))
-        )
+        reason = ", perhaps for lack of memory" * (name == "SIGKILL")
+        return ComparisonResult(model, error=f"its process was ended by {name}{reason}")
     last_line = (process.stderr.strip().splitlines() or ["no error message"])[-1]
     return ComparisonResult(model, error=f"its process ended with status {process.returncode}: {last_line}")
 
@@ -235,9 +233,9 @@ def _prepare(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> tupl
         counts = csr_array(train.counts)
         return lambda: peer.fit(counts, n_components, seed, threads), peer.settings
     if name in DOCNVIL_RECIPES:
-        recipe = DOCNVIL_RECIPES[name]
-        estimator = DocNVIL(n_components, recipe=recipe, device="cpu", random_state=seed)
-        return lambda: BeliefNetworkTopics(estimator.fit(train), PREDICTION_SAMPLES, seed), f"recipe {recipe}"
+        estimator = DocNVIL(n_components, recipe=DOCNVIL_RECIPES[name], device="cpu", random_state=seed)
+        settings = f"recipe {estimator.recipe}"
+        return lambda: BeliefNetworkTopics(estimator.fit(train), PREDICTION_SAMPLES, seed), settings
 
     def load() -> TopicModel:
         estimator = DocNVIL.load(name, "cpu")
@@ -249,16 +247,13 @@ def _prepare(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> tupl
 
 
 def _write_result(folder: Path, task: dict[str, Any]) -> None:
-    """Write the result of one model to `result.json`, or the error it raised; renamed, so that it is never partial."""
+    """Write the result of one model, or the error it raised, to `result.json`."""
     try:
         result = _measure(folder, task)
-    except DocnvilError as error:
-        result = ComparisonResult(task["model"], error=str(error))
-    except Exception as error:  # any error of another package
-        result = ComparisonResult(task["model"], error=f"{type(error).__name__}: {error}".splitlines()[0])
-    draft = folder / "result.part"
-    write_json(draft, asdict(result))
-    draft.replace(folder / "result.json")
+    except Exception as error:  # of docnvil or of any other package
+        prefix = "" if isinstance(error, DocnvilError) else f"{type(error).__name__}: "
+        result = ComparisonResult(task["model"], error=f"{prefix}{error}".partition("\n")[0])
+    replace_file(folder / "result.json", json.dumps(asdict(result)).encode())
 
 
 if __name__ == "__main__":

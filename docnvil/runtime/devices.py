@@ -9,11 +9,7 @@ def choose_device(name: str) -> torch.device:
     """Return the device with this name; "auto" is a CUDA device if there is one, otherwise the CPU.
 
     Raises:
-        ConfigurationError: torch does not know the name, or this machine does not have the device.
-
-    Example:
-        >>> choose_device("cpu")
-        device(type='cpu')
+        ConfigurationError: the name is invalid, or this machine does not have the device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -20,14 +20,7 @@ ProductLibrary = Literal["cublas", "onednn", "mkl", "blas"]
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
-    """Check that the device supports the precision.
-
-    Raises:
-        ConfigurationError: tf32 on a CPU.
-
-    Example:
-        >>> check_precision("float64", torch.device("cpu"))
-    """
+    """Raise `ConfigurationError` if the device does not support the precision: tf32 on a CPU."""
     if precision == "tf32" and device.type != "cuda":
         raise ConfigurationError(
             f"The precision tf32 needs a CUDA device, but the device is {device.type}. Choose float32, float64 or bf16."
@@ -75,12 +68,7 @@ def onednn_products(device: torch.device) -> AbstractContextManager[None]:
 
 
 def product_library(device: torch.device) -> ProductLibrary:
-    """Return the library that multiplies float32 matrices inside `onednn_products`, for the run record.
-
-    Example:
-        >>> product_library(torch.device("cuda"))
-        'cublas'
-    """
+    """Return the library that multiplies float32 matrices inside `onednn_products`, for the run record."""
     if device.type == "cuda":
         return "cublas"
     if _onednn_is_exact():

@@ -47,12 +47,7 @@ def stream_seed(seed: int, name: str, *numbers: int) -> int:
 
 
 def stream(seed: int, name: str, *numbers: int) -> np.random.Generator:
-    """Return a NumPy generator at the start of a named random stream, see `stream_seed`.
-
-    Arguments:
-        seed: the user's seed, any integer.
-        name: the purpose of the stream.
-        numbers: what else the stream depends on.
+    """Return a NumPy generator at the start of a named random stream; the arguments are those of `stream_seed`.
 
     Example:
         >>> stream(0, "holdout").permutation(5)
@@ -92,9 +87,7 @@ class KeyedGenerator:
         """Return numbers in [0, 1) of shape `[S, B, K]`, where B is the number of keys; each call gives new ones."""
         n_samples, n_documents, n_units = shape
         if n_documents != len(self._keys):
-            raise ValueError(
-                f"Numbers for {n_documents} documents were requested, but there are {len(self._keys)} keys."
-            )
+            raise ValueError(f"There are {len(self._keys)} keys for {n_documents} documents. Pass one per document.")
         call_seed = _signed(fold(self._seed, self._calls))
         self._calls += 1
         start = mix(self._keys + call_seed)  # [B]
