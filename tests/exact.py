@@ -9,8 +9,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from docnvil.model.belief_network import BeliefNetwork, ModelConfig, build_model
+from docnvil.model.belief_network import BeliefNetwork, build_model
 from docnvil.model.generative import Samples
+from docnvil.model.settings import ModelConfig
 from docnvil.model.sparse import SparseCounts
 
 

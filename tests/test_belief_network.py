@@ -3,7 +3,8 @@ import torch
 from exact import all_codes, exact_elbo, exact_log_likelihood, joint_terms, random_counts, random_network, sparse
 
 from docnvil.errors import ConfigurationError
-from docnvil.model.belief_network import ModelConfig, build_model
+from docnvil.model.belief_network import build_model
+from docnvil.model.settings import ModelConfig
 from docnvil.runtime.randomness import KeyedGenerator
 
 CHAINED = {"prior": "autoregressive", "posterior": "autoregressive"}

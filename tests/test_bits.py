@@ -116,8 +116,8 @@ def test_a_start_knows_the_bits_frequencies_and_the_mean():
     model = DocNVIL(3, recipe="binary", epochs=1, learning_rate=1e-9, validation=0).fit(vectors)
     ones = vectors.sum(axis=0)
     expected = np.log((ones + 0.5) / (200 - ones + 0.5))
-    assert np.allclose(model.model_.generative.visible.bias.detach(), expected, atol=1e-5)
-    assert np.allclose(model.model_.recognition.first.linear.mean, vectors.mean(axis=0), atol=1e-6)
+    assert np.allclose(model.model_.network.generative.visible.bias.detach(), expected, atol=1e-5)
+    assert np.allclose(model.model_.network.recognition.first.linear.mean, vectors.mean(axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize("gradient", ["nvil", "wake-sleep"])
@@ -128,7 +128,7 @@ def test_two_kinds_of_vectors_are_learned(observation, gradient):
     vectors = np.repeat(rng.integers(0, 2, (400, 1)), 8, axis=1)
     model = DocNVIL(1, recipe="binary", observation=observation, epochs=60, learning_rate=0.1, batch_size=20)
     model.set_params(gradient=gradient).fit(vectors)
-    found = model.perplexity(vectors)
+    found = model.evaluate(vectors)
     assert -found.log_likelihood / found.documents < np.log(2) + 0.5
     alone = null_perplexity(BernoulliLayer, vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
     assert -alone.log_likelihood / alone.documents == pytest.approx(8 * np.log(2), abs=0.05)
@@ -230,9 +230,9 @@ class TestCommands:
 
     def test_a_model_comes_back_as_it_was(self, folder):
         model = DocNVIL.load(folder / "m")
-        assert model.model_.config.recognition_hidden == (12,)
+        assert model.model_.network.config.recognition_hidden == (12,)
         assert model.recipe == "binary"
-        assert model.model_.recognition.first.linear.mean.sum() > 0
+        assert model.model_.network.recognition.first.linear.mean.sum() > 0
 
     def test_samples_and_filters_are_pictures(self, folder):
         out = folder / "pictures"

@@ -16,11 +16,13 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from docnvil.model.belief_network import ModelConfig
+from docnvil.model.settings import ModelConfig
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup, exit_now, process_group
-from docnvil.storage.model_folder import unfinished_path
+from docnvil.storage.checkpoints import checkpoint_path
 from docnvil.storage.tables import read_history
-from docnvil.training.loop import Training, TrainingConfig, train
+from docnvil.training.loop import train
+from docnvil.training.settings import TrainingConfig
+from docnvil.training.state import Training
 
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 TIMEOUT = 300  # seconds
@@ -158,7 +160,7 @@ def test_torchrun_gives_the_same_training_as_one_process(corpus, tmp_path):
     assert_same_training(tmp_path / "together", tmp_path / "alone")
     assert stdout.count("Trained 3 units") == 1
     assert stderr.count("61 documents") == 1
-    assert not unfinished_path(tmp_path / "together").exists()
+    assert not checkpoint_path(tmp_path / "together").exists()
 
 
 def ranks_of(launcher: subprocess.Popen) -> dict[int, int]:
@@ -194,7 +196,7 @@ def uninterrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_dies_is_restarted_and_the_result_is_the_same(victim, corpus, uninterrupted, tmp_path):
     launcher = fit(corpus, tmp_path / "model", *LONG, processes=2)
-    wait_for(unfinished_path(tmp_path / "model"), launcher)
+    wait_for(checkpoint_path(tmp_path / "model"), launcher)
     os.kill(ranks_of(launcher)[victim], signal.SIGKILL)
     _, stderr = wait(launcher)
     assert launcher.returncode == 0, stderr
@@ -206,7 +208,7 @@ def test_a_process_that_dies_is_restarted_and_the_result_is_the_same(victim, cor
 @pytest.mark.parametrize(("before", "after"), [(2, 3), (3, None), (None, 2), (2, 1)])
 def test_training_resumes_with_another_number_of_processes(before, after, corpus, uninterrupted, tmp_path):
     launcher = fit(corpus, tmp_path / "model", *LONG, processes=before)
-    wait_for(unfinished_path(tmp_path / "model"), launcher)
+    wait_for(checkpoint_path(tmp_path / "model"), launcher)
     stopped = [launcher.pid, *(ranks_of(launcher).values() if before else ())]
     for process in stopped:
         os.kill(process, signal.SIGKILL)

@@ -11,6 +11,9 @@ from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.estimator import DocNVIL
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.training.data import checked_counts
+from docnvil.training.fit import split_data
+from docnvil.training.settings import Settings
 
 NOT_PASSING_YET: dict[str, str] = {}  # name of scikit-learn's check -> why
 
@@ -56,15 +59,15 @@ def test_rows_in_are_rows_out(block_counts, fitted):
 @pytest.mark.parametrize("gradient", ["rws", "wake-sleep"])
 def test_the_recipe_gives_way_to_a_gradient_that_knows_no_price_of_units(block_counts, gradient):
     settings = {"n_components": 3, "gradient": gradient, "epochs": 1, "random_state": 0}
-    assert DocNVIL(n_components=3, epochs=1, random_state=0).fit(block_counts).training_.config.sparsity == 1
-    assert DocNVIL(**settings).fit(block_counts).training_.config.sparsity == 0
-    with pytest.raises(ConfigurationError, match="sparsity has no say"):
+    assert DocNVIL(n_components=3, epochs=1, random_state=0).fit(block_counts).model_.training.sparsity == 1
+    assert DocNVIL(**settings).fit(block_counts).model_.training.sparsity == 0
+    with pytest.raises(ConfigurationError, match="sparsity can be chosen only with gradient"):
         DocNVIL(**settings, sparsity=1.0).fit(block_counts)
 
 
 def test_the_recipe_gives_way_to_a_gradient_that_cannot_train_chains(block_counts):
     settings = {"n_components": 3, "gradient": "arms", "epochs": 1, "random_state": 0}
-    assert DocNVIL(**settings).fit(block_counts).model_.config.posterior == "factorial"
+    assert DocNVIL(**settings).fit(block_counts).model_.network.config.posterior == "factorial"
     with pytest.raises(ConfigurationError, match="factorial"):
         DocNVIL(**settings, posterior="autoregressive").fit(block_counts)
 
@@ -73,16 +76,16 @@ def test_empty_documents_in_training_change_nothing_but_their_rows(block_counts)
     spaced = np.zeros((240, 15), dtype=int)
     spaced[::2] = block_counts
     model = DocNVIL(n_components=3, epochs=5, batch_size=20, random_state=0).fit(spaced)
-    assert model.checkpoint_.corpus["empty_documents"] == 120
+    assert model.model_.corpus["empty_documents"] == 120
     assert np.isfinite(model.history_[-1].validation_bound)
 
 
-def test_small_corpora_keep_most_documents_to_learn_from(block_counts):
-    """The paper's 100 documents for validation are no share of a corpus of 120 that its author could have meant."""
-    assert DocNVIL(2, recipe="paper", epochs=1).fit(block_counts).training_.n_documents == 108
-    assert DocNVIL(2, recipe="paper", epochs=1, validation=100).fit(block_counts).training_.n_documents == 20
+def test_a_recipe_holds_out_at_most_a_tenth_of_a_small_corpus(block_counts):
+    documents = checked_counts(block_counts)
+    assert split_data(documents, Settings("paper")).train.shape[0] == 108
+    assert split_data(documents, Settings("paper", validation=100)).train.shape[0] == 20
     half_empty = np.vstack([block_counts, np.zeros_like(block_counts)])
-    with pytest.raises(ConfigurationError, match="out of 120 that have words"):
+    with pytest.raises(ConfigurationError, match="only 120 documents have words"):
         DocNVIL(2, epochs=1, validation=150).fit(half_empty)
 
 
@@ -132,7 +135,7 @@ def test_types_are_kept(block_counts, fitted):
 
 def test_score_is_the_mean_bound(block_counts, fitted):
     assert fitted.score(block_counts) == pytest.approx(fitted.score_samples(block_counts).mean())
-    total = fitted.perplexity(block_counts).log_likelihood
+    total = fitted.evaluate(block_counts).log_likelihood
     assert fitted.score_samples(block_counts).sum() == pytest.approx(total)
 
 
@@ -155,24 +158,24 @@ def test_a_random_state_of_none_differs_and_a_state_is_drawn_from(block_counts):
 
 def test_the_published_protocol_runs_through_the_same_door(block_counts):
     model = DocNVIL(3, recipe="paper", epochs=3).fit(block_counts)
-    assert model.training_.config.optimizer == "sgd"
-    assert model.training_.config.batch_size == 20
-    assert model.training_.config.n_samples == 1
-    assert len(model.training_.gradient.networks) == 1
+    assert model.model_.training.optimizer == "sgd"
+    assert model.model_.training.batch_size == 20
+    assert model.model_.training.n_samples == 1
+    assert model.model_.training.baseline == "learned"
 
 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"n_components": 0}, "at least one unit"),
+        ({"n_components": 0}, "units is 0"),
         ({"recipe": "grandmother's"}, "Choose one of default, best, binary, paper"),
         ({"validation": 1.5}, "Give a share"),
         ({"validation": float("nan")}, "Give a share"),
         ({"validation": float("inf")}, "Give a share"),
-        ({"n_components": 2.5}, "whole number of units"),
+        ({"n_components": 2.5}, "units is 2.5"),
         ({"random_state": -1}, "seed of 0 or more"),
         ({"device": "meta"}, "no device 'meta'"),
-        ({"validation": 120}, "leaves none to learn from"),
+        ({"validation": 120}, "none would remain"),
         ({"device": "abacus"}, "no device 'abacus'"),
         ({"epochs": 0}, "epochs is 0"),
     ],
@@ -197,5 +200,5 @@ def test_a_matrix_of_other_words_is_refused(block_counts, fitted):
 
 def test_options_of_nvil_are_refused_where_they_would_do_nothing(block_counts):
     model = DocNVIL(3, gradient="vimco", baseline="learned", center=False, random_state=0)
-    with pytest.raises(ConfigurationError, match="baseline, center can be chosen for the gradient nvil alone"):
+    with pytest.raises(ConfigurationError, match="baseline, center can be chosen only with gradient nvil"):
         model.fit(block_counts)

@@ -1,4 +1,4 @@
-"""The estimators by name: each trains a real network, and refuses what it cannot do."""
+"""Gradient estimators by name: each trains a real network, and refuses settings that it cannot use."""
 
 from typing import get_args
 
@@ -13,11 +13,14 @@ from docnvil.commands import main
 from docnvil.commands.fit import fit
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
-from docnvil.model.belief_network import ModelConfig
-from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, GradientName
-from docnvil.training.loop import Training, TrainingConfig, train
+from docnvil.model.settings import ModelConfig
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
+from docnvil.training.gradients import GRADIENTS, GradientName
+from docnvil.training.loop import train
+from docnvil.training.settings import Settings, TrainingConfig
+from docnvil.training.state import Training
 
-CHAINLESS = [name for name, estimator in GRADIENT_ESTIMATORS.items() if not estimator.supports_autoregressive_q]
+FACTORIAL_ONLY = [name for name, traits in GRADIENTS.items() if not traits.supports_autoregressive_q]
 
 
 def trained(counts: np.ndarray, config: TrainingConfig, **model: object) -> Training:
@@ -36,13 +39,13 @@ def trained(counts: np.ndarray, config: TrainingConfig, **model: object) -> Trai
 def test_a_block_corpus_is_learned(name, block_counts):
     config = TrainingConfig(epochs=30, batch_size=20, n_samples=4, l1=0, gradient=name)
     found = perplexity(trained(block_counts, config).finish(), csr_array(block_counts))
-    assert found.perplexity_per_document < 7.5  # 5 words a subject are the floor, 15 are known without subjects
+    assert found.perplexity_per_document < 7.5  # 5 is optimal, 15 without units
 
 
 @pytest.mark.parametrize("name", GRADIENT_ESTIMATORS)
-def test_every_model_it_accepts_trains_for_an_epoch(name, block_counts):
+def test_every_supported_model_trains_for_an_epoch(name, block_counts):
     config = TrainingConfig(epochs=1, batch_size=40, n_samples=2, gradient=name)
-    posterior = "autoregressive" if GRADIENT_ESTIMATORS[name].supports_autoregressive_q else "factorial"
+    posterior = "autoregressive" if GRADIENTS[name].supports_autoregressive_q else "factorial"
     for units in [(3,), (4, 3, 2)]:
         model = {"units": units, "prior": "autoregressive", "posterior": posterior}
         training = trained(block_counts, config, observation="dirichlet-multinomial", **model)
@@ -50,11 +53,10 @@ def test_every_model_it_accepts_trains_for_an_epoch(name, block_counts):
         assert 0 < training.history[-1].units_on < sum(units)
 
 
-@pytest.mark.parametrize("name", CHAINLESS)
-def test_units_in_chains_are_refused_by_those_that_cannot_train_them(name, block_counts):
-    config = TrainingConfig(epochs=1, n_samples=2, gradient=name)
-    with pytest.raises(ConfigurationError, match=f"{name} needs units that q draws independently.*factorial"):
-        trained(block_counts, config, posterior="autoregressive")
+@pytest.mark.parametrize("name", FACTORIAL_ONLY)
+def test_an_autoregressive_posterior_is_refused_where_it_cannot_be_trained(name):
+    with pytest.raises(ConfigurationError, match=f"{name} needs a factorial posterior"):
+        Settings(gradient=name, n_samples=2, posterior="autoregressive")
 
 
 @pytest.mark.parametrize(
@@ -64,25 +66,25 @@ def test_units_in_chains_are_refused_by_those_that_cannot_train_them(name, block
         ("vimco", 1, "at least 2"),
         ("arms", 1, "at least 2"),
         ("disarm", 1, "at least 2"),
-        ("disarm", 5, "Ask for 6 samples"),
+        ("disarm", 5, "Choose 6"),
     ],
 )
-def test_numbers_of_samples_that_make_no_sense_are_refused(name, n_samples, complaint):
+def test_impossible_numbers_of_samples_are_refused(name, n_samples, complaint):
     with pytest.raises(ConfigurationError, match=complaint):
         TrainingConfig(gradient=name, n_samples=n_samples)
 
 
-def test_the_command_offers_them_all():
+def test_the_command_offers_every_estimator():
     (option,) = [parameter for parameter in fit.params if parameter.name == "gradient"]
-    assert set(option.type.choices) == set(GRADIENT_ESTIMATORS) == set(get_args(GradientName))
+    assert set(option.type.choices) == set(GRADIENT_ESTIMATORS) == set(GRADIENTS) == set(get_args(GradientName))
 
 
-def test_the_command_trains_by_pairs_and_refuses_an_odd_number(block_counts, tmp_path):
+def test_the_command_trains_with_disarm_and_refuses_an_odd_number_of_samples(block_counts, tmp_path):
     save_npz(tmp_path / "counts.npz", csr_array(block_counts))
     command = ["fit", str(tmp_path / "counts.npz"), "--units", "4,2", "--epochs", "1", "--gradient", "disarm"]
     refused = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "odd")])
     assert refused.exit_code == 1
-    assert "n_samples is 5. Ask for 6 samples." in refused.stderr
+    assert "n_samples is 5. Choose 6." in refused.stderr
     assert not (tmp_path / "odd").exists()
     done = CliRunner().invoke(main, [*command, "--samples", "4", "--out", str(tmp_path / "even")])
     assert done.exit_code == 0, done.output

@@ -1,7 +1,8 @@
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from docnvil.model.belief_network import ModelConfig, build_model
+from docnvil.model.belief_network import build_model
+from docnvil.model.settings import ModelConfig
 from docnvil.training import kmeans_init as clusters
 from docnvil.training.kmeans_init import cluster_profiles
 

@@ -3,11 +3,10 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
 from docnvil.errors import CheckpointError, OutputExistsError
 from docnvil.estimator import DocNVIL
-from docnvil.storage import model_folder as checkpoint
+from docnvil.runtime.folders import writing_folder
 
 FILES = {
     "model.json",
@@ -36,7 +35,7 @@ def folder(fitted, tmp_path_factory):
 def test_a_model_comes_back_the_same(fitted, folder, block_counts):
     loaded = DocNVIL.load(folder)
     assert np.array_equal(loaded.transform(block_counts), fitted.transform(block_counts))
-    assert loaded.perplexity(block_counts) == fitted.perplexity(block_counts)
+    assert loaded.evaluate(block_counts) == fitted.evaluate(block_counts)
     assert loaded.top_words() == fitted.top_words()
     assert loaded.history_ == fitted.history_
     assert loaded.vocabulary_ == fitted.vocabulary_
@@ -95,7 +94,7 @@ def test_every_flipped_bit_is_noticed(folder, tmp_path, name):
 
 def test_a_newer_format_says_so(folder, tmp_path):
     newer = tmp_path / "model"
-    with checkpoint.writing_folder(newer, kind="model") as draft:
+    with writing_folder(newer, kind="model") as draft:
         for path in folder.iterdir():
             if path.name != "manifest.json":
                 shutil.copy(path, draft)
@@ -110,65 +109,3 @@ def test_other_folders_are_not_models(tmp_path):
         DocNVIL.load(tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match=r"manifest\.json"):
         DocNVIL.load(tmp_path)
-
-
-def interrupted(counts, path, **settings) -> DocNVIL:
-    model = DocNVIL(n_components=3, **{"epochs": 6, "random_state": 0, **settings})
-    for record in model.fit_epochs(counts):
-        model.save_unfinished(path)
-        if record.epoch == 2:
-            return model
-    raise AssertionError("there were fewer than two epochs")
-
-
-def test_an_interrupted_training_goes_on_to_the_same_model(block_counts, tmp_path):
-    interrupted(block_counts, tmp_path / "unfinished")
-    resumed = DocNVIL(n_components=3, epochs=6, random_state=0)
-    records = list(resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"))
-    whole = DocNVIL(n_components=3, epochs=6, random_state=0).fit(block_counts)
-    assert [record.epoch for record in records] == [3, 4, 5, 6]
-    assert resumed.history_ == whole.history_
-    for name, value in whole.model_.state_dict().items():
-        assert torch.equal(resumed.model_.state_dict()[name], value)
-
-
-def test_a_training_at_a_constant_rate_goes_on_for_longer_than_it_was_asked_to_at_first(block_counts, tmp_path):
-    interrupted(block_counts, tmp_path / "unfinished", epochs=3, schedule="constant")
-    longer = {"epochs": 5, "random_state": 0, "schedule": "constant"}
-    resumed = DocNVIL(n_components=3, **longer)
-    for _ in resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"):
-        pass
-    whole = DocNVIL(n_components=3, **longer).fit(block_counts)
-    assert resumed.history_ == whole.history_
-    for name, value in whole.model_.state_dict().items():
-        assert torch.equal(resumed.model_.state_dict()[name], value)
-    shorter = DocNVIL(n_components=3, epochs=1, random_state=0, schedule="constant")
-    with pytest.raises(CheckpointError, match="epochs = 2, and 1"):
-        list(shorter.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"))
-
-
-def test_only_the_same_training_goes_on(block_counts, tmp_path):
-    path = tmp_path / "unfinished"
-    interrupted(block_counts, path)
-    with pytest.raises(CheckpointError, match="other documents"):
-        list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts + 1, resume_from=path))
-    with pytest.raises(CheckpointError, match="held others out"):
-        list(DocNVIL(3, epochs=6, random_state=0, validation=0.5).fit_epochs(block_counts, resume_from=path))
-    with pytest.raises(CheckpointError, match="epochs = 6, and 7"):
-        list(DocNVIL(3, epochs=7, random_state=0).fit_epochs(block_counts, resume_from=path))
-    with pytest.raises(CheckpointError, match="units"):
-        list(DocNVIL(4, epochs=6, random_state=0).fit_epochs(block_counts, resume_from=path))
-    with pytest.raises(CheckpointError, match="no unfinished training"):
-        list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts, resume_from=tmp_path / "none"))
-
-
-def test_a_damaged_training_is_not_gone_on_with(block_counts, tmp_path):
-    path = tmp_path / "unfinished"
-    interrupted(block_counts, path)
-    content = path.read_bytes()
-    for position in np.random.default_rng(0).integers(len(content), size=20):
-        altered = bytearray(content)
-        altered[position] ^= 4
-        path.write_bytes(altered)
-        with pytest.raises(CheckpointError):
-            list(DocNVIL(3, epochs=6, random_state=0).fit_epochs(block_counts, resume_from=path))

@@ -14,7 +14,8 @@ from docnvil.analysis.null_models import unigram_perplexity
 from docnvil.analysis.perplexity import document_bounds, perplexity
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.model.belief_network import BeliefNetwork, ModelConfig
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.settings import ModelConfig
 
 WORDS = 6
 

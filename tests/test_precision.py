@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from interruption import InterruptAfter, Interrupted
 from scipy.sparse import csr_array, save_npz
 
 from docnvil.analysis.completion import predict_words
@@ -16,6 +17,20 @@ from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Soft
 from docnvil.model.normalizers import _ChunkedSoftmax
 from docnvil.runtime import precision
 from docnvil.runtime.precision import likelihood_products, onednn_products, product_library, tf32_products
+from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
+from docnvil.training.data import checked_counts
+from docnvil.training.fit import fit, split_data, start_training
+from docnvil.training.loop import train
+from docnvil.training.settings import Settings
+
+
+def floating_types(model: DocNVIL) -> set[torch.dtype]:
+    """Return the types of parameters and optimizer state after one epoch of the same training."""
+    settings = model.model_.settings
+    data = split_data(checked_counts(np.eye(model.n_features_in_, dtype=int)), settings)
+    training = start_training(data, settings)
+    next(train(training, data.train, data.validation))
+    return {value.dtype for name, value in training.state().items() if not name.endswith(".step")}
 
 
 @pytest.fixture(scope="module")
@@ -24,33 +39,28 @@ def double_model(block_counts) -> DocNVIL:
 
 
 def test_all_training_state_is_in_double_precision(double_model):
-    state = double_model.training_.state()
-    floating = {name: value.dtype for name, value in state.items() if not name.endswith(".step")}
-    assert set(floating.values()) == {torch.float64}
+    assert floating_types(double_model) == {torch.float64}
 
 
 def test_a_saved_model_in_double_precision_loads_unchanged(double_model, block_counts, tmp_path):
     double_model.save(tmp_path / "model")
     loaded = DocNVIL.load(tmp_path / "model")
     assert loaded.precision == "float64"
-    assert loaded.model_.dtype == torch.float64
+    assert loaded.model_.network.dtype == torch.float64
     assert np.array_equal(loaded.transform(block_counts), double_model.transform(block_counts))
-    assert loaded.perplexity(block_counts) == double_model.perplexity(block_counts)
+    assert loaded.evaluate(block_counts) == double_model.evaluate(block_counts)
     description = json.loads((tmp_path / "model" / "model.json").read_text())
     assert description["training"]["precision"] == "float64"
 
 
 def test_a_resumed_training_in_double_precision_gives_the_same_bytes(double_model, block_counts, tmp_path):
-    settings = {"recipe": "best", "epochs": 3, "precision": "float64", "random_state": 0}
-    interrupted = DocNVIL((4, 2), **settings)
-    for _ in interrupted.fit_epochs(block_counts):
-        interrupted.save_unfinished(tmp_path / "unfinished")
-        break
-    resumed = DocNVIL((4, 2), **settings)
-    for _ in resumed.fit_epochs(block_counts, resume_from=tmp_path / "unfinished"):
-        pass
-    for name, value in double_model.model_.state_dict().items():
-        assert torch.equal(resumed.model_.state_dict()[name], value)
+    settings = Settings("best", units=(4, 2), epochs=3, precision="float64")
+    path = tmp_path / "checkpoint"
+    with pytest.raises(Interrupted):
+        fit(block_counts, settings, callbacks=(CheckpointWriter(path), InterruptAfter(1)))
+    resumed = fit(block_counts, settings, resume_from=read_checkpoint(path))
+    for name, value in double_model.model_.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], value)
 
 
 def test_both_precisions_start_equal_and_stay_close(block_counts):
@@ -77,12 +87,10 @@ def test_bf16_products_are_used_in_training_but_not_in_evaluation(block_counts):
     bf16, single = (
         DocNVIL((4, 2), epochs=3, precision=each, random_state=0).fit(block_counts) for each in ("bf16", "float32")
     )
-    state = bf16.training_.state()
-    floating = {value.dtype for name, value in state.items() if not name.endswith(".step")}
-    assert floating == {torch.float32}
+    assert floating_types(bf16) == {torch.float32}
     assert not np.array_equal(bf16.components_, single.components_)
-    single.model_.load_state_dict(bf16.model_.state_dict())
-    assert bf16.perplexity(block_counts) == single.perplexity(block_counts)
+    single.model_.network.load_state_dict(bf16.model_.network.state_dict())
+    assert bf16.evaluate(block_counts) == single.evaluate(block_counts)
 
 
 def test_log_probabilities_of_units_are_summed_in_float32():

@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner, Result
 from scipy.sparse import csr_array, save_npz
 
+import docnvil
 from docnvil.commands import main
-from docnvil.estimator import DocNVIL
 from docnvil.runtime.profiling import Phase, Profile
 
 CPU = torch.device("cpu")
@@ -29,23 +29,20 @@ def counts(block_counts, tmp_path) -> Path:
 
 def test_every_phase_is_measured_and_shares_sum_to_one(block_counts):
     profile = Profile(CPU)
-    model = DocNVIL(3, epochs=2, batch_size=40, random_state=0)
-    for _ in model.fit_epochs(block_counts, profile=profile):
-        pass
+    model = docnvil.fit(block_counts, docnvil.Settings(units=(3,), epochs=2, batch_size=40), profile=profile)
     rows = profile.table()
     assert [row.phase for row in rows] == list(get_args(Phase))
-    assert profile.steps == model.history_[-1].updates
+    assert profile.steps == model.history[-1].updates
     assert sum(row.share for row in rows) == pytest.approx(1)
-    assert sum(row.seconds for row in rows) <= sum(model.training_.epoch_seconds)
+    assert sum(row.seconds for row in rows) <= sum(model.run["epoch_seconds"])
     for row in rows:
         assert row.ms_per_step == pytest.approx(1e3 * row.seconds / profile.steps)
 
 
 def test_profiling_does_not_change_training(block_counts):
-    profiled, plain = (DocNVIL(3, epochs=2, random_state=0) for _ in range(2))
-    for _ in profiled.fit_epochs(block_counts, profile=Profile(CPU)):
-        pass
-    assert profiled.history_ == plain.fit(block_counts).history_
+    settings = docnvil.Settings(units=(3,), epochs=2)
+    profiled = docnvil.fit(block_counts, settings, profile=Profile(CPU))
+    assert profiled.history == docnvil.fit(block_counts, settings).history
 
 
 def test_a_phase_that_raises_is_not_counted():

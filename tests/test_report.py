@@ -14,18 +14,19 @@ from click.testing import CliRunner, Result
 from docnvil.analysis.topics import Topic
 from docnvil.commands import main
 from docnvil.estimator import DocNVIL
-from docnvil.model.belief_network import ModelConfig
+from docnvil.model.settings import ModelConfig
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.report.curves import Line, chart, ticks, training_charts
 from docnvil.report.description import describe_gradient, describe_model, describe_network
 from docnvil.report.overview import draw_overview
 from docnvil.report.page import render, render_overview
 from docnvil.report.svg import text_width
-from docnvil.storage.model_folder import Checkpoint
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.training.fitted_model import FittedModel
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
-from docnvil.training.loop import EpochRecord, TrainingConfig
+from docnvil.training.records import EpochRecord
+from docnvil.training.settings import TrainingConfig
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE_WORDS = ["<b>&\"'", "</script>", "]]>", "a\x01b", "日本語", "שלום", "{{ 7 * 7 }}"]
@@ -40,16 +41,16 @@ def fitted(block_counts) -> DocNVIL:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(fitted) -> Checkpoint:
+def checkpoint(fitted) -> FittedModel:
     """A model whose units 0 and 2 are dead, and whose unit 3 is more informative than unit 1."""
-    statistics = replace(fitted.statistics_, information=np.array([0.0, 0.2, 0.0, 0.4]))
-    return replace(fitted.checkpoint_, statistics=statistics)
+    statistics = replace(fitted.model_.statistics, information=np.array([0.0, 0.2, 0.0, 0.4]))
+    return replace(fitted.model_, statistics=statistics)
 
 
 @pytest.fixture(scope="module")
-def hostile(checkpoint) -> Checkpoint:
+def hostile(checkpoint) -> FittedModel:
     words = HOSTILE_WORDS + [f"word{column}" for column in range(15 - len(HOSTILE_WORDS))]
-    return replace(checkpoint, vocabulary=Vocabulary(words), rules=TokenRules(stop_words=("<i>",)))
+    return replace(checkpoint, vocabulary=Vocabulary(words), token_rules=TokenRules(stop_words=("<i>",)))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ class TestDescription:
 
     def test_page_and_overview_name_the_model(self, block_counts):
         model = DocNVIL((3, 2), observation="softmax", gradient="rws", epochs=1, prior="factorial").fit(block_counts)
-        page, overview = render(model.checkpoint_), render_overview(model.checkpoint_)
+        page, overview = render(model.model_), render_overview(model.model_)
         network = "Sigmoid belief network, 3-2 units, softmax output layer, autoregressive recognition network"
         assert f"{network}, trained with reweighted wake-sleep (5 samples).</p>" in page
         assert f">{network}</text>" in overview
@@ -203,7 +204,7 @@ class TestPage:
             ElementTree.fromstring(drawing)
 
     def test_lists_the_first_of_several_layers(self, block_counts):
-        page = render(DocNVIL(n_components=(3, 2), epochs=1).fit(block_counts).checkpoint_)
+        page = render(DocNVIL(n_components=(3, 2), epochs=1).fit(block_counts).model_)
         assert "<dd>3-2</dd>" in page
         assert "top words (first layer)" in page
         assert len(unit_rows(page)) <= 3
@@ -218,11 +219,11 @@ class TestPage:
         ],
     )
     def test_says_which_documents_validation_uses(self, block_counts, validation, expected):
-        assert expected in render(DocNVIL(2, epochs=1, validation=validation).fit(block_counts).checkpoint_)
+        assert expected in render(DocNVIL(2, epochs=1, validation=validation).fit(block_counts).model_)
 
     def test_binary_models_report_nats_per_vector(self, block_counts):
         bits = (block_counts > 0).astype(np.int64)
-        model = DocNVIL(2, recipe="binary", epochs=1, random_state=0).fit(bits).checkpoint_
+        model = DocNVIL(2, recipe="binary", epochs=1, random_state=0).fit(bits).model_
         page = render(model)
         assert "perplexity</dt>" not in page
         assert "nats per vector; ELBO with 10 samples" in page

@@ -7,8 +7,10 @@ from scipy.sparse import csr_array
 
 from docnvil.analysis.perplexity import perplexity
 from docnvil.errors import ConfigurationError, TrainingError
-from docnvil.model.belief_network import ModelConfig
-from docnvil.training.loop import Training, TrainingConfig, train
+from docnvil.model.settings import ModelConfig
+from docnvil.training.loop import train
+from docnvil.training.settings import TrainingConfig
+from docnvil.training.state import Training
 
 CPU = torch.device("cpu")
 QUICK = TrainingConfig(epochs=6, batch_size=25, l1=0)

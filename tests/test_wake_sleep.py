@@ -5,7 +5,7 @@ from exact import joint_terms, random_network, sparse
 
 from docnvil.nvil.wake_sleep import wake_sleep
 from docnvil.runtime.randomness import KeyedGenerator
-from docnvil.training.gradient_estimators import dream
+from docnvil.training.gradient_estimators import sampled_log_q
 
 WORDS = 4
 
@@ -37,7 +37,7 @@ def test_dreams_follow_the_model():
     network = random_network(WORDS, (2,), scale=0.5)
     n_dreams = 40_000
     lengths = torch.ones(n_dreams, dtype=torch.float64)
-    terms = dream(network, lengths, KeyedGenerator(0, torch.arange(n_dreams)))
+    terms = sampled_log_q(network, lengths, KeyedGenerator(0, torch.arange(n_dreams)))
     log_p, log_q, _ = joint_terms(network, sparse(torch.eye(WORDS, dtype=torch.float64)))
     expected = (sum(log_p).exp() * sum(log_q)).sum()
     assert torch.isclose(torch.stack(terms).sum(0).mean(), expected, atol=0.02)

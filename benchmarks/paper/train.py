@@ -33,13 +33,14 @@ from paper.rows import IMAGES_HELD_OUT, SEED, TABLES, Row
 
 from docnvil.analysis.perplexity import perplexity
 from docnvil.corpus.loading import load_document_term_matrix
-from docnvil.model.belief_network import BeliefNetwork, ModelConfig
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.settings import ModelConfig
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.machine import machine
 from docnvil.storage.model_folder import load, unfinished_path
 from docnvil.storage.tables import read_history
 from docnvil.text.documents import SourceOptions
-from docnvil.training.loop import EpochRecord, best_of
+from docnvil.training.records import EpochRecord, best_of
 
 CURVE_POINTS = 200  # maximum number of points kept of a learning curve
 BOUNDS = {

@@ -23,7 +23,7 @@ import ng20
 from common import SOFTMAX, docnvil, save_results
 
 from docnvil.analysis.perplexity import DocumentBounds, document_bounds
-from docnvil.estimator import DocNVIL
+from docnvil.storage.model_folder import load_model
 
 COMMAND = "python benchmarks/quality/calibration.py"
 MODELS = {
@@ -62,7 +62,7 @@ def calibrate(options: tuple[str, ...], test: csr_array, epochs: int, seed: int)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         docnvil("fit", ng20.paths()[0], *options, "--epochs", epochs, "--seed", seed, "--out", path)
-        model = DocNVIL.load(path, "cpu").model_
+        model = load_model(path, "cpu").network
     start = time.perf_counter()
     exact = document_bounds(model, test, bound="exact")
     results = {"exact": compare(exact, exact, time.perf_counter() - start)}

@@ -38,12 +38,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import ng20
 from common import resume_results, save_results
 
-from docnvil import DocNVIL
+from docnvil import Settings, fit
 from docnvil.batches import Batch, iterate_batches
 from docnvil.nvil.nvil import NVIL
 from docnvil.runtime.randomness import KeyedGenerator, fold
+from docnvil.training.data import checked_counts
+from docnvil.training.fit import split_data, start_training
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, Stateless
-from docnvil.training.loop import Training
+from docnvil.training.gradients import GRADIENTS
+from docnvil.training.loop import train as train_epochs
+from docnvil.training.state import Training
 
 COMMAND = "python benchmarks/quality/gradients.py"
 DOCUMENTS = 100  # in the minibatch on which noise is measured
@@ -115,24 +119,24 @@ def measure_training(train: csr_array, test: csr_array, results: dict[str, Any],
     for name in GRADIENT_ESTIMATORS:
         if name in results["training"]:
             continue
-        multiple = GRADIENT_ESTIMATORS[name].multiple
-        model = DocNVIL(
-            settings["units"],
+        multiple = GRADIENTS[name].sample_multiple
+        chosen = Settings(
+            units=(settings["units"],),
             gradient=name,
             n_samples=math.ceil(DEFAULT_SAMPLES / multiple) * multiple,
             epochs=settings["epochs"],
-            random_state=settings["seed"],
+            seed=settings["seed"],
             **COMMON_SETTINGS,
         )
-        history = list(model.fit_epochs(train))
-        weighted = model.perplexity(test, bound="importance", n_samples=100)
+        model = fit(train, chosen)
+        weighted = model.evaluate(test, bound="importance", n_samples=100)
         row = results["training"][name] = {
-            "samples": model.training_.config.n_samples,
-            "updates": [record.updates for record in history],
-            "seconds": [round(each, 2) for each in accumulate(model.training_.epoch_seconds)],
-            "validation_bound": [record.validation_bound for record in history],
-            "best_validation_bound": model.training_.best.validation_bound,
-            "test_perplexity_per_document": model.perplexity(test).perplexity_per_document,
+            "samples": model.training.n_samples,
+            "updates": [record.updates for record in model.history],
+            "seconds": [round(each, 2) for each in accumulate(model.run["epoch_seconds"])],
+            "validation_bound": [record.validation_bound for record in model.history],
+            "best_validation_bound": model.best.validation_bound,
+            "test_perplexity_per_document": model.evaluate(test).perplexity_per_document,
             "test_importance_weighted_per_document": weighted.perplexity_per_document,
         }
         click.echo(
@@ -145,11 +149,13 @@ def measure_training(train: csr_array, test: csr_array, results: dict[str, Any],
 
 def train_partly(train: csr_array, settings: dict[str, Any]) -> Training:
     """Return a training with NVIL, stopped after `epochs_before_noise` epochs."""
-    model = DocNVIL(settings["units"], random_state=settings["seed"], **COMMON_SETTINGS)
-    for record in model.fit_epochs(train):
+    chosen = Settings(units=(settings["units"],), seed=settings["seed"], **COMMON_SETTINGS)
+    data = split_data(checked_counts(train), chosen)
+    training = start_training(data, chosen)
+    for record in train_epochs(training, data.train, data.validation):
         if record.epoch == settings["epochs_before_noise"]:
             break
-    return model.training_
+    return training
 
 
 def gradient_module(name: str, training: Training) -> nn.Module:
@@ -194,7 +200,7 @@ def estimate_moments(training: Training, batch: Batch, name: str, *, n_samples: 
         log_p = network.generative.log_prob_terms(counts, samples)
         log_q = network.recognition.log_prob_terms(counts, samples)
         gradient = copy.deepcopy(module)  # the same moving averages in every draw
-        losses = gradient(log_p, log_q, *estimator.needed(network, counts, samples, generator))
+        losses = gradient(log_p, log_q, *estimator.inputs(network, counts, samples, generator))
         parts = torch.autograd.grad(-losses.total, parameters)
         estimate = torch.cat([part.flatten() for part in parts]).double()  # [P]
         total, sum_of_squares = total + estimate, sum_of_squares + estimate.square().sum().item()

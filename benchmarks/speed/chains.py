@@ -25,7 +25,7 @@ from step import update_task
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.runtime.process import tune_malloc
 from docnvil.runtime.randomness import KeyedGenerator
-from docnvil.training.loop import TrainingConfig
+from docnvil.training.settings import TrainingConfig
 
 COMMAND = "python benchmarks/speed/chains.py"
 SHAPES = ((5, 100, 50), (5, 100, 200), (1, 20, 50), (1, 20, 200))  # S, B, K

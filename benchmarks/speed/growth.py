@@ -29,7 +29,7 @@ from docnvil.corpus.writing import write_corpus
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.runtime.process import tune_malloc
 from docnvil.text.counts import DocumentTermMatrix
-from docnvil.training.loop import TrainingConfig
+from docnvil.training.settings import TrainingConfig
 
 COMMAND = "python benchmarks/speed/growth.py"
 DEFAULTS = {"words": 2000, "units": 50, "samples": 5, "batch": 100}

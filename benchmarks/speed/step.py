@@ -32,11 +32,13 @@ import ng20
 from common import median_seconds, save_results
 
 from docnvil.batches import iterate_batches
-from docnvil.model.belief_network import ModelConfig
+from docnvil.model.settings import ModelConfig
 from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.process import tune_malloc
 from docnvil.runtime.randomness import KeyedGenerator
-from docnvil.training.loop import Training, TrainingConfig, update
+from docnvil.training.loop import update
+from docnvil.training.settings import TrainingConfig
+from docnvil.training.state import Training
 
 COMMAND = "python benchmarks/speed/step.py"
 CACHED = 1 << 16  # exponentials at a time: 256 KB

@@ -25,7 +25,7 @@ from step import update_task, widen
 
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.runtime.process import tune_malloc
-from docnvil.training.loop import TrainingConfig
+from docnvil.training.settings import TrainingConfig
 
 COMMAND = "python benchmarks/speed/wide.py"
 SIZE = {"words": 100_000, "units": 50, "samples": 16, "documents": 1000}

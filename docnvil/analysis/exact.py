@@ -31,7 +31,7 @@ def exact_terms(model: BeliefNetwork, counts: SparseCounts) -> tuple[Tensor, Ten
     Example:
         With weights of zero, every word of four has the same probability:
 
-        >>> from docnvil.model.belief_network import ModelConfig
+        >>> from docnvil.model.settings import ModelConfig
         >>> x = SparseCounts(torch.tensor([0, 2]), torch.tensor([2.0, 1.0]), torch.tensor([0, 2]), vocabulary_size=4)
         >>> exact_terms(BeliefNetwork(ModelConfig(4, (2,))), x)[0].exp() * 4**3
         tensor([1.0000], dtype=torch.float64, grad_fn=<MulBackward0>)

@@ -1,6 +1,6 @@
-"""The command line: a thin face over the library, one file a command.
+"""The command line: one file per command, each a thin layer over the library.
 
-A command's module is imported only when that command runs: torch alone takes seconds, and `docnvil --help` should not.
+A command is imported when it runs, because importing torch takes seconds and `docnvil --help` should not.
 """
 
 from importlib import import_module
@@ -12,24 +12,25 @@ from docnvil.commands.console import FailsInSentences
 
 COMMANDS = {
     "fit": "Train a model on documents.",
-    "topics": "Show what each unit of a model stands for, in words.",
-    "perplexity": "Say how well a model explains documents it has not seen.",
-    "completion": "Say how well a model completes documents.",
-    "compare": "Set docnvil beside other people's models, in one table.",
-    "retrieval": "Say how well codes find documents of the same label.",
-    "embed": "Write a latent code for every document.",
-    "sample": "Draw a corpus from a model.",
-    "report": "Draw a page about a model.",
-    "draw": "Draw what a model of images dreams, and what its units see.",
+    "recipes": "Print the settings of each recipe.",
+    "topics": "Print the top words of each unit.",
+    "perplexity": "Evaluate held-out perplexity.",
+    "completion": "Evaluate document completion.",
+    "compare": "Compare with LDA, NMF and other models.",
+    "retrieval": "Evaluate retrieval of documents with the same label.",
+    "embed": "Write the unit probabilities of each document.",
+    "sample": "Sample a corpus from a model.",
+    "report": "Write an HTML report of a model.",
+    "draw": "Draw samples and weights of a model of images.",
     "corpus": "Turn documents into a prepared corpus.",
 }
 
 
 class Commands(FailsInSentences, click.Group):
-    """The commands by name, each imported when it is called."""
+    """A group whose commands are imported when they run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order a newcomer needs them."""
+        """Return the names of the commands, the most needed first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -47,11 +48,11 @@ class Commands(FailsInSentences, click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="docnvil")
 def main() -> None:
-    """Topic models of binary units for documents, and a number that says honestly how good they are.
+    """Topic models with binary units, trained by neural variational inference, with held-out perplexity.
 
     \b
-    docnvil fit corpus/ --out model/                    text -> counts -> a trained model folder
-    docnvil topics model/                               what each unit stands for
-    docnvil perplexity model/ held-out/                 how well it explains unseen text
-    docnvil embed model/ corpus/ --out embeddings.csv   a latent code for every document
+    docnvil fit corpus/ --out model/                    train a model on texts
+    docnvil topics model/                               top words of each unit
+    docnvil perplexity model/ held-out/                 held-out perplexity
+    docnvil embed model/ corpus/ --out embeddings.csv   unit probabilities of each document
     """

@@ -8,7 +8,7 @@ import click
 
 from docnvil.commands.console import echo_json, note
 from docnvil.commands.intervals import in_json, in_words, interval_option, intervals
-from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
+from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model, source_options
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
@@ -65,23 +65,23 @@ def completion(
     column "empty".
     """
     from docnvil.analysis.completion import evaluate_completion, split_words
-    from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.runtime.randomness import stream
+    from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import write_document_values
 
     if out is not None:
         refuse_existing_file(out, force=force)
-    estimator = DocNVIL.load(model, device)
-    matrix = load_for_model(source, options, estimator)
+    fitted = load_model(model, device)
+    matrix = load_for_model(source, options, fitted)
     parts = [matrix]
     if predict is None:
         observed, hidden = split_words(matrix.counts, share, stream(seed, "hidden words"))
     else:
-        parts.append(load_for_model(predict, options, estimator))
+        parts.append(load_for_model(predict, options, fitted))
         refuse_other_documents(*parts)
         observed, hidden = (part.counts for part in parts)
-    documents = evaluate_completion(estimator.model_, observed, hidden, n_samples=samples, seed=seed)
+    documents = evaluate_completion(fitted.network, observed, hidden, n_samples=samples, seed=seed)
     found = documents.summarize()
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
     if out is not None:
@@ -97,7 +97,7 @@ def completion(
         f"completion perplexity per word      {found.perplexity_per_word:10.2f}{per_word}\n"
         f"completion perplexity per document  {found.perplexity_per_document:10.2f}{per_document}\n"
         f"from {found.tokens:,} hidden words of {found.documents:,} documents{skipped}; {samples} samples"
-        + "".join(f"\n{unknown_words(part)}" for part in parts if part.n_unknown)
+        + "".join(f"\n{describe_unknown_tokens(part)}" for part in parts if part.n_unknown)
     )
 
 

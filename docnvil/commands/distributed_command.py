@@ -1,4 +1,4 @@
-"""A command that torchrun starts in several processes: one of them speaks, all of them work."""
+"""Commands that torchrun starts in several processes: only the main process prints."""
 
 import os
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from typing import Any
 
 
 def by_all_processes(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the `processes` of processes that it was started in, and each of them a device of its own.
+    """Give a command the group of processes that it was started in, and each process its own device.
 
-    Only the first process is heard; what stops any of them is told once.
+    The output of all but the main process is discarded; an error in any of them is printed once.
     """
 
     @wraps(command)
-    def joining(*, device: str, **options: Any) -> None:
+    def run(*, device: str, **options: Any) -> None:
         from docnvil.runtime.distributed import exit_now, local_device, process_group
 
-        with process_group() as processes, ExitStack() as hushed:
+        with process_group() as processes, ExitStack() as stack:
             if not processes.is_main:
-                nowhere = hushed.enter_context(open(os.devnull, "w", encoding="utf-8"))
-                hushed.enter_context(redirect_stdout(nowhere))
-                hushed.enter_context(redirect_stderr(nowhere))
+                null = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                stack.enter_context(redirect_stdout(null))
+                stack.enter_context(redirect_stderr(null))
             command(device=local_device(device), processes=processes, **options)
         exit_now()
 
-    return joining
+    return run

@@ -42,23 +42,23 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     from docnvil.report.images import filters, png, sheet
     from docnvil.runtime.folders import replace_file
     from docnvil.runtime.randomness import KeyedGenerator
-    from docnvil.storage.model_folder import load
+    from docnvil.storage.model_folder import load_model
 
-    loaded = load(model)
-    visible = loaded.model.generative.visible
+    fitted = load_model(model, "cpu")
+    visible = fitted.network.generative.visible
     if not visible.samples_are_images:
         raise ConfigurationError(f"{model} is a model of words, not of images. Use docnvil topics or docnvil report.")
-    shape = shape or _square(loaded.model.config.vocabulary_size)
-    if shape[0] * shape[1] != loaded.model.config.vocabulary_size:
+    shape = shape or _square(fitted.network.config.vocabulary_size)
+    if shape[0] * shape[1] != fitted.network.config.vocabulary_size:
         raise ConfigurationError(
-            f"{shape[0]} by {shape[1]} pixels are not the {loaded.model.config.vocabulary_size} of the model. Change"
+            f"{shape[0]} by {shape[1]} pixels are not the {fitted.network.config.vocabulary_size} of the model. Change"
             " --shape."
         )
     paths = out / "samples.png", out / "filters.png"
     if not force and (existing := [path for path in paths if path.exists()]):
         raise OutputExistsError(f"{existing[0]} already exists. Pass --force to replace it, or choose another --out.")
-    means = loaded.model.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
-    statistics = loaded.statistics
+    means = fitted.network.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
+    statistics = fitted.statistics
     frequency = (statistics.word_frequency + 0.5) / (statistics.n_documents + 1)
     weight = visible.weight.detach().double().numpy().T
     out.mkdir(parents=True, exist_ok=True)

@@ -34,18 +34,18 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     Rows come in the order of the documents, none is left out: a document without known words gets the prior's
     probabilities.
     """
-    from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import embedding_format, ids_path, write_embeddings
     from docnvil.text.sparse import row_chunks
 
     form = embedding_format(out)
     for file in (out, ids_path(out)) if form == "npy" else (out,):
         refuse_existing_file(file, force=force)
-    estimator = DocNVIL.load(model, device)
-    matrix = load_for_model(source, options, estimator, may_be_empty=True)
-    n_units = len(estimator.get_feature_names_out())
-    parts = (estimator.transform(some) for some in row_chunks(matrix.counts))
+    fitted = load_model(model, device)
+    matrix = load_for_model(source, options, fitted, may_be_empty=True)
+    n_units = sum(fitted.network.config.units)
+    parts = (fitted.transform(some) for some in row_chunks(matrix.counts))
     if kind == "codes":
         parts = ((probabilities > 0.5).astype(int) for probabilities in parts)
     write_embeddings(out, matrix.ids, matrix.metadata, n_units, parts)

@@ -1,8 +1,6 @@
-"""docnvil fit: from documents to a trained model folder."""
+"""docnvil fit: train a model on documents and write it as a folder."""
 
-import math
 import shlex
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,172 +9,44 @@ import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.distributed_command import by_all_processes
-from docnvil.commands.options import CORPUS, Share, holds_bits, load_for_training, source_options, token_options
-from docnvil.training.recipes import RECIPES
+from docnvil.commands.dry_run import print_dry_run
+from docnvil.commands.grouped import GroupedCommand, GroupedOption
+from docnvil.commands.options import CORPUS, contains_bits, load_for_training, source_options, token_options
+from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 
 if TYPE_CHECKING:
-    from docnvil.estimator import DocNVIL
     from docnvil.runtime.distributed import ProcessGroup
-    from docnvil.runtime.profiling import NoProfile, Profile
+    from docnvil.runtime.profiling import Profile
     from docnvil.text.counts import DocumentTermMatrix
-    from docnvil.training.loop import EpochRecord
+    from docnvil.training.fitted_model import FittedModel
+    from docnvil.training.settings import Settings
+
+SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
 
-SECONDS_BETWEEN_SAVES = 2.0
-SECONDS_BETWEEN_LINES = 10.0
-
-
-def _units(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    try:
-        units = tuple(int(each) for each in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a number of units, nor several with commas between.") from None
-    if min(units) < 1:
-        raise click.BadParameter("a layer needs at least one unit.")
-    return units
-
-
-@click.command()
+@click.command(cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
 @click.argument("source", metavar="CORPUS", type=CORPUS)
-@click.option("--out", type=CORPUS, default=Path("model"), show_default=True, help="Where the model folder goes.")
+@click.option("--out", type=CORPUS, default=Path("model"), show_default=True, help="Model folder to write.")
+@setting_options
 @click.option(
-    "--units",
-    default="50",
-    show_default=True,
-    callback=_units,
-    help="Binary units; with commas, layers from the document upward.",
-)
-@click.option(
-    "--prior",
-    type=click.Choice(["factorial", "autoregressive"]),
-    help="Autoregressive: the deepest units depend on each other (fDARN).  [default: the recipe's]",
-)
-@click.option(
-    "--posterior",
-    type=click.Choice(["factorial", "autoregressive"]),
-    help="The same for the units within each layer of the recognition network.  [default: the recipe's; factorial for"
-    " the gradients disarm, arms, muprop and st-gumbel, which need it]",
-)
-@click.option(
-    "--observation",
-    type=click.Choice(["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]),
-    help="The visible layer: words (dirichlet-multinomial knows that they are bursty) or bits (autoregressive: a DARN)."
-    "  [default: the recipe's, dirichlet-multinomial in default and best]",
-)
-@click.option(
-    "--recognition-input",
-    type=click.Choice(["counts", "log1p", "centered"]),
-    help="What the recognition network sees: counts, log(1 + x), or x less the training mean.  [default: the recipe's]",
-)
-@click.option(
-    "--recognition-hidden",
-    metavar="SIZES",
-    callback=_units,
-    help="Deterministic tanh layers of the recognition network, e.g. 200 or 200,100.  [default: none]",
-)
-@click.option(
-    "--recipe",
-    type=click.Choice(list(RECIPES)),
-    help="Settings to start from: default, best (lower perplexity, denser codes), binary (for vectors of bits), or"
-    " paper (the published protocol).  [default: default, or binary for files of bits]",
-)
-@click.option(
-    "--epochs", type=click.IntRange(min=1), help="Passes over the documents, at most.  [default: the recipe's]"
-)
-@click.option(
-    "--samples",
+    "--threads",
+    cls=GroupedOption,
+    group="Machine",
     type=click.IntRange(min=1),
-    help="Samples of the recognition network a document.  [default: the recipe's]",
-)
-@click.option("--batch-size", type=click.IntRange(min=1), help="Documents an update.  [default: the recipe's]")
-@click.option("--learning-rate", type=float, help="Of the generative model.  [default: the recipe's]")
-@click.option("--recognition-rate", type=float, help="The recognition network's rate over it.  [default: the recipe's]")
-@click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="How steps are made.  [default: the recipe's]")
-@click.option(
-    "--schedule",
-    type=click.Choice(["constant", "cosine"]),
-    help="Whether the rate stays, or falls to zero along a half-cosine.  [default: the recipe's]",
+    help="CPU threads.  [default: all cores]",
 )
 @click.option(
-    "--patience",
-    type=click.IntRange(min=1),
-    help="Stop after so many epochs without a better validation bound.  [default: the recipe's, mostly never]",
+    "--profile", cls=GroupedOption, group="Machine", is_flag=True, help="Print the time of each phase of an update."
 )
-@click.option(
-    "--gradient",
-    type=click.Choice(["nvil", "rloo", "vimco", "disarm", "arms", "muprop", "st-gumbel", "rws", "wake-sleep"]),
-    default="nvil",
-    show_default=True,
-    help="Estimator of the gradient; disarm wants an even number of samples, st-gumbel is biased.",
-)
-@click.option(
-    "--baseline",
-    type=click.Choice(["learned", "leave-one-out", "none"]),
-    help="What the learning signal is compared with.  [default: the recipe's]",
-)
-@click.option("--center/--no-center", default=None, help="Subtract the learning signal's running mean.")
-@click.option("--normalize/--no-normalize", default=None, help="Divide it by its running deviation where above 1.")
-@click.option(
-    "--local-signals/--no-local-signals",
-    default=None,
-    help="Give each layer only the part of the signal that it influences.  [default for all three: the recipe's, on]",
-)
-@click.option(
-    "--start",
-    type=click.Choice(["random", "clusters"]),
-    help="Where the first layer's units start.  [default: the recipe's]",
-)
-@click.option(
-    "--l1",
-    type=click.FloatRange(min=0),
-    help="Strength of the Laplace prior on the visible weights.  [default: the recipe's]",
-)
-@click.option(
-    "--sparsity",
-    type=click.FloatRange(min=0),
-    help="Nats that a unit costs each document it is on for; more makes units rarer and plainer, and perplexity"
-    " higher.  [default: the recipe's, 1 in default; 0 for the gradients rws and wake-sleep, which know none]",
-)
-@click.option(
-    "--weight-decay",
-    type=click.FloatRange(min=0),
-    help="Share of the rate by which every weight matrix shrinks an update.  [default: the recipe's]",
-)
-@click.option(
-    "--validation",
-    type=Share(),
-    help="Documents held out to choose the best epoch: a share or a number.  [default: the recipe's, 500 or 100,"
-    " and at most a tenth]",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Equal seeds give equal models.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--threads", type=click.IntRange(min=1), help="Processor threads.  [default: all cores]")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float64", "tf32", "bf16"]),
-    help="Of all numbers, or, for bf16 and CUDA's tf32, of the large products of training alone.  [default: float32]",
-)
-@click.option("--profile", is_flag=True, help="Print where a step's time went once training is done.")
-@click.option("--force", is_flag=True, help="Replace an existing model, or start again where a training was left.")
-@click.option("--resume", is_flag=True, help="Go on where an interrupted training was left.")
+@click.option("--dry-run", is_flag=True, help="Read the corpus, print data and settings, and stop.")
+@click.option("--force", is_flag=True, help="Replace an existing model or an interrupted training.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
 @token_options
 @by_all_processes
-def fit(
-    source: Path,
-    out: Path,
-    force: bool,
-    resume: bool,
-    as_json: bool,
-    threads: int | None,
-    profile: bool,
-    processes: "ProcessGroup",
-    **options: Any,
-) -> None:
-    """Train a model on CORPUS: a folder of texts, a file of documents, ready counts, or a prepared corpus.
+def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "ProcessGroup", **options: Any) -> None:
+    """Train a model on CORPUS: a folder of texts, a file of documents, counts, or a prepared corpus.
 
     \b
     docnvil fit corpus/ --out model/
@@ -184,169 +54,151 @@ def fit(
     docnvil fit counts.npz --recipe paper --epochs 500
     docnvil fit images.npz --array train --units 200,200
 
-    The model folder holds the weights, the vocabulary, the rules by which text became words, and the training's
-    history. A training that is interrupted leaves its last epoch beside it, and goes on with --resume.
+    The model folder holds the weights, the vocabulary, the token rules and the history of the training. An interrupted
+    training keeps its last epoch beside that folder; continue it with --resume.
 
-    Several processes train one model when torchrun starts them: torchrun --nproc-per-node=4 -m docnvil fit corpus/
+    torchrun trains one model with several processes: torchrun --nproc-per-node=4 -m docnvil fit corpus/
     """
-    import torch
-
-    from docnvil.errors import OutputExistsError
-    from docnvil.estimator import MODEL_SETTINGS, TRAINING_SETTINGS, DocNVIL
     from docnvil.runtime.devices import choose_device
-    from docnvil.runtime.distributed import is_restart
-    from docnvil.runtime.folders import refuse_existing_folder
     from docnvil.runtime.precision import check_precision
-    from docnvil.runtime.profiling import NoProfile, Profile
-    from docnvil.storage.model_folder import unfinished_path
 
-    unfinished = unfinished_path(out)
-    if is_restart():  # goes on by itself, if it came as far as to keep an epoch
-        resume = unfinished.exists()
-    if resume and out.exists() and not unfinished.exists():
-        raise OutputExistsError(f"The training of {out} is finished, and there is nothing to resume. Use it as it is.")
-    refuse_existing_folder(out, kind="model", force=force)
-    device = choose_device(options["device"])  # a slip here should not wait for the corpus to be read
-    check_precision(options["precision"], device)
-    if threads:
-        torch.set_num_threads(threads)
-    if unfinished.exists() and not (resume or force):
-        raise OutputExistsError(
-            f"An unfinished training of {out} lies at {unfinished}. Pass --resume to go on with it, or --force to start"
-            " again."
-        )
+    # Mistakes in the options are reported before the corpus is read.
+    settings = settings_of_options(options, bits=contains_bits(source, options))
+    check_precision(settings.training_config(n_documents=1).precision, choose_device(settings.device))
+    if not dry_run:
+        options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
     matrix = load_for_training(source, options)
-    units = options["units"]
-    model = DocNVIL(
-        units if len(units) > 1 else units[0],
-        recipe=options["recipe"] or ("binary" if holds_bits(source, options) else "default"),
-        n_samples=options["samples"],
-        validation=options["validation"],
-        **{name: options[name] for name in (*MODEL_SETTINGS, *TRAINING_SETTINGS) if name != "n_samples"},
-        device=options["device"],
-        random_state=options["seed"],
-    )
-    measured = Profile(device) if profile else NoProfile()
-    if processes.is_main and not resume:
-        unfinished.unlink(missing_ok=True)  # of a training given up with --force: no restart shall go on with it
-    try:
-        _train(model, matrix, unfinished, processes, resume=resume, profile=measured)
-    except KeyboardInterrupt:
-        if unfinished.exists():
-            note(f"\nStopped. What was learned is kept in {unfinished}; the same command with --resume goes on.")
-        raise
+    if dry_run:
+        print_dry_run(matrix, settings, as_json=as_json)
+        return
+    profile = _profile(settings.device) if options["profile"] else None
+    model = _train(matrix, settings, out, processes, profile, options)
     if not processes.is_main:
         return
-    model.save(out, force=force)
-    unfinished.unlink(missing_ok=True)
-    if profile:
-        note(_where_time_went(measured))
+    _save(model, out, force=options["force"])
+    if profile is not None:
+        note(_format_profile(profile))
     if as_json:
-        echo_json({**_summary(model, matrix, out), **(_profile_json(measured) if profile else {})})
+        echo_json({**_summary(model, matrix, out), **(_profile_json(profile) if profile is not None else {})})
     else:
-        click.echo(_told(model, matrix, out))
+        click.echo(_format_summary(model, out))
+
+
+def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGroup") -> bool:
+    """Check that the model can be written, and return whether to resume an interrupted training."""
+    from docnvil.errors import OutputExistsError
+    from docnvil.runtime.distributed import is_restart
+    from docnvil.runtime.folders import refuse_existing_folder
+    from docnvil.storage.checkpoints import checkpoint_path
+
+    checkpoint = checkpoint_path(out)
+    if is_restart():  # torchrun started the processes again; there is a checkpoint unless they died in epoch 1
+        resume = checkpoint.exists()
+    if resume and out.exists() and not checkpoint.exists():
+        raise OutputExistsError(f"The training of {out} is complete, so there is nothing to resume. Use the model.")
+    refuse_existing_folder(out, kind="model", force=force)
+    if checkpoint.exists() and not (resume or force):
+        raise OutputExistsError(
+            f"{checkpoint} holds an interrupted run of {out}. Pass --resume to continue it, or --force to start again."
+        )
+    if processes.is_main and not resume:
+        checkpoint.unlink(missing_ok=True)  # --force gave it up, so a restart must not continue it
+    return resume
 
 
 def _train(
-    model: "DocNVIL",
     matrix: "DocumentTermMatrix",
-    unfinished: Path,
+    settings: "Settings",
+    out: Path,
     processes: "ProcessGroup",
-    *,
-    resume: bool,
-    profile: "NoProfile",
-) -> None:
-    """Run the epochs behind a progress bar, or with a line now and then in a log; keep what has been learned so far."""
-    from tqdm import tqdm
+    profile: "Profile | None",
+    options: dict[str, Any],
+) -> "FittedModel":
+    """Train with a progress bar and checkpoints."""
+    import torch
 
-    watched = shows_progress() and processes.is_main
-    kept = told = -math.inf
-    with tqdm(unit=" docs", unit_scale=True, disable=not watched, dynamic_ncols=True) as bar:
+    from docnvil.commands.progress import Progress
+    from docnvil.storage.checkpoints import CheckpointWriter, checkpoint_path, read_checkpoint
+    from docnvil.training import fit as library
 
-        def advance(documents: int) -> None:
-            if bar.total is None:  # how many there will be is known once training has begun
-                training = model.training_
-                bar.total = training.config.epochs * training.n_documents
-                bar.n = bar.initial = training.epoch * training.n_documents
-            bar.update(documents)
-
-        how = {
-            "resume_from": unfinished if resume else None,
-            "on_batch": advance,
-            "profile": profile,
-            "processes": processes,
-        }
-        for record in model.fit_epochs(matrix, **how):
-            if processes.is_main and time.monotonic() - kept > SECONDS_BETWEEN_SAVES:
-                model.save_unfinished(unfinished)
-                kept = time.monotonic()
-            epoch = f"epoch {record.epoch}/{model.training_.config.epochs}"
-            figures = _figures(model, record)
-            bar.set_description(epoch, refresh=False)
-            bar.set_postfix_str(figures)
-            if not watched and time.monotonic() - told > SECONDS_BETWEEN_LINES:
-                note(f"{epoch}: {figures}")
-                told = time.monotonic()
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    path = checkpoint_path(out)
+    checkpoint = read_checkpoint(path) if options["resume"] else None
+    with Progress(as_bar=shows_progress() and processes.is_main) as progress:
+        try:
+            return library.fit(
+                matrix,
+                settings,
+                callbacks=(CheckpointWriter(path, SECONDS_BETWEEN_CHECKPOINTS), progress),
+                resume_from=checkpoint,
+                processes=processes,
+                profile=profile or library.NO_PROFILE,
+            )
+        except KeyboardInterrupt:
+            if path.exists():
+                note(f"\nProgress saved to {path}; rerun with --resume to continue.")
+            raise
 
 
-def _figures(model: "DocNVIL", record: "EpochRecord") -> str:
-    best = model.training_.best
-    if model.training_.model.config.is_binary:
-        return f"bound {record.validation_bound:.2f} nats (best {best.validation_bound:.2f})"
-    return (
-        f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
-        f" (best {best.validation_perplexity:.0f})"
-    )
+def _save(model: "FittedModel", out: Path, *, force: bool) -> None:
+    from docnvil.storage.checkpoints import checkpoint_path
+    from docnvil.storage.model_folder import save_model
+
+    save_model(model, out, force=force)
+    checkpoint_path(out).unlink(missing_ok=True)
 
 
-def _where_time_went(profile: "Profile") -> str:
+def _profile(device: str) -> "Profile":
+    from docnvil.runtime.devices import choose_device
+    from docnvil.runtime.profiling import Profile
+
+    return Profile(choose_device(device))
+
+
+def _format_profile(profile: "Profile") -> str:
     rows = [f"{row.phase:<20}{row.ms_per_step:>10.3f} ms per step{row.share:>9.1%}" for row in profile.table()]
-    return "\n".join([f"Where the time of {profile.steps} steps went:", *rows])
+    return "\n".join([f"Time per phase, {profile.steps} steps:", *rows])
 
 
 def _profile_json(profile: "Profile") -> dict[str, Any]:
     return {"steps": profile.steps, "profile": [asdict(row) for row in profile.table()]}
 
 
-def _summary(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
-    training = model.training_
+def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
     return {
         "model": str(out),
         "documents": matrix.n_documents,
         "empty_documents": int(matrix.empty.sum()),
         "words": matrix.vocabulary_size,
         "tokens": matrix.n_tokens,
-        "units": list(model.model_.config.units),
+        "units": list(model.network.config.units),
         "dead_units": sum(topic.dead for topic in model.topics()),
-        "epochs": training.epoch,
-        "best_epoch": training.best.epoch,
-        "validation_bound": training.best.validation_bound,
-        "validation_perplexity_per_document": training.best.validation_perplexity,
-        "seconds": sum(training.epoch_seconds),
-        "device": str(model.model_.device),
-        "seed": training.config.seed,
+        "epochs": len(model.history),
+        "best_epoch": model.best.epoch,
+        "validation_bound": model.best.validation_bound,
+        "validation_perplexity_per_document": model.best.validation_perplexity,
+        "seconds": model.run["seconds"],
+        "device": model.run["device"],
+        "seed": model.training.seed,
     }
 
 
-def _told(model: "DocNVIL", matrix: "DocumentTermMatrix", out: Path) -> str:
-    found = _summary(model, matrix, out)
-    dead = f", {found['dead_units']} of them dead" if found["dead_units"] else ""
-    binary = model.model_.config.is_binary
-    reached = (
-        f"negative log-likelihood {-found['validation_bound']:.2f} nats a vector"
-        if binary
-        else f"perplexity {found['validation_perplexity_per_document']:.1f} per document"
-    )
-    look = (
-        f"docnvil draw {shlex.quote(str(out))} --out pictures/" if binary else f"docnvil topics {shlex.quote(str(out))}"
-    )
+def _format_summary(model: "FittedModel", out: Path) -> str:
+    visible, folder = model.network.generative.visible, shlex.quote(str(out))
+    dead = sum(topic.dead for topic in model.topics())
+    units = "-".join(map(str, model.network.config.units)) + " units" + (f" ({dead} dead)" if dead else "")
+    if visible.reports_perplexity:
+        figure = f"validation perplexity {model.best.validation_perplexity:.1f} per document"
+    else:
+        figure = f"validation bound {model.best.validation_bound:.2f} nats per {visible.document_noun}"
+    look = f"docnvil draw {folder} --out pictures/" if visible.samples_are_images else f"docnvil topics {folder}"
     return (
-        f"Trained {'-'.join(map(str, found['units']))} units{dead} for {found['epochs']} epochs in"
-        f" {found['seconds']:.0f} s on {found['device']}.\n"
-        f"Best epoch {found['best_epoch']}: validation {reached} (bound, seed {found['seed']}).\n"
+        f"Trained {units} for {len(model.history)} epochs in {model.run['seconds']:.0f} s on {model.run['device']}.\n"
+        f"Best epoch {model.best.epoch}: {figure} (bound, seed {model.training.seed}).\n"
         f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
         "Next:\n"
         f"  {look}\n"
-        f"  docnvil perplexity {shlex.quote(str(out))} HELD-OUT\n"
-        f"  docnvil embed {shlex.quote(str(out))} CORPUS --out embeddings.csv"
+        f"  docnvil perplexity {folder} HELD-OUT\n"
+        f"  docnvil embed {folder} CORPUS --out embeddings.csv"
     )

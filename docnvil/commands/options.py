@@ -1,33 +1,37 @@
-"""Options that several commands share, and what they make of a corpus."""
+"""Options that several commands share, and reading a corpus as they say."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from docnvil.commands.console import note
+from docnvil.commands.grouped import GroupedOption
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from docnvil.estimator import DocNVIL
     from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.training.fitted_model import FittedModel
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 CORPUS = click.Path(path_type=Path)
+_input_option = partial(click.option, cls=GroupedOption, group="Input")
+_text_option = partial(click.option, cls=GroupedOption, group="Text")
 
 
 class Texts(click.ParamType):
-    """A path of texts, or an address of them."""
+    """A path, or the address of object storage."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; what reads addresses is imported only for one."""
+        """Return the path; fsspec is imported only for addresses."""
         from docnvil.text.files import as_path
 
         return as_path(value)
@@ -49,7 +53,7 @@ TOKEN_OPTIONS = (
 
 
 class Share(click.ParamType):
-    """A whole number of documents (2) or a share of them (0.01)."""
+    """A number of documents (2) or a share of them (0.01)."""
 
     name = "number|share"
 
@@ -72,70 +76,67 @@ class Share(click.ParamType):
 
 def source_options(command: Command) -> Command:
     """Add the options that say how documents are read."""
-    return _all(
+    return add_options(
         command,
-        click.option(
+        _input_option(
             "--format",
-            "format",
             default="auto",
             show_default=True,
-            help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, bits, corpus; auto: by the"
-            " name.",
+            help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, bits or corpus; auto goes by"
+            " the file name.",
         ),
-        click.option("--text-column", default="text", show_default=True, help="Column with the text."),
-        click.option("--id-column", help="Column with the ids.  [default: 'id' if there is one, else row numbers]"),
-        click.option("--label-column", help="Column with a label; it comes first after the id in embeddings."),
-        click.option("--array", help="Which array of an .npz of binary vectors, where it has several."),
-        click.option("--encoding", default="utf-8", show_default=True, help="Encoding of text files."),
-        click.option(
-            "--vocabulary",
-            type=CORPUS,
-            help="A file with a word a line: the words of ready counts, or the words to count in texts.",
+        _input_option("--text-column", default="text", show_default=True, help="Column with the text."),
+        _input_option("--id-column", help="Column with the ids.  [default: id if there is one, else row numbers]"),
+        _input_option("--label-column", help="Column with a label, written after the id in embeddings."),
+        _input_option("--array", help="Array of an .npz file of binary vectors that has several."),
+        _input_option("--encoding", default="utf-8", show_default=True, help="Encoding of text files."),
+        _input_option(
+            "--vocabulary", type=CORPUS, help="File with one word per line: the words to count, or of counts."
         ),
     )
 
 
 def token_options(command: Command) -> Command:
     """Add the options that say how text becomes words."""
-    return _all(
+    return add_options(
         command,
-        click.option(
+        _text_option(
             "--token-pattern", help="Regular expression of a word.  [default: a letter, then letters, marks or digits]"
         ),
-        click.option("--lowercase/--no-lowercase", default=True, show_default=True, help="Fold case."),
-        click.option(
+        _text_option("--lowercase/--no-lowercase", default=True, show_default=True, help="Convert to lower case."),
+        _text_option(
             "--min-length",
             type=click.IntRange(min=1),
             default=2,
             show_default=True,
-            help="Shortest word, in characters.",
+            help="Characters of the shortest word.",
         ),
-        click.option(
+        _text_option(
             "--stop-words",
             default="english",
             show_default=True,
-            help="english, none, nltk:LANGUAGE, or a file with a word a line.",
+            help="english, none, nltk:LANGUAGE, or a file with one word per line.",
         ),
-        click.option("--stemmer", help="porter, or snowball-LANGUAGE.  [default: none]"),
-        click.option(
+        _text_option("--stemmer", help="porter, or snowball-LANGUAGE.  [default: none]"),
+        _text_option(
             "--tokenizer",
-            help="An NLTK tokenizer, not the pattern: tweet, toktok, treebank, wordpunct, whitespace, word.",
+            help="NLTK tokenizer in place of the pattern: tweet, toktok, treebank, wordpunct, whitespace or word.",
         ),
-        click.option(
+        _text_option(
             "--vocabulary-size",
             type=click.IntRange(min=1),
             default=10_000,
             show_default=True,
-            help="Keep the most frequent words.",
+            help="Number of most frequent words to keep.",
         ),
-        click.option(
+        _text_option(
             "--min-df",
             type=Share(),
             default=2,
             show_default=True,
             help="Drop words in fewer documents: a number or a share.",
         ),
-        click.option(
+        _text_option(
             "--max-df",
             type=Share(),
             default=0.5,
@@ -146,19 +147,19 @@ def token_options(command: Command) -> Command:
 
 
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
-    """Read a corpus with its own vocabulary, by the rules the options give, and say what came of it."""
+    """Read a corpus with its own vocabulary, by the rules of the options, and print its size on stderr."""
     from docnvil.corpus.loading import load_document_term_matrix
 
     _refuse_idle_options(source, options)
     matrix = load_document_term_matrix(source, source_of(options), **counting_of(options))
-    note(about(matrix))
+    note(describe_corpus(matrix))
     return matrix
 
 
 def load_in_two(
     source: Path, options: Mapping[str, Any], held_out: int | float, seed: int
 ) -> tuple["DocumentTermMatrix", "DocumentTermMatrix"]:
-    """Read a corpus in two parts; the words of texts are chosen by the first alone."""
+    """Read a corpus in two parts; the vocabulary is chosen from the first."""
     import numpy as np
 
     from docnvil.corpus.loading import load_train_test
@@ -167,14 +168,14 @@ def load_in_two(
 
 
 def load_for_model(
-    source: Path, options: Mapping[str, Any], model: "DocNVIL", *, may_be_empty: bool = False
+    source: Path, options: Mapping[str, Any], model: "FittedModel", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
-    """Read a corpus as a trained model reads it, by its rules and vocabulary, and make ready to go through it."""
-    return _load_by(source, options, model.rules_, model.vocabulary_, may_be_empty=may_be_empty)
+    """Read a corpus with the token rules and the vocabulary of a model."""
+    return _load_by(source, options, model.token_rules, model.vocabulary, may_be_empty=may_be_empty)
 
 
 def load_beside(source: Path, options: Mapping[str, Any], matrix: "DocumentTermMatrix") -> "DocumentTermMatrix":
-    """Read a corpus by the rules and the words of another."""
+    """Read a corpus with the token rules and the vocabulary of another."""
     return _load_by(source, options, matrix.rules, matrix.vocabulary)
 
 
@@ -193,19 +194,23 @@ def _load_by(
     )
 
 
-def sequences_for_model(source: Path, options: Mapping[str, Any], model: "DocNVIL") -> Iterator["NDArray[np.integer]"]:
-    """Read texts as a trained model reads them, each as its words' columns in their order."""
+def sequences_for_model(
+    source: Path, options: Mapping[str, Any], model: "FittedModel"
+) -> Iterator["NDArray[np.integer]"]:
+    """Read texts with the token rules of a model, each as the columns of its words in order."""
     from docnvil.errors import CorpusError
     from docnvil.text.counts import word_sequences
     from docnvil.text.documents import TEXT_FORMATS, detect_format, read_documents
 
     if detect_format(source, source_of(options)) not in TEXT_FORMATS:
-        raise CorpusError(f"{source} holds counts, and C_V needs words in their order. Give the texts, or choose npmi.")
-    return word_sequences(read_documents(source, source_of(options)), model.rules_, model.vocabulary_)
+        raise CorpusError(
+            f"{source} contains counts, and C_V needs texts, with their words in order. Give the texts, or choose npmi."
+        )
+    return word_sequences(read_documents(source, source_of(options)), model.token_rules, model.vocabulary)
 
 
 def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
-    """Refuse options about words that were given for counts, which have their words already."""
+    """Refuse token options for a source of counts."""
     from docnvil.text.documents import TEXT_FORMATS, detect_format
 
     if detect_format(source, source_of(options)) in TEXT_FORMATS:
@@ -214,28 +219,28 @@ def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
     for name in TOKEN_OPTIONS:
         if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
             option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{source} holds counts, whose words are settled. Leave out {option}.")
+            raise click.UsageError(f"{source} contains counts, to which {option} does not apply. Leave it out.")
 
 
-def holds_bits(source: Path, options: Mapping[str, Any]) -> bool:
-    """Tell whether a source is a file of binary vectors."""
+def contains_bits(source: Path, options: Mapping[str, Any]) -> bool:
+    """Return whether a source is a file of binary vectors."""
     from docnvil.text.documents import detect_format
 
     return detect_format(source, source_of(options)) == "bits"
 
 
-def about(matrix: "DocumentTermMatrix") -> str:
-    """Say in a line what a corpus is, and what is odd about it."""
-    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} words of {matrix.vocabulary_size:,} different ones"
+def describe_corpus(matrix: "DocumentTermMatrix") -> str:
+    """Describe the size of a corpus in one line."""
+    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
     if empty := int(matrix.empty.sum()):
         text += f"; {empty:,} documents are empty"
     return f"{text}."
 
 
-def unknown_words(matrix: "DocumentTermMatrix") -> str:
-    """Say how much of a corpus the model has no words for."""
+def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:
+    """Describe how many tokens of a corpus are not in the model's vocabulary."""
     share = matrix.n_unknown / (matrix.n_unknown + matrix.n_tokens)
-    return f"{matrix.n_unknown:,} words ({share:.0%}) are not in the model's vocabulary, and were left out of this."
+    return f"{matrix.n_unknown:,} tokens ({share:.0%}) are not in the model's vocabulary and were ignored."
 
 
 def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,14 +268,15 @@ def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source_of(options: Mapping[str, Any]) -> Any:
-    """Return how a source is read, as the options say it."""
+    """Return the source options."""
     from docnvil.text.documents import SourceOptions
 
     names = ("format", "text_column", "id_column", "label_column", "encoding", "array")
     return SourceOptions(**{name: options[name] for name in names})
 
 
-def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
+def add_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, shown in this order."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -78,16 +78,16 @@ def perplexity(
     """
     from docnvil.analysis.null_models import null_perplexity
     from docnvil.analysis.perplexity import document_bounds
-    from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import write_document_values
 
     if out is not None:
         refuse_existing_file(out, force=force)
-    estimator = DocNVIL.load(model, device)
-    matrix = load_for_model(source, options, estimator)
+    fitted = load_model(model, device)
+    matrix = load_for_model(source, options, fitted)
     by = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
-    documents = document_bounds(estimator.model_, matrix.counts, **by, seed=seed)
+    documents = document_bounds(fitted.network, matrix.counts, **by, seed=seed)
     found = documents.summarize()
     spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
     if out is not None:
@@ -95,7 +95,7 @@ def perplexity(
         nats = {name: getattr(documents, name) for name in names}
         write_document_values(out, matrix.ids, documents.lengths, nats)
         note(f"Wrote {out}: {matrix.n_documents:,} documents.")
-    visible, statistics = estimator.model_.generative.visible, estimator.statistics_
+    visible, statistics = fitted.network.generative.visible, fitted.statistics
     null = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, matrix.counts)
     if not visible.reports_perplexity:
         nats = {"negative_log_likelihood": -found.log_likelihood / found.documents}

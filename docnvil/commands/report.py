@@ -32,12 +32,12 @@ def report(model: Path, out: Path, overview: Path | None, words: int, title: str
         refuse_existing_file(path, force=force)
 
     from docnvil.report.page import render, render_overview
-    from docnvil.storage.model_folder import load
+    from docnvil.storage.model_folder import load_model
 
-    loaded = load(model)
-    texts = {out: render(loaded, title=title, top_n=words)}
+    fitted = load_model(model, "cpu")
+    texts = {out: render(fitted, title=title, top_n=words)}
     if overview is not None:
-        texts[overview] = render_overview(loaded, title=title)
+        texts[overview] = render_overview(fitted, title=title)
     for path, text in texts.items():
         replace_file(path, text.encode("utf-8"))
         note(f"Wrote {path}: {len(text.encode('utf-8')) / 1000:,.0f} kB.")

@@ -48,15 +48,15 @@ def retrieval(
     on the probabilities says how well the labels can be told from codes.
     """
     from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
-    from docnvil.estimator import DocNVIL
+    from docnvil.storage.model_folder import load_model
 
-    estimator = DocNVIL.load(model, device)
-    matrices = [load_for_model(source, options, estimator) for source in (train, test)]
+    fitted = load_model(model, device)
+    matrices = [load_for_model(source, options, fitted) for source in (train, test)]
     files = (train_labels, test_labels)
     labels, query_labels = (
         _labels(matrix, file, options["label_column"]) for matrix, file in zip(matrices, files, strict=True)
     )
-    codes, query_codes = (estimator.transform(matrix) for matrix in matrices)
+    codes, query_codes = (fitted.transform(matrix) for matrix in matrices)
     powers = (2**power for power in range(len(codes).bit_length()))
     numbers = sorted({*powers, len(codes), *(number for number in SHOWN if number <= len(codes))})
     by = {

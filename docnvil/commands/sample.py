@@ -44,26 +44,26 @@ def sample(
 
     from docnvil.analysis.sampling import sample_documents
     from docnvil.corpus.writing import writing_corpus
-    from docnvil.estimator import DocNVIL
     from docnvil.runtime.folders import refuse_existing_folder
     from docnvil.runtime.randomness import stream
+    from docnvil.storage.model_folder import load_model
 
     refuse_existing_folder(out, kind="corpus", force=force)
-    estimator = DocNVIL.load(model, device)
-    real = load_for_model(lengths_of, options, estimator).lengths
+    fitted = load_model(model, device)
+    real = load_for_model(lengths_of, options, fitted).lengths
     lengths = stream(seed, "document lengths").choice(real[real > 0], documents)
     with (
-        writing_corpus(out, estimator.vocabulary_, estimator.rules_, force=force) as corpus,
+        writing_corpus(out, fitted.vocabulary, fitted.token_rules, force=force) as corpus,
         tqdm(total=documents, unit=" docs", unit_scale=True, disable=not shows_progress(), dynamic_ncols=True) as bar,
     ):
-        for counts in sample_documents(estimator.model_, lengths, seed=seed):
+        for counts in sample_documents(fitted.network, lengths, seed=seed):
             first = corpus.n_documents + 1
             corpus.append(counts, [str(number) for number in range(first, first + counts.shape[0])])
             bar.update(counts.shape[0])
     made = {
         "corpus": str(out),
         "documents": corpus.n_documents,
-        "words": len(estimator.vocabulary_),
+        "words": len(fitted.vocabulary),
         "tokens": corpus.n_tokens,
         "seed": seed,
     }

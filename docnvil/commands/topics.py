@@ -11,7 +11,7 @@ from docnvil.commands.options import CORPUS, load_for_model, sequences_for_model
 
 if TYPE_CHECKING:
     from docnvil.analysis.topics import Topic
-    from docnvil.estimator import DocNVIL
+    from docnvil.training.fitted_model import FittedModel
 
 MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 
@@ -47,13 +47,13 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     it, are marked. With --coherence each line has the words' coherence over those documents, and a last line its mean
     over live units, with the share of distinct words among all listed, and how far words belong to one unit.
     """
-    from docnvil.estimator import DocNVIL
+    from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import topic_words
 
-    estimator = DocNVIL.load(model, "cpu")
-    listed = estimator.topics(words)
+    fitted = load_model(model, "cpu")
+    listed = fitted.topics(words)
     live = [topic for topic in listed if not topic.dead]
-    coherence = _coherence(estimator, live, references, options, measure) if references else {}
+    coherence = _coherence(fitted, live, references, options, measure) if references else {}
     summary = _summary(live, coherence, measure)
     if as_json:
         units = [
@@ -65,7 +65,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
                 "duplicate_of": topic.duplicate_of,
                 "general": topic.general,
                 "exclusivity": topic.exclusivity,
-                "words": topic_words(topic, estimator.vocabulary_),
+                "words": topic_words(topic, fitted.vocabulary),
                 "scores": topic.scores,
                 **({measure: coherence.get(topic.unit)} if references else {}),
             }
@@ -75,7 +75,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
         return
     for topic in listed:
         figure = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
-        text = "(dead)" if topic.dead else " ".join(topic_words(topic, estimator.vocabulary_)) + _mark(topic)
+        text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _mark(topic)
         click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {figure}{text}")
     if coherence:
         click.echo(
@@ -92,7 +92,7 @@ def _mark(topic: "Topic") -> str:
 
 
 def _coherence(
-    estimator: "DocNVIL", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any], measure: str
+    fitted: "FittedModel", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any], measure: str
 ) -> dict[int, float]:
     """Coherence of each live unit's words over the documents of all references together."""
     from itertools import chain
@@ -104,9 +104,9 @@ def _coherence(
 
     lists = [topic.words for topic in live]
     if measure == "c_v":
-        values = c_v(lists, chain.from_iterable(sequences_for_model(path, options, estimator) for path in references))
+        values = c_v(lists, chain.from_iterable(sequences_for_model(path, options, fitted) for path in references))
     else:
-        counts = [load_for_model(path, options, estimator).counts for path in references]
+        counts = [load_for_model(path, options, fitted).counts for path in references]
         values = npmi(lists, csr_array(vstack(counts, format="csr")))
     return {topic.unit: float(value) for topic, value in zip(live, values, strict=True) if not np.isnan(value)}
 

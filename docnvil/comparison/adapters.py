@@ -19,6 +19,7 @@ from scipy.special import rel_entr, softmax
 from docnvil.analysis.completion import predict_words
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.estimator import DocNVIL
+from docnvil.training.fitted_model import FittedModel
 
 Ranking = Literal["by relevance", "by probability"]
 
@@ -104,32 +105,33 @@ class BeliefNetworkTopics:
     """docnvil's own model with the interface of a `TopicModel`: codes are probabilities of units, not proportions.
 
     Arguments:
-        estimator: a fitted estimator.
+        model: the fitted model.
         n_samples: samples per document for predictions, see `predict_words`.
         seed: seed of these samples.
     """
 
-    estimator: DocNVIL
+    model: FittedModel
     n_samples: int = 100
     seed: int = 0
 
     @property
     def topics(self) -> NDArray[np.float64]:
         """Return p(w | only unit k is on) = softmax(b + W_k), `[K, V]`, for the K units of the first layer."""
-        bias = self.estimator.model_.generative.visible.bias.detach().double().cpu().numpy()
-        return softmax(self.estimator.components_ + bias, axis=1)
+        visible = self.model.network.generative.visible
+        weight, bias = (each.detach().double().cpu().numpy() for each in (visible.weight, visible.bias))
+        return softmax(weight.T + bias, axis=1)
 
     def predict(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
         """Return p(w | x) for each document, `[B, V]`; the result is dense, so pass a batch."""
-        return predict_words(self.estimator.model_, counts, n_samples=self.n_samples, seed=self.seed)
+        return predict_words(self.model.network, counts, n_samples=self.n_samples, seed=self.seed)
 
     def encode(self, counts: csr_array | csr_matrix) -> NDArray[np.floating]:
         """Return the probability that each unit is on, `[N, K]`."""
-        return self.estimator.transform(counts)
+        return self.model.transform(counts)
 
     def words(self, top_n: int = 10) -> list[list[int]]:
         """Return the columns of the top words of each unit that is not dead, best first."""
-        return [list(topic.words) for topic in self.estimator.topics(top_n) if not topic.dead]
+        return [list(topic.words) for topic in self.model.topics(top_n) if not topic.dead]
 
 
 def adapt_topic_model(
@@ -138,8 +140,8 @@ def adapt_topic_model(
     """Return an adapter for a fitted model of docnvil, scikit-learn, gensim or tomotopy; the model is not changed.
 
     Arguments:
-        model: a fitted `DocNVIL`; scikit-learn's `LatentDirichletAllocation` or `NMF`; gensim's `LdaModel` or
-            `LdaMulticore`; tomotopy's `LDAModel`.
+        model: a `FittedModel` or a fitted `DocNVIL`; scikit-learn's `LatentDirichletAllocation` or `NMF`; gensim's
+            `LdaModel` or `LdaMulticore`; tomotopy's `LDAModel`.
         vocabulary: the words of the counts' columns, in order. Required for tomotopy. For gensim, the default is the
             order of its dictionary's ids.
         threads: threads for tomotopy's inference.
@@ -160,7 +162,9 @@ def adapt_topic_model(
     words = None if vocabulary is None else list(vocabulary)
     if isinstance(model, DocNVIL):
         _require_fitted(model, "model_")
-        _check_size(words, model.model_.config.vocabulary_size)
+        model = model.model_
+    if isinstance(model, FittedModel):
+        _check_size(words, len(model.vocabulary))
         return BeliefNetworkTopics(model, seed=seed)
     match package, name:
         case "sklearn", "LatentDirichletAllocation" | "NMF":

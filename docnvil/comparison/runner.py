@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
-from docnvil.analysis.chunking import check_width, documents_per_batch
+from docnvil.analysis.chunking import documents_per_batch
 from docnvil.analysis.coherence import diversity, npmi
 from docnvil.analysis.completion import evaluate_predictor
 from docnvil.comparison.adapters import BeliefNetworkTopics, TopicModel, unigram_model
@@ -32,11 +32,13 @@ from docnvil.comparison.peers import PEERS
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, DocnvilError
-from docnvil.estimator import DocNVIL
 from docnvil.runtime.folders import is_folder_of_kind, replace_file
 from docnvil.runtime.machine import peak_mebibytes
+from docnvil.storage.model_folder import load_model
 from docnvil.text.counts import DocumentTermMatrix
+from docnvil.training.fit import fit
 from docnvil.training.recipes import RECIPES
+from docnvil.training.settings import Settings
 
 UNIGRAM = "word frequencies"
 DOCNVIL_RECIPES = {  # model name -> recipe, for the recipes of models of word counts
@@ -233,15 +235,14 @@ def _prepare(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> tupl
         counts = csr_array(train.counts)
         return lambda: peer.fit(counts, n_components, seed, threads), peer.settings
     if name in DOCNVIL_RECIPES:
-        estimator = DocNVIL(n_components, recipe=DOCNVIL_RECIPES[name], device="cpu", random_state=seed)
-        settings = f"recipe {estimator.recipe}"
-        return lambda: BeliefNetworkTopics(estimator.fit(train), PREDICTION_SAMPLES, seed), settings
+        recipe = DOCNVIL_RECIPES[name]
+        settings = Settings(recipe, units=(n_components,), device="cpu", seed=seed)
+        return lambda: BeliefNetworkTopics(fit(train, settings), PREDICTION_SAMPLES, seed), f"recipe {recipe}"
 
     def load() -> TopicModel:
-        estimator = DocNVIL.load(name, "cpu")
-        check_width(estimator.model_, train.counts)
-        estimator.transform(train.select(slice(1)))  # raises if the documents were counted with another vocabulary
-        return BeliefNetworkTopics(estimator, PREDICTION_SAMPLES, seed)
+        model = load_model(name, "cpu")
+        model.checked(train)  # raises if the documents were counted with another vocabulary
+        return BeliefNetworkTopics(model, PREDICTION_SAMPLES, seed)
 
     return load, "loaded"
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
-from docnvil.model.layers import BernoulliPrior, Dependence, SigmoidLayer
+from docnvil.model.layers import BernoulliPrior, SigmoidLayer
+from docnvil.model.settings import Dependence, Observation
 from docnvil.model.sparse import SparseCounts
-from docnvil.model.visible import VISIBLE_LAYERS, Observation, VisibleDistribution
+from docnvil.model.visible import VISIBLE_LAYERS, VisibleDistribution
 from docnvil.runtime.randomness import Generator
 
 Samples = tuple[Tensor, ...]  # h1, ..., hn, each `[S, B, K]`

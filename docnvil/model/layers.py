@@ -5,16 +5,13 @@ Axes: S samples, B documents of a batch, V words, K units.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
+from docnvil.model.settings import Dependence, InputTransform
 from docnvil.model.sparse import SparseCounts
-
-InputTransform = Literal["counts", "log1p", "centered"]
-Dependence = Literal["factorial", "autoregressive"]
 
 
 class Units(nn.Module):

@@ -9,7 +9,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from docnvil.model.generative import Samples, UnitDistribution
-from docnvil.model.layers import Dependence, InputTransform, SigmoidLayer, WordSigmoidLayer
+from docnvil.model.layers import SigmoidLayer, WordSigmoidLayer
+from docnvil.model.settings import Dependence, InputTransform
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.randomness import Generator
 

@@ -7,7 +7,7 @@ Axes: S samples, B documents of a batch, N documents, V words or bits, K units. 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from docnvil.errors import CorpusError
 from docnvil.model.distributions import Bits, DirichletMultinomialWords, SoftmaxWords
+from docnvil.model.settings import Observation
 
-Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
 VisibleDistribution = SoftmaxWords | DirichletMultinomialWords | Bits
 INITIAL_CONCENTRATION = 200.0  # A; close to the softmax layer, and training finds how bursty the words are
 PSEUDO_COUNT = 0.01  # the count of a word that does not occur in the training documents, in the null model

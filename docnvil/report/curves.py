@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from docnvil.model.visible import VisibleLayer
 from docnvil.report.formatting import format_number
 from docnvil.report.svg import FONTS, PAGE, Palette, element, text_element, text_width
-from docnvil.training.loop import EpochRecord, best_of
+from docnvil.training.records import EpochRecord, best_of
 
 
 @dataclass(frozen=True)

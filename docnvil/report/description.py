@@ -1,8 +1,8 @@
 """Description of a model in one sentence, from its settings: network, output layer and gradient estimator."""
 
-from docnvil.model.belief_network import ModelConfig
+from docnvil.model.settings import ModelConfig
 from docnvil.model.visible import VISIBLE_LAYERS
-from docnvil.training.loop import TrainingConfig
+from docnvil.training.settings import TrainingConfig
 
 GRADIENT_NAMES = {
     "nvil": "NVIL",

@@ -18,78 +18,77 @@ from docnvil.report.curves import training_charts
 from docnvil.report.description import describe_gradient, describe_model, describe_network, layer_sizes
 from docnvil.report.overview import N_WORDS, draw_overview, words_with_strength
 from docnvil.report.svg import LIGHT, printable
-from docnvil.storage.model_folder import Checkpoint
 from docnvil.storage.tables import topic_words
-from docnvil.training.loop import best_of
+from docnvil.training.fitted_model import FittedModel
 
 
-def render(checkpoint: Checkpoint, *, title: str | None = None, top_n: int = 12) -> str:
+def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> str:
     """Return the HTML page of a model; the same model gives the same page.
 
     Arguments:
-        checkpoint: the model.
+        model: the fitted model.
         title: heading of the page; by default "Topic model of N documents".
         top_n: words per unit.
     """
-    units = _topics_with_words(checkpoint, top_n)
+    units = _topics_with_words(model, top_n)
     live = sorted((unit for unit in units if not unit[0].dead), key=lambda unit: (-unit[0].information, unit[0].unit))
-    visible = checkpoint.model.generative.visible
+    visible = model.network.generative.visible
     return _template().render(
-        model=checkpoint,
-        title=title or default_title(checkpoint),
-        description=describe_model(checkpoint.model.config, checkpoint.training),
-        best=best_of(checkpoint.history),
-        charts=[Markup(each) for each in training_charts(checkpoint.history, visible, width=440, height=280)],
+        model=model,
+        title=title or default_title(model),
+        description=describe_model(model.network.config, model.training),
+        best=model.best,
+        charts=[Markup(each) for each in training_charts(model.history, visible, width=440, height=280)],
         live=[(topic, words_with_strength(topic, words)) for topic, words in live],
         dead=[topic.unit for topic, _ in units if topic.dead],
         duplicates=sorted((topic.unit, topic.duplicate_of) for topic, _ in live if topic.duplicate_of is not None),
         general=sorted(topic.unit for topic, _ in live if topic.general),
-        settings=_settings(checkpoint),
-        token_rules=_token_rules(checkpoint),
+        settings=_settings(model),
+        token_rules=_token_rules(model),
     )
 
 
-def render_overview(checkpoint: Checkpoint, *, title: str | None = None) -> str:
+def render_overview(model: FittedModel, *, title: str | None = None) -> str:
     """Return the overview of a model as the text of an SVG file.
 
     Arguments:
-        checkpoint: the model.
+        model: the fitted model.
         title: heading of the picture; by default "Topic model of N documents".
     """
-    visible, best = checkpoint.model.generative.visible, best_of(checkpoint.history)
+    visible, best = model.network.generative.visible, model.best
     figure = f"bound {formatting.format_number(best.validation_bound)} nats"
     if visible.reports_perplexity:
         figure = f"perplexity {formatting.format_perplexity(best.validation_perplexity)}"
     subtitles = (
-        describe_network(checkpoint.model.config),
-        f"Trained with {describe_gradient(checkpoint.training)}; validation {figure} per {visible.document_noun}",
+        describe_network(model.network.config),
+        f"Trained with {describe_gradient(model.training)}; validation {figure} per {visible.document_noun}",
     )
-    charts = training_charts(checkpoint.history, visible, LIGHT, width=384, height=250)
-    units = _topics_with_words(checkpoint, N_WORDS)
-    return draw_overview(charts, units, title or default_title(checkpoint), subtitles)
+    charts = training_charts(model.history, visible, LIGHT, width=384, height=250)
+    units = _topics_with_words(model, N_WORDS)
+    return draw_overview(charts, units, title or default_title(model), subtitles)
 
 
-def default_title(checkpoint: Checkpoint) -> str:
+def default_title(model: FittedModel) -> str:
     """Return a title for a model without one."""
-    return f"Topic model of {checkpoint.corpus['documents']:,} {checkpoint.model.generative.visible.document_noun}s"
+    return f"Topic model of {model.corpus['documents']:,} {model.network.generative.visible.document_noun}s"
 
 
-def _topics_with_words(checkpoint: Checkpoint, top_n: int) -> list[tuple[Topic, Sequence[str]]]:
-    listed = topics(checkpoint.model, checkpoint.statistics, top_n)
-    return [(topic, topic_words(topic, checkpoint.vocabulary)) for topic in listed]
+def _topics_with_words(model: FittedModel, top_n: int) -> list[tuple[Topic, Sequence[str]]]:
+    listed = topics(model.network, model.statistics, top_n)
+    return [(topic, topic_words(topic, model.vocabulary)) for topic in listed]
 
 
-def _settings(checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
+def _settings(model: FittedModel) -> dict[str, Mapping[str, Any]]:
     return {
-        "model": asdict(checkpoint.model.config),
-        "training": {"recipe": checkpoint.recipe, **asdict(checkpoint.training)},
-        "corpus": checkpoint.corpus,
-        "run": {name: value for name, value in checkpoint.run.items() if name != "epoch_seconds"},
+        "model": asdict(model.network.config),
+        "training": {"recipe": model.recipe, **asdict(model.training)},
+        "corpus": model.corpus,
+        "run": {name: value for name, value in model.run.items() if name != "epoch_seconds"},
     }
 
 
-def _token_rules(checkpoint: Checkpoint) -> dict[str, Any] | None:
-    rules = checkpoint.rules
+def _token_rules(model: FittedModel) -> dict[str, Any] | None:
+    rules = model.token_rules
     if rules is None:
         return None
     stop_words = f"{formatting.format_count(len(rules.stop_words), 'word')} ({rules.stop_words_name})"

@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 
 from docnvil.errors import ConfigurationError
+from docnvil.runtime.choices import Precision
 from docnvil.runtime.machine import processor
 
-Precision = Literal["float32", "float64", "tf32", "bf16"]
 ProductLibrary = Literal["cublas", "onednn", "mkl", "blas"]
 
 

@@ -21,7 +21,7 @@ from docnvil.analysis.topics import Topic
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replace_file, replacing_file
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.training.loop import EpochRecord
+from docnvil.training.records import EpochRecord
 
 LINE_END = "\r\n"  # as in RFC 4180; with "\n", Python's writer would not quote an id that contains "\r"
 

@@ -1,46 +1,46 @@
-"""Named settings of model and training: what `--recipe` chooses, and what each number is for."""
+"""Recipes: presets of all settings, chosen by `--recipe`. Importing them does not import torch."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from docnvil.errors import ConfigurationError
-
-FEWEST_EPOCHS, MOST_EPOCHS = 5, 100
+MIN_EPOCHS, MAX_EPOCHS = 5, 100
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings to start from; whatever the user sets by hand comes on top.
+    """A preset of settings; what the user chooses replaces its values.
 
     Arguments:
         summary: one line for the help text.
-        model: fields of `ModelConfig`. training: fields of `TrainingConfig`.
-        validation: documents held out to choose the best epoch, as a share or a number; less of a small corpus.
-        updates: parameter updates after which more bring little, if epochs are to follow from the corpus's size.
+        model: values of `ModelConfig`.
+        training: values of `TrainingConfig`.
+        validation: documents held out to choose the best epoch, a number (int) or a share (float).
+        updates: the parameter updates after which more bring little, from which the number of epochs is derived; None
+            for a fixed number of epochs.
     """
 
     summary: str
-    model: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    # A choice between epochs needs no more, and what is held out is not learned from.
-    validation: float | int = 500
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    validation: float | int = 500  # enough to choose among epochs; held-out documents are lost to training
     updates: int | None = None
 
     def epochs(self, n_documents: int, batch_size: int) -> int:
-        """Return how often to go through a corpus: 100 times a small one, 5 times at least a large one.
+        """Return the passes over a corpus: at most 100 for a small one, at least 5 for a large one.
 
         Example:
-            >>> [recipe("default").epochs(n_documents, batch_size=100) for n_documents in (500, 10_000, 800_000)]
+            >>> [RECIPES["default"].epochs(n_documents, batch_size=100) for n_documents in (500, 10_000, 800_000)]
             [100, 40, 5]
         """
         if self.updates is None:
             return int(self.training["epochs"])
-        return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(self.updates * batch_size / max(1, n_documents))))
+        return min(MAX_EPOCHS, max(MIN_EPOCHS, math.ceil(self.updates * batch_size / max(1, n_documents))))
 
 
 DEFAULT = Recipe(
-    "NVIL with several samples, a leave-one-out baseline and Adam: minutes on a laptop, readable units",
+    "fDARN with a Dirichlet-multinomial output layer, trained with NVIL and Adam; readable topics in minutes",
     model={
         "prior": "autoregressive",
         "posterior": "autoregressive",
@@ -57,7 +57,7 @@ DEFAULT = Recipe(
         "schedule": "cosine",
         "start": "clusters",
         "l1": 3.0,
-        "sparsity": 1.0,  # readable units for a fiftieth of the perplexity, see docs/evaluation.md
+        "sparsity": 1.0,  # readable units at the price of 2 % of perplexity, see docs/evaluation.md
         "baseline": "leave-one-out",
     },
     updates=4000,
@@ -66,16 +66,16 @@ DEFAULT = Recipe(
 RECIPES: dict[str, Recipe] = {
     "default": DEFAULT,
     "best": Recipe(
-        "the default with units that cost nothing: the lowest perplexity, codes that are denser and harder to read",
+        "The default without the sparsity penalty: lowest perplexity, denser codes that are harder to read",
         model=DEFAULT.model,
         training={**DEFAULT.training, "sparsity": 0.0},
         updates=4000,
     ),
     "binary": Recipe(
-        "for binary vectors, images for instance: the default without what only words need",
+        "For binary vectors, such as images",
         model={
             "observation": "bernoulli",
-            "recognition_input": "centered",  # essential for images, say Mnih & Gregor (2014), section 4.1
+            "recognition_input": "centered",  # "essential" for images: Mnih & Gregor (2014), section 4.1
             "start_logit": -4.0,
             "weight_scale": 0.01,
         },
@@ -83,7 +83,7 @@ RECIPES: dict[str, Recipe] = {
             "batch_size": 100,
             "n_samples": 5,
             "optimizer": "adam",
-            "learning_rate": 0.01,  # 0.02 leads for six epochs and ends behind: an fDARN at 98.5 nats, not 93.6
+            "learning_rate": 0.01,  # 0.02 is better for six epochs, then worse: an fDARN ends at 98.5 nats, not 93.6
             "schedule": "cosine",
             "start": "random",
             "l1": 0.0,
@@ -92,7 +92,7 @@ RECIPES: dict[str, Recipe] = {
         updates=30_000,
     ),
     "paper": Recipe(
-        "the protocol of Mnih & Gregor (2014): SGD, minibatches of 20, one sample, learned baseline, early stopping",
+        "Protocol of Mnih & Gregor (2014): SGD, batches of 20, one sample, learned baseline, early stopping",
         model={"recognition_input": "counts", "start_logit": 0.0, "weight_scale": 0.01},
         training={
             "epochs": 2000,
@@ -111,19 +111,3 @@ RECIPES: dict[str, Recipe] = {
         validation=100,
     ),
 }
-
-
-def recipe(name: str) -> Recipe:
-    """Return the recipe of this name.
-
-    Raises:
-        ConfigurationError: there is none.
-
-    Example:
-        >>> recipe("paper").training["batch_size"]
-        20
-    """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise ConfigurationError(f"There is no recipe {name!r}. Choose one of {', '.join(RECIPES)}.") from None

@@ -1,0 +1,44 @@
+"""What `docnvil fit --dry-run` prints: the data and the settings that a training would use."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from docnvil.commands.console import echo_json
+from docnvil.commands.setting_options import format_value
+from docnvil.schema import settings_of
+
+if TYPE_CHECKING:
+    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.training.settings import Settings
+
+
+def print_dry_run(matrix: "DocumentTermMatrix", settings: "Settings", *, as_json: bool) -> None:
+    """Print the figures of the corpus, its split, and every setting with where its value comes from."""
+    from docnvil.training.data import checked_counts
+    from docnvil.training.fit import split_data
+
+    data = split_data(checked_counts(matrix), settings)
+    figures = {
+        "documents": matrix.n_documents,
+        "empty_documents": int(matrix.empty.sum()),
+        "training_documents": data.train.shape[0],
+        "validation_documents": data.validation.shape[0],
+        "tokens": matrix.n_tokens,
+        "words": matrix.vocabulary_size,
+    }
+    values = _values(settings, matrix.vocabulary_size, data.train.shape[0])
+    if as_json:
+        sources = {name: settings.source_of(name) for name in values}
+        echo_json({"data": figures, "recipe": settings.recipe_name, "settings": values, "sources": sources})
+        return
+    lines = [f"{name.replace('_', ' ').capitalize():<22}{number:>12,}" for name, number in figures.items()]
+    lines += ["", f"Settings (recipe {settings.recipe_name}):"]
+    lines += [f"  {name:<22}{format_value(value):<24}{settings.source_of(name)}" for name, value in values.items()]
+    click.echo("\n".join([*lines, "", "Nothing was trained or written (--dry-run)."]))
+
+
+def _values(settings: "Settings", vocabulary_size: int, n_documents: int) -> dict[str, Any]:
+    model, training = settings.model_config(vocabulary_size), settings.training_config(n_documents)
+    values = {name: getattr(each, name) for each in (model, training) for name in settings_of(type(each))}
+    return {**values, "validation": settings.validation, "device": settings.device}

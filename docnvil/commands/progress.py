@@ -1,0 +1,63 @@
+"""Progress of a training on stderr: a bar on a terminal, otherwise a line now and then."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from docnvil.commands.console import note
+from docnvil.training.callbacks import Callback
+from docnvil.training.records import EpochRecord
+from docnvil.training.state import Training
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(Callback):
+    """Shows epochs, documents and the validation figure while a model is trained.
+
+    Arguments:
+        as_bar: whether to draw a bar; otherwise the main process prints lines.
+    """
+
+    def __init__(self, *, as_bar: bool) -> None:
+        self._as_bar = as_bar
+        self._bar = tqdm(unit=" docs", unit_scale=True, disable=not as_bar, dynamic_ncols=True)
+        self._last_line = float("-inf")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def on_start(self, training: Training) -> None:
+        """Set the number of documents to go through."""
+        self._bar.total = training.config.epochs * training.n_documents
+        self._bar.n = self._bar.initial = training.epoch * training.n_documents
+
+    def on_batch(self, training: Training, n_documents: int) -> None:
+        """Advance the bar."""
+        self._bar.update(n_documents)
+
+    def on_epoch(self, training: Training, record: EpochRecord) -> None:
+        """Show the figures of the epoch."""
+        epoch, figures = f"epoch {record.epoch}/{training.config.epochs}", _figures(training, record)
+        self._bar.set_description(epoch, refresh=False)
+        self._bar.set_postfix_str(figures)
+        if not self._as_bar and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            note(f"{epoch}: {figures}")
+            self._last_line = time.monotonic()
+
+
+def _figures(training: Training, record: EpochRecord) -> str:
+    best = training.best
+    if not training.model.generative.visible.reports_perplexity:
+        return f"bound {record.validation_bound:.2f} nats (best {best.validation_bound:.2f})"
+    return (
+        f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
+        f" (best {best.validation_perplexity:.0f})"
+    )

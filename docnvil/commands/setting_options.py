@@ -1,0 +1,108 @@
+"""Command-line options generated from the declarations of settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from docnvil.commands.grouped import GroupedOption
+from docnvil.commands.options import Command, Share, add_options
+from docnvil.schema import Setting
+from docnvil.training.recipes import DEFAULT, RECIPES
+from docnvil.training.settings import Settings, all_settings
+
+
+class Sizes(click.ParamType):
+    """Whole numbers of 1 or more, separated by commas."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers as a tuple."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            sizes = tuple(int(each) for each in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a number of units, nor several separated by commas.", param, ctx)
+        if min(sizes) < 1:
+            self.fail("a layer needs at least one unit.", param, ctx)
+        return sizes
+
+
+def setting_options(command: Command) -> Command:
+    """Add one option for each setting that belongs to a group."""
+    return add_options(command, *(_option(each) for each in all_settings().values() if each.group))
+
+
+def settings_of_options(options: Mapping[str, Any], *, bits: bool = False) -> Settings:
+    """Return the settings that command-line options chose.
+
+    Arguments:
+        options: all options by name; others than settings are ignored.
+        bits: whether the source holds binary vectors, for which the recipe is "binary" unless chosen.
+    """
+    values = {name: options[name] for name, each in all_settings().items() if each.group}
+    return Settings(values.pop("recipe") or ("binary" if bits else "default"), **values)
+
+
+def current_name(token: str) -> str:
+    """Return the current name of an option or a choice that may have an older one, for click.
+
+    Example:
+        >>> current_name("no-centre"), current_name("centred"), current_name("units")
+        ('no-center', 'centered', 'units')
+    """
+    renamed = {}
+    for each in all_settings().values():
+        for alias in each.aliases:
+            renamed |= {alias: each.option, f"no-{alias}": f"no-{each.option}"}
+        renamed |= each.value_aliases
+    return renamed.get(token, token)
+
+
+def effective_default(setting: Setting) -> str:
+    """Return the value that a setting has unless chosen, in words.
+
+    Example:
+        >>> [effective_default(all_settings()[name]) for name in ("learning_rate", "sparsity", "patience", "center")]
+        ['0.01', '1.0', 'none', 'on']
+    """
+    if setting.effective:
+        return setting.effective
+    value = {**DEFAULT.model, **DEFAULT.training}.get(setting.name, setting.default)
+    return format_value(value)
+
+
+def format_value(value: Any) -> str:
+    """Return the value of a setting as it is written on the command line."""
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _option(setting: Setting) -> Any:
+    names = f"--{setting.option}/--no-{setting.option}" if setting.kind is bool else f"--{setting.option}"
+    help_text = f"{setting.help}.  [default: {effective_default(setting)}]"
+    metavar = setting.metavar or {int: "N", float: "X"}.get(setting.kind)
+    attributes = {"type": _type(setting), "metavar": metavar, "help": help_text, "group": setting.group}
+    return click.option(names, setting.name, cls=GroupedOption, default=None, **attributes)
+
+
+def _type(setting: Setting) -> Any:
+    if setting.name == "recipe":
+        return click.Choice(list(RECIPES))
+    if setting.name == "validation":
+        return Share()
+    if setting.choices:
+        return click.Choice(setting.choices)
+    if setting.kind is tuple:
+        return Sizes()
+    if setting.kind is int:
+        return click.IntRange(min=None if setting.minimum is None else int(setting.minimum))
+    if setting.kind is float:
+        bound = setting.minimum if setting.above is None else setting.above
+        return click.FloatRange(min=bound, min_open=setting.above is not None)
+    return None

@@ -1,0 +1,63 @@
+"""Settings of a belief network: its shape and its starting point. Importing them does not import torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from docnvil.errors import ConfigurationError
+from docnvil.schema import check_settings, setting
+
+Dependence = Literal["factorial", "autoregressive"]
+InputTransform = Literal["counts", "log1p", "centered"]
+Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape and starting point of a belief network; saved as JSON with the model.
+
+    The settings are described where they are declared; V is the vocabulary size.
+
+    Example:
+        >>> ModelConfig(2000, units=(200, 50)).units  # 50 units on top of 200
+        (200, 50)
+    """
+
+    vocabulary_size: int = setting(help="Words in the vocabulary (V), or bits of a vector", aliases=("n_words",))
+    units: tuple[int, ...] = setting(
+        (50,),
+        "Binary units; 200,50 makes two layers, the first next to the words",
+        group="Common",
+        minimum=1,
+        metavar="K|K,K...",
+        parameter="n_components",
+    )
+    prior: Dependence = setting(
+        "factorial", "Dependence among the units of the deepest layer; autoregressive is an fDARN", group="Model"
+    )
+    posterior: Dependence = setting("factorial", "Dependence among the units of each recognition layer", group="Model")
+    observation: Observation = setting(
+        "softmax", "Output layer: words (the first two) or bits of binary vectors", group="Model"
+    )
+    recognition_input: InputTransform = setting(
+        "counts",
+        "Input of the recognition network: counts, log(1 + count), or counts minus their mean",
+        group="Model",
+        value_aliases={"centred": "centered"},
+    )
+    recognition_hidden: tuple[int, ...] = setting(
+        (), "Sizes of tanh layers between the words and the first units", group="Model", minimum=1, metavar="H|H,H..."
+    )
+    start_logit: float = setting(0.0, "Initial bias of the units; below 0, units start rarely active")
+    weight_scale: float = setting(0.01, "Standard deviation of the initial weights", minimum=0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.units:
+            raise ConfigurationError("units is empty. Give the number of units of at least one layer.")
+        if self.vocabulary_size < 1:
+            raise ConfigurationError("A model needs at least one word. Build the vocabulary from documents with words.")
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the model is of binary vectors; else it is of words."""
+        return self.observation in ("bernoulli", "autoregressive-bernoulli")

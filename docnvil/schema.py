@@ -1,0 +1,158 @@
+"""Settings, each declared once as a dataclass field: options, checks, tables and saved JSON are generated from it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from docnvil.errors import ConfigurationError
+
+Declared = TypeVar("Declared")
+
+GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", "Machine")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: all that options, checks, tables and files need to know about it.
+
+    Arguments:
+        name: the name of the dataclass field.
+        kind: the type of its values: int, float, bool, str or tuple (of int).
+        default: the field's default; a recipe may have another.
+        help: a noun phrase for the help text.
+        group: one of `GROUPS`; None for settings that only recipes change.
+        choices: the values allowed; empty for any.
+        minimum: the smallest value allowed, or None.
+        above: a value that must be exceeded, or None.
+        optional: whether None is allowed.
+        option: the name of the command-line option, without dashes.
+        parameter: the name of the `DocNVIL` parameter.
+        metavar: what stands for a value in the help text, or None.
+        effective: the default in words, where it depends on other settings; None to show the value.
+        aliases: older names of the setting, accepted in files and as options.
+        value_aliases: older names of choices.
+        only_with: other settings and their values with which alone it has an effect.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    group: str | None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    above: float | None = None
+    optional: bool = False
+    option: str = ""
+    parameter: str = ""
+    metavar: str | None = None
+    effective: str | None = None
+    aliases: tuple[str, ...] = ()
+    value_aliases: Mapping[str, str] = field(default_factory=dict)
+    only_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its own type.
+
+        Raises:
+            ConfigurationError: a value of another type, out of bounds, or not among the choices.
+        """
+        if value is None and self.optional:
+            return None
+        if self.choices:
+            value = self.value_aliases.get(value, value) if isinstance(value, str) else value
+            if value not in self.choices:
+                raise ConfigurationError(f"{self.name} is {value!r}. Choose one of {', '.join(self.choices)}.")
+            return value
+        if self.kind is tuple and isinstance(value, tuple | list):
+            return tuple(self._number(each, int) for each in value)
+        return self._number(value, self.kind) if self.kind in (int, float) else self._plain(value)
+
+    def _number(self, value: Any, kind: type) -> int | float:
+        expected = Integral if kind is int else Real
+        fits = isinstance(value, expected) and not isinstance(value, bool) and math.isfinite(value)
+        if fits and self.minimum is not None:
+            fits = value >= self.minimum
+        if fits and self.above is not None:
+            fits = value > self.above
+        if not fits:
+            raise ConfigurationError(f"{self.name} is {value!r}. Give {self._bounds(kind)}.")
+        return kind(value)
+
+    def _bounds(self, kind: type) -> str:
+        number = "a whole number" if kind is int else "a number"
+        if self.above is not None:
+            number += f" above {self.above:g}"
+        if self.minimum is not None:
+            number += f" of {self.minimum:g} or more"
+        return f"{number}, or None" if self.optional else number
+
+    def _plain(self, value: Any) -> Any:
+        if self.kind is bool and type(value).__name__ in ("bool", "bool_"):
+            return bool(value)
+        if self.kind is str and isinstance(value, str):
+            return value
+        raise ConfigurationError(f"{self.name} is {value!r}. Give a value of type {self.kind.__name__}.")
+
+
+def setting(default: Any = MISSING, help: str = "", *, group: str | None = None, **facts: Any) -> Any:
+    """Declare a setting as a dataclass field.
+
+    Arguments:
+        default: the default; a setting without one is required.
+        help: a noun phrase for the help text.
+        group: the group of options it is shown in; None for settings that only recipes change.
+        facts: further fields of `Setting`.
+    """
+    return field(default=default, metadata={"setting": {"help": help, "group": group, **facts}})
+
+
+@cache
+def settings_of(declaration: type) -> dict[str, Setting]:
+    """Return the settings that a dataclass declares, by name.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Oven:
+        ...     degrees: int = setting(180, "Temperature", minimum=50)
+        >>> settings_of(Oven)["degrees"].kind, settings_of(Oven)["degrees"].minimum
+        (<class 'int'>, 50)
+    """
+    hints = get_type_hints(declaration)
+    return {each.name: _setting(each, hints[each.name]) for each in fields(declaration) if "setting" in each.metadata}
+
+
+def _setting(declared: Any, hint: Any) -> Setting:
+    optional = get_origin(hint) is UnionType and NoneType in get_args(hint)
+    if optional:
+        (hint,) = (each for each in get_args(hint) if each is not NoneType)
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    kind = str if choices else get_origin(hint) or hint
+    facts = {"option": declared.name.replace("_", "-"), "parameter": declared.name, **declared.metadata["setting"]}
+    default = None if declared.default is MISSING else declared.default
+    return Setting(declared.name, kind, default, choices=choices, optional=optional, **facts)
+
+
+def check_settings(declared: Any) -> None:
+    """Check every setting of a frozen dataclass instance, and give each value its own type.
+
+    Raises:
+        ConfigurationError: a value is not allowed.
+    """
+    for name, each in settings_of(type(declared)).items():
+        object.__setattr__(declared, name, each.check(getattr(declared, name)))
+
+
+def from_saved(declaration: type[Declared], values: Mapping[str, Any]) -> Declared:
+    """Build a settings dataclass from saved JSON, whatever names its settings had when it was saved.
+
+    Raises:
+        ConfigurationError: a value is not allowed.
+        TypeError: a setting that this version does not have.
+    """
+    names = {alias: name for name, each in settings_of(declaration).items() for alias in each.aliases}
+    return declaration(**{names.get(name, name): value for name, value in values.items()})

@@ -1,0 +1,102 @@
+"""Checkpoints of interrupted trainings: one safetensors file beside the model folder, checksummed."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from docnvil.errors import CheckpointError
+from docnvil.runtime.folders import replacing_file
+from docnvil.storage.tables import history_csv, read_history
+from docnvil.training.callbacks import Callback
+from docnvil.training.records import EpochRecord
+from docnvil.training.state import Checkpoint, Training
+
+
+def checkpoint_path(model_path: Path) -> Path:
+    """Return the path of the checkpoint that belongs to a model folder: a file beside it.
+
+    Example:
+        >>> checkpoint_path(Path("/models/news")).as_posix()
+        '/models/news.unfinished'
+    """
+    model_path = model_path.resolve()
+    return model_path.with_name(model_path.name + ".unfinished")
+
+
+def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint file; it replaces the previous one in a single step.
+
+    Arguments:
+        checkpoint: the state of the training.
+        path: the file, see `checkpoint_path`.
+    """
+    tensors = {name: value.cpu().contiguous() for name, value in checkpoint.tensors.items()}
+    texts = {
+        "fingerprint": checkpoint.fingerprint,
+        "model": json.dumps(checkpoint.model),
+        "training": json.dumps(checkpoint.training),
+        "history": history_csv(checkpoint.history),
+        "epoch_seconds": json.dumps(checkpoint.epoch_seconds),
+    }
+    with replacing_file(path) as draft:
+        draft.write_bytes(serialize(tensors, metadata={**texts, "sha256": _digest(tensors, texts)}))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint file after comparing it with its checksum.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no interrupted training at {path}. Leave out --resume to start one.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            texts = dict(file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        intact = texts.pop("sha256") == _digest(tensors, texts)
+    except (SafetensorError, KeyError, TypeError, OSError, ValueError):
+        intact = False
+    if not intact:
+        raise CheckpointError(f"{path} is damaged and cannot be resumed. Start again with --force.")
+    return Checkpoint(
+        tensors=tensors,
+        model=json.loads(texts["model"]),
+        training=json.loads(texts["training"]),
+        history=read_history(texts["history"]),
+        epoch_seconds=tuple(json.loads(texts["epoch_seconds"])),
+        fingerprint=texts["fingerprint"],
+    )
+
+
+class CheckpointWriter(Callback):
+    """Writes a checkpoint after an epoch, unless the last one was written a moment ago.
+
+    Arguments:
+        path: the file, see `checkpoint_path`.
+        seconds: the shortest time between two checkpoints.
+    """
+
+    def __init__(self, path: Path, seconds: float = 0.0) -> None:
+        self._path, self._seconds = path, seconds
+        self._last = float("-inf")
+
+    def on_epoch(self, training: Training, record: EpochRecord) -> None:
+        """Write a checkpoint if this is the main process and the time has come."""
+        if training.processes.is_main and time.monotonic() - self._last > self._seconds:
+            write_checkpoint(training.checkpoint(), self._path)
+            self._last = time.monotonic()
+
+
+def _digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,23 @@
+"""Callbacks: how callers of `fit` follow a training."""
+
+from docnvil.training.records import EpochRecord
+from docnvil.training.state import Training
+
+
+class Callback:
+    """Receives the events of a training; override the methods that are needed.
+
+    Example:
+        >>> class Printer(Callback):
+        ...     def on_epoch(self, training, record):
+        ...         print(f"epoch {record.epoch}: {record.validation_bound:.1f} nats per document")
+    """
+
+    def on_start(self, training: Training) -> None:
+        """Do something before the first epoch; a checkpoint to resume is loaded already."""
+
+    def on_batch(self, training: Training, n_documents: int) -> None:
+        """Do something after an update with a batch of this many documents."""
+
+    def on_epoch(self, training: Training, record: EpochRecord) -> None:
+        """Do something after an epoch; an exception stops the training."""

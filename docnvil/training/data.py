@@ -1,0 +1,137 @@
+"""Counts for training: checked once at the boundary, then split into training and validation documents.
+
+Axes: N documents, V vocabulary.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.runtime.randomness import stream
+from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_chunks
+from docnvil.text.tokens import TokenRules
+from docnvil.text.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedCounts:
+    """Counts that have been checked, with the words of their columns.
+
+    Arguments:
+        matrix: `[N, V]` CSR, finite and not negative, without duplicates or stored zeros.
+        vocabulary: the words of the columns; numbered ones if they have no names.
+        token_rules: how texts became words, or None if the counts came ready-made.
+    """
+
+    matrix: csr_array
+    vocabulary: Vocabulary
+    token_rules: TokenRules | None = None
+
+
+def checked_counts(counts: Any) -> CheckedCounts:
+    """Return counts of any kind as checked ones; what has been checked already is not checked again.
+
+    Arguments:
+        counts: a `DocumentTermMatrix`, `CheckedCounts`, or a matrix `[N, V]`, dense or sparse.
+
+    Raises:
+        CorpusError: negative or not finite numbers, or no matrix.
+
+    Example:
+        >>> checked_counts([[2, 0], [1, 1]]).matrix.shape
+        (2, 2)
+    """
+    if isinstance(counts, CheckedCounts):
+        return counts
+    if isinstance(counts, DocumentTermMatrix):
+        return CheckedCounts(counts.counts, counts.vocabulary, counts.rules)
+    matrix = canonical(csr_array(counts) if issparse(counts) else csr_array(np.asarray(counts)))
+    if matrix.ndim != 2:
+        raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")
+    if matrix.nnz and not (matrix.data.min() >= 0 and np.isfinite(matrix.data.max())):
+        raise CorpusError("The counts contain negative or infinite numbers or NaN. Give how often each word occurs.")
+    return CheckedCounts(matrix, Vocabulary.numbered(matrix.shape[1]))
+
+
+def canonical(matrix: csr_array) -> csr_array:
+    """Return the matrix without duplicate entries or stored zeros; it is copied if it has any."""
+    if matrix.has_canonical_format and matrix.data.all():
+        return matrix
+    matrix = matrix.copy()
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The documents of a training.
+
+    Arguments:
+        train: `[N, V]`, the documents that the parameters are fitted to.
+        validation: `[N', V]`, the documents that choose the best epoch.
+        vocabulary: the words of the columns.
+    """
+
+    train: CountRows
+    validation: CountRows
+    vocabulary: Vocabulary
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A SHA-256 of words and counts, which identifies the documents when a training is resumed.
+
+        Computed only when it is read, because it takes a pass over all counts.
+        """
+        digest = hashlib.sha256("\n".join(self.vocabulary.words).encode())
+        for counts in (self.train, self.validation):
+            types = counts[:0]
+            starts = np.concatenate([[0], entries_per_row(counts)]).cumsum().astype(types.indptr.dtype)
+            digest.update(str(starts.dtype).encode())
+            digest.update(starts)
+            for name in ("indices", "data"):
+                digest.update(str(getattr(types, name).dtype).encode())
+                for chunk in row_chunks(counts):
+                    digest.update(np.ascontiguousarray(getattr(chunk, name)))
+        return digest.hexdigest()
+
+
+def hold_out(
+    counts: csr_array, validation: float | int, *, seed: int, max_share: float, empty_is_data: bool
+) -> tuple[CountRows, CountRows]:
+    """Split off the documents that choose the best epoch, and return the others and those.
+
+    Empty documents are in neither part. If too few documents remain, both parts are all of them.
+
+    Arguments:
+        counts: `[N, V]`.
+        validation: the documents to hold out, a number (int) or a share (float).
+        seed: the seed of the choice.
+        max_share: the largest share that is held out; with 1, a larger number is an error.
+        empty_is_data: whether a row of zeros counts as a document.
+
+    Raises:
+        ConfigurationError: no document would remain for training.
+    """
+    filled = np.arange(counts.shape[0]) if empty_is_data else np.flatnonzero(np.diff(counts.indptr))
+    whole = not isinstance(validation, float | np.floating)
+    if max_share == 1 and whole and validation and validation >= len(filled):
+        raise ConfigurationError(
+            f"validation is {validation}, and only {len(filled)} documents have words, so none would remain for"
+            " training. Hold out fewer."
+        )
+    if not len(filled):
+        filled = np.arange(counts.shape[0])
+    wanted = int(validation) if whole else round(validation * len(filled))
+    n_held_out = min(wanted, int(max_share * len(filled)), len(filled) - 1)
+    if n_held_out < 1:
+        return SelectedRows(counts, filled), SelectedRows(counts, filled)
+    order = stream(seed, "holdout").permutation(filled)
+    rest, held_out = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+    return SelectedRows(counts, rest), SelectedRows(counts, held_out)

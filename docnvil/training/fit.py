@@ -1,0 +1,155 @@
+"""`fit`: from counts and settings to a fitted model.
+
+Axes: N documents, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from docnvil.analysis.topics import unit_statistics
+from docnvil.errors import VocabularyError
+from docnvil.model.visible import VISIBLE_LAYERS
+from docnvil.runtime.devices import choose_device
+from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
+from docnvil.runtime.machine import machine
+from docnvil.runtime.precision import check_precision, product_library
+from docnvil.runtime.profiling import NoProfile
+from docnvil.text.sparse import row_sums
+from docnvil.training.callbacks import Callback
+from docnvil.training.data import CheckedCounts, TrainingData, checked_counts, hold_out
+from docnvil.training.fitted_model import FittedModel
+from docnvil.training.loop import NO_PROFILE, train
+from docnvil.training.settings import Settings
+from docnvil.training.state import Checkpoint, Training
+
+
+def fit(
+    counts: Any,
+    settings: Settings | None = None,
+    *,
+    validation: Any = None,
+    callbacks: Sequence[Callback] = (),
+    resume_from: Checkpoint | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
+    profile: NoProfile = NO_PROFILE,
+) -> FittedModel:
+    """Train a belief network on counts and return the fitted model.
+
+    Arguments:
+        counts: `[N, V]` counts, a matrix (dense or sparse) or a `DocumentTermMatrix`.
+        settings: the settings; None for the default recipe.
+        validation: `[N', V]`, documents that choose the best epoch; None holds out some of `counts`, as the settings
+            say.
+        callbacks: receive the events of the training, see `Callback`.
+        resume_from: a checkpoint of the same training to continue from.
+        processes: the processes that train together; each calls this function with the same arguments.
+        profile: measures the time of each phase.
+
+    Raises:
+        CorpusError: numbers that are no counts, or that the output layer cannot have produced.
+        ConfigurationError: settings that do not fit each other or the corpus.
+        CheckpointError: a checkpoint of other documents or other settings.
+        TrainingError: the bound became NaN or infinite.
+
+    Example:
+        >>> import numpy as np
+        >>> fit(np.eye(4, dtype=int) + 1, Settings(units=(2,), epochs=3)).best.epoch <= 3
+        True
+    """
+    settings = settings or Settings()
+    documents = checked_counts(counts)
+    data = split_data(documents, settings, validation)
+    training = start_training(data, settings, processes)
+    if resume_from is not None:
+        training.resume(resume_from)
+    if processes.size > 1:
+        processes.require_agreement(data.fingerprint, training.model.config, training.config, training.epoch)
+    for callback in callbacks:
+        callback.on_start(training)
+
+    def on_batch(n_documents: int) -> None:
+        for callback in callbacks:
+            callback.on_batch(training, n_documents)
+
+    for record in train(training, data.train, data.validation, on_batch=on_batch, profile=profile):
+        for callback in callbacks:
+            callback.on_epoch(training, record)
+    held_out = settings.validation if validation is None else data.validation.shape[0]
+    return _fitted_model(training, documents, settings.recipe_name, held_out)
+
+
+def split_data(documents: CheckedCounts, settings: Settings, validation: Any = None) -> TrainingData:
+    """Return the training and the validation documents.
+
+    Arguments:
+        documents: all documents, or the training documents if the others are given.
+        settings: how many documents to hold out, and the seed of their choice.
+        validation: `[N', V]`, the validation documents, or None to hold out some of `documents`.
+
+    Raises:
+        VocabularyError: validation documents of another width.
+        CorpusError: counts that the output layer cannot have produced.
+        ConfigurationError: no document would remain for training.
+    """
+    visible = VISIBLE_LAYERS[settings.model_config(documents.matrix.shape[1]).observation]
+    visible.check_counts(documents.matrix)
+    if validation is None:
+        train_counts, validation_counts = hold_out(
+            documents.matrix,
+            settings.validation,
+            seed=settings.seed,
+            max_share=settings.max_holdout,
+            empty_is_data=visible.empty_is_data,
+        )
+        return TrainingData(train_counts, validation_counts, documents.vocabulary)
+    held_out = checked_counts(validation).matrix
+    if held_out.shape[1] != documents.matrix.shape[1]:
+        raise VocabularyError(
+            f"The validation documents have {held_out.shape[1]} columns, and the training documents"
+            f" {documents.matrix.shape[1]}. Count both with the same vocabulary."
+        )
+    return TrainingData(documents.matrix, held_out, documents.vocabulary)
+
+
+def start_training(data: TrainingData, settings: Settings, processes: ProcessGroup = SINGLE_PROCESS) -> Training:
+    """Return a training of these documents at its starting point."""
+    config = settings.training_config(n_documents=data.train.shape[0])
+    device = choose_device(settings.device)
+    check_precision(config.precision, device)
+    training = Training.start(settings.model_config(data.train.shape[1]), config, data.train, device, processes)
+    training.fingerprint = lambda: data.fingerprint
+    return training
+
+
+def _fitted_model(training: Training, documents: CheckedCounts, recipe: str, held_out: float | int) -> FittedModel:
+    """Take the parameters of the best epoch and the statistics of the training corpus."""
+    network, counts = training.finish(), documents.matrix
+    is_float = counts.dtype.kind == "f"
+    lengths = row_sums(counts, counts.dtype if is_float else np.int64)
+    return FittedModel(
+        network=network,
+        recipe=recipe,
+        training=training.config,
+        statistics=unit_statistics(network, counts),
+        history=tuple(training.history),
+        vocabulary=documents.vocabulary,
+        token_rules=documents.token_rules,
+        corpus={
+            "documents": counts.shape[0],
+            "empty_documents": int((lengths == 0).sum()),
+            "words": counts.shape[1],
+            "tokens": float(lengths.sum()) if is_float else int(lengths.sum()),
+            "validation": held_out,
+        },
+        run={
+            "seconds": sum(training.epoch_seconds),
+            "epoch_seconds": training.epoch_seconds,
+            "device": str(network.device),
+            "threads": torch.get_num_threads(),
+            "matrix_products": product_library(network.device),
+            **machine(),
+        },
+    )

@@ -1,0 +1,154 @@
+"""A trained model with everything needed to use it on new documents.
+
+Axes: N documents, V vocabulary, K units.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
+from docnvil.analysis.topics import Topic, UnitStatistics, topics
+from docnvil.analysis.unit_probabilities import unit_probabilities
+from docnvil.errors import VocabularyError
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.settings import ModelConfig
+from docnvil.schema import settings_of
+from docnvil.text.tokens import TokenRules
+from docnvil.text.vocabulary import Vocabulary
+from docnvil.training.data import CheckedCounts, checked_counts
+from docnvil.training.records import EpochRecord, best_of
+from docnvil.training.settings import Settings, TrainingConfig
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A trained model: what `docnvil.fit` and `docnvil.load` return, and what is saved, evaluated and drawn.
+
+    Arguments:
+        network: the belief network, with the parameters of the best epoch.
+        recipe: the name of the recipe that the settings started from.
+        training: the settings of the training.
+        statistics: how often words and units occur together in the training documents.
+        history: one record per epoch.
+        vocabulary: the words of the columns, numbered ones if they have no names.
+        token_rules: how text becomes words, or None if the model was trained on ready-made counts.
+        corpus: figures of the training corpus.
+        run: date, machine, versions and duration.
+
+    Example:
+        >>> import docnvil
+        >>> counts = np.kron(np.eye(2, dtype=int), np.full((30, 5), 3))  # two subjects, thirty documents each
+        >>> model = docnvil.fit(counts, docnvil.Settings(units=(2,), epochs=60, batch_size=10))
+        >>> model.transform(counts).shape, model.evaluate(counts).perplexity_per_document < 7
+        ((60, 2), True)
+    """
+
+    network: BeliefNetwork
+    recipe: str
+    training: TrainingConfig
+    statistics: UnitStatistics
+    history: tuple[EpochRecord, ...]
+    vocabulary: Vocabulary
+    token_rules: TokenRules | None
+    corpus: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+    @property
+    def best(self) -> EpochRecord:
+        """The record of the epoch whose parameters the model has."""
+        return best_of(self.history)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that train this model again, all of them as values of their own."""
+        values = {name: getattr(self.network.config, name) for name in settings_of(ModelConfig)}
+        values |= {name: getattr(self.training, name) for name in settings_of(TrainingConfig)}
+        del values["vocabulary_size"]
+        gradient = self.training.gradient
+        for name, each in settings_of(TrainingConfig).items():
+            if gradient not in each.only_with.get("gradient", (gradient,)):
+                del values[name]
+        return Settings(self.recipe, **values, validation=self.corpus["validation"])
+
+    def transform(self, counts: Any) -> NDArray[np.floating]:
+        """Return q(h_k = 1 | x), `[N, K]`, units of all layers; an empty document gets the prior's probabilities.
+
+        Arguments:
+            counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
+
+        Raises:
+            VocabularyError: counts with another vocabulary.
+        """
+        return unit_probabilities(self.network, self.checked(counts).matrix)
+
+    def score_samples(self, counts: Any) -> NDArray[np.float64]:
+        """Return the ELBO of each document, `[N]`, in nats, from 10 samples keyed by its words."""
+        return document_bounds(self.network, self.checked(counts).matrix).log_likelihood
+
+    def evaluate(
+        self,
+        counts: Any,
+        *,
+        bound: Bound = "elbo",
+        n_samples: int = 10,
+        temperatures: int = TEMPERATURES,
+        seed: int = 0,
+    ) -> Perplexity:
+        """Return the perplexity of documents, per document and per word, with its parts.
+
+        Arguments:
+            counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
+            bound: the estimator, see `docnvil.analysis.perplexity.perplexity`.
+            n_samples: S, samples per document.
+            temperatures: steps of the annealing, for bound "annealed".
+            seed: seed of the samples.
+
+        Raises:
+            VocabularyError: counts with another vocabulary.
+            CorpusError: no document has a word.
+        """
+        options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
+        return perplexity(self.network, self.checked(counts).matrix, **options)
+
+    def topics(self, top_n: int = 10) -> list[Topic]:
+        """Return every unit of the first layer with its top words (column numbers and scores), share and information.
+
+        Arguments:
+            top_n: the number of words per unit.
+        """
+        return topics(self.network, self.statistics, top_n)
+
+    def top_words(self, top_n: int = 10) -> list[list[str]]:
+        """Return the top words of every unit of the first layer, best first.
+
+        Arguments:
+            top_n: the number of words per unit.
+        """
+        return [[self.vocabulary[word] for word in topic.words] for topic in self.topics(top_n)]
+
+    def checked(self, counts: Any) -> CheckedCounts:
+        """Return counts as checked ones, after comparing their vocabulary with the model's.
+
+        Raises:
+            VocabularyError: another vocabulary.
+            CorpusError: counts that the model's output layer cannot have produced.
+        """
+        documents = checked_counts(counts)
+        numbered = documents.vocabulary.is_numbered or self.vocabulary.is_numbered
+        if not numbered and documents.vocabulary != self.vocabulary:
+            raise VocabularyError(
+                f"The documents were counted with another vocabulary ({documents.vocabulary}) than the model's"
+                f" ({self.vocabulary}). Count them with the model's vocabulary, or use"
+                " docnvil.align_vocabulary(matrix, model.vocabulary)."
+            )
+        if documents.matrix.shape[1] != len(self.vocabulary):
+            raise VocabularyError(
+                f"The counts have {documents.matrix.shape[1]} columns, and the model has {len(self.vocabulary)} words."
+                " Count the documents with the model's vocabulary."
+            )
+        self.network.generative.visible.check_counts(documents.matrix)
+        return documents

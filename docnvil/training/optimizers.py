@@ -1,0 +1,73 @@
+"""The optimizer, and the gradient estimator as a module with its baselines."""
+
+import torch
+from torch import nn
+
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.layers import SparseLinear
+from docnvil.nvil.baselines import InputDependentBaseline
+from docnvil.nvil.nvil import NVIL
+from docnvil.runtime.distributed import ProcessGroup
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, Stateless
+from docnvil.training.settings import TrainingConfig
+
+BASELINE_UNITS = 100  # Mnih & Gregor (2014), section 4
+
+
+def build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Build the optimizer over the parameters of p, q and the baselines.
+
+    Weight decay is decoupled from the gradient (Loshchilov & Hutter 2019) and applies to matrices only: biases encode
+    frequencies. Each parameter group carries `lr_scale`, its learning rate as a multiple of the model's.
+    """
+    groups = []
+    for modules, lr_scale in (((model.generative,), 1.0), ((model.recognition, gradient), config.recognition_rate)):
+        parameters = [parameter for module in modules for parameter in module.parameters()]
+        matrices = [parameter for parameter in parameters if parameter.dim() == 2]
+        others = [parameter for parameter in parameters if parameter.dim() != 2]
+        groups += [
+            {"params": matrices, "lr_scale": lr_scale, "weight_decay": config.weight_decay},
+            {"params": others, "lr_scale": lr_scale, "weight_decay": 0.0},
+        ]
+    optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.AdamW}[config.optimizer]
+    return optimizer(groups, lr=config.learning_rate, fused=True)
+
+
+def build_gradient(
+    model: BeliefNetwork, config: TrainingConfig, generator: torch.Generator, processes: ProcessGroup
+) -> nn.Module:
+    """Build the gradient estimator, with NVIL's baseline networks if they are learned.
+
+    Arguments:
+        model: the network to train.
+        config: the settings of the training.
+        generator: a CPU generator for the initial weights of the baselines.
+        processes: the processes that train together; NVIL's moments are taken over all of them.
+    """
+    losses = GRADIENT_ESTIMATORS[config.gradient].losses
+    if losses is not None:
+        return Stateless(losses)
+    networks = _baselines(model, generator) if config.baseline == "learned" else []
+    return NVIL(
+        len(model.config.units),
+        baseline=config.baseline,
+        networks=networks,
+        center=config.center,
+        normalize=config.normalize,
+        local=config.local_signals,
+        gather=processes.all_gather,
+    )
+
+
+def _baselines(model: BeliefNetwork, generator: torch.Generator) -> list[InputDependentBaseline]:
+    """Return one baseline network per layer of q, each seeing what that layer conditions on."""
+    config = model.config
+    first = SparseLinear(config.vocabulary_size, BASELINE_UNITS, config.recognition_input)
+    upper = [nn.Linear(n_units, BASELINE_UNITS) for n_units in config.units[:-1]]
+    networks = [InputDependentBaseline(layer, BASELINE_UNITS) for layer in (first, *upper)]
+    for network in networks:
+        nn.init.normal_(network.first.weight, std=config.weight_scale, generator=generator)
+        nn.init.zeros_(network.first.bias)
+    if config.recognition_input == "centered":
+        first.mean.copy_(model.recognition.first.linear.mean)
+    return networks

@@ -1,0 +1,264 @@
+"""Settings of a training, and a recipe with the user's choices on top. Importing them does not import torch."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any, Literal
+
+from docnvil.errors import ConfigurationError
+from docnvil.model.settings import ModelConfig
+from docnvil.runtime.choices import Precision
+from docnvil.schema import Setting, check_settings, setting, settings_of
+from docnvil.training.gradients import GRADIENTS, GradientName, check_n_samples, check_posterior
+from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, Recipe
+
+BaselineKind = Literal["learned", "leave-one-out", "none"]
+NVIL_ONLY = {"gradient": ("nvil",)}
+MAX_RECIPE_HOLDOUT = 0.1  # the share of a small corpus that a recipe's number of validation documents may take
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained; saved as JSON with the model.
+
+    The settings are described where they are declared; losses are sums over the documents of a batch.
+    """
+
+    epochs: int = setting(
+        40,
+        "Passes over the documents, at most",
+        group="Common",
+        minimum=1,
+        effective=f"{MIN_EPOCHS} to {MAX_EPOCHS}, fewer for larger corpora",
+    )
+    batch_size: int = setting(100, "Documents per update", group="Training", minimum=1)
+    n_samples: int = setting(5, "Samples per document", group="Training", minimum=1, option="samples")
+    optimizer: Literal["adam", "sgd"] = setting("adam", "Optimizer", group="Training")
+    learning_rate: float = setting(0.01, "Learning rate of the generative model", group="Training", above=0)
+    recognition_rate: float = setting(
+        1.0, "Recognition learning rate, as a multiple of --learning-rate", group="Training", above=0
+    )
+    schedule: Literal["constant", "cosine"] = setting(
+        "cosine", "Learning rate schedule; cosine decays to zero", group="Training"
+    )
+    start: Literal["random", "clusters"] = setting(
+        "clusters", "Initial weights of the first layer; clusters runs k-means", group="Training"
+    )
+    l1: float = setting(3.0, "Strength of the Laplace prior on the output weights", group="Training", minimum=0)
+    sparsity: float = setting(
+        0.0,
+        "Penalty in nats per active unit per document; larger is more specific",
+        group="Training",
+        minimum=0,
+        only_with={"gradient": tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal)},
+    )
+    weight_decay: float = setting(
+        0.0, "Weight decay per update, as a multiple of the learning rate", group="Training", minimum=0
+    )
+    gradient: GradientName = setting(
+        "nvil", "Estimator of the recognition gradient; st-gumbel is biased", group="Gradient estimator"
+    )
+    baseline: BaselineKind = setting(
+        "leave-one-out", "Baseline of NVIL's learning signal", group="Gradient estimator", only_with=NVIL_ONLY
+    )
+    center: bool = setting(
+        True,
+        "Subtract the running mean of the learning signal",
+        group="Gradient estimator",
+        only_with=NVIL_ONLY,
+        aliases=("centre",),
+    )
+    normalize: bool = setting(
+        True,
+        "Divide the learning signal by its running deviation where above 1",
+        group="Gradient estimator",
+        only_with=NVIL_ONLY,
+        aliases=("normalise",),
+    )
+    local_signals: bool = setting(
+        True, "Give each layer its own learning signal", group="Gradient estimator", only_with=NVIL_ONLY
+    )
+    patience: int | None = setting(
+        None, "Epochs without a better validation bound before stopping", group="Training", minimum=1
+    )
+    validation_samples: int = setting(10, "Samples per document for the validation bound", minimum=1)
+    precision: Precision = setting(
+        "float32", "Number type; tf32 (CUDA) and bf16 affect large matrix multiplications", group="Machine"
+    )
+    seed: int = setting(
+        0, "Random seed; the same seed gives the same model", group="Common", minimum=0, parameter="random_state"
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.gradient == "nvil" and self.baseline == "leave-one-out" and self.n_samples < 2:
+            raise ConfigurationError(
+                "The leave-one-out baseline compares the samples of a document, so n_samples must be at least 2."
+                " Increase it, or choose the learned baseline."
+            )
+        check_n_samples(self.gradient, self.n_samples)
+        if self.sparsity and not GRADIENTS[self.gradient].uses_learning_signal:
+            raise ConfigurationError(
+                f"The gradient {self.gradient} trains the recognition network on samples from the model, so sparsity"
+                " has no effect. Set sparsity to 0, or choose another gradient."
+            )
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """The settings that are neither the network's nor the training's."""
+
+    recipe: str = setting(
+        "default",
+        "Preset values of all other settings",
+        group="Common",
+        effective="default, or binary for files of bits",
+    )
+    validation: float | None = setting(
+        None,
+        "Documents held out to choose the best epoch: a number, or a share below 1",
+        group="Common",
+        minimum=0,
+        metavar="N|SHARE",
+        effective="500, at most a tenth",
+    )
+    device: str = setting("auto", "auto, cpu or cuda", group="Machine", metavar="NAME")
+
+
+def all_settings() -> dict[str, Setting]:
+    """Return every setting of a fit by name, those of the network first."""
+    return {**settings_of(ModelConfig), **settings_of(FitConfig), **settings_of(TrainingConfig)}
+
+
+class Settings:
+    """All settings of a fit: a recipe, and the values that replace the recipe's.
+
+    Arguments:
+        recipe: the name of a recipe, see `docnvil.training.recipes.RECIPES`.
+        values: settings by name, those of `ModelConfig`, `TrainingConfig` and `FitConfig`; None stands for the default.
+
+    Raises:
+        ConfigurationError: an unknown name or an impossible value.
+
+    Example:
+        >>> settings = Settings("paper", units=(20,), epochs=3)
+        >>> settings.training_config(n_documents=1000).batch_size, settings.model_config(500).units
+        (20, (20,))
+    """
+
+    def __init__(self, recipe: str = "default", **values: Any) -> None:
+        if recipe not in RECIPES:
+            raise ConfigurationError(f"There is no recipe {recipe!r}. Choose one of {', '.join(RECIPES)}.")
+        self.recipe_name = recipe
+        self.values: Mapping[str, Any] = {name: value for name, value in values.items() if value is not None}
+        for name in self.values:
+            _require_known(name)
+        check_validation(self.validation)
+        self._refuse_idle()
+        self.model_config(vocabulary_size=1)
+        self.training_config(n_documents=1)
+
+    def __repr__(self) -> str:
+        given = "".join(f", {name}={value!r}" for name, value in self.values.items())
+        return f"Settings({self.recipe_name!r}{given})"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, adapted to the gradient estimator: without what that estimator cannot use."""
+        recipe, gradient = RECIPES[self.recipe_name], GRADIENTS.get(self.values.get("gradient", "nvil"))
+        if gradient is not None and not gradient.supports_autoregressive_q:
+            recipe = replace(recipe, model={**recipe.model, "posterior": "factorial"})
+        if gradient is not None and not gradient.uses_learning_signal:
+            recipe = replace(recipe, training={**recipe.training, "sparsity": 0.0})
+        return recipe
+
+    @property
+    def device(self) -> str:
+        """The device to train on: "auto", "cpu" or "cuda"."""
+        return str(self.values.get("device", "auto"))
+
+    @property
+    def seed(self) -> int:
+        """The random seed."""
+        return int(self.values.get("seed", 0))
+
+    @property
+    def validation(self) -> float | int:
+        """The documents to hold out: a number (int) or a share (float)."""
+        return self.values.get("validation", self.recipe.validation)
+
+    @property
+    def max_holdout(self) -> float:
+        """The largest share of the documents that may be held out: a tenth unless the user chose a number."""
+        return 1.0 if "validation" in self.values else MAX_RECIPE_HOLDOUT
+
+    def model_config(self, vocabulary_size: int) -> ModelConfig:
+        """Return the network's settings for a vocabulary of this size."""
+        config = ModelConfig(vocabulary_size, **{**self.recipe.model, **self._given(ModelConfig)})
+        check_posterior(self.values.get("gradient", "nvil"), config.posterior)
+        return config
+
+    def training_config(self, n_documents: int) -> TrainingConfig:
+        """Return the training's settings for this number of training documents, which determines the epochs."""
+        config = TrainingConfig(**{**self.recipe.training, **self._given(TrainingConfig)})
+        if "epochs" in self.values:
+            return config
+        return replace(config, epochs=self.recipe.epochs(n_documents, config.batch_size))
+
+    def source_of(self, name: str) -> str:
+        """Return where the value of a setting comes from: "chosen", "recipe" or "default"."""
+        if name in self.values:
+            return "chosen"
+        recipe = self.recipe
+        from_recipe = {"recipe", "epochs", "validation", *recipe.model, *recipe.training}
+        return "recipe" if name in from_recipe else "default"
+
+    def _given(self, declaration: type) -> dict[str, Any]:
+        return {name: value for name, value in self.values.items() if name in settings_of(declaration)}
+
+    def _refuse_idle(self) -> None:
+        """Refuse settings that have no effect together with the others that were chosen."""
+        declared = all_settings()
+        for other in ("gradient", "observation"):
+            actual = self.values.get(other, declared[other].default)
+            idle = [name for name in self.values if actual not in declared[name].only_with.get(other, (actual,))]
+            idle = [name for name in idle if self.values[name] is False or self.values[name] != 0]
+            if idle and actual in declared[other].choices:
+                allowed = " or ".join(declared[idle[0]].only_with[other])
+                raise ConfigurationError(
+                    f"{', '.join(idle)} can be chosen only with {other} {allowed}, and {other} is {actual}."
+                    f" Leave out {idle[-1]}, or change {other}."
+                )
+
+
+def _require_known(name: str) -> None:
+    if name in all_settings() and name not in ("vocabulary_size", "recipe"):
+        return
+    close = difflib.get_close_matches(name, all_settings(), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else " `docnvil recipes default` lists all settings."
+    raise ConfigurationError(f"There is no setting {name!r}.{hint}")
+
+
+def check_validation(validation: float | int) -> None:
+    """Check a number of documents to hold out (int), or a share of them (float).
+
+    Raises:
+        ConfigurationError: it is negative, or a share of 1 or more.
+    """
+    whole = isinstance(validation, Integral) and not isinstance(validation, bool)
+    if not (validation >= 0 and (whole or validation < 1)):
+        raise ConfigurationError(f"validation is {validation}. Give a share from 0 up to 1, or a number of documents.")
+
+
+def learning_rate_at(config: TrainingConfig, progress: float) -> float:
+    """Return the learning rate after a share `progress` of all updates.
+
+    Example:
+        >>> [round(learning_rate_at(TrainingConfig(learning_rate=0.1), progress), 3) for progress in (0, 0.5, 1)]
+        [0.1, 0.05, 0.0]
+    """
+    if config.schedule == "constant":
+        return config.learning_rate
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))

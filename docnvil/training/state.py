@@ -1,0 +1,200 @@
+"""The state of a training, and checkpoints of it.
+
+Axes: N documents, V vocabulary, K units.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from docnvil.errors import CheckpointError
+from docnvil.model.belief_network import BeliefNetwork, build_model
+from docnvil.model.settings import ModelConfig
+from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
+from docnvil.runtime.precision import parameter_type
+from docnvil.runtime.randomness import stream, stream_seed
+from docnvil.schema import from_saved
+from docnvil.text.sparse import CountRows, column_sums
+from docnvil.training.kmeans_init import cluster_profiles
+from docnvil.training.optimizers import build_gradient, build_optimizer
+from docnvil.training.records import EpochRecord, best_of
+from docnvil.training.settings import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training between two epochs: everything needed to continue it to the same bytes.
+
+    Arguments:
+        tensors: parameters, moments and optimizer state by name.
+        model: the network's settings, as saved.
+        training: the training's settings, as saved.
+        history: one record per epoch.
+        epoch_seconds: the duration of each epoch.
+        fingerprint: identifies the documents, see `TrainingData.fingerprint`.
+    """
+
+    tensors: Mapping[str, Tensor]
+    model: Mapping[str, Any]
+    training: Mapping[str, Any]
+    history: tuple[EpochRecord, ...]
+    epoch_seconds: tuple[float, ...]
+    fingerprint: str
+
+
+@dataclass
+class Training:
+    """Everything that changes while a network is trained.
+
+    Arguments:
+        model: the network at the latest epoch; `finish` returns it at the best.
+        gradient: the gradient estimator, with its baselines and moments if it has any.
+        optimizer: over the parameters of both.
+        config: the settings.
+        n_documents: N, the number of training documents.
+        processes: the processes that train together.
+        fingerprint: returns what identifies the documents; called only when a checkpoint is made or resumed.
+        history: one record per finished epoch.
+        epoch_seconds: the duration of each.
+        best_parameters: the network's parameters at the best epoch so far.
+    """
+
+    model: BeliefNetwork
+    gradient: nn.Module
+    optimizer: torch.optim.Optimizer
+    config: TrainingConfig
+    n_documents: int
+    processes: ProcessGroup = SINGLE_PROCESS
+    fingerprint: Callable[[], str] = str
+    history: list[EpochRecord] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    best_parameters: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls,
+        model_config: ModelConfig,
+        config: TrainingConfig,
+        counts: CountRows,
+        device: torch.device,
+        processes: ProcessGroup = SINGLE_PROCESS,
+    ) -> "Training":
+        """Build the network and its optimizer at the starting point.
+
+        Initial weights are drawn on the CPU in single precision, so they depend on neither device nor precision.
+
+        Arguments:
+            model_config: the network's settings.
+            config: the training's settings.
+            counts: `[N, V]`, the training documents.
+            device: the device to train on.
+            processes: the processes that train together.
+        """
+        generator = torch.Generator().manual_seed(stream_seed(config.seed, "initial weights"))
+        profiles = None
+        if config.start == "clusters":
+            found = cluster_profiles(counts, model_config.units[0], stream(config.seed, "k-means"))
+            profiles = torch.from_numpy(found)
+        model = build_model(model_config, generator, torch.from_numpy(column_sums(counts)), profiles, counts.shape[0])
+        gradient = build_gradient(model, config, generator, processes)
+        for module in (model, gradient):
+            module.to(device, parameter_type(config.precision))
+        return cls(model, gradient, build_optimizer(model, gradient, config), config, counts.shape[0], processes)
+
+    @property
+    def epoch(self) -> int:
+        """The number of finished epochs."""
+        return len(self.history)
+
+    @property
+    def best(self) -> EpochRecord:
+        """The record of the epoch with the best validation bound."""
+        return best_of(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or `patience` epochs in a row brought no better validation bound."""
+        if not self.history:
+            return False
+        waited = self.epoch - self.best.epoch
+        return self.epoch >= self.config.epochs or (self.config.patience is not None and waited >= self.config.patience)
+
+    def finish(self) -> BeliefNetwork:
+        """Return the network with the parameters of the best epoch."""
+        self.model.load_state_dict(self.best_parameters)
+        return self.model
+
+    def state(self) -> dict[str, Tensor]:
+        """Return every tensor that the rest of the training depends on, by name."""
+        slots = self.optimizer.state_dict()["state"]
+        return {
+            **{f"model.{name}": value for name, value in self.model.state_dict().items()},
+            **{f"gradient.{name}": value for name, value in self.gradient.state_dict().items()},
+            **{f"best.{name}": value for name, value in self.best_parameters.items()},
+            **{f"optimizer.{slot}.{name}": value for slot, values in slots.items() for name, value in values.items()},
+        }
+
+    def checkpoint(self) -> Checkpoint:
+        """Return a checkpoint of the training after its latest epoch."""
+        return Checkpoint(
+            tensors=self.state(),
+            model=asdict(self.model.config),
+            training=asdict(self.config),
+            history=tuple(self.history),
+            epoch_seconds=tuple(self.epoch_seconds),
+            fingerprint=self.fingerprint(),
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint, in place; the rest of the training then gives the same bytes.
+
+        The settings must be the same, except for the number of epochs if the learning rate is constant: then a training
+        may be extended, or ended sooner, but not before what is already done.
+
+        Raises:
+            CheckpointError: the checkpoint is of other documents or other settings.
+        """
+        if checkpoint.fingerprint != self.fingerprint():
+            raise CheckpointError(
+                "The interrupted training used other documents, or held out others. Give the corpus and options that it"
+                " was started with, or start again with --force."
+            )
+        _require_equal(asdict(from_saved(ModelConfig, checkpoint.model)), asdict(self.model.config))
+        saved, current = asdict(from_saved(TrainingConfig, checkpoint.training)), asdict(self.config)
+        if current["schedule"] == "constant":  # then an epoch does not depend on how many follow
+            saved["epochs"] = max(current["epochs"], len(checkpoint.history))
+        _require_equal(saved, current)
+        self.restore(checkpoint.tensors, checkpoint.history, checkpoint.epoch_seconds)
+
+    def restore(
+        self,
+        tensors: Mapping[str, Tensor],
+        history: tuple[EpochRecord, ...] | list[EpochRecord],
+        epoch_seconds: tuple[float, ...] | list[float],
+    ) -> None:
+        """Load the tensors of `state`, with the records so far, in place."""
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "gradient": {}, "best": {}, "optimizer": {}}
+        for name, value in tensors.items():
+            part, rest = name.split(".", 1)
+            parts[part][rest] = value
+        self.model.load_state_dict(parts["model"])
+        self.gradient.load_state_dict(parts["gradient"])
+        self.best_parameters = {name: value.to(self.model.device) for name, value in parts["best"].items()}
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            slot, key = name.split(".", 1)
+            slots.setdefault(int(slot), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+        self.history, self.epoch_seconds = list(history), list(epoch_seconds)
+
+
+def _require_equal(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    for name, value in current.items():
+        if saved.get(name) != value:
+            raise CheckpointError(
+                f"The interrupted training used {name} = {saved.get(name)}, not {value}. Give the same options, or"
+                " start again with --force."
+            )
