@@ -92,7 +92,7 @@ def loss_of(name: str, network: BeliefNetwork, document: SparseCounts, samples: 
     estimator = GRADIENT_ESTIMATORS[name]
     log_p = network.generative.log_prob_terms(document, samples)
     log_q = network.recognition.log_prob_terms(document, samples)
-    return estimator.losses(log_p, log_q, *estimator.needed(network, document, samples, None)).total
+    return estimator.losses(log_p, log_q, *estimator.inputs(network, document, samples, None)).total
 
 
 def assert_is_elbo_gradient(name: str, network: BeliefNetwork, document: SparseCounts, draws: list) -> None:

@@ -85,8 +85,8 @@ def test_a_start_knows_word_frequencies_and_sparse_units():
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"vocabulary_size": 3, "units": (0,)}, "at least one unit"),
-        ({"vocabulary_size": 3, "units": ()}, "at least one unit"),
+        ({"vocabulary_size": 3, "units": (0,)}, "units is 0"),
+        ({"vocabulary_size": 3, "units": ()}, "units is empty"),
         ({"vocabulary_size": 0}, "at least one word"),
         ({"vocabulary_size": 3, "prior": "chain"}, "Choose one of factorial, autoregressive"),
         ({"vocabulary_size": 3, "recognition_input": "squared"}, "Choose one of counts, log1p, centered"),

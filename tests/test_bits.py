@@ -215,7 +215,7 @@ def folder(tmp_path_factory):
     ]
     made = CliRunner().invoke(main, ["fit", str(folder / "images.npz"), *arguments, "--out", str(folder / "m")])
     assert made.exit_code == 0, made.stderr
-    assert "nats a vector" in made.stdout
+    assert "nats per vector" in made.stdout
     return folder
 
 

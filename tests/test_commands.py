@@ -79,7 +79,7 @@ def test_fit_says_what_it_made_and_what_comes_next(texts, tmp_path):
     assert "validation perplexity" in result.stdout
     for command in ("topics", "perplexity", "embed"):
         assert f"docnvil {command} {tmp_path / 'model'}" in result.stdout
-    assert "60 documents, 1,200 words of 14 different ones." in result.stderr
+    assert "60 documents, 1,200 tokens, 14 words." in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -319,10 +319,10 @@ def test_an_interrupted_fit_leaves_nothing_half_made_and_goes_on(texts, tmp_path
     assert "Traceback" not in told
     assert not (tmp_path / "model").exists()
     again = run(*arguments)
-    failed(again, 1, "unfinished", "--resume", "--force")
+    failed(again, 1, "interrupted run", "--resume", "--force")
     assert run(*arguments, "--resume").exit_code == 0
     assert not (tmp_path / "model.unfinished").exists()
-    failed(run(*arguments, "--resume"), 1, "is finished")
+    failed(run(*arguments, "--resume"), 1, "is complete")
     assert run(*arguments[:2], "--out", tmp_path / "whole", *arguments[4:]).exit_code == 0
     for name in ("parameters.safetensors", "history.csv", "topics.csv"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

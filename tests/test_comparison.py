@@ -74,7 +74,7 @@ def test_a_model_folder_is_loaded_and_scored(output, folder, block_counts):
     row = output["rows"][str(folder / "model")]
     model = DocNVIL.load(folder / "model")
     parts = csr_array(block_counts[60:90]), csr_array(block_counts[90:])
-    expected = evaluate_completion(model.model_, *parts, seed=5).summarize()
+    expected = evaluate_completion(model.model_.network, *parts, seed=5).summarize()
     assert row["completion_per_word"] == pytest.approx(expected.perplexity_per_word, rel=1e-5)
     assert row["training_seconds"] is None
     assert row["settings"] == "loaded"

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "docnvil"
 
 LAYERS = (  # from the bottom up; a module imports lower layers and its own package
     ("errors",),
+    ("schema",),
     ("runtime",),
     ("text", "model", "nvil"),
     ("corpus", "batches"),

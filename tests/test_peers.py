@@ -159,7 +159,7 @@ def test_unseen_words_and_empty_documents_work_with_tomotopy(tomotopy, counts):
 def test_docnvil_adapters_agree_with_docnvil(counts):
     model = DocNVIL(3, epochs=2, device="cpu").fit(counts)
     adapted = adapt_topic_model(model, seed=4)
-    assert np.array_equal(adapted.predict(counts[:5]), predict_words(model.model_, counts[:5], seed=4))
+    assert np.array_equal(adapted.predict(counts[:5]), predict_words(model.model_.network, counts[:5], seed=4))
     assert np.array_equal(adapted.encode(counts), model.transform(counts))
 
 

@@ -18,6 +18,7 @@ from docnvil.model.normalizers import _ChunkedSoftmax
 from docnvil.runtime import precision
 from docnvil.runtime.precision import likelihood_products, onednn_products, product_library, tf32_products
 from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
+from docnvil.training.callbacks import Callback
 from docnvil.training.data import checked_counts
 from docnvil.training.fit import fit, split_data, start_training
 from docnvil.training.loop import train
@@ -204,12 +205,17 @@ def test_training_and_evaluation_select_onednn_and_restore_the_setting(monkeypat
         SoftmaxWords, "log_prob", lambda *each: (inside.append(settings.fp32_precision), log_prob(*each))[1]
     )
     before = settings.fp32_precision
-    model = DocNVIL(3, observation="softmax", epochs=1, random_state=0)
-    for _ in model.fit_epochs(block_counts):
-        assert settings.fp32_precision == before
+    between = []
+
+    class Watcher(Callback):
+        def on_epoch(self, training, record) -> None:
+            between.append(settings.fp32_precision)
+
+    model = fit(block_counts, Settings(units=(3,), observation="softmax", epochs=1), callbacks=[Watcher()])
+    assert between == [before]
     assert len(inside) > 3
-    model.perplexity(block_counts)
-    predict_words(model.model_, csr_array(block_counts), n_samples=2)
+    model.evaluate(block_counts)
+    predict_words(model.network, csr_array(block_counts), n_samples=2)
     assert set(inside) == {"bf16"}
     assert settings.fp32_precision == before
 

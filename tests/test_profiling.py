@@ -58,7 +58,7 @@ def test_fit_prints_the_profile(counts, tmp_path):
     assert "ms per step" not in plain.stderr
     profiled = fit(counts, "--out", tmp_path / "profiled", "--profile", "--json")
     assert profiled.exit_code == 0, profiled.output
-    assert "steps went:" in profiled.stderr
+    assert "Time per phase" in profiled.stderr
     summary = json.loads(profiled.stdout)
     assert [row["phase"] for row in summary["profile"]] == list(get_args(Phase))
     assert all(f"{phase} " in profiled.stderr for phase in get_args(Phase))

@@ -25,7 +25,7 @@ def muprop(network: BeliefNetwork, document: SparseCounts, samples: Samples) -> 
     estimator = GRADIENT_ESTIMATORS["muprop"]
     log_p = network.generative.log_prob_terms(document, samples)
     log_q = network.recognition.log_prob_terms(document, samples)
-    return estimator.losses(log_p, log_q, *estimator.needed(network, document, samples, None)).total
+    return estimator.losses(log_p, log_q, *estimator.inputs(network, document, samples, None)).total
 
 
 @pytest.mark.parametrize("n_samples", [1, 2])

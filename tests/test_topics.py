@@ -19,8 +19,8 @@ def fitted(block_counts) -> DocNVIL:
 
 def test_statistics_agree_with_their_definition(fitted, block_counts):
     counts = csr_array(block_counts)
-    statistics = unit_statistics(fitted.model_, counts)
-    on = unit_probabilities(fitted.model_, counts)
+    statistics = unit_statistics(fitted.model_.network, counts)
+    on = unit_probabilities(fitted.model_.network, counts)
     assert statistics.documents_on == pytest.approx(on.T @ (block_counts > 0))
     assert statistics.document_frequency == pytest.approx((block_counts > 0).sum(0))
     assert statistics.activity == pytest.approx(on.sum(0))
@@ -28,9 +28,9 @@ def test_statistics_agree_with_their_definition(fitted, block_counts):
 
 
 def test_statistics_do_not_depend_on_batches_or_empty_documents(fitted, block_counts, monkeypatch):
-    whole = unit_statistics(fitted.model_, csr_array(block_counts))
+    whole = unit_statistics(fitted.model_.network, csr_array(block_counts))
     monkeypatch.setattr("docnvil.analysis.topics.BATCH_SIZE", 7)
-    batched = unit_statistics(fitted.model_, csr_array(np.vstack([block_counts, np.zeros((2, 15), dtype=int)])))
+    batched = unit_statistics(fitted.model_.network, csr_array(np.vstack([block_counts, np.zeros((2, 15), dtype=int)])))
     for name in UnitStatistics.__dataclass_fields__:
         assert getattr(batched, name) == pytest.approx(getattr(whole, name)), name
 
@@ -51,7 +51,7 @@ def test_words_are_distinct_and_in_descending_order_of_their_scores(fitted):
 
 
 def test_a_unit_that_ignores_the_document_is_dead(fitted, block_counts):
-    model = fitted.model_
+    model = fitted.model_.network
     before = model.recognition.first.linear.weight.detach().clone()
     try:
         model.recognition.first.linear.weight.data[:, 0] = 0
@@ -64,13 +64,15 @@ def test_a_unit_that_ignores_the_document_is_dead(fitted, block_counts):
 
 def test_an_empty_document_has_the_prior_probabilities(fitted, block_counts):
     with_empty = csr_array(np.vstack([block_counts[:1], np.zeros((1, 15), dtype=int)]))
-    assert unit_probabilities(fitted.model_, with_empty)[1] == pytest.approx(prior_probabilities(fitted.model_))
+    assert unit_probabilities(fitted.model_.network, with_empty)[1] == pytest.approx(
+        prior_probabilities(fitted.model_.network)
+    )
 
 
 def test_all_layers_have_probabilities(block_counts):
     deep = DocNVIL(n_components=(4, 2), epochs=2, random_state=0).fit(block_counts)
     assert deep.transform(block_counts).shape == (120, 6)
-    assert prior_probabilities(deep.model_).shape == (6,)
+    assert prior_probabilities(deep.model_.network).shape == (6,)
 
 
 @pytest.mark.parametrize("posterior", ["factorial", "autoregressive"])
@@ -121,7 +123,7 @@ def test_words_that_are_common_without_the_unit_are_general():
 
 
 def test_a_copied_unit_is_a_duplicate(fitted, block_counts):
-    model = fitted.model_
+    model = fitted.model_.network
     live = next(topic.unit for topic in fitted.topics() if not topic.dead)
     copy = (live + 1) % 6
     parameters = (

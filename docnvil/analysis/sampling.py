@@ -40,7 +40,7 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
 
     Example:
         >>> from docnvil.model.belief_network import build_model
-    from docnvil.model.settings import ModelConfig
+        >>> from docnvil.model.settings import ModelConfig
         >>> network = build_model(ModelConfig(vocabulary_size=7, units=(3,)), torch.Generator().manual_seed(0))
         >>> [chunk.sum(axis=1).tolist() for chunk in sample_documents(network, np.array([4, 0, 9]))]
         [[4, 0, 9]]

@@ -20,6 +20,7 @@ from docnvil.schema import settings_of
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.data import CheckedCounts, checked_counts
+from docnvil.training.recipes import RECIPES
 from docnvil.training.records import EpochRecord, best_of
 from docnvil.training.settings import Settings, TrainingConfig
 
@@ -72,7 +73,9 @@ class FittedModel:
         for name, each in settings_of(TrainingConfig).items():
             if gradient not in each.only_with.get("gradient", (gradient,)):
                 del values[name]
-        return Settings(self.recipe, **values, validation=self.corpus["validation"])
+        if self.corpus["validation"] != RECIPES[self.recipe].validation:
+            values["validation"] = self.corpus["validation"]
+        return Settings(self.recipe, **values)
 
     def transform(self, counts: Any) -> NDArray[np.floating]:
         """Return q(h_k = 1 | x), `[N, K]`, units of all layers; an empty document gets the prior's probabilities.
