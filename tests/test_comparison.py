@@ -107,7 +107,7 @@ def test_a_model_with_another_vocabulary_has_an_error(folder, tmp_path):
     task = {"model": str(folder / "narrow"), "n_components": 3, "seed": 0, "threads": 1}
     runner._write_result(tmp_path, task)
     result = json.loads((tmp_path / "result.json").read_text())
-    assert "15 columns, but the model's vocabulary has 10 words" in result["error"]
+    assert "15 columns, and the model has 10 words" in result["error"]
 
 
 def test_the_table_is_also_written_as_csv(output, folder):

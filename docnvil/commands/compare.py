@@ -10,12 +10,12 @@ import click
 from docnvil.commands.console import echo_json, note
 from docnvil.commands.options import (
     CORPUS,
-    about,
+    describe_corpus,
+    describe_unknown_tokens,
     load_beside,
     load_for_training,
     source_options,
     token_options,
-    unknown_words,
 )
 
 if TYPE_CHECKING:
@@ -154,9 +154,9 @@ def _load_test(
     from docnvil.runtime.randomness import stream
 
     matrix = load_beside(test, options, train)
-    note(about(matrix))
+    note(describe_corpus(matrix))
     if matrix.n_unknown:
-        note(unknown_words(matrix))
+        note(describe_unknown_tokens(matrix))
     if predict is None:
         return split_words(matrix.counts, share, stream(seed, "hidden words"))
     return matrix.counts, load_beside(predict, options, train).counts

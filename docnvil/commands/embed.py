@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from docnvil.commands.console import note
-from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
+from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model, source_options
 
 
 @click.command()
@@ -57,4 +57,4 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
         stand = "id stands" if len(repeated) == 1 else "ids stand"
         note(f"{len(repeated):,} {stand} for several documents ({shown}), which are told by their rows.")
     if matrix.n_unknown:
-        note(unknown_words(matrix))
+        note(describe_unknown_tokens(matrix))

@@ -9,7 +9,7 @@ import click
 
 from docnvil.commands.console import echo_json, note
 from docnvil.commands.intervals import in_json, in_words, interval_option, intervals
-from docnvil.commands.options import CORPUS, load_for_model, source_options, unknown_words
+from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model, source_options
 
 if TYPE_CHECKING:
     from docnvil.analysis.perplexity import Perplexity
@@ -122,7 +122,7 @@ def perplexity(
         echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram, **in_json(spread)})
         return
     empty = f", and {found.empty_documents:,} empty ones left out" if found.empty_documents else ""
-    unknown = f"\n{unknown_words(matrix)}" if matrix.n_unknown else ""
+    unknown = f"\n{describe_unknown_tokens(matrix)}" if matrix.n_unknown else ""
     per_document, per_word = in_words(spread)
     click.echo(
         f"perplexity per document  {found.perplexity_per_document:10.2f}{per_document}"
