@@ -27,7 +27,7 @@ test: $(INSTALLED)  ## the default tests, under ten minutes on two cores
 slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-mutation: $(INSTALLED)  ## change 200 details of the core, one at a time, and count those that a test catches (hours; resumes)
+mutation: $(INSTALLED)  ## run the tests on 200 mutants of the core packages: takes hours, resumes when interrupted
 	$(BIN)/python tests/mutation.py docnvil/training docnvil/nvil docnvil/model docnvil/analysis --mutants 200 --full
 
 bench: $(INSTALLED)  ## measure the quality figures of README and docs/, and write their tables

@@ -1,4 +1,4 @@
-"""Generate the tables in README.md and docs/ from benchmarks/results.
+"""Generate the tables in README.md and docs/ from benchmarks/results, and those of the settings from their declaration.
 
 python benchmarks/tables.py            prints the tables
 python benchmarks/tables.py --write    writes them into the pages, between `<!-- NAME -->` and `<!-- /NAME -->`,
@@ -15,6 +15,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import settings_tables
 from common import RESULTS, ROOT, provenance
 from figures import FIGURES
 from paper import tables as paper_tables
@@ -32,8 +33,8 @@ def newsgroups() -> str:
     """20 Newsgroups, 2,000 words, 50 units: perplexity, completion and topic quality beside LDA and the papers."""
     results = _results("newsgroups")
     rows = [
-        "| model, 50 units or topics | test perplexity per document | completion per word | per document | NPMI"
-        " | diversity | seconds |",
+        "| model, 50 units or topics | test perplexity per document | completion per word | completion per document"
+        " | NPMI | diversity | training, s |",
         "|---|--:|--:|--:|--:|--:|--:|",
         *(_docnvil_row(results, name) for name in results["mean"]),
         *(_lda_row(name, figures, "by relevance") for name, figures in results["peers"].items()),
@@ -202,6 +203,7 @@ TABLES = {
     **paper_tables.TABLES,
     **quality_tables.TABLES,
     **speed_tables.TABLES,
+    **settings_tables.TABLES,
 }
 
 

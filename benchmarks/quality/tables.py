@@ -21,7 +21,7 @@ def other_corpora(results: dict[str, Any]) -> Iterable[str]:
         )
         yield ""
         yield (
-            "| model, {components} units or topics | completion per word | per document | NPMI | diversity"
+            "| model, {components} units or topics | completion per word | completion per document | NPMI | diversity"
             " | training, s | documents per second | peak MiB |".format(**corpus)
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|"
@@ -60,7 +60,7 @@ def time_to_completion(results: dict[str, Any]) -> Iterable[str]:
 def frontier(results: dict[str, Any]) -> Iterable[str]:
     """Topic quality and perplexity for several values of --sparsity, beside LDA."""
     yield (
-        "| model | completion per word | per document | perplexity per document, bound | NPMI | diversity"
+        "| model | completion per word | completion per document | perplexity per document, bound | NPMI | diversity"
         " | active units per document | live units |"
     )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
@@ -132,7 +132,7 @@ def neural_peers(results: dict[str, Any]) -> Iterable[str]:
         yield ""
         yield (
             f"| model, {results['units']} units or topics | seeds | perplexity per document, bound"
-            " | importance-weighted | completion per word | per document | NPMI | diversity | training, s |"
+            " | importance-weighted | completion per word | completion per document | NPMI | diversity | training, s |"
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
         corpus_rows = [row for row in results["rows"] if row["corpus"] == corpus]
@@ -149,7 +149,7 @@ def neural_peers(results: dict[str, Any]) -> Iterable[str]:
             )
             yield f"| {model} | {len(rows)} | {' | '.join(cells)} |"
         yield ""
-    yield f"{results['threads']} thread."
+    yield f"Trained with {results['threads']} thread."
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float | None:

@@ -137,8 +137,8 @@ def growth(results: dict[str, Any]) -> Iterable[str]:
 def processes(results: dict[str, Any]) -> Iterable[str]:
     """Training with one and with two processes."""
     yield (
-        "| units | batch size | one process, s | two processes, s | speedup | two independent trainings: work relative"
-        " to one | validation bounds |"
+        "| units | batch size | one process, s | two processes, s | speedup | throughput of two independent trainings,"
+        " relative to one | validation bounds |"
     )
     yield "|--:|--:|--:|--:|--:|--:|---|"
     for each in results["trainings"]:
