@@ -1,7 +1,7 @@
 """The document-term matrix: counts `[N, V]` with the words of its columns and the ids of its rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class DocumentTermMatrix:
         metadata: further values of the documents: column name to N strings, `""` where a document has no value.
         rules: how the texts were split into words; None if the counts were not made from texts.
         unknown_counts: number of words of each document that are not in the vocabulary, `[N]`; None if all are.
+        source: where the counts come from, for error messages.
 
     Raises:
         CorpusError: the counts are not integers >= 0, or there is not one id and one metadata value per row.
@@ -51,9 +52,10 @@ class DocumentTermMatrix:
     metadata: dict[str, Sequence[str]] = field(default_factory=dict)
     rules: TokenRules | None = None
     unknown_counts: NDArray[np.int64] | None = None
+    source: InitVar[str] = "The document-term matrix"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "counts", as_counts(self.counts, where="The document-term matrix"))
+    def __post_init__(self, source: str) -> None:
+        object.__setattr__(self, "counts", as_counts(self.counts, where=source))
         n_rows, n_columns = self.counts.shape
         if n_columns != len(self.vocabulary):
             raise VocabularyError(

@@ -88,7 +88,7 @@ class FastTokenReader:
         short = lengths <= _MAX_REMEMBERED_BYTES
         tokens = self._look_up(data, starts[short], lengths[short], rows[short])
         long_spans = (span.decode(errors="surrogatepass") for span in _slice(data, starts[~short], lengths[~short]))
-        columns = [self.index.columns_of(self.tokenizer.find(span)) for span in long_spans]
+        columns = [self.index.columns_of(self.tokenizer.split_normalized(span)) for span in long_spans]
         return _append_spans(tokens, rows[~short], columns)
 
     def _encode(self, text: str) -> bytes:
@@ -142,7 +142,7 @@ class FastTokenReader:
             text.lstrip(digits) for text in compress(texts, is_ascii)
         )
         for number, text in zip(numbers[~is_ascii].tolist(), compress(texts, ~is_ascii), strict=True):
-            columns = self.index.columns_of(self.tokenizer.find(text))
+            columns = self.index.columns_of(self.tokenizer.split_normalized(text))
             if len(columns) > 1:
                 self._multi_token_columns[number] = columns
             self._columns[number] = _MULTI_TOKEN if len(columns) > 1 else columns[0] if columns else DROPPED

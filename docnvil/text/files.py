@@ -68,7 +68,7 @@ def _open_stored_bytes(path: Path) -> BinaryIO:
 
 @contextmanager
 def _translate_remote_errors(path: Path) -> Iterator[None]:
-    """Raise a `CorpusError` for the errors of a remote store, where each kind of store has its own."""
+    """Raise a `CorpusError` for any error of a remote store; each kind of store has its own classes of errors."""
     try:
         yield
     except OSError:
@@ -122,8 +122,8 @@ def open_text(
         CorpusError: the file is missing, unreadable, truncated or damaged gzip, or not in this encoding; the message
             names the first invalid byte and its offset.
     """
-    has_mark = codecs.lookup(encoding).name == "utf-8" and (chunk is None or not chunk.start)
-    codec = "utf-8-sig" if has_mark else encoding
+    may_have_mark = codecs.lookup(encoding).name == "utf-8" and (chunk is None or not chunk.start)
+    codec = "utf-8-sig" if may_have_mark else encoding
     with translate_os_errors(path):
         try:
             with open_bytes(path, chunk) as file, TextIOWrapper(file, encoding=codec, newline=newline) as text:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from scipy.sparse import csr_array, load_npz, save_npz
+from scipy.sparse import load_npz, save_npz
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.runtime.folders import replace_file
@@ -17,6 +17,7 @@ from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.documents import COUNT_FORMATS
 from docnvil.text.files import open_text, plain_name, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import (
+    AnySparse,
     ReadCounts,
     read_ldac,
     read_mtx,
@@ -27,7 +28,6 @@ from docnvil.text.line_formats import (
     write_svmlight,
     write_uci,
 )
-from docnvil.text.sparse import as_counts
 from docnvil.text.vocabulary import Vocabulary
 
 # These formats do not state the number of words; it follows from the vocabulary, or else from the last word.
@@ -65,7 +65,7 @@ def read_counts(
         counts, labels = read(path)
     vocabulary, counts = _load_vocabulary(path, format, counts, vocabulary_path)
     metadata = {} if labels is None else {"label": labels}
-    return DocumentTermMatrix(counts, vocabulary, _load_ids(path, counts.shape[0]), metadata)
+    return DocumentTermMatrix(counts, vocabulary, _load_ids(path, counts.shape[0]), metadata, source=str(path))
 
 
 def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> tuple[Path, ...]:
@@ -127,8 +127,8 @@ def _find_vocabulary(path: Path) -> Path | None:
 
 
 def _load_vocabulary(
-    path: Path, format: str, counts: csr_array, vocabulary_path: Path | None
-) -> tuple[Vocabulary, csr_array]:
+    path: Path, format: str, counts: AnySparse, vocabulary_path: Path | None
+) -> tuple[Vocabulary, AnySparse]:
     words_path = vocabulary_path or _find_vocabulary(path)
     n_columns = counts.shape[1]
     if words_path is None:
@@ -164,13 +164,14 @@ def _read_npz(path: Path) -> ReadCounts:
     with translate_os_errors(path):
         try:
             with path.open("rb") as file:
-                return ReadCounts(as_counts(load_npz(file), where=str(path)))
-        except CorpusError:
-            raise
+                matrix = load_npz(file)
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
             raise CorpusError(
                 f"{path} is not a sparse matrix that scipy.sparse.save_npz wrote. Write it again."
             ) from None
+    if matrix.ndim != 2:
+        raise CorpusError(f"{path} has an array of shape {matrix.shape}. Write one row per document.")
+    return ReadCounts(matrix)
 
 
 _READERS_AND_WRITERS: dict[str, tuple[Callable[[Path], ReadCounts], Callable[..., None]]] = {

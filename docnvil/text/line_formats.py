@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,19 @@ from scipy.sparse import coo_array, csr_array
 
 from docnvil.errors import CorpusError
 from docnvil.text.files import open_text
-from docnvil.text.sparse import as_counts
 
 # Larger sizes are errors in the file, and arrays of these sizes would not fit in memory.
 MAX_WORDS, MAX_DOCUMENTS = 10**7, 10**9
 _MAX_COUNT = 2**53 - 1  # larger integers are not exact in float64
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
+AnySparse = Any  # a SciPy sparse matrix or array, which `DocumentTermMatrix` validates
+
 
 class ReadCounts(NamedTuple):
-    """Counts `[N, V]`, with V from the last word if the format does not state it, and one label per row if any."""
+    """Counts `[N, V]`, not validated, with V from the last word if the format does not state it, and labels of rows."""
 
-    counts: csr_array
+    counts: AnySparse
     labels: tuple[str, ...] | None = None
 
 
@@ -167,13 +168,12 @@ def _read_entries(lines: _Lines, header: str) -> ReadCounts:
             f"{lines.path} promises {n_entries} entries and has {len(counts)}: it is truncated or was changed. Download"
             " it again."
         )
-    matrix = coo_array((counts, (documents - 1, words - 1)), shape=(n_documents, vocabulary_size))
-    return ReadCounts(as_counts(matrix, where=str(lines.path)))
+    return ReadCounts(coo_array((counts, (documents - 1, words - 1)), shape=(n_documents, vocabulary_size)))
 
 
 def _read_pairs(
     path: Path, split: Callable[[str], list[str] | None], first_word: Callable[[NDArray[np.int64]], int]
-) -> csr_array:
+) -> coo_array:
     """Read one document of pairs `word:count` per line.
 
     `split` returns the pairs of a line, or None if it has no document, and raises `ValueError` if it is malformed.
@@ -197,8 +197,7 @@ def _read_pairs(
         words, counts = _parse(lines, split_lines(lines), limits, delimiter=":")
     words -= first_word(words)
     documents = np.repeat(np.arange(len(lengths)), lengths)
-    matrix = coo_array((counts, (documents, words)), shape=(len(lengths), words.max(initial=-1) + 1))
-    return as_counts(matrix, where=str(path))
+    return coo_array((counts, (documents, words)), shape=(len(lengths), words.max(initial=-1) + 1))
 
 
 def _parse(

@@ -156,9 +156,9 @@ class Tokenizer:
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of a text, in order, before they are filtered and stemmed."""
-        return self.find(self.normalize(text))
+        return self.split_normalized(self.normalize(text))
 
-    def find(self, text: str) -> list[str]:
+    def split_normalized(self, text: str) -> list[str]:
         """Return the tokens of a normalized text, or of a part of one."""
         return self._ascii_findall(text) if text.isascii() else self._findall(text)
 
