@@ -66,11 +66,15 @@ class Setting:
         if self.choices:
             value = self.value_aliases.get(value, value) if isinstance(value, str) else value
             if value not in self.choices:
-                raise ConfigurationError(f"{self.name} is {value!r}. Choose one of {', '.join(self.choices)}.")
+                raise ConfigurationError(f"{self._label} is {value!r}. Choose one of {', '.join(self.choices)}.")
             return value
         if self.kind is tuple and isinstance(value, tuple | list):
             return tuple(self._number(each, int) for each in value)
         return self._number(value, self.kind) if self.kind in (int, float) else self._plain(value)
+
+    @property
+    def _label(self) -> str:
+        return self.name if self.parameter in ("", self.name) else f"{self.name} ({self.parameter})"
 
     def _number(self, value: Any, kind: type) -> int | float:
         expected = Integral if kind is int else Real
@@ -80,7 +84,7 @@ class Setting:
         if fits and self.above is not None:
             fits = value > self.above
         if not fits:
-            raise ConfigurationError(f"{self.name} is {value!r}. Give {self._bounds(kind)}.")
+            raise ConfigurationError(f"{self._label} is {value!r}. Give {self._bounds(kind)}.")
         return kind(value)
 
     def _bounds(self, kind: type) -> str:
@@ -96,7 +100,7 @@ class Setting:
             return bool(value)
         if self.kind is str and isinstance(value, str):
             return value
-        raise ConfigurationError(f"{self.name} is {value!r}. Give a value of type {self.kind.__name__}.")
+        raise ConfigurationError(f"{self._label} is {value!r}. Give a value of type {self.kind.__name__}.")
 
 
 def setting(default: Any = MISSING, help: str = "", *, group: str | None = None, **facts: Any) -> Any:

@@ -85,7 +85,7 @@ def test_a_start_knows_word_frequencies_and_sparse_units():
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"vocabulary_size": 3, "units": (0,)}, "units is 0"),
+        ({"vocabulary_size": 3, "units": (0,)}, "is 0"),
         ({"vocabulary_size": 3, "units": ()}, "units is empty"),
         ({"vocabulary_size": 0}, "at least one word"),
         ({"vocabulary_size": 3, "prior": "chain"}, "Choose one of factorial, autoregressive"),

@@ -167,12 +167,12 @@ def test_the_published_protocol_runs_through_the_same_door(block_counts):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"n_components": 0}, "units is 0"),
+        ({"n_components": 0}, "is 0"),
         ({"recipe": "grandmother's"}, "Choose one of default, best, binary, paper"),
         ({"validation": 1.5}, "Give a share"),
         ({"validation": float("nan")}, "Give a share"),
         ({"validation": float("inf")}, "Give a share"),
-        ({"n_components": 2.5}, "units is 2.5"),
+        ({"n_components": 2.5}, "is 2.5"),
         ({"random_state": -1}, "seed of 0 or more"),
         ({"device": "meta"}, "no device 'meta'"),
         ({"validation": 120}, "none would remain"),

@@ -40,7 +40,7 @@ class ModelConfig:
     )
     recognition_input: InputTransform = setting(
         "counts",
-        "Input of the recognition network: counts, log(1 + count), or counts minus their mean",
+        "Input of the recognition network: counts, their logarithms, or centered counts",
         group="Model",
         value_aliases={"centred": "centered"},
     )

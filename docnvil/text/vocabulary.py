@@ -100,7 +100,12 @@ class Vocabulary:
             raise VocabularyError(f"The word {word!r} is not in the vocabulary. Choose another.") from None
 
     def get(self, word: str, default: int | None = None) -> int | None:
-        """Return the column of a word, or `default` if it is not in the vocabulary."""
+        """Return the column of a word.
+
+        Arguments:
+            word: the word.
+            default: returned if the word is not in the vocabulary.
+        """
         return self._index.get(word, default)
 
     def columns_of(self, words: Sequence[str]) -> NDArray[np.int64]:

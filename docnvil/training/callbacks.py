@@ -17,7 +17,17 @@ class Callback:
         """Do something before the first epoch; a checkpoint to resume is loaded already."""
 
     def on_batch(self, training: Training, n_documents: int) -> None:
-        """Do something after an update with a batch of this many documents."""
+        """Do something after an update.
+
+        Arguments:
+            training: the training.
+            n_documents: the number of documents in the batch.
+        """
 
     def on_epoch(self, training: Training, record: EpochRecord) -> None:
-        """Do something after an epoch; an exception stops the training."""
+        """Do something after an epoch; an exception stops the training.
+
+        Arguments:
+            training: the training.
+            record: the figures of the epoch.
+        """

@@ -118,7 +118,7 @@ class FitConfig:
     )
     validation: float | None = setting(
         None,
-        "Documents held out to choose the best epoch: a number, or a share below 1",
+        "Documents held out to choose the best epoch: number or share",
         group="Common",
         minimum=0,
         metavar="N|SHARE",
@@ -236,7 +236,7 @@ class Settings:
 def _require_known(name: str) -> None:
     if name in all_settings() and name not in ("vocabulary_size", "recipe"):
         return
-    close = difflib.get_close_matches(name, all_settings(), n=1)
+    close = difflib.get_close_matches(name, all_settings(), n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else " `docnvil recipes default` lists all settings."
     raise ConfigurationError(f"There is no setting {name!r}.{hint}")
 
