@@ -22,7 +22,6 @@ from typing import Any
 
 import click
 import torch
-from safetensors import safe_open
 from scipy.sparse import csr_array
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,8 +36,9 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.machine import machine
-from docnvil.storage.model_folder import load, unfinished_path
-from docnvil.storage.tables import read_history
+from docnvil.schema import from_saved
+from docnvil.storage.checkpoints import checkpoint_path, read_checkpoint
+from docnvil.storage.model_folder import load_model
 from docnvil.text.documents import SourceOptions
 from docnvil.training.records import EpochRecord, best_of
 
@@ -97,9 +97,9 @@ def measure(table: str, row: Row, work: Path, threads: int | None, stop_after: f
     model = work / row.name
     if not model.exists():
         options = [*row.options, "--seed", SEED, *(("--threads", threads) if threads else ())]
-        options += ["--resume"] if unfinished_path(model).exists() else []
+        options += ["--resume"] if checkpoint_path(model).exists() else []
         run_fit([*training_source(table), *options, "--out", model], stop_after)
-    progress = read_finished(model) if model.exists() else read_checkpoint(unfinished_path(model))
+    progress = read_finished(model) if model.exists() else read_interrupted(checkpoint_path(model))
     results = {**describe(row, progress), **evaluate(progress.model, test_counts(table)), "machine": machine()}
     replace_file(path, (json.dumps(results, indent=2) + "\n").encode())
     click.echo(f"{table} {row.name}{'' if progress.finished else ', stopped'}: {results['test']}", err=True)
@@ -135,20 +135,18 @@ def run_fit(arguments: list[Any], stop_after: float | None) -> None:
 
 def read_finished(path: Path) -> Progress:
     """Read the model folder of a finished training."""
-    saved = load(path)
-    return Progress(saved.model, saved.history, saved.run["epoch_seconds"], finished=True)
+    model = load_model(path)
+    return Progress(model.network, model.history, model.run["epoch_seconds"], finished=True)
 
 
-def read_checkpoint(path: Path) -> Progress:
+def read_interrupted(path: Path) -> Progress:
     """Read the best parameters so far from the checkpoint of an interrupted training."""
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        names = [name for name in file.keys() if name.startswith("best.")]  # noqa: SIM118 (not a mapping)
-        best = {name.removeprefix("best."): file.get_tensor(name) for name in names}
-    model = BeliefNetwork(ModelConfig.from_json(json.loads(metadata["model"])))
-    model.load_state_dict(best)
-    history = tuple(read_history(metadata["history"]))
-    return Progress(model, history, json.loads(metadata["epoch_seconds"]), finished=False)
+    checkpoint = read_checkpoint(path)
+    prefix = "best."
+    best = {name.removeprefix(prefix): each for name, each in checkpoint.tensors.items() if name.startswith(prefix)}
+    network = BeliefNetwork(from_saved(ModelConfig, checkpoint.model))
+    network.load_state_dict(best)
+    return Progress(network, tuple(checkpoint.history), list(checkpoint.epoch_seconds), finished=False)
 
 
 def describe(row: Row, progress: Progress) -> dict[str, Any]:
