@@ -265,6 +265,7 @@ class TestCsvAndTsv:
             ('id,text\n1,"a" b\n', "line 2 cannot be read"),
             ("id;text\n1;one\n", "separated by semicolons"),
             ("id,body\n1,a\n", "no column 'text' for the text. Its columns are id, body"),
+            (",".join(map(str, range(22))) + "\n" + ",".join("x" * 22) + "\n", "18, 19 and 2 more; choose"),
         ],
     )
     def test_malformed_file_is_refused(self, tmp_path, content, message):

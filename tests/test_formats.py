@@ -278,6 +278,11 @@ class TestMalformed:
         with pytest.raises(CorpusError, match=r"a\.npz is not a sparse matrix"):
             read_counts(tmp_path / "a.npz", "npz")
 
+    def test_npz_with_one_dimension(self, tmp_path):
+        sparse.save_npz(tmp_path / "a.npz", sparse.coo_array([1, 2]))
+        with pytest.raises(CorpusError, match=r"a\.npz has an array of shape \(2,\)"):
+            read_counts(tmp_path / "a.npz", "npz")
+
     def test_npz_with_pickled_objects(self, tmp_path):
         parts = {"data": np.array([1, None]), "indices": [0, 1], "indptr": [0, 2], "shape": [1, 2], "format": b"csr"}
         np.savez(tmp_path / "a.npz", **parts)

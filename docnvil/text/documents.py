@@ -20,7 +20,7 @@ from docnvil.text.files import (
     replace_surrogates,
     split_at_lines,
 )
-from docnvil.text.records import Record, RecordIterator, read_json_lines, read_parquet, read_separated
+from docnvil.text.records import Record, RecordIterator, list_columns, read_json_lines, read_parquet, read_separated
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
@@ -273,17 +273,15 @@ def _require_columns(record: Record, where: str, options: SourceOptions, id_colu
     for role, column in required.items():
         if column and column not in record:
             raise CorpusError(
-                f"{where} has no column {column!r} for the {role}. Its columns are {', '.join(record) or 'none'};"
-                f" choose one with --{role}-column."
+                f"{where} has no column {column!r} for the {role}. Its columns are"
+                f" {list_columns(list(record)) or 'none'}; choose one with --{role}-column."
             )
 
 
 def _get_id(value: object, where: str, column: str) -> str:
     id = _to_string(value)
     if not id:
-        raise CorpusError(
-            f"{where} has no id in the column {column!r}. Add it, or choose another column with --id-column."
-        )
+        raise CorpusError(f"{where} has no id in the column {column!r}. Add it, or choose another --id-column.")
     return id
 
 

@@ -166,11 +166,9 @@ def _read_npz(path: Path) -> ReadCounts:
             with path.open("rb") as file:
                 matrix = load_npz(file)
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
-            raise CorpusError(
-                f"{path} is not a sparse matrix that scipy.sparse.save_npz wrote. Write it again."
-            ) from None
+            raise CorpusError(f"{path} is not a sparse matrix of scipy.sparse.save_npz. Write it again.") from None
     if matrix.ndim != 2:
-        raise CorpusError(f"{path} has an array of shape {matrix.shape}. Write one row per document.")
+        raise CorpusError(f"{path} has an array of shape {matrix.shape}. Write a matrix with one row per document.")
     return ReadCounts(matrix)
 
 

@@ -172,7 +172,7 @@ def _read_entries(lines: _Lines, header: str) -> ReadCounts:
 
 
 def _read_pairs(
-    path: Path, split: Callable[[str], list[str] | None], first_word: Callable[[NDArray[np.int64]], int]
+    path: Path, split: Callable[[str], list[str] | None], first_word: Callable[[NDArray], int]
 ) -> coo_array:
     """Read one document of pairs `word:count` per line.
 
@@ -196,14 +196,14 @@ def _read_pairs(
         limits = {"word": (0, MAX_WORDS - 1), "count": (0, _MAX_COUNT)}
         words, counts = _parse(lines, split_lines(lines), limits, delimiter=":")
     words -= first_word(words)
-    documents = np.repeat(np.arange(len(lengths)), lengths)
+    documents = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     return coo_array((counts, (documents, words)), shape=(len(lengths), words.max(initial=-1) + 1))
 
 
 def _parse(
     lines: _Lines, texts: Iterator[str], limits: dict[str, tuple[int, int]], *, delimiter: str | None = None
-) -> NDArray[np.int64]:
-    """Return the integers in texts that come from `lines`, `[C, n]`, given the names and ranges of the C columns."""
+) -> list[NDArray[np.signedinteger]]:
+    """Return the columns of integers in texts that come from `lines`, given the name and range of each column."""
     line_numbers = array("q")
     text = ""
 
@@ -216,7 +216,7 @@ def _parse(
     counted = count_lines()
     first = next(counted, None)
     if first is None:
-        return np.zeros((len(limits), 0), dtype=np.int64)  # loadtxt would warn
+        return [np.zeros(0, dtype=np.int64) for _ in limits]  # loadtxt would warn
     try:
         # Unlike a plain type, a type with fields requires this number of columns.
         dtype = np.dtype([(name, np.float64) for name in limits])
@@ -231,4 +231,5 @@ def _parse(
             index = int(invalid.argmax())
             reason = f"the {name} {numbers[name][index]:.16g} is not an integer from {least} to {most}"
             raise lines.error(reason, line_numbers[index])
-    return np.stack([numbers[name].astype(np.int64) for name in limits])
+    # Small types for documents and words save memory.
+    return [numbers[name].astype(np.int32 if most < 2**31 else np.int64) for name, (_, most) in limits.items()]

@@ -5,7 +5,7 @@ They raise a `CorpusError` that names the line if the file is malformed.
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, TextIO
@@ -67,7 +67,7 @@ def _read_fields(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int
                 " commas, or as TSV."
             )
         if len(set(header)) != len(header):
-            raise CorpusError(f"{path} has columns of the same name ({', '.join(header)}). Rename one of them.")
+            raise CorpusError(f"{path} has columns of the same name ({list_columns(header)}). Rename one of them.")
         for fields in rows:
             if fields:  # the csv module returns an empty list for a blank line
                 yield reader.line_num, header, fields
@@ -75,6 +75,11 @@ def _read_fields(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int
         raise CorpusError(
             f"{path}, line {reader.line_num} cannot be read ({error}). Double the quotes inside a field and close it."
         ) from None
+
+
+def list_columns(names: Sequence[str]) -> str:
+    """Return column names for an error message, at most 20."""
+    return ", ".join(names[:20]) + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
 
 
 def csv_rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
