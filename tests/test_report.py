@@ -41,16 +41,16 @@ def fitted(block_counts) -> DocNVIL:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(fitted) -> FittedModel:
+def model(fitted) -> FittedModel:
     """A model whose units 0 and 2 are dead, and whose unit 3 is more informative than unit 1."""
     statistics = replace(fitted.model_.statistics, information=np.array([0.0, 0.2, 0.0, 0.4]))
     return replace(fitted.model_, statistics=statistics)
 
 
 @pytest.fixture(scope="module")
-def hostile(checkpoint) -> FittedModel:
+def hostile(model) -> FittedModel:
     words = HOSTILE_WORDS + [f"word{column}" for column in range(15 - len(HOSTILE_WORDS))]
-    return replace(checkpoint, vocabulary=Vocabulary(words), token_rules=TokenRules(stop_words=("<i>",)))
+    return replace(model, vocabulary=Vocabulary(words), token_rules=TokenRules(stop_words=("<i>",)))
 
 
 @pytest.fixture(scope="module")
@@ -142,28 +142,28 @@ class TestDescription:
 
 
 class TestPage:
-    def test_live_units_are_sorted_by_information_and_dead_units_listed_apart(self, checkpoint):
-        page = render(checkpoint)
+    def test_live_units_are_sorted_by_information_and_dead_units_listed_apart(self, model):
+        page = render(model)
         assert unit_rows(page) == [3, 1]
         dead = page[page.index('<details class="dead">') :]
         assert "<summary>2 dead units</summary>" in dead
         assert "<p>Units 0, 2. " in dead
         assert "2 live, 2 dead" in page
 
-    def test_all_or_no_units_can_be_dead(self, checkpoint):
-        all_dead = replace(checkpoint, statistics=replace(checkpoint.statistics, information=np.zeros(4)))
+    def test_all_or_no_units_can_be_dead(self, model):
+        all_dead = replace(model, statistics=replace(model.statistics, information=np.zeros(4)))
         assert "No unit is live" in render(all_dead)
         ElementTree.fromstring(render_overview(all_dead))
-        all_live = replace(checkpoint, statistics=replace(checkpoint.statistics, information=np.ones(4)))
+        all_live = replace(model, statistics=replace(model.statistics, information=np.ones(4)))
         assert sorted(unit_rows(render(all_live))) == [0, 1, 2, 3]
         assert 'class="dead"' not in render(all_live)
 
-    def test_shows_key_figures_and_settings(self, checkpoint):
-        page = render(checkpoint)
-        best = max((record for record in checkpoint.history if record.best), key=lambda record: record.epoch)
+    def test_shows_key_figures_and_settings(self, model):
+        page = render(model)
+        best = max((record for record in model.history if record.best), key=lambda record: record.epoch)
         for text in ("120", "2,400 tokens", "per document; ELBO with 10 samples", f"{best.validation_perplexity:.1f}"):
             assert text in page
-        assert f"<dd>{best.epoch}</dd><dd>of {len(checkpoint.history)}, by validation bound</dd>" in page
+        assert f"<dd>{best.epoch}</dd><dd>of {len(model.history)}, by validation bound</dd>" in page
         for setting in ("learning_rate", "batch_size", "seed", "recognition_input"):
             assert f'<th scope="row">{setting}</th>' in page
         assert "trained on ready-made counts" in page
@@ -175,9 +175,9 @@ class TestPage:
         assert "token_pattern" in page
         assert "ready-made counts" not in page
 
-    def test_same_model_gives_the_same_bytes(self, checkpoint, folder):
-        assert render(checkpoint) == render(checkpoint)
-        assert render_overview(checkpoint) == render_overview(checkpoint)
+    def test_same_model_gives_the_same_bytes(self, model, folder):
+        assert render(model) == render(model)
+        assert render_overview(model) == render_overview(model)
         for name in ("one.html", "two.html"):
             assert run("report", folder, "--out", folder.parent / name).exit_code == 0
         assert (folder.parent / "one.html").read_bytes() == (folder.parent / "two.html").read_bytes()
@@ -230,16 +230,16 @@ class TestPage:
         assert page.count("<figure>") == 1
         assert "validation bound −" in render_overview(model)
 
-    def test_names_duplicate_and_general_units(self, checkpoint, monkeypatch):
+    def test_names_duplicate_and_general_units(self, model, monkeypatch):
         units = [
             Topic(unit, (0,), (1.0,), 0.5, 0.5, False, **marks)
             for unit, marks in ((3, {"general": True}), (2, {"duplicate_of": 0}), (1, {"general": True}), (0, {}))
         ]
-        monkeypatch.setattr("docnvil.report.page.topics", lambda *arguments: units)
-        page = " ".join(render(checkpoint).split())
+        monkeypatch.setattr(FittedModel, "topics", lambda *arguments: units)
+        page = " ".join(render(model).split())
         assert "Unit 2 is a duplicate of unit 0. Units 1, 3 are general: " in page
-        monkeypatch.setattr("docnvil.report.page.topics", lambda *arguments: units[-1:])
-        assert "is a duplicate of unit" not in render(checkpoint)
+        monkeypatch.setattr(FittedModel, "topics", lambda *arguments: units[-1:])
+        assert "is a duplicate of unit" not in render(model)
 
 
 class TestCharts:
@@ -347,10 +347,10 @@ class TestCommand:
 
 @needs_browser
 class TestInBrowser:
-    def test_page_sorts_and_finds(self, checkpoint, tmp_path):
+    def test_page_sorts_and_finds(self, model, tmp_path):
         page = tmp_path / "page.html"
-        page.write_text(render(checkpoint), encoding="utf-8")
-        by_share = sorted([1, 3], key=lambda unit: -checkpoint.statistics.activity[unit])
+        page.write_text(render(model), encoding="utf-8")
+        by_share = sorted([1, 3], key=lambda unit: -model.statistics.activity[unit])
         orders = {
             "": [3, 1],
             "#sort=unit": [1, 3],
@@ -361,12 +361,12 @@ class TestInBrowser:
             dom = browse(page.as_uri() + address, tmp_path / "profile", "--dump-dom")
             assert unit_rows(dom) == order, address
             assert len(re.findall("<th [^>]*aria-sort=", dom)) == 1
-        word = re.search(r"<bdi[^>]*>(word\d+)</bdi>", render(checkpoint))[1]
+        word = re.search(r"<bdi[^>]*>(word\d+)</bdi>", render(model))[1]
         dom = browse(f"{page.as_uri()}#find={word.upper()}", tmp_path / "profile", "--dump-dom")
         assert re.search(rf'<bdi class="w\d match">{word}</bdi>', dom)
 
-    def test_page_and_picture_are_drawn(self, checkpoint, tmp_path):
-        for name, content in (("page.html", render(checkpoint)), ("overview.svg", render_overview(checkpoint))):
+    def test_page_and_picture_are_drawn(self, model, tmp_path):
+        for name, content in (("page.html", render(model)), ("overview.svg", render_overview(model))):
             (tmp_path / name).write_text(content, encoding="utf-8")
             screenshot = tmp_path / f"{name}.png"
             options = (f"--screenshot={screenshot}", "--window-size=1120,672")

@@ -2,19 +2,9 @@
 
 from docnvil.model.settings import ModelConfig
 from docnvil.model.visible import VISIBLE_LAYERS
+from docnvil.training.gradients import GRADIENTS
 from docnvil.training.settings import TrainingConfig
 
-GRADIENT_NAMES = {
-    "nvil": "NVIL",
-    "rloo": "RLOO",
-    "vimco": "VIMCO",
-    "disarm": "DisARM",
-    "arms": "ARMS",
-    "muprop": "MuProp",
-    "st-gumbel": "straight-through Gumbel-softmax",
-    "rws": "reweighted wake-sleep",
-    "wake-sleep": "wake-sleep",
-}
 BASELINE_NAMES = {"learned": "learned baselines", "leave-one-out": "leave-one-out baseline", "none": "no baseline"}
 OMISSIONS = {"center": "no centering", "normalize": "no variance normalization", "local_signals": "no local signals"}
 
@@ -61,7 +51,7 @@ def describe_gradient(training: TrainingConfig) -> str:
     if training.gradient == "nvil":
         details.append(BASELINE_NAMES[training.baseline])
         details += [text for name, text in OMISSIONS.items() if not getattr(training, name)]
-    return f"{GRADIENT_NAMES[training.gradient]} ({', '.join(details)})"
+    return f"{GRADIENTS[training.gradient].title} ({', '.join(details)})"
 
 
 def layer_sizes(sizes: tuple[int, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from docnvil.analysis.topics import DEAD_INFORMATION, DUPLICATE_COSINE, GENERAL_RATIO, GENERAL_SHARE, Topic, topics
+from docnvil.analysis.topics import DEAD_INFORMATION, DUPLICATE_COSINE, GENERAL_RATIO, GENERAL_SHARE, Topic
 from docnvil.report import formatting
 from docnvil.report.curves import training_charts
 from docnvil.report.description import describe_gradient, describe_model, describe_network, layer_sizes
@@ -74,8 +74,7 @@ def default_title(model: FittedModel) -> str:
 
 
 def _topics_with_words(model: FittedModel, top_n: int) -> list[tuple[Topic, Sequence[str]]]:
-    listed = topics(model.network, model.statistics, top_n)
-    return [(topic, topic_words(topic, model.vocabulary)) for topic in listed]
+    return [(topic, topic_words(topic, model.vocabulary)) for topic in model.topics(top_n)]
 
 
 def _settings(model: FittedModel) -> dict[str, Mapping[str, Any]]:
