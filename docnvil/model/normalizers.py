@@ -245,15 +245,14 @@ class _BitsNormalizer(torch.autograd.Function):
     @staticmethod
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.dtype = _product_dtype(samples)
-        product_weight, chunks = weight.to(ctx.dtype), _vector_chunks(samples, len(weight), bias)
-        sums = []
-        for chunk, chunk_bias in chunks:
-            logits = _bit_logits(chunk, product_weight, chunk_bias)
-            sums.append(functional.softplus(logits).sum(-1))
-        if any(ctx.needs_input_grad):
-            kept = logits.sigmoid_().to(ctx.dtype) if len(chunks) == 1 else None
-            ctx.save_for_backward(samples, weight, bias, kept)
-        return torch.cat(sums, 1)
+        value, kept, product_weight = samples.new_empty(samples.shape[:-1]), None, weight.to(ctx.dtype)
+        for vectors in _vector_chunks(samples, len(weight)):
+            logits = _bit_logits(samples, product_weight, bias, vectors)
+            torch.sum(functional.softplus(logits), -1, out=value[:, vectors])
+            if any(ctx.needs_input_grad) and vectors == slice(0, samples.shape[1]):
+                kept = logits.sigmoid_().to(ctx.dtype)
+        ctx.save_for_backward(samples, weight, bias, kept)
+        return value
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -263,34 +262,34 @@ class _BitsNormalizer(torch.autograd.Function):
             torch.empty_like(value) if needed else None
             for value, needed in zip((samples, weight, bias), ctx.needs_input_grad, strict=True)
         )
-        start = 0
-        for chunk, chunk_bias in _vector_chunks(samples, n_bits, bias):
-            own, first = slice(start, start + chunk.shape[1]), start == 0
+        for vectors in _vector_chunks(samples, n_bits):
+            own, first = gradient[:, vectors], vectors.start == 0
             probability = kept  # [S, b, V]
             if probability is None:
-                probability = _bit_logits(chunk, product_weight, chunk_bias).sigmoid_().to(ctx.dtype)
-            rows, of_rows = probability.view(-1, n_bits), gradient[:, own].reshape(-1, 1)
+                probability = _bit_logits(samples, product_weight, bias, vectors).sigmoid_().to(ctx.dtype)
+            rows = probability.view(-1, n_bits).T
             if grad_samples is not None:
-                grad_samples[:, own] = gradient[:, own, None] * (probability @ product_weight)
+                grad_samples[:, vectors] = own[..., None] * (probability @ product_weight)
             if grad_weight is not None:
-                _add_product(grad_weight, rows.T, of_rows * chunk.reshape(-1, n_units), first=first)
+                scaled = own.reshape(-1, 1) * samples[:, vectors].reshape(-1, n_units)
+                _add_product(grad_weight, rows, scaled, first=first)
             if grad_bias is not None and bias.dim() == 1:
-                _add_product(grad_bias[:, None], rows.T, of_rows, first=first)
+                _add_product(grad_bias[:, None], rows, own.reshape(-1, 1), first=first)
             elif grad_bias is not None:
-                grad_bias[own] = torch.einsum("sb,sbv->bv", gradient[:, own], probability.to(gradient.dtype))
-            start = own.stop
+                grad_bias[vectors] = torch.einsum("sb,sbv->bv", own, probability.to(gradient.dtype))
         return grad_samples, grad_weight, grad_bias
 
 
-def _vector_chunks(samples: Tensor, n_bits: int, bias: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return chunks of samples `[S, b, K]` with at most `MAX_LOGITS` logits, each with the bias of its vectors."""
-    chunks = samples.split(max(1, MAX_LOGITS // (len(samples) * n_bits)), 1)
-    biases = [bias] * len(chunks) if bias.dim() == 1 else bias.split(chunks[0].shape[1])
-    return list(zip(chunks, biases, strict=True))
+def _vector_chunks(samples: Tensor, n_bits: int) -> Iterator[slice]:
+    """Yield chunks of the B vectors of samples `[S, B, K]` with at most `MAX_LOGITS` logits, and at least one chunk."""
+    n_vectors, size = samples.shape[1], max(1, MAX_LOGITS // (len(samples) * n_bits))
+    for start in range(0, max(1, n_vectors), size):
+        yield slice(start, min(start + size, n_vectors))
 
 
-def _bit_logits(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return W h + b, `[S, b, V]`, in the dtype of the bias, which is `[V]` or `[b, V]`."""
+def _bit_logits(samples: Tensor, weight: Tensor, bias: Tensor, vectors: slice) -> Tensor:
+    """Return W h + b of some vectors, `[S, b, V]`, in the dtype of the bias, which is `[V]` or `[B, V]`."""
+    chunk = samples[:, vectors]
     if bias.dim() == 1:
-        return _logits(samples.reshape(-1, samples.shape[-1]), weight, bias).view(*samples.shape[:-1], len(weight))
-    return (samples.to(weight.dtype) @ weight.T).to(bias.dtype).add_(bias)
+        return _logits(chunk.reshape(-1, chunk.shape[-1]), weight, bias).view(*chunk.shape[:-1], len(weight))
+    return (chunk.to(weight.dtype) @ weight.T).to(bias.dtype).add_(bias[vectors])
