@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from exact import all_codes, exact_log_likelihood, joint_terms, random_network, sparse
+from exact import enumerate_samples, exact_log_likelihood, joint_terms, random_network, sparse
 from scipy.sparse import csr_array
 
 from docnvil.analysis import annealed, chunking
@@ -102,7 +102,7 @@ def test_a_documents_bound_depends_on_that_document_only(counts, kind, monkeypat
 
 def test_the_fast_path_of_the_softmax_layer_gives_the_same_samples(counts, monkeypatch):
     network, tensors = random_network(WORDS, (5,)), tensors_of(counts)
-    start = tuple(layer[:32] for layer in all_codes(network, 7))
+    start = tuple(layer[:32] for layer in enumerate_samples(network, 7))
     fast = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
     monkeypatch.setattr(annealed, "SoftmaxLayer", type(None))  # so that the general path is taken
     plain = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))

@@ -1,201 +1,209 @@
-"""NVIL against the gradient of the enumerated bound: the mean must be exact, the variance must fall."""
-
-from itertools import product
+"""NVIL compared with the enumerated bound: its mean must be the exact gradient, and its variance must fall."""
 
 import pytest
 import torch
-from exact import all_codes, exact_elbo, random_counts, random_network
+from exact import (
+    Gradients,
+    assert_gradients_equal,
+    elbo_gradients,
+    every_draw,
+    exact_elbo,
+    expected_gradients,
+    gradient_variance,
+    log_prob_terms,
+    one_document,
+    random_network,
+)
 from torch import Tensor, nn
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.generative import Samples
 from docnvil.model.layers import SparseLinear
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.nvil import NVIL
+from docnvil.nvil.signals import (
+    RunningMoments,
+    add_sparsity_penalty,
+    center,
+    local_learning_signals,
+    normalize,
+    update_moments,
+)
 
-WORDS = 5
+VOCABULARY_SIZE = 5
 
 
-def one_document() -> SparseCounts:
-    counts = random_counts(2, WORDS, seed=4)
-    return SparseCounts(counts.indices, counts.values, counts.offsets[:2], WORDS)
+@pytest.fixture
+def document() -> SparseCounts:
+    return one_document(VOCABULARY_SIZE)
 
 
-def gradient_with(units: tuple[int, ...], **options: object) -> NVIL:
-    """NVIL with previous moments, which are exactly unbiased, frozen at values of some size."""
+def make_nvil(units: tuple[int, ...], **options: object) -> NVIL:
+    """Return NVIL with random baseline networks; it uses the previous moments, which makes it exactly unbiased."""
     networks = []
     if options.get("baseline", "learned") == "learned":
         torch.manual_seed(3)
-        first = [SparseLinear(WORDS, 7), *(nn.Linear(below, 7) for below in units[:-1])]
+        first = [SparseLinear(VOCABULARY_SIZE, 7), *(nn.Linear(below, 7) for below in units[:-1])]
         networks = [InputDependentBaseline(layer, 7) for layer in first]
         for parameter in (parameter for network in networks for parameter in network.parameters()):
             nn.init.normal_(parameter)
     return NVIL(len(units), networks=networks, moments_first=False, **options).double()
 
 
-def frozen(gradient: NVIL, mean: float = 0.7, variance: float = 6.25) -> NVIL:
-    gradient.means.fill_(mean)
-    gradient.variances.fill_(variance)
-    return gradient
+def loss_with_moments(
+    network: BeliefNetwork,
+    nvil: NVIL,
+    document: SparseCounts,
+    samples: Samples,
+    mean: float = 0.7,
+    variance: float = 6.25,
+) -> Tensor:
+    """Return the loss for samples, with the running moments set to given values."""
+    nvil.means.fill_(mean)
+    nvil.variances.fill_(variance)
+    parents = network.recognition.parents(document, samples)
+    return nvil(*log_prob_terms(network, document, samples), parents).total
 
 
-def expected_gradient(network: BeliefNetwork, gradient: NVIL, counts: SparseCounts, n_samples: int) -> list[Tensor]:
-    """Sum the estimate over all samples q could draw, times their probability."""
-    samples = all_codes(network, 1)
-    with torch.no_grad():
-        probability = sum(network.recognition.log_prob_terms(counts, samples)).exp().squeeze(1)
-    surrogate = 0.0
-    for chosen in product(range(len(probability)), repeat=n_samples):
-        drawn = tuple(layer[list(chosen)] for layer in samples)
-        loss = estimate(network, frozen(gradient), counts, drawn)
-        surrogate = surrogate + probability[list(chosen)].prod() * loss
-    return list(torch.autograd.grad(-surrogate, list(network.parameters())))
-
-
-def estimate(network: BeliefNetwork, gradient: NVIL, counts: SparseCounts, drawn: tuple[Tensor, ...]) -> Tensor:
-    return gradient(
-        network.generative.log_prob_terms(counts, drawn),
-        network.recognition.log_prob_terms(counts, drawn),
-        network.recognition.parents(counts, drawn),
-    ).total
-
-
-def exact_gradient(network: BeliefNetwork, counts: SparseCounts) -> list[Tensor]:
-    return list(torch.autograd.grad(exact_elbo(network, counts).sum(), list(network.parameters())))
+def expected_nvil_gradients(
+    network: BeliefNetwork, nvil: NVIL, document: SparseCounts, n_samples: int = 1
+) -> Gradients:
+    """Return the mean of NVIL's gradient over all samples that q could draw."""
+    draws = every_draw(network, document, n_samples)
+    return expected_gradients(network, draws, lambda samples: loss_with_moments(network, nvil, document, samples))
 
 
 @pytest.mark.parametrize("local", [True, False])
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("baseline", ["learned", "none"])
 @pytest.mark.parametrize("units", [(4,), (3, 2), (2, 1, 1)])
-def test_expected_gradient_is_the_enumerated_one(units, baseline, center, local):
-    network, counts = random_network(WORDS, units), one_document()
-    gradient = gradient_with(units, baseline=baseline, center=center, local=local, normalize=False)
-    for estimated, exact in zip(
-        expected_gradient(network, gradient, counts, 1), exact_gradient(network, counts), strict=True
-    ):
-        assert torch.allclose(estimated, exact, atol=1e-8, rtol=0)
+def test_mean_gradient_is_the_gradient_of_the_elbo(units, baseline, center, local, document):
+    network = random_network(VOCABULARY_SIZE, units)
+    nvil = make_nvil(units, baseline=baseline, center=center, local=local, normalize=False)
+    assert_gradients_equal(expected_nvil_gradients(network, nvil, document), elbo_gradients(network, document))
 
 
 @pytest.mark.parametrize("observation", ["softmax", "dirichlet-multinomial"])
 @pytest.mark.parametrize("units", [(4,), (3, 2)])
-def test_expected_gradient_of_chains_and_urns_is_the_enumerated_one(units, observation):
-    network = random_network(WORDS, units, prior="autoregressive", posterior="autoregressive", observation=observation)
-    gradient, counts = gradient_with(units, normalize=False), one_document()
-    for estimated, exact in zip(
-        expected_gradient(network, gradient, counts, 1), exact_gradient(network, counts), strict=True
-    ):
-        assert torch.allclose(estimated, exact, atol=1e-8, rtol=0)
+def test_mean_gradient_of_autoregressive_units_is_the_gradient_of_the_elbo(units, observation, document):
+    settings = {"prior": "autoregressive", "posterior": "autoregressive", "observation": observation}
+    network = random_network(VOCABULARY_SIZE, units, **settings)
+    nvil = make_nvil(units, normalize=False)
+    assert_gradients_equal(expected_nvil_gradients(network, nvil, document), elbo_gradients(network, document))
 
 
+@pytest.mark.parametrize("n_samples", [2, 3])
 @pytest.mark.parametrize("units", [(3,), (2, 1)])
-def test_leave_one_out_is_unbiased_with_several_samples(units):
-    network, counts = random_network(WORDS, units), one_document()
-    gradient = gradient_with(units, baseline="leave-one-out", normalize=False)
-    for n_samples in (2, 3):
-        for estimated, exact in zip(
-            expected_gradient(network, gradient, counts, n_samples), exact_gradient(network, counts), strict=True
-        ):
-            assert torch.allclose(estimated, exact, atol=1e-8, rtol=0)
+def test_leave_one_out_baseline_is_unbiased(units, n_samples, document):
+    network = random_network(VOCABULARY_SIZE, units)
+    nvil = make_nvil(units, baseline="leave-one-out", normalize=False)
+    found = expected_nvil_gradients(network, nvil, document, n_samples)
+    assert_gradients_equal(found, elbo_gradients(network, document))
 
 
-def test_normalization_scales_the_recognition_gradient_alone():
-    network, counts = random_network(WORDS, (3,)), one_document()
-    gradient = gradient_with((3,), baseline="none")
-    estimated = dict(
-        zip(dict(network.named_parameters()), expected_gradient(network, gradient, counts, 1), strict=True)
-    )
-    exact = dict(zip(estimated, exact_gradient(network, counts), strict=True))
-    for name, value in exact.items():
-        scale = 2.5 if name.startswith("recognition") else 1.0  # the square root of the frozen variance
-        assert torch.allclose(scale * estimated[name], value, atol=1e-8, rtol=0)
+def test_normalization_scales_only_the_gradient_of_q(document):
+    network = random_network(VOCABULARY_SIZE, (3,))
+    found = expected_nvil_gradients(network, make_nvil((3,), baseline="none"), document)
+    scaled = {name: value * (2.5 if "recognition" in name else 1) for name, value in found.items()}  # 2.5^2 = 6.25
+    assert_gradients_equal(scaled, elbo_gradients(network, document))
 
 
-def variance_of(network: BeliefNetwork, gradient: NVIL, parameter: Tensor, counts: SparseCounts) -> float:
-    """The summed variance of the estimated gradient of one parameter, by enumeration."""
-    samples = all_codes(network, 1)
-    with torch.no_grad():
-        probability = sum(network.recognition.log_prob_terms(counts, samples)).exp().squeeze(1)
-    drawn = [tuple(layer[[setting]] for layer in samples) for setting in range(len(probability))]
-    each = torch.stack(
-        [torch.autograd.grad(estimate(network, gradient, counts, samples), parameter)[0] for samples in drawn]
-    )
-    weight = probability.view(-1, *[1] * parameter.dim())
-    return ((weight * each**2).sum(0) - (weight * each).sum(0) ** 2).sum().item()
+@pytest.mark.parametrize(("variance", "divisor"), [(6.25, 2.5), (1.0, 1.0), (0.25, 1.0), (0.0, 1.0)])
+def test_normalization_divides_by_at_least_one_nat(variance, divisor):
+    moments = RunningMoments(torch.tensor(2.0), torch.tensor(variance))
+    signal = torch.tensor([[3.0, -1.0]])
+    assert torch.equal(normalize(signal, moments), signal / divisor)
+    assert torch.equal(center(signal, moments), signal - 2)
 
 
-def test_local_signals_lower_the_variance_of_the_upper_layer():
-    network, counts = random_network(WORDS, (3, 2)), one_document()
-    weight = network.recognition.layers[0].weight
-    options = {"baseline": "none", "center": False, "normalize": False}
-    whole = variance_of(network, gradient_with((3, 2), local=False, **options), weight, counts)
-    local = variance_of(network, gradient_with((3, 2), local=True, **options), weight, counts)
-    assert local < whole / 3
+def test_sparsity_penalty_is_in_the_term_of_the_units_own_layer():
+    """Three layers with 1, 2 and 4 active units: each local signal has the penalties of its layer and of those above."""
+    samples = [torch.ones(1, 1, n_active) for n_active in (1, 2, 4)]
+    log_p = [torch.tensor([[value]]) for value in (-10.0, -20.0, -30.0, -40.0)]
+    penalized = add_sparsity_penalty(log_p, samples, 0.5)
+    assert [term.item() for term in penalized] == [-10, -20.5, -31, -42]
+    zeros = [torch.zeros(1, 1)] * 3
+    pairs = zip(local_learning_signals(penalized, zeros), local_learning_signals(log_p, zeros), strict=True)
+    assert [(with_penalty - without).item() for with_penalty, without in pairs] == [-3.5, -3.5, -3]
+    assert add_sparsity_penalty(log_p, samples, 0.0) == tuple(log_p)
 
 
-def test_a_baseline_near_the_signal_lowers_the_variance():
-    network, counts = random_network(WORDS, (4,)), one_document()
-    weight = network.recognition.first.linear.weight
-    gradient = gradient_with((4,), baseline="none", normalize=False)
-    without = variance_of(network, frozen(gradient, mean=0.0), weight, counts)
-    bound = exact_elbo(network, counts).item()
-    gradient.center = True
-    samples = all_codes(network, 1)
-    probability = sum(network.recognition.log_prob_terms(counts, samples)).exp()
-    assert (probability * 1.0).sum().item() == pytest.approx(1)
-    centered = 0.0
-    for setting in range(len(probability)):
-        frozen(gradient, mean=bound)
-        drawn = tuple(layer[[setting]] for layer in samples)
-        estimated = torch.autograd.grad(estimate(network, gradient, counts, drawn), weight, retain_graph=True)[0]
-        centered += probability[setting].item() * (estimated**2).sum().item()
-    exact = dict(zip(dict(network.named_parameters()), exact_gradient(network, counts), strict=True))
-    centered -= (exact["recognition.first.linear.weight"] ** 2).sum().item()
-    assert centered < without / 3
+def test_local_signals_reduce_the_variance_of_the_upper_layer(document):
+    network = random_network(VOCABULARY_SIZE, (3, 2))
+
+    def variance(*, local: bool) -> float:
+        nvil = make_nvil((3, 2), local=local, baseline="none", center=False, normalize=False)
+        draws = every_draw(network, document, 1)
+        weight = network.recognition.layers[0].weight
+        return gradient_variance(draws, lambda samples: loss_with_moments(network, nvil, document, samples), weight)
+
+    assert variance(local=True) < variance(local=False) / 3
 
 
-def test_moments_follow_the_closed_form():
-    gradient = NVIL(1, baseline="none").double()
-    signals = [torch.tensor([[1.0, 3.0]]), torch.tensor([[5.0, 5.0]])]
-    for signal in signals:
-        gradient([signal.double(), torch.zeros(1, 2).double()], [torch.zeros(1, 2).double()], [None])
-    assert gradient.means.item() == pytest.approx(0.8 * 0.2 * 2 + 0.2 * 5)
-    assert gradient.variances.item() == pytest.approx(0.8 * 0.2 * 1)
+def test_centering_near_the_mean_signal_reduces_the_variance(document):
+    network = random_network(VOCABULARY_SIZE, (4,))
+    nvil = make_nvil((4,), baseline="none", normalize=False)
+
+    def variance(mean: float) -> float:
+        draws = every_draw(network, document, 1)
+        weight = network.recognition.first.linear.weight
+        return gradient_variance(
+            draws, lambda samples: loss_with_moments(network, nvil, document, samples, mean), weight
+        )
+
+    assert variance(exact_elbo(network, document).item()) < variance(0.0) / 3
 
 
-def test_published_order_renews_the_moments_before_using_them():
+def test_running_moments_follow_the_closed_form():
+    nvil = NVIL(1, baseline="none").double()
+    for signal in (torch.tensor([[1.0, 3.0]]), torch.tensor([[5.0, 5.0]])):
+        nvil([signal.double(), torch.zeros(1, 2).double()], [torch.zeros(1, 2).double()], [None])
+    assert nvil.means.item() == pytest.approx(0.8 * 0.2 * 2 + 0.2 * 5)
+    assert nvil.variances.item() == pytest.approx(0.8 * 0.2 * 1)
+
+
+def test_moments_of_two_processes_are_those_of_the_whole_batch():
+    halves = [torch.tensor([[4.0, 6.0]]), torch.tensor([[1.0]])]
+    start = RunningMoments(torch.zeros(1), torch.zeros(1))
+    other = torch.tensor([[1.0, 1.0, 0.0]])  # count, mean and variance of the second half
+    found = update_moments(start, halves[:1], 0.8, gather=lambda moments: torch.stack([moments, other]))
+    whole = update_moments(start, [torch.cat(halves, 1)], 0.8)
+    assert torch.allclose(torch.stack(found), torch.stack(whole))
+
+
+def test_the_published_order_updates_the_moments_before_using_them():
     log_p, log_q = [torch.tensor([[10.0]]), torch.zeros(1, 1)], [torch.zeros(1, 1, requires_grad=True)]
-    seen = []
+    signals = []
     for moments_first in (True, False):
-        gradient = NVIL(1, baseline="none", normalize=False, moments_first=moments_first)
-        seen.append(-torch.autograd.grad(gradient(log_p, log_q, [None]).total, log_q[0])[0].item())
-    assert seen == [pytest.approx(10 - 0.2 * 10), 10]
+        nvil = NVIL(1, baseline="none", normalize=False, moments_first=moments_first)
+        signals.append(-torch.autograd.grad(nvil(log_p, log_q, [None]).total, log_q[0])[0].item())
+    assert signals == [pytest.approx(10 - 0.2 * 10), 10]
 
 
-def test_a_learned_baseline_learns_the_signal():
-    """The baseline network's own gradient pulls it towards the signal: it minimizes (l - C)^2."""
-    counts = one_document()
-    gradient = NVIL(1, networks=[InputDependentBaseline(SparseLinear(WORDS, 8), 8)], center=False, normalize=False)
-    gradient.double()
-    nn.init.normal_(gradient.networks[0].first.weight)
-    optimizer = torch.optim.SGD(gradient.parameters(), lr=0.05)
+def test_a_learned_baseline_learns_the_signal(document):
+    """The gradient of the baseline network minimizes (l - C)^2."""
+    nvil = NVIL(
+        1, networks=[InputDependentBaseline(SparseLinear(VOCABULARY_SIZE, 8), 8)], center=False, normalize=False
+    )
+    nvil.double()
+    nn.init.normal_(nvil.networks[0].first.weight)
+    optimizer = torch.optim.SGD(nvil.parameters(), lr=0.05)
+    zero = torch.zeros(1, 1).double()
     for _ in range(300):
         optimizer.zero_grad()
-        loss = gradient(
-            [torch.full((1, 1), -7.0).double(), torch.zeros(1, 1).double()], [torch.zeros(1, 1).double()], [counts]
-        )
-        loss.total.backward()
+        nvil([zero - 7, zero], [zero], [document]).total.backward()
         optimizer.step()
-    assert gradient.networks[0](counts).item() == pytest.approx(-7, abs=0.05)
+    assert nvil.networks[0](document).item() == pytest.approx(-7, abs=0.05)
 
 
-def test_one_sample_cannot_leave_itself_out():
-    gradient = NVIL(1, baseline="leave-one-out")
+def test_leave_one_out_needs_two_samples():
+    nvil = NVIL(1, baseline="leave-one-out")
     with pytest.raises(ConfigurationError, match="at least 2"):
-        gradient([torch.zeros(1, 2), torch.zeros(1, 2)], [torch.zeros(1, 2)], [None])
+        nvil([torch.zeros(1, 2), torch.zeros(1, 2)], [torch.zeros(1, 2)], [None])
 
 
-def test_networks_and_kind_must_fit():
+def test_a_learned_baseline_needs_one_network_per_layer():
     with pytest.raises(ConfigurationError, match="one network per layer"):
         NVIL(2, baseline="learned")
