@@ -1,19 +1,27 @@
 import pytest
 import torch
-from exact import all_codes, exact_elbo, exact_log_likelihood, joint_terms, random_counts, random_network, sparse
+from exact import (
+    enumerate_samples,
+    exact_elbo,
+    exact_log_likelihood,
+    joint_terms,
+    random_counts,
+    random_network,
+    sparse,
+)
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.randomness import KeyedGenerator
 
-CHAINED = {"prior": "autoregressive", "posterior": "autoregressive"}
+AUTOREGRESSIVE = {"prior": "autoregressive", "posterior": "autoregressive"}
 NETWORKS = [
     ((4,), {}),
     ((3, 2), {}),
     ((2, 2, 1), {}),
-    ((4,), CHAINED),
-    ((3, 2), CHAINED),
+    ((4,), AUTOREGRESSIVE),
+    ((3, 2), AUTOREGRESSIVE),
     ((3,), {"observation": "dirichlet-multinomial"}),
 ]
 every_network = pytest.mark.parametrize(("units", "settings"), NETWORKS)
@@ -27,14 +35,14 @@ def test_recognition_probabilities_sum_to_one(units, settings):
 
 
 @every_network
-def test_joint_probability_sums_to_one_over_codes_and_words(units, settings):
+def test_joint_probability_sums_to_one_over_units_and_words(units, settings):
     network = random_network(6, units, **settings)
-    one_word = sparse(torch.eye(6, dtype=torch.float64))  # every document of one word
+    one_word = sparse(torch.eye(6, dtype=torch.float64))  # all documents of one word
     assert exact_log_likelihood(network, one_word).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
 @every_network
-def test_exact_elbo_is_below_the_likelihood(units, settings):
+def test_elbo_is_at_most_the_log_likelihood(units, settings):
     network, counts = random_network(6, units, **settings), random_counts(5, 6)
     assert (exact_elbo(network, counts) <= exact_log_likelihood(network, counts) + 1e-12).all()
 
@@ -44,27 +52,27 @@ def test_recognition_samples_follow_log_prob(units, settings):
     network, counts = random_network(6, units, scale=0.3, **settings), random_counts(3, 6)
     samples = network.recognition.sample(counts, 40_000, KeyedGenerator(0, torch.arange(3)))
     _, log_q, settings = joint_terms(network, counts)
-    weights = 2.0 ** torch.arange(sum(units), dtype=torch.float64)
-    numbered, enumerated = (torch.cat(samples, -1) @ weights for samples in (samples, settings))
+    digits = 2.0 ** torch.arange(sum(units), dtype=torch.float64)
+    sampled, enumerated = (torch.cat(layers, -1) @ digits for layers in (samples, settings))
     for document in range(3):
-        frequency = torch.bincount(numbered[:, document].long(), minlength=2 ** sum(units)) / 40_000
+        frequency = torch.bincount(sampled[:, document].long(), minlength=2 ** sum(units)) / 40_000
         probability = sum(log_q)[:, document].exp()[enumerated[:, document].argsort()]
         assert torch.allclose(frequency.double(), probability, atol=0.012)
 
 
 @every_network
-def test_generated_codes_follow_the_prior(units, settings):
+def test_generated_samples_follow_the_prior(units, settings):
     network = random_network(6, units, scale=0.5, **settings)
     samples = network.generative.sample(40_000, torch.Generator().manual_seed(0))
-    settings = all_codes(network, 1)
+    settings = enumerate_samples(network, 1)
     empty = sparse(torch.zeros(1, 6, dtype=torch.float64))
-    probability = sum(network.generative.log_prob_terms(empty, settings)).exp()  # the words of no word are certain
+    probability = sum(network.generative.log_prob_terms(empty, settings)).exp()  # log p of an empty document is zero
     expected = [(probability[..., None] * layer).sum((0, 1)) for layer in settings]
     for layer, mean in zip(samples, expected, strict=True):
         assert torch.allclose(layer.mean((0, 1)), mean, atol=0.015)
 
 
-def test_a_start_is_decided_by_the_generator_alone():
+def test_initial_weights_depend_only_on_the_generator():
     first, second, third = (
         build_model(ModelConfig(9, (3,)), torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
     )
@@ -72,7 +80,7 @@ def test_a_start_is_decided_by_the_generator_alone():
     assert not torch.equal(first["generative.visible.weight"], third["generative.visible.weight"])
 
 
-def test_a_start_knows_word_frequencies_and_sparse_units():
+def test_initial_biases_follow_word_frequencies_and_the_start_logit():
     frequencies = torch.tensor([10.0, 20.0, 0.0])
     network = build_model(ModelConfig(3, (2, 2), start_logit=-3.0), torch.Generator().manual_seed(0), frequencies)
     bias = network.generative.visible.bias
@@ -88,10 +96,10 @@ def test_a_start_knows_word_frequencies_and_sparse_units():
         ({"vocabulary_size": 3, "units": (0,)}, "is 0"),
         ({"vocabulary_size": 3, "units": ()}, "units is empty"),
         ({"vocabulary_size": 0}, "at least one word"),
-        ({"vocabulary_size": 3, "prior": "chain"}, "Choose one of factorial, autoregressive"),
+        ({"vocabulary_size": 3, "prior": "full"}, "Choose one of factorial, autoregressive"),
         ({"vocabulary_size": 3, "recognition_input": "squared"}, "Choose one of counts, log1p, centered"),
     ],
 )
-def test_impossible_networks_are_refused(settings, complaint):
+def test_invalid_settings_are_refused(settings, complaint):
     with pytest.raises(ConfigurationError, match=complaint):
         ModelConfig(**settings)

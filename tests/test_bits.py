@@ -1,4 +1,4 @@
-"""Binary vectors: the files that hold them, and models of them, against enumeration."""
+"""Binary vectors: their files, and models of them compared with enumeration."""
 
 import json
 import zlib
@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from exact import exact_elbo, exact_log_likelihood, random_network, sparse
+from exact import (
+    assert_gradients_equal,
+    elbo_gradients,
+    exact_elbo,
+    exact_log_likelihood,
+    random_network,
+    sparse,
+)
 from scipy.sparse import csr_array, save_npz
-from test_nvil import exact_gradient, expected_gradient, gradient_with
-from torch.autograd import gradcheck
+from test_nvil import expected_nvil_gradients, make_nvil
 
 from docnvil import DocNVIL
 from docnvil.analysis.completion import predict_words
@@ -20,7 +26,6 @@ from docnvil.analysis.perplexity import document_bounds
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits
-from docnvil.model.normalizers import bits_normalizer
 from docnvil.model.visible import BernoulliLayer
 from docnvil.report.images import filters, png, sheet
 from docnvil.runtime.randomness import KeyedGenerator
@@ -37,28 +42,20 @@ each_shape = pytest.mark.parametrize("units", [(3,), (2, 2)])
 def random_bits(observation: str, n_samples: int = 3, n_vectors: int = 16) -> Bits:
     generator = torch.Generator().manual_seed(1)
     shapes = [(n_samples, n_vectors, 2), (N_BITS, 2), (N_BITS,), (N_BITS, N_BITS)]
-    codes, weight, bias, lateral = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
-    return Bits(codes, weight, bias, lateral if observation == "autoregressive-bernoulli" else None)
+    samples, weight, bias, lateral = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    return Bits(samples, weight, bias, lateral if observation == "autoregressive-bernoulli" else None)
 
 
 @each_observation
-def test_log_prob_is_the_dense_definition(observation):
+def test_log_prob_of_bits_is_that_of_units_with_the_same_logits(observation):
     bits = random_bits(observation)
     dense = Bernoulli(bits.logits) if bits.lateral is None else AutoregressiveBernoulli(bits.logits, bits.lateral)
     assert torch.allclose(bits.log_prob(sparse(every_vector)), dense.log_prob(every_vector), atol=1e-12)
 
 
-@pytest.mark.parametrize("bias_shape", [(5,), (3, 5)])
-def test_the_normalizer_has_the_right_gradients(bias_shape):
-    generator = torch.Generator().manual_seed(0)
-    shapes = [(2, 3, 4), (5, 4), bias_shape]
-    arguments = [torch.randn(each, generator=generator, dtype=torch.float64, requires_grad=True) for each in shapes]
-    assert gradcheck(bits_normalizer, arguments)
-
-
 @each_observation
 @each_shape
-def test_the_model_sums_to_one_over_vectors_and_units(units, observation):
+def test_joint_probability_sums_to_one_over_vectors_and_units(units, observation):
     network = random_network(N_BITS, units, observation=observation)
     assert exact_log_likelihood(network, sparse(every_vector)).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
@@ -66,26 +63,24 @@ def test_the_model_sums_to_one_over_vectors_and_units(units, observation):
 @each_observation
 @each_shape
 @pytest.mark.parametrize("hidden", [(), (3,), (5, 3)])
-def test_nvil_is_unbiased_through_deterministic_layers_and_centered_inputs(units, observation, hidden):
+def test_nvil_is_unbiased_with_tanh_layers_and_centered_inputs(units, observation, hidden):
     settings = {"recognition_input": "centered", "recognition_hidden": hidden}
     network = random_network(N_BITS + 1, units, observation=observation, **settings)
     network.recognition.first.linear.mean.uniform_(0, 1)
     vector = sparse(torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0]], dtype=torch.float64))
-    gradient = gradient_with(units, normalize=False)
-    estimated = expected_gradient(network, gradient, vector, 1)
-    for estimate, exact in zip(estimated, exact_gradient(network, vector), strict=True):
-        assert torch.allclose(estimate, exact, atol=1e-8, rtol=0)
+    found = expected_nvil_gradients(network, make_nvil(units, normalize=False), vector)
+    assert_gradients_equal(found, elbo_gradients(network, vector))
 
 
 @each_observation
-def test_bits_are_drawn_as_they_are_probable(observation):
+def test_samples_of_bits_follow_their_probabilities(observation):
     network = random_network(N_BITS, (2,), observation=observation)
     keys, lengths = torch.arange(40_000), torch.zeros(40_000, dtype=torch.int64)
     generator = KeyedGenerator(0, keys)
-    codes = network.generative.sample(40_000, generator)
-    drawn = network.generative.visible_distribution(codes).sample(lengths, generator)
-    numbered = drawn.matmul(2.0 ** torch.arange(N_BITS - 1, -1, -1, dtype=torch.float64)[:, None])[:, 0].long()
-    found = torch.bincount(numbered, minlength=2**N_BITS) / 40_000
+    samples = network.generative.sample(40_000, generator)
+    vectors = network.generative.visible_distribution(samples).sample(lengths, generator)
+    numbers = vectors.matmul(2.0 ** torch.arange(N_BITS - 1, -1, -1, dtype=torch.float64)[:, None])[:, 0].long()
+    found = torch.bincount(numbers, minlength=2**N_BITS) / 40_000
     expected = exact_log_likelihood(network, sparse(every_vector)).exp().detach()
     assert torch.allclose(found.double(), expected, atol=0.01)
     means = network.generative.sample_means(40_000, KeyedGenerator(1, keys)).mean(0)
@@ -93,7 +88,7 @@ def test_bits_are_drawn_as_they_are_probable(observation):
 
 
 @each_observation
-def test_a_vector_of_zeros_is_a_vector_like_any_other(observation):
+def test_a_vector_of_zeros_is_evaluated_as_any_other(observation):
     network = random_network(N_BITS, (3,), observation=observation)
     vectors = csr_array(every_vector.numpy())
     bounds = document_bounds(network, vectors, n_samples=20_000)
@@ -102,7 +97,7 @@ def test_a_vector_of_zeros_is_a_vector_like_any_other(observation):
     assert (bounds.lengths == N_BITS).all()
 
 
-def test_centered_recognition_sees_what_differs_from_the_mean():
+def test_centered_inputs_are_counts_less_their_mean():
     network = random_network(3, (2,), recognition_input="centered")
     first = network.recognition.first.linear
     first.mean.copy_(torch.tensor([0.5, 0.25, 1.0]))
@@ -110,7 +105,7 @@ def test_centered_recognition_sees_what_differs_from_the_mean():
     assert torch.allclose(first(sparse(dense)), (dense - first.mean) @ first.weight + first.bias)
 
 
-def test_a_start_knows_the_bits_frequencies_and_the_mean():
+def test_initial_bias_and_input_mean_are_those_of_the_training_vectors():
     rng = np.random.default_rng(0)
     vectors = (rng.random((200, 6)) < np.linspace(0.1, 0.9, 6)).astype(int)
     model = DocNVIL(3, recipe="binary", epochs=1, learning_rate=1e-9, validation=0).fit(vectors)
@@ -122,19 +117,19 @@ def test_a_start_knows_the_bits_frequencies_and_the_mean():
 
 @pytest.mark.parametrize("gradient", ["nvil", "wake-sleep"])
 @each_observation
-def test_two_kinds_of_vectors_are_learned(observation, gradient):
-    """Eight bits that are all on or all off: half a nat more than the coin that decides between the two."""
+def test_two_clusters_of_vectors_are_learned(observation, gradient):
+    """Eight bits, all on or all off: the exact figure is log 2, that of a fair coin."""
     rng = np.random.default_rng(0)
     vectors = np.repeat(rng.integers(0, 2, (400, 1)), 8, axis=1)
     model = DocNVIL(1, recipe="binary", observation=observation, epochs=60, learning_rate=0.1, batch_size=20)
     model.set_params(gradient=gradient).fit(vectors)
     found = model.evaluate(vectors)
     assert -found.log_likelihood / found.documents < np.log(2) + 0.5
-    alone = null_perplexity(BernoulliLayer, vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
-    assert -alone.log_likelihood / alone.documents == pytest.approx(8 * np.log(2), abs=0.05)
+    null = null_perplexity(BernoulliLayer, vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
+    assert -null.log_likelihood / null.documents == pytest.approx(8 * np.log(2), abs=0.05)
 
 
-def test_counts_are_refused_by_a_model_of_bits():
+def test_models_of_bits_refuse_counts_and_completion():
     with pytest.raises(CorpusError, match="zeros and ones, but there is a count of 2"):
         DocNVIL(2, recipe="binary").fit(np.array([[0, 1], [2, 0]]))
     with pytest.raises(ConfigurationError, match="predicts words"):
@@ -275,14 +270,14 @@ def test_a_sheet_shows_every_image_in_its_place():
     assert filters(np.zeros((1, 3)), np.full(3, 0.2)).tolist() == [[0.5, 0.5, 0.5]]
 
 
-def test_deterministic_layers_change_what_recognition_can_say():
-    """An exclusive or of two bits is no logistic regression; with a hidden layer q follows it."""
+def test_tanh_layers_represent_nonlinear_functions():
+    """The exclusive or of two bits is not linear in the bits."""
     network = random_network(2, (1,), observation="bernoulli", recognition_hidden=(4,))
     vectors = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=torch.float64)
-    wanted = torch.tensor([[0.0], [1.0], [1.0], [0.0]], dtype=torch.float64)
+    target = torch.tensor([[0.0], [1.0], [1.0], [0.0]], dtype=torch.float64)
     optimizer = torch.optim.Adam(network.recognition.parameters(), lr=0.1)
     for _ in range(300):
         optimizer.zero_grad()
-        (-network.recognition.first(sparse(vectors)).log_prob(wanted).sum()).backward()
+        (-network.recognition.first(sparse(vectors)).log_prob(target).sum()).backward()
         optimizer.step()
-    assert torch.allclose(network.recognition.first(sparse(vectors)).mean, wanted, atol=0.05)
+    assert torch.allclose(network.recognition.first(sparse(vectors)).mean, target, atol=0.05)

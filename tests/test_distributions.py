@@ -30,32 +30,32 @@ def test_bernoulli_samples_follow_log_prob(generator):
 
 
 @pytest.mark.parametrize("n_units", [1, 5, 11])
-def test_chain_probabilities_sum_to_one(generator, n_units):
-    chain = AutoregressiveBernoulli(
+def test_autoregressive_probabilities_sum_to_one(generator, n_units):
+    units = AutoregressiveBernoulli(
         *(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((n_units,), (n_units, n_units)))
     )
     samples = torch.tensor(list(product([0.0, 1.0], repeat=n_units)), dtype=FLOAT)
-    assert chain.log_prob(samples).exp().sum().item() == pytest.approx(1, abs=1e-12)
+    assert units.log_prob(samples).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
-def test_chain_samples_follow_log_prob_across_blocks(generator):
-    """Eleven units are more than a block of eight; every pair of units must hang together as enumerated."""
-    chain = AutoregressiveBernoulli(torch.randn(11, generator=generator), torch.randn(11, 11, generator=generator))
+def test_autoregressive_samples_follow_log_prob(generator):
+    """Eleven units are more than one chunk of eight; every pair must have its enumerated probability."""
+    units = AutoregressiveBernoulli(torch.randn(11, generator=generator), torch.randn(11, 11, generator=generator))
     samples = torch.tensor(list(product([0.0, 1.0], repeat=11)))
-    probability = chain.log_prob(samples).exp()
-    drawn = chain.sample((4, 25_000, 11), generator).view(-1, 11)
+    probability = units.log_prob(samples).exp()
+    drawn = units.sample((4, 25_000, 11), generator).view(-1, 11)
     expected = samples.T @ (probability[:, None] * samples)
     assert torch.allclose(drawn.T @ drawn / len(drawn), expected, atol=0.01)
 
 
-def test_a_chain_without_weights_draws_what_independent_units_draw():
+def test_autoregressive_units_without_weights_give_the_samples_of_independent_units():
     logits, keys = torch.linspace(-3, 3, 20), torch.arange(7)
-    chain, free = AutoregressiveBernoulli(logits, torch.zeros(20, 20)), Bernoulli(logits)
-    draws = [units.sample((3, 7, 20), KeyedGenerator(0, keys)) for units in (chain, free)]
-    assert torch.equal(*draws)
+    autoregressive, independent = AutoregressiveBernoulli(logits, torch.zeros(20, 20)), Bernoulli(logits)
+    samples = [units.sample((3, 7, 20), KeyedGenerator(0, keys)) for units in (autoregressive, independent)]
+    assert torch.equal(*samples)
 
 
-def test_extreme_logits_stay_finite():
+def test_log_prob_is_finite_for_extreme_logits():
     units = Bernoulli(torch.tensor([-1e4, 1e4]))
     assert units.log_prob(torch.tensor([1.0, 0.0])).item() == -2e4
     assert units.log_prob(torch.tensor([0.0, 1.0])).item() == 0
@@ -67,16 +67,16 @@ def test_word_probabilities_sum_to_one(generator):
     assert torch.allclose(words.log_prob(every_word).exp().sum(1), torch.ones(2, dtype=FLOAT))
 
 
-def test_words_agree_with_the_dense_definition(generator):
+def test_log_prob_of_words_is_the_dense_definition(generator):
     counts = random_counts(6, 7)
     words = SoftmaxWords(*(torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((4, 6, 3), (7, 3), (7,))))
     dense = counts.matmul(torch.eye(7, dtype=FLOAT))
     expected = (dense * torch.log_softmax(words.logits, -1)).sum(-1)
     assert torch.allclose(words.log_prob(counts), expected, atol=1e-12)
-    assert not words.log_prob(counts)[:, -1].any()  # the empty document is certain
+    assert not words.log_prob(counts)[:, -1].any()  # the last document is empty
 
 
-def test_drawn_words_follow_their_probabilities(generator):
+def test_sampled_words_follow_their_probabilities(generator):
     words = SoftmaxWords(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
     drawn = words.sample(torch.tensor([0, 100_000, 5]), generator)
     assert drawn.lengths.tolist() == [0, 100_000, 5]
@@ -85,7 +85,7 @@ def test_drawn_words_follow_their_probabilities(generator):
     assert len(drawn.indices) == (counts > 0).sum()  # each word of a document is stored once
 
 
-def test_a_documents_words_do_not_depend_on_its_neighbors(generator):
+def test_sampled_words_do_not_depend_on_other_documents(generator):
     words = SoftmaxWords(*(torch.randn(shape, generator=generator) for shape in ((1, 3, 3), (7, 3), (7,))))
     lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
     together = words.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(7))
@@ -93,7 +93,9 @@ def test_a_documents_words_do_not_depend_on_its_neighbors(generator):
     assert torch.equal(last.sample(lengths[2:], KeyedGenerator(0, keys[2:])).matmul(torch.eye(7)), together[2:])
 
 
-def urn(generator: torch.Generator, log_concentration: float = 1.0, n_samples: int = 2) -> DirichletMultinomialWords:
+def bursty_words(
+    generator: torch.Generator, log_concentration: float = 1.0, n_samples: int = 2
+) -> DirichletMultinomialWords:
     parameters = (torch.randn(shape, generator=generator, dtype=FLOAT) for shape in ((n_samples, 1, 3), (3, 3), (3,)))
     return DirichletMultinomialWords(*parameters, torch.tensor(log_concentration, dtype=FLOAT))
 
@@ -103,14 +105,14 @@ def counts_of(*words: int) -> SparseCounts:
 
 
 @pytest.mark.parametrize("length", [1, 2, 4])
-def test_urn_probabilities_sum_to_one_over_word_sequences(generator, length):
-    words = urn(generator)
+def test_dirichlet_multinomial_probabilities_sum_to_one_over_word_sequences(generator, length):
+    words = bursty_words(generator)
     total = sum(words.log_prob(counts_of(*sequence)).exp() for sequence in product(range(3), repeat=length))
     assert torch.allclose(total, torch.ones(2, 1, dtype=FLOAT))
 
 
-def test_documents_drawn_from_an_urn_follow_its_probabilities(generator):
-    words, n_documents = urn(generator, n_samples=1), 40_000
+def test_dirichlet_multinomial_samples_follow_log_prob(generator):
+    words, n_documents = bursty_words(generator, n_samples=1), 40_000
     many = DirichletMultinomialWords(
         words.samples.expand(-1, n_documents, -1), words.weight, words.bias, words.log_concentration
     )
@@ -125,8 +127,8 @@ def test_documents_drawn_from_an_urn_follow_its_probabilities(generator):
         assert share == pytest.approx(probability, abs=5 * (probability / n_documents) ** 0.5)
 
 
-def test_an_urns_words_do_not_depend_on_a_documents_neighbors(generator):
-    words = urn(generator, n_samples=1)
+def test_dirichlet_multinomial_samples_do_not_depend_on_other_documents(generator):
+    words = bursty_words(generator, n_samples=1)
     many = DirichletMultinomialWords(words.samples.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
     lengths, keys = torch.tensor([4, 9, 2]), torch.tensor([11, 12, 13])
     together = many.sample(lengths, KeyedGenerator(0, keys)).matmul(torch.eye(3, dtype=FLOAT))
@@ -134,8 +136,8 @@ def test_an_urns_words_do_not_depend_on_a_documents_neighbors(generator):
     assert torch.equal(alone, together[2:])
 
 
-def test_an_urn_predicts_what_its_probabilities_say(generator):
-    words = urn(generator)
+def test_dirichlet_multinomial_predictions_are_ratios_of_probabilities(generator):
+    words = bursty_words(generator)
     before = words.log_prob(counts_of(0, 0, 2))
     predicted = words.predict(counts_of(0, 0, 2))
     for word in range(3):
@@ -143,16 +145,16 @@ def test_an_urn_predicts_what_its_probabilities_say(generator):
         assert torch.allclose(predicted[..., word], ratio)
 
 
-def test_a_great_urn_is_the_softmax(generator):
-    great = urn(generator, log_concentration=18.0)
-    plain = SoftmaxWords(great.samples, great.weight, great.bias)
+def test_dirichlet_multinomial_with_large_concentration_is_the_softmax(generator):
+    limit = bursty_words(generator, log_concentration=18.0)
+    plain = SoftmaxWords(limit.samples, limit.weight, limit.bias)
     counts = counts_of(0, 0, 1, 2, 2, 2)
-    assert torch.allclose(great.log_prob(counts), plain.log_prob(counts), atol=1e-5)
-    assert torch.allclose(great.predict(counts), plain.predict(counts), atol=1e-6)
+    assert torch.allclose(limit.log_prob(counts), plain.log_prob(counts), atol=1e-5)
+    assert torch.allclose(limit.predict(counts), plain.predict(counts), atol=1e-6)
 
 
-def test_an_urn_keeps_documents_apart(generator):
-    words = urn(generator)
+def test_dirichlet_multinomial_documents_do_not_affect_each_other(generator):
+    words = bursty_words(generator)
     dense = torch.tensor([[2.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 5.0, 1.0]], dtype=FLOAT)
     many = DirichletMultinomialWords(words.samples.expand(-1, 3, -1), words.weight, words.bias, words.log_concentration)
     together = many.log_prob(sparse(dense))

@@ -119,7 +119,7 @@ def test_normalization_divides_by_at_least_one_nat(variance, divisor):
 
 
 def test_sparsity_penalty_is_in_the_term_of_the_units_own_layer():
-    """Three layers with 1, 2 and 4 active units: each local signal has the penalties of its layer and of those above."""
+    """Three layers with 1, 2 and 4 active units: a local signal has the penalties of its layer and the layers above."""
     samples = [torch.ones(1, 1, n_active) for n_active in (1, 2, 4)]
     log_p = [torch.tensor([[value]]) for value in (-10.0, -20.0, -30.0, -40.0)]
     penalized = add_sparsity_penalty(log_p, samples, 0.5)

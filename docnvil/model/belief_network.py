@@ -1,4 +1,4 @@
-"""A belief network: the generative model p and the recognition network q, built from one configuration."""
+"""A belief network: the generative model p and the recognition network q, and their initialization."""
 
 import torch
 from torch import Tensor, nn
@@ -8,16 +8,20 @@ from docnvil.model.layers import BernoulliPrior, SigmoidLayer
 from docnvil.model.recognition import RecognitionNetwork
 from docnvil.model.settings import ModelConfig
 
-PROFILE_IN_WEIGHTS = 0.5  # half of a profile: units act together, and none explains a document alone
-PROFILE_IN_RECOGNITION = 0.05  # a hint only, because it adds up over the words of a document
+# Units act together, so each starts with only part of its profile. In q it is smaller, because it adds up over tokens.
+GENERATIVE_PROFILE_SCALE = 0.5
+RECOGNITION_PROFILE_SCALE = 0.05
 
 
 class BeliefNetwork(nn.Module):
-    """p(x, h) and q(h | x) over the same units.
+    """A generative model p(x, h) and a recognition network q(h | x) with the same units.
+
+    Arguments:
+        config: the settings of the network.
 
     Example:
         >>> network = build_model(ModelConfig(vocabulary_size=7, units=(3, 2)), torch.Generator().manual_seed(0))
-        >>> [tuple(codes.shape) for codes in network.generative.sample(5, torch.Generator().manual_seed(0))]
+        >>> [tuple(layer.shape) for layer in network.generative.sample(5, torch.Generator().manual_seed(0))]
         [(1, 5, 3), (1, 5, 2)]
     """
 
@@ -48,36 +52,35 @@ def build_model(
     profiles: Tensor | None = None,
     n_documents: int | None = None,
 ) -> BeliefNetwork:
-    """Build a network at its starting point.
+    """Return a network with initial parameters.
 
     Arguments:
-        config: the shape of the network and of its start.
-        generator: a CPU generator for the starting weights.
-        word_frequencies: `[V]`, the corpus's word counts; the visible bias starts at what predicts them. Without them
-            it starts at zero, the uniform distribution.
-        profiles: `[K, V]`, log p(w | k) / p(w) of a subject for each unit of the first layer to start at. Its words'
-            weights start towards it, and the unit's recognition leans that way.
-        n_documents: N, of the documents that `word_frequencies` are of; binary and centered models need it.
+        config: the settings of the network.
+        generator: a CPU generator for the initial weights.
+        word_frequencies: `[V]`, how often each word occurs in the training documents, from which the visible bias is
+            initialized; by default it is zero, the uniform distribution.
+        profiles: `[K, V]`, log p(w | k) / p(w) for a cluster of documents per unit of the first layer. They are added,
+            scaled, to the unit's weights in p and q.
+        n_documents: N of the training documents; needed with `word_frequencies` for bits and centered inputs.
     """
     network = BeliefNetwork(config)
+    visible, first = network.generative.visible, network.recognition.first
     for name, parameter in network.named_parameters():
         if name.endswith("weight"):
             parameter.normal_(0.0, config.weight_scale, generator=generator)
     for module in (*network.recognition.modules(), *network.generative.modules()):
         if isinstance(module, SigmoidLayer | BernoulliPrior):
             module.bias.fill_(config.start_logit)
-    first = network.recognition.first
     if config.recognition_hidden:
-        for layer in (first.linear, *first.deeper):  # tanh units that start asleep would wake up late
+        for layer in (first.linear, *first.deeper):  # tanh layers with tiny weights learn slowly at first
             layer.weight.normal_(0.0, config.vocabulary_size**-0.5, generator=generator)
     (first.deeper[-1] if config.recognition_hidden else first.linear).bias.fill_(config.start_logit)
     if word_frequencies is not None:
-        visible = network.generative.visible
         visible.bias.copy_(visible.initial_bias(word_frequencies, n_documents))
         if config.recognition_input == "centered":
             first.linear.mean.copy_(word_frequencies / n_documents)
     if profiles is not None:
-        network.generative.visible.weight.add_(profiles.T.clamp(min=0), alpha=PROFILE_IN_WEIGHTS)
-        if not config.recognition_hidden:  # behind deterministic layers no weight is between a word and a unit
-            first.linear.weight.add_(profiles.T, alpha=PROFILE_IN_RECOGNITION)
+        visible.weight.add_(profiles.T.clamp(min=0), alpha=GENERATIVE_PROFILE_SCALE)
+        if not config.recognition_hidden:  # with tanh layers, no single weight connects a word to a unit
+            first.linear.weight.add_(profiles.T, alpha=RECOGNITION_PROFILE_SCALE)
     return network

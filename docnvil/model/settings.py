@@ -56,8 +56,3 @@ class ModelConfig:
             raise ConfigurationError("units is empty. Give the number of units of at least one layer.")
         if self.vocabulary_size < 1:
             raise ConfigurationError("A model needs at least one word. Build the vocabulary from documents with words.")
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether the model is of binary vectors; else it is of words."""
-        return self.observation in ("bernoulli", "autoregressive-bernoulli")
