@@ -6,6 +6,13 @@ from scipy import stats
 from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator, fold, stream, stream_seed, uniform
 
 
+def splitmix64(state: int) -> int:
+    """Return the output of SplitMix64 for a state, in plain integers (Steele, Lea & Flood 2014)."""
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+    return state ^ (state >> 31)
+
+
 def numbers(seed: int, keys: list[int], shape: tuple[int, int, int]) -> torch.Tensor:
     return KeyedGenerator(seed, torch.tensor(keys)).uniform(shape, torch.float64)
 
@@ -35,6 +42,23 @@ def test_a_stream_starts_anew_at_each_call():
 def test_torch_accepts_the_seeds():
     generator = torch.Generator().manual_seed(stream_seed(0, "weights"))
     assert generator.initial_seed() == stream_seed(0, "weights")
+
+
+def test_fold_is_splitmix64():
+    assert fold(0) == 0xE220A8397B1DCDAF  # the published first output for the seed 0
+    assert fold(5, 6) == splitmix64((splitmix64(5 + 0x9E3779B97F4A7C15) + 6 + 0x9E3779B97F4A7C15) % 2**64)
+
+
+def test_numbers_follow_the_documented_formula():
+    """In plain integers, for several calls, documents, samples and units; `first_sample` continues the samples."""
+    generator = KeyedGenerator(11, torch.tensor([3, -4]))
+    later = KeyedGenerator(11, torch.tensor([3, -4]), first_sample=2)
+    for call in range(3):
+        drawn = torch.cat([generator.uniform((2, 2, 5), torch.float64), later.uniform((1, 2, 5), torch.float64)])
+        for sample, document, unit in np.ndindex(3, 2, 5):
+            start = splitmix64((fold(11, call) + (3, -4)[document]) % 2**64)
+            state = (start + (5 * sample + unit) * 0x9E3779B97F4A7C15) % 2**64
+            assert drawn[sample, document, unit].item() == (splitmix64(state) >> 11) / 2**53
 
 
 def test_numbers_are_uniform_and_uncorrelated():
@@ -104,6 +128,15 @@ def test_lattice_samples_are_evenly_spaced(n_samples, dtype):
     # Relative to the lowest number, because rounding may move a number at a cell's edge into the next cell.
     lowest = drawn.min(0).values
     assert torch.allclose(drawn.sort(0).values, lowest + cells / n_samples, atol=1e-6)
+
+
+def test_lattice_samples_are_shifts_of_the_independent_ones():
+    keys = torch.arange(40)
+    lattice = LatticeGenerator(5, keys).uniform((8, 40, 30), torch.float64)
+    assert torch.equal(lattice[:1], KeyedGenerator(5, keys).uniform((1, 40, 30), torch.float64))
+    steps = (8 * (lattice[1] - lattice[0])).round().remainder(8)
+    assert set(steps.unique().tolist()) == {1, 3, 5, 7}  # coprime to 8
+    assert torch.equal(steps, steps[:1].expand(40, -1))  # the same for all documents
 
 
 def test_each_lattice_sample_alone_is_uniform_and_uncorrelated():

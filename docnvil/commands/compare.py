@@ -92,8 +92,8 @@ def compare(
     Each model runs in its own process on the CPU. If it fails or is not installed, its row shows the error.
 
     \b
-    completion            perplexity of hidden words given the other words of their document, lower is better;
-                          per word: over all hidden words; per document: averaged over documents
+    completion            perplexity of hidden words given the others of their document, lower is better; per word:
+                          over all hidden words; per document: averaged over documents
     NPMI, diversity       coherence of the top ten words of each topic in all documents, and share of distinct
                           words among them; higher is better
     topics                topics that have top words; dead units of docnvil have none
@@ -112,33 +112,29 @@ def compare(
         refuse_existing_file(out, force=force)
     matrix = load_for_training(train, options)
     observed, hidden = _load_test(test, predict, share, seed, options, matrix)
+    settings = {"n_components": components, "seed": seed, "threads": threads}
     rows = []
-    for row in compare_models(
-        names, matrix, observed, hidden, n_components=components, seed=seed, threads=threads, on_start=_print_start
-    ):
+    for row in compare_models(names, matrix, observed, hidden, **settings, on_start=lambda name: note(f"{name} ...")):
         rows.append(row)
         if row.error:
             note(f"{row.model}: {row.error}")
     if out is not None:
         write_records(out, [asdict(row) for row in rows])
         note(f"Wrote {out}: {len(rows)} rows.")
-    summary = {
-        "train_documents": matrix.n_documents,
-        "test_documents": observed.shape[0],
-        "words": matrix.vocabulary_size,
-        "hidden_tokens": int(hidden.sum()),
-        "components": components,
-        "seed": seed,
-        "threads": threads,
-    }
+    summary = {**_sizes(matrix, observed, hidden), "components": components, "seed": seed, "threads": threads}
     if as_json:
         echo_json({**summary, "machine": machine(), "models": [asdict(row) for row in rows]})
     else:
         _print_table(rows, summary, f"{share:.0%} of each test document" if predict is None else str(predict))
 
 
-def _print_start(model: str) -> None:
-    note(f"{model} ...")
+def _sizes(matrix: "DocumentTermMatrix", observed: Any, hidden: Any) -> dict[str, int]:
+    return {
+        "train_documents": matrix.n_documents,
+        "test_documents": observed.shape[0],
+        "words": matrix.vocabulary_size,
+        "hidden_tokens": int(hidden.sum()),
+    }
 
 
 def _load_test(

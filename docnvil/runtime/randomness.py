@@ -60,7 +60,7 @@ class KeyedGenerator:
     """A generator whose numbers are a function of a seed and of one key per document.
 
     The number for sample s and unit k of a document with key c, in the n-th call, is
-    mix(mix(mix(seed, n) + c) + s K + k), read as a binary fraction.
+    mix(mix(fold(seed, n) + c) + (s K + k) g), read as a binary fraction, with g the increment of SplitMix64.
 
     Source: Steele, Lea & Flood (2014), *Fast splittable pseudorandom number generators*, section 4 (SplitMix64).
 
