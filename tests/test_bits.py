@@ -220,7 +220,7 @@ class TestCommands:
         found = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
         assert found["negative_log_likelihood"] < found["negative_log_likelihood_of_independent_bits"]
         told = CliRunner().invoke(main, arguments).stdout
-        assert f"{found['negative_log_likelihood']:.2f} nats a vector" in told
+        assert f"{found['negative_log_likelihood']:.2f} nats per vector" in told
         assert "50 vectors of 16 bits" in told
 
     def test_a_model_comes_back_as_it_was(self, folder):

@@ -140,7 +140,7 @@ def test_completion_takes_parts_or_hides_words_itself(model, texts, tmp_path):
     for name in ("observed", "hidden"):
         save_npz(tmp_path / f"{name}.npz", csr_array(counts))
     told = run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz")
-    assert f"from {counts.sum()} hidden words of 5 documents" in told.stdout
+    assert f"from {counts.sum()} held-out tokens of 5 documents" in told.stdout
     save_npz(tmp_path / "hidden.npz", csr_array(counts[:4]))
     failed(run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz"), 1, "row by row")
 
@@ -204,7 +204,7 @@ def test_embed_says_when_an_id_stands_for_several_documents(model, tmp_path):
     rows = "".join(json.dumps({"id": name, "text": "mouse"}) + "\n" for name in "abcaa")
     (tmp_path / "new.jsonl").write_text(rows)
     done = run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
-    assert "1 id stands for several documents (a), which are told by their rows." in done.stderr
+    assert "1 id occurs more than once (a); rows keep the order of the documents." in done.stderr
     assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == list("abcaa")
 
 
@@ -220,7 +220,7 @@ def test_new_text_is_read_by_the_rules_in_the_model(texts, tmp_path):
     assert (found["documents"], found["empty_documents"], found["tokens"]) == (1, 2, 3)
     assert found["unknown_tokens"] == 1  # "known"; the stem of "nothing" is too short
     told = run("perplexity", tmp_path / "model", tmp_path / "new.txt").stdout
-    assert "1 words (25%) are not in the model's vocabulary" in told
+    assert "1 tokens (25%) are not in the model's vocabulary" in told
     out = tmp_path / "embeddings.csv"
     assert run("embed", tmp_path / "model", tmp_path / "new.txt", "--out", out).exit_code == 0
     assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]

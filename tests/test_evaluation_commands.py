@@ -1,4 +1,4 @@
-"""How evaluation looks from the command line: figures, intervals, files of values, and what is refused."""
+"""The evaluation commands: results, intervals, files of values, and errors."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ WORDS = [f"w{word:02d}" for word in range(12)]
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two subjects of six words, 60 documents, and a text file of the words' names."""
+    """Sixty training and twenty test documents on two subjects of six words, with labels and a vocabulary file."""
     folder = tmp_path_factory.mktemp("counts")
     save_npz(folder / "train.npz", csr_array(block_counts(60)))
     test = block_counts(20, seed=1)
@@ -44,7 +44,7 @@ def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def in_json(*arguments: object) -> dict:
+def run_json(*arguments: object) -> dict:
     result: Result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -55,90 +55,93 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_bound_is_named_with_what_it_took(model, corpus):
-    found = {
-        bound: in_json("perplexity", model, corpus / "test.npz", "--bound", bound, "--temperatures", 5)
+def test_perplexity_names_its_bound_and_samples(model, corpus):
+    results = {
+        bound: run_json("perplexity", model, corpus / "test.npz", "--bound", bound, "--temperatures", 5)
         for bound in ("elbo", "importance", "annealed", "exact")
     }
-    settings = {bound: (each["bound"], each["samples"], each["temperatures"]) for bound, each in found.items()}
+    settings = {bound: (each["bound"], each["samples"], each["temperatures"]) for bound, each in results.items()}
     assert settings == {
         "elbo": ("elbo", 10, 0),
         "importance": ("importance", 10, 0),
         "annealed": ("annealed", 10, 5),
         "exact": ("exact", 0, 0),
     }
-    exact = found.pop("exact")["log_likelihood"]
-    assert all(each["log_likelihood"] < exact + 0.1 for each in found.values())
-    told = run("perplexity", model, corpus / "test.npz", "--bound", "annealed", "--temperatures", 5).stdout
-    assert "annealed bound, 10 samples, 5 temperatures" in told
-    assert "left out; exact" in run("perplexity", model, corpus / "test.npz", "--bound", "exact").stdout
+    exact = results.pop("exact")["log_likelihood"]
+    assert all(each["log_likelihood"] < exact + 1 for each in results.values())  # up to the error of ten samples
+    text = run("perplexity", model, corpus / "test.npz", "--bound", "annealed", "--temperatures", 5).stdout
+    assert "annealed bound, 10 samples, 5 temperatures" in text
+    assert (
+        "tokens (1 empty left out); exact" in run("perplexity", model, corpus / "test.npz", "--bound", "exact").stdout
+    )
 
 
-def test_too_many_units_to_enumerate(corpus, tmp_path):
+def test_exact_perplexity_of_too_many_units_fails(corpus, tmp_path):
     assert run("fit", corpus / "train.npz", "--out", tmp_path / "m", "--units", "21", "--epochs", 1).exit_code == 0
     failed(run("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact"), 1, "at most 20", "annealed")
 
 
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
-def test_intervals_hold_the_figures(model, corpus, command):
-    found = in_json(command, model, corpus / "test.npz", "--interval", 0.9)
-    spread = found["interval"]
-    assert (spread["share"], spread["resamples"]) == (0.9, 2000)
+def test_intervals_contain_the_perplexities(model, corpus, command):
+    result = run_json(command, model, corpus / "test.npz", "--interval", 0.9)
+    interval = result["interval"]
+    assert (interval["share"], interval["resamples"]) == (0.9, 2000)
     for name in ("perplexity_per_document", "perplexity_per_word"):
-        low, high = spread[name]
-        assert low < found[name] < high
-    told = run(command, model, corpus / "test.npz", "--interval", 0.9).stdout
-    low, high = spread["perplexity_per_word"]
-    assert f"(0.9 interval {low:.2f} to {high:.2f})" in told
+        low, high = interval[name]
+        assert low < result[name] < high
+    text = run(command, model, corpus / "test.npz", "--interval", 0.9).stdout
+    for name in ("perplexity_per_document", "perplexity_per_word"):
+        low, high = interval[name]
+        assert f"{result[name]:.2f}   (0.9 interval {low:.2f} to {high:.2f})" in text
     failed(run(command, model, corpus / "test.npz", "--interval", 95), 2, "--interval")
 
 
-def test_values_of_documents_add_up_to_the_figures(model, corpus, tmp_path):
+def test_values_of_documents_add_up_to_the_result(model, corpus, tmp_path):
     out = tmp_path / "documents.csv"
-    found = in_json("perplexity", model, corpus / "test.npz", "--out", out)
+    result = run_json("perplexity", model, corpus / "test.npz", "--out", out)
     rows = rows_of(out)
     assert list(rows[0]) == ["id", "words", "log_likelihood", "reconstruction", "kl", "perplexity", "empty"]
     assert [row["id"] for row in rows] == [str(number) for number in range(1, 21)]
     assert [row["id"] for row in rows if row["empty"] == "1"] == ["4"]
     assert (rows[3]["words"], rows[3]["perplexity"], float(rows[3]["log_likelihood"])) == ("0", "", 0.0)
     for name in ("log_likelihood", "reconstruction", "kl"):
-        assert sum(float(row[name]) for row in rows) == pytest.approx(found[name], rel=1e-12)
+        assert sum(float(row[name]) for row in rows) == pytest.approx(result[name], rel=1e-12)
     logs = [np.log(float(row["perplexity"])) for row in rows if row["empty"] == "0"]
-    assert np.exp(np.mean(logs)) == pytest.approx(found["perplexity_per_document"], rel=1e-4)
+    assert np.exp(np.mean(logs)) == pytest.approx(result["perplexity_per_document"], rel=1e-4)
 
 
-def test_values_of_completion_keep_every_row(model, corpus, tmp_path):
+def test_completion_writes_a_row_for_each_document(model, corpus, tmp_path):
     out = tmp_path / "documents.csv"
-    found = in_json("completion", model, corpus / "test.npz", "--out", out)
+    result = run_json("completion", model, corpus / "test.npz", "--out", out)
     rows = rows_of(out)
     assert list(rows[0]) == ["id", "words", "log_likelihood", "perplexity", "empty"]
     assert len(rows) == 20
-    assert sum(int(row["words"]) for row in rows) == found["tokens"]
-    assert sum(int(row["empty"]) for row in rows) == found["skipped"]
-    assert sum(float(row["log_likelihood"]) for row in rows) == pytest.approx(found["log_likelihood"])
+    assert sum(int(row["words"]) for row in rows) == result["tokens"]
+    assert sum(int(row["empty"]) for row in rows) == result["skipped"]
+    assert sum(float(row["log_likelihood"]) for row in rows) == pytest.approx(result["log_likelihood"])
 
 
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
-def test_a_file_that_is_there_stays(model, corpus, tmp_path, command):
-    (tmp_path / "d.csv").write_text("precious")
+def test_an_existing_file_is_replaced_with_force_only(model, corpus, tmp_path, command):
+    (tmp_path / "d.csv").write_text("existing")
     arguments = (command, model, corpus / "test.npz", "--out", tmp_path / "d.csv")
     failed(run(*arguments), 1, "already exists", "--force")
-    assert (tmp_path / "d.csv").read_text() == "precious"
+    assert (tmp_path / "d.csv").read_text() == "existing"
     assert run(*arguments, "--force").exit_code == 0
     assert len(rows_of(tmp_path / "d.csv")) == 20
 
 
-def test_topics_are_judged_by_c_v_where_words_have_their_order(model, corpus, tmp_path):
+def test_topics_have_c_v_over_texts(model, corpus, tmp_path):
     rows = block_counts(30)
     texts = "\n".join(" ".join(np.repeat(WORDS, row)) for row in rows)
     (tmp_path / "texts.txt").write_text(texts)
-    found = in_json("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v")
-    listed = [unit["c_v"] for unit in found["units"] if unit["c_v"] is not None]
-    assert found["c_v"] == pytest.approx(np.mean(listed))
-    assert 0 < found["exclusivity"] <= 1
-    assert found["duplicate_units"] == sum(unit["duplicate_of"] is not None for unit in found["units"])
-    told = run("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v").stdout
-    assert f"mean C_V {found['c_v']:.3f}" in told
+    result = run_json("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v")
+    values = [unit["c_v"] for unit in result["units"] if unit["c_v"] is not None]
+    assert result["c_v"] == pytest.approx(np.mean(values))
+    assert 0 < result["exclusivity"] <= 1
+    assert result["duplicate_units"] == sum(unit["duplicate_of"] is not None for unit in result["units"])
+    text = run("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v").stdout
+    assert f"mean C_V {result['c_v']:.3f}" in text
     failed(run("topics", model, "--coherence", corpus / "train.npz", "--measure", "c_v"), 1, "Give the texts")
 
 
@@ -150,21 +153,24 @@ def labeled(corpus) -> tuple[object, ...]:
 
 def test_retrieval_finds_documents_of_the_same_label(model, labeled):
     command, *rest = labeled
-    found = in_json(command, model, *rest)
-    for each in found["retrieval"].values():
+    result = run_json(command, model, *rest)
+    for each in result["retrieval"].values():
         assert each["retrieved"] == [1, 2, 4, 8, 10, 16, 32, 60]
         assert each["precision"][-1] == pytest.approx(0.5)
         assert each["recall"][-1] == pytest.approx(1)
         assert (each["queries"], each["skipped"]) == (20, 0)
-    assert found["retrieval"]["cosine"]["precision"][0] > 0.8
-    assert found["classification"]["accuracy"] > 0.9
-    assert found["empty_documents"] == 1
-    told = run(command, model, *rest).stdout
-    assert "precision at                  1      10" in told
-    assert f"accuracy {found['classification']['accuracy']:.3f}" in told
+    assert result["retrieval"]["cosine"]["precision"][0] > 0.8
+    assert result["classification"]["accuracy"] > 0.9
+    assert result["empty_documents"] == 1
+    text = run(command, model, *rest).stdout
+    assert "precision at                  1      10" in text
+    for name in ("hamming", "cosine"):
+        first, tenth = (result["retrieval"][name]["precision"][index] for index in (0, 4))
+        assert f"  {name:<21}{first:8.3f}{tenth:8.3f}\n" in text
+    assert f"accuracy {result['classification']['accuracy']:.3f}" in text
 
 
-def test_labels_from_metadata(model, tmp_path):
+def test_labels_come_from_folders_or_metadata(model, tmp_path):
     for name, n_documents in (("train", 20), ("test", 6)):
         rows = []
         for row, counts in enumerate(block_counts(n_documents)):
@@ -172,35 +178,35 @@ def test_labels_from_metadata(model, tmp_path):
             folder.mkdir(parents=True, exist_ok=True)
             text = " ".join(np.repeat(WORDS, counts))
             (folder / f"{row:02d}.txt").write_text(text)
-            rows.append(json.dumps({"text": text, "tribe": "ab"[row % 2]}) + "\n")
+            rows.append(json.dumps({"text": text, "group": "ab"[row % 2]}) + "\n")
         (tmp_path / f"{name}.jsonl").write_text("".join(rows))
         built = tmp_path / f"{name}-corpus"
         assert run("corpus", "build", tmp_path / f"{name}.jsonl", "--min-df", 1, "--out", built).exit_code == 0
-    folders = in_json("retrieval", model, tmp_path / "train", tmp_path / "test")
+    folders = run_json("retrieval", model, tmp_path / "train", tmp_path / "test")
     for ending in (".jsonl", "-corpus"):
         sources = (tmp_path / f"{name}{ending}" for name in ("train", "test"))
-        lines = in_json("retrieval", model, *sources, "--label-column", "tribe")
+        lines = run_json("retrieval", model, *sources, "--label-column", "group")
         assert lines["classification"] == pytest.approx(folders["classification"])
         assert lines["retrieval"]["cosine"]["precision"] == pytest.approx(folders["retrieval"]["cosine"]["precision"])
-    missing = ("retrieval", model, tmp_path / "train-corpus", tmp_path / "test-corpus", "--label-column", "clan")
-    failed(run(*missing), 1, "no 'clan'", "tribe")
+    missing = ("retrieval", model, tmp_path / "train-corpus", tmp_path / "test-corpus", "--label-column", "other")
+    failed(run(*missing), 1, "no column 'other'", "group")
 
 
-def test_labels_that_do_not_fit_are_refused(model, corpus, labeled, tmp_path):
+def test_labels_that_do_not_match_the_documents_fail(model, corpus, labeled, tmp_path):
     command, train, test, *files = labeled
     failed(run(command, model, train, test), 1, "--label-column", "--train-labels")
-    failed(run(command, model, train, test, *files[:3], corpus / "train.npy"), 1, "20 labels", "one a document")
+    failed(run(command, model, train, test, *files[:3], corpus / "train.npy"), 1, "20 labels", "one per document")
     (tmp_path / "labels.npy").write_text("sea\nfood\n")
     failed(run(command, model, train, test, *files[:3], tmp_path / "labels.npy"), 1, "numpy.save")
-    np.save(tmp_path / "strange.npy", np.full(20, 7))
-    failed(run(command, model, train, test, *files[:3], tmp_path / "strange.npy"), 1, "use the same labels")
+    np.save(tmp_path / "other.npy", np.full(20, 7))
+    failed(run(command, model, train, test, *files[:3], tmp_path / "other.npy"), 1, "use the same labels")
 
 
-# Bad input: never a wrong number.
+# Errors
 
 
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
-def test_all_empty_and_wrongly_wide_test_sets(model, tmp_path, command):
+def test_empty_documents_or_counts_of_another_width_fail(model, tmp_path, command):
     save_npz(tmp_path / "empty.npz", csr_array((5, 12), dtype=np.int64))
     failed(run(command, model, tmp_path / "empty.npz", "--out", tmp_path / "d.csv"), 1, "empty")
     save_npz(tmp_path / "wide.npz", csr_array(np.ones((5, 13), dtype=np.int64)))
@@ -208,29 +214,29 @@ def test_all_empty_and_wrongly_wide_test_sets(model, tmp_path, command):
     assert not (tmp_path / "d.csv").exists()
 
 
-def test_words_never_trained_on_are_told_and_cost_nothing(model, tmp_path):
+def test_unknown_words_are_counted_and_ignored(model, tmp_path):
     (tmp_path / "known.txt").write_text("w01 w02 w03\n")
     (tmp_path / "mixed.txt").write_text("w01 w02 w03 zebra\n")
-    known, mixed = (in_json("perplexity", model, tmp_path / f"{name}.txt") for name in ("known", "mixed"))
+    known, mixed = (run_json("perplexity", model, tmp_path / f"{name}.txt") for name in ("known", "mixed"))
     assert (known["unknown_tokens"], mixed["unknown_tokens"]) == (0, 1)
     assert mixed["perplexity_per_word"] == known["perplexity_per_word"]
-    assert in_json("completion", model, tmp_path / "mixed.txt", "--share", 0.9)["unknown_tokens"] == 1
-    told = run("completion", model, tmp_path / "mixed.txt", "--share", 0.9).stdout
-    assert "1 words (25%) are not in the model's vocabulary" in told
-    (tmp_path / "strange.txt").write_text("zebra quagga okapi\n")
+    assert run_json("completion", model, tmp_path / "mixed.txt", "--share", 0.9)["unknown_tokens"] == 1
+    text = run("completion", model, tmp_path / "mixed.txt", "--share", 0.9).stdout
+    assert "1 tokens (25%) are not in the model's vocabulary" in text
+    (tmp_path / "unknown.txt").write_text("zebra quagga okapi\n")
     for command in ("perplexity", "completion"):
-        failed(run(command, model, tmp_path / "strange.txt"), 1, "none of its words is in the vocabulary")
+        failed(run(command, model, tmp_path / "unknown.txt"), 1, "none of its words is in the vocabulary")
 
 
-def test_parts_of_other_documents(model, tmp_path):
+def test_parts_of_different_documents_fail(model, tmp_path):
     for name, ids in (("observed", "ab"), ("hidden", "ba")):
         lines = [json.dumps({"id": each, "text": "w01 w02"}) + "\n" for each in ids]
         (tmp_path / f"{name}.jsonl").write_text("".join(lines))
     parts = ("completion", model, tmp_path / "observed.jsonl", "--predict", tmp_path / "hidden.jsonl")
-    failed(run(*parts), 1, "Row 1 is 'a'", "row by row")
+    failed(run(*parts), 1, "Row 1 is document 'a'", "row by row")
 
 
-def test_a_split_that_leaves_nothing_to_predict(model, tmp_path):
+def test_a_split_without_held_out_words_fails(model, tmp_path):
     save_npz(tmp_path / "single.npz", csr_array(np.eye(2, 12, dtype=np.int64)))
     failed(run("completion", model, tmp_path / "single.npz", "--share", 1e-9), 1, "nothing to predict")
     save_npz(tmp_path / "nothing.npz", csr_array((2, 12), dtype=np.int64))

@@ -1,4 +1,4 @@
-"""docnvil perplexity: how well a model explains documents it has not seen."""
+"""docnvil perplexity: evaluate held-out perplexity."""
 
 from dataclasses import asdict
 from math import log
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note
-from docnvil.commands.intervals import in_json, in_words, interval_option, intervals
-from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model, source_options
+from docnvil.commands.console import echo_json
+from docnvil.commands.evaluation import check_output, evaluation_options, finish, format_interval, intervals_json
+from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model
 
 if TYPE_CHECKING:
+    from docnvil.analysis.bootstrap import Intervals
     from docnvil.analysis.perplexity import Perplexity
+    from docnvil.text.counts import DocumentTermMatrix
 
 BOUNDS = {
     "elbo": "variational bound, {samples} samples",
@@ -25,35 +27,23 @@ BOUNDS = {
 @click.command()
 @click.argument("model", type=CORPUS)
 @click.argument("source", metavar="CORPUS", type=CORPUS)
-@click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, help="Samples a document.")
 @click.option(
     "--bound",
     type=click.Choice(list(BOUNDS)),
     default="elbo",
     show_default=True,
-    help="The variational bound of the papers; the tighter importance-weighted one; the still tighter and slower"
-    " annealed one; or the likelihood itself, of models with at most 20 units.",
+    help="Bound on the log-likelihood, from loose to exact.",
 )
 @click.option(
-    "--temperatures",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="Steps from the recognition network to the posterior, with --bound annealed.",
+    "--temperatures", type=click.IntRange(min=1), default=10, show_default=True, help="Steps of the annealed bound."
 )
-@interval_option
-@click.option("--out", type=CORPUS, help="Also write a CSV file with each document's values here.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@source_options
+@evaluation_options(samples=10)
 def perplexity(
     model: Path,
     source: Path,
-    samples: int,
     bound: str,
     temperatures: int,
+    samples: int,
     interval: float | None,
     out: Path | None,
     force: bool,
@@ -62,80 +52,80 @@ def perplexity(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Estimate MODEL's perplexity on CORPUS, read by the rules and vocabulary the model carries.
+    """Estimate the perplexity of MODEL on the documents of CORPUS.
 
     \b
     docnvil perplexity model/ held-out/
     docnvil perplexity model/ test.npz --bound importance --samples 100 --json
     docnvil perplexity model/ held-out/ --interval 0.95 --out documents.csv
 
-    Perplexity per document is exp of the mean over documents of nats a word, the figure of the papers; per word is exp
-    of all nats over all words. Both are upper bounds: the model is at least this good. For a model of binary vectors
-    the figure is the negative log-likelihood, in nats a vector.
+    Perplexity per document is exp of the mean over documents of nats per word, as in the papers; perplexity per word is
+    exp of all nats divided by all words. Both are upper bounds of the model's perplexity: the variational bound of the
+    papers (elbo), the tighter importance-weighted bound, the still tighter but slower annealed bound, or the exact
+    value for models of at most 20 units. For models of binary vectors the result is the negative log-likelihood, in
+    nats per vector.
 
-    --interval says between which figures the perplexities would lie if other documents of the same kind were judged.
-    The rows of --out come in the order of the documents, none is left out; an empty one has 1 in the column "empty".
+    --out writes one row per document, in the order of CORPUS; an empty document has 1 in the column "empty".
     """
     from docnvil.analysis.null_models import null_perplexity
     from docnvil.analysis.perplexity import document_bounds
-    from docnvil.runtime.folders import refuse_existing_file
     from docnvil.storage.model_folder import load_model
-    from docnvil.storage.tables import write_document_values
 
-    if out is not None:
-        refuse_existing_file(out, force=force)
+    check_output(out, force=force)
     fitted = load_model(model, device)
     matrix = load_for_model(source, options, fitted)
-    by = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
-    documents = document_bounds(fitted.network, matrix.counts, **by, seed=seed)
-    found = documents.summarize()
-    spread = intervals(documents.log_likelihood, documents.lengths, interval, seed)
-    if out is not None:
-        names = ("log_likelihood", "reconstruction", "kl")
-        nats = {name: getattr(documents, name) for name in names}
-        write_document_values(out, matrix.ids, documents.lengths, nats)
-        note(f"Wrote {out}: {matrix.n_documents:,} documents.")
+    estimator = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
+    bounds = document_bounds(fitted.network, matrix.counts, **estimator, seed=seed)
+    result = bounds.summarize()
+    intervals = finish(bounds, matrix, ("log_likelihood", "reconstruction", "kl"), interval, seed, out)
     visible, statistics = fitted.network.generative.visible, fitted.statistics
     null = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, matrix.counts)
-    if not visible.reports_perplexity:
-        nats = {"negative_log_likelihood": -found.log_likelihood / found.documents}
-        nats["negative_log_likelihood_of_independent_bits"] = -null.log_likelihood / null.documents
-        if as_json:
-            echo_json({**nats, **asdict(found), **in_json(spread)})
-            return
-        ours, theirs = nats.values()
-        between = ""
-        if spread is not None:  # the perplexity of V bits is exp of nats a bit
-            low, high = (matrix.vocabulary_size * log(each) for each in spread.perplexity_per_document)
-            between = f"   ({spread.share:.4g} interval {low:.2f} to {high:.2f})"
-        click.echo(
-            f"negative log-likelihood  {ours:10.2f} nats a vector{between}   (independent bits alone: {theirs:.2f})\n"
-            f"reconstruction           {-found.reconstruction / found.documents:10.2f}\n"
-            f"KL                       {found.kl / found.documents:10.2f}\n"
-            f"from {found.documents:,} vectors of {matrix.vocabulary_size:,} bits; {_told(found)}"
-        )
-        return
+    report = _document_report if visible.reports_perplexity else _vector_report
+    values, text = report(result, null, matrix, intervals)
     if as_json:
-        of_unigram = {
-            f"unigram_{name}": getattr(null, name) for name in ("perplexity_per_document", "perplexity_per_word")
-        }
-        echo_json({**asdict(found), "unknown_tokens": matrix.n_unknown, **of_unigram, **in_json(spread)})
-        return
-    empty = f", and {found.empty_documents:,} empty ones left out" if found.empty_documents else ""
-    unknown = f"\n{describe_unknown_tokens(matrix)}" if matrix.n_unknown else ""
-    per_document, per_word = in_words(spread)
-    click.echo(
-        f"perplexity per document  {found.perplexity_per_document:10.2f}{per_document}"
-        f"   (word frequencies alone: {null.perplexity_per_document:.2f})\n"
-        f"perplexity per word      {found.perplexity_per_word:10.2f}{per_word}"
-        f"   (word frequencies alone: {null.perplexity_per_word:.2f})\n"
-        f"log-likelihood           {found.log_likelihood:,.1f} nats"
-        f" (reconstruction {found.reconstruction:,.1f}, KL {found.kl:,.1f})\n"
-        f"from {found.documents:,} documents with {found.tokens:,} words{empty}; {_told(found)}"
-        f"{unknown}"
+        echo_json({**values, **intervals_json(intervals)})
+    else:
+        click.echo(text)
+
+
+def _document_report(
+    result: "Perplexity", null: "Perplexity", matrix: "DocumentTermMatrix", intervals: "Intervals | None"
+) -> tuple[dict[str, Any], str]:
+    """Return the perplexities of documents as JSON values and as text."""
+    names = ("perplexity_per_document", "perplexity_per_word")
+    unigram = {f"unigram_{name}": getattr(null, name) for name in names}
+    per_document, per_word = (format_interval(intervals, name) for name in names)
+    empty = f" ({result.empty_documents:,} empty left out)" if result.empty_documents else ""
+    text = (
+        f"perplexity per document  {result.perplexity_per_document:10.2f}{per_document}"
+        f"   (unigram model: {null.perplexity_per_document:.2f})\n"
+        f"perplexity per word      {result.perplexity_per_word:10.2f}{per_word}"
+        f"   (unigram model: {null.perplexity_per_word:.2f})\n"
+        f"log-likelihood           {result.log_likelihood:,.1f} nats"
+        f" (reconstruction {result.reconstruction:,.1f}, KL {result.kl:,.1f})\n"
+        f"from {result.documents:,} documents with {result.tokens:,} tokens{empty}; {_format_bound(result)}"
     )
+    if matrix.n_unknown:
+        text += f"\n{describe_unknown_tokens(matrix)}"
+    return {**asdict(result), "unknown_tokens": matrix.n_unknown, **unigram}, text
 
 
-def _told(found: "Perplexity") -> str:
-    """Name the estimator in words."""
-    return BOUNDS[found.bound].format(samples=found.samples, temperatures=found.temperatures)
+def _vector_report(
+    result: "Perplexity", null: "Perplexity", matrix: "DocumentTermMatrix", intervals: "Intervals | None"
+) -> tuple[dict[str, Any], str]:
+    """Return the negative log-likelihood of binary vectors as JSON values and as text."""
+    nats, null_nats = (-each.log_likelihood / each.documents for each in (result, null))
+    n_bits = matrix.vocabulary_size
+    interval = format_interval(intervals, "perplexity_per_document", lambda perplexity: n_bits * log(perplexity))
+    text = (
+        f"negative log-likelihood  {nats:10.2f} nats per vector{interval}   (independent bits: {null_nats:.2f})\n"
+        f"reconstruction           {-result.reconstruction / result.documents:10.2f}\n"
+        f"KL                       {result.kl / result.documents:10.2f}\n"
+        f"from {result.documents:,} vectors of {n_bits:,} bits; {_format_bound(result)}"
+    )
+    values = {"negative_log_likelihood": nats, "negative_log_likelihood_of_independent_bits": null_nats}
+    return {**values, **asdict(result)}, text
+
+
+def _format_bound(result: "Perplexity") -> str:
+    return BOUNDS[result.bound].format(samples=result.samples, temperatures=result.temperatures)

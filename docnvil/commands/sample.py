@@ -1,4 +1,4 @@
-"""docnvil sample: a corpus drawn from a model."""
+"""docnvil sample: sample a corpus from a model."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,9 @@ from docnvil.commands.options import CORPUS, load_for_model, source_options
 
 @click.command()
 @click.argument("model", type=CORPUS)
-@click.option("--documents", type=click.IntRange(min=1), required=True, help="How many documents to draw.")
-@click.option(
-    "--lengths-of", type=CORPUS, required=True, help="A corpus whose documents are as long as the drawn ones shall be."
-)
-@click.option("--out", type=CORPUS, required=True, help="Where the corpus folder goes.")
+@click.option("--documents", type=click.IntRange(min=1), required=True, help="Number of documents to sample.")
+@click.option("--lengths-of", type=CORPUS, required=True, help="Corpus from which document lengths are drawn.")
+@click.option("--out", type=CORPUS, required=True, help="Corpus folder to write.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of lengths and documents.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
@@ -32,13 +30,13 @@ def sample(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Draw documents from MODEL and write them as a prepared corpus, however many they are.
+    """Sample documents from MODEL, and write them as a prepared corpus of any size.
 
     \b
-    docnvil sample model/ --documents 10000 --lengths-of corpus/ --out drawn/
+    docnvil sample model/ --documents 10000 --lengths-of corpus/ --out sampled/
 
-    Units are drawn from the prior, then words given the units: the corpus is one whose true model is known, to try
-    sizes and methods on. Lengths are drawn from those of the documents of --lengths-of that have words of the model.
+    Units are sampled from the prior, then words given the units, so that the true model of the corpus is known. The
+    lengths are drawn from those of the documents of --lengths-of that have words of the model's vocabulary.
     """
     from tqdm import tqdm
 
@@ -50,8 +48,8 @@ def sample(
 
     refuse_existing_folder(out, kind="corpus", force=force)
     fitted = load_model(model, device)
-    real = load_for_model(lengths_of, options, fitted).lengths
-    lengths = stream(seed, "document lengths").choice(real[real > 0], documents)
+    available = load_for_model(lengths_of, options, fitted).lengths
+    lengths = stream(seed, "document lengths").choice(available[available > 0], documents)
     with (
         writing_corpus(out, fitted.vocabulary, fitted.token_rules, force=force) as corpus,
         tqdm(total=documents, unit=" docs", unit_scale=True, disable=not shows_progress(), dynamic_ncols=True) as bar,
@@ -60,7 +58,7 @@ def sample(
             first = corpus.n_documents + 1
             corpus.append(counts, [str(number) for number in range(first, first + counts.shape[0])])
             bar.update(counts.shape[0])
-    made = {
+    result = {
         "corpus": str(out),
         "documents": corpus.n_documents,
         "words": len(fitted.vocabulary),
@@ -68,9 +66,9 @@ def sample(
         "seed": seed,
     }
     if as_json:
-        echo_json(made)
+        echo_json(result)
         return
     click.echo(
-        f"Wrote {out}: {made['documents']:,} documents drawn from {model}, {made['tokens']:,} words of"
-        f" {made['words']:,} different ones (seed {seed})."
+        f"Wrote {out}: {result['documents']:,} documents sampled from {model}, {result['tokens']:,} tokens,"
+        f" {result['words']:,} words (seed {seed})."
     )

@@ -1,6 +1,7 @@
-"""docnvil topics: what each unit stands for, in words, and how well those words hang together."""
+"""docnvil topics: list the words of each unit, and evaluate their coherence."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,34 +19,32 @@ MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 
 @click.command()
 @click.argument("model", type=CORPUS)
-@click.option("--words", type=click.IntRange(min=1), default=10, show_default=True, help="Words a unit.")
+@click.option("--words", type=click.IntRange(min=1), default=10, show_default=True, help="Words per unit.")
 @click.option(
-    "--coherence",
-    "references",
-    multiple=True,
-    type=CORPUS,
-    help="Also judge the words by this corpus, in which they occur together or not; may be given several times.",
+    "--coherence", "references", multiple=True, type=CORPUS, help="Corpus for the words' coherence; may be repeated."
 )
 @click.option(
     "--measure",
     type=click.Choice(list(MEASURES)),
     default="npmi",
     show_default=True,
-    help="With --coherence: NPMI over documents; or C_V over windows of 110 words of texts, as gensim counts it.",
+    help="Coherence measure: NPMI over documents, or C_V over texts.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
-    """List the units of MODEL, a line each: number, share of documents that switch it on, words.
+    """List the units of MODEL, one per line: number, share of documents with the unit on, words.
 
     \b
     docnvil topics model/
     docnvil topics model/ --coherence train/ --coherence test/
 
-    Words are ranked by how much more often they come in documents with the unit on than off. A unit that tells nothing
-    about a document is said to be dead; one that says what another says better, and one whose words are common without
-    it, are marked. With --coherence each line has the words' coherence over those documents, and a last line its mean
-    over live units, with the share of distinct words among all listed, and how far words belong to one unit.
+    Words are ranked by how much more frequent they are in documents with the unit on than off. Units without
+    information about documents are marked as dead, and so are duplicates of other units and units of general words.
+
+    --coherence adds the coherence of each unit's words in these documents, and a last line with the mean over live
+    units, the share of distinct words among all listed words (diversity), and how far words belong to one unit only
+    (exclusivity). NPMI counts co-occurrences in documents, C_V in windows of 110 words, as gensim does.
     """
     from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import topic_words
@@ -58,15 +57,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     if as_json:
         units = [
             {
-                "unit": topic.unit,
-                "share": topic.share,
-                "information": topic.information,
-                "dead": topic.dead,
-                "duplicate_of": topic.duplicate_of,
-                "general": topic.general,
-                "exclusivity": topic.exclusivity,
+                **asdict(topic),
                 "words": topic_words(topic, fitted.vocabulary),
-                "scores": topic.scores,
                 **({measure: coherence.get(topic.unit)} if references else {}),
             }
             for topic in listed
@@ -74,9 +66,9 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
         echo_json({"units": units, **summary})
         return
     for topic in listed:
-        figure = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
-        text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _mark(topic)
-        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {figure}{text}")
+        value = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
+        text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _format_mark(topic)
+        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{text}")
     if coherence:
         click.echo(
             f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f},"
@@ -84,17 +76,16 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
         )
 
 
-def _mark(topic: "Topic") -> str:
-    """Say what a reader should know before reading anything into the words."""
+def _format_mark(topic: "Topic") -> str:
     if topic.duplicate_of is not None:
-        return f"  (as unit {topic.duplicate_of})"
+        return f"  (duplicate of unit {topic.duplicate_of})"
     return "  (general words)" if topic.general else ""
 
 
 def _coherence(
     fitted: "FittedModel", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any], measure: str
 ) -> dict[int, float]:
-    """Coherence of each live unit's words over the documents of all references together."""
+    """Return the coherence of each live unit's words over the documents of all references, by unit."""
     from itertools import chain
 
     import numpy as np
@@ -102,25 +93,26 @@ def _coherence(
 
     from docnvil.analysis.coherence import c_v, npmi
 
-    lists = [topic.words for topic in live]
+    word_lists = [topic.words for topic in live]
     if measure == "c_v":
-        values = c_v(lists, chain.from_iterable(sequences_for_model(path, options, fitted) for path in references))
+        texts = chain.from_iterable(sequences_for_model(path, options, fitted) for path in references)
+        values = c_v(word_lists, texts)
     else:
         counts = [load_for_model(path, options, fitted).counts for path in references]
-        values = npmi(lists, csr_array(vstack(counts, format="csr")))
+        values = npmi(word_lists, csr_array(vstack(counts, format="csr")))
     return {topic.unit: float(value) for topic, value in zip(live, values, strict=True) if not np.isnan(value)}
 
 
 def _summary(live: Sequence["Topic"], coherence: Mapping[int, float], measure: str) -> dict[str, float | None]:
-    """Mean coherence, diversity and exclusivity over live units; None where there is nothing to average."""
+    """Return the means over live units; None where no unit has a value."""
     from docnvil.analysis.coherence import diversity
 
-    worded = [topic for topic in live if topic.words]
+    with_words = [topic for topic in live if topic.words]
     return {
         "live_units": len(live),
         "duplicate_units": sum(topic.duplicate_of is not None for topic in live),
         "general_units": sum(topic.general for topic in live),
-        "diversity": diversity([topic.words for topic in worded]) if worded else None,
-        "exclusivity": sum(topic.exclusivity for topic in worded) / len(worded) if worded else None,
+        "diversity": diversity([topic.words for topic in with_words]) if with_words else None,
+        "exclusivity": sum(topic.exclusivity for topic in with_words) / len(with_words) if with_words else None,
         measure: sum(coherence.values()) / len(coherence) if coherence else None,
     }
