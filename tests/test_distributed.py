@@ -16,7 +16,9 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from docnvil.errors import ConfigurationError, WorkerError
 from docnvil.model.settings import ModelConfig
+from docnvil.runtime import distributed
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup, exit_now, process_group
 from docnvil.storage.checkpoints import checkpoint_path
 from docnvil.storage.tables import read_history
@@ -83,6 +85,120 @@ def train_together(rank: int, size: int, port: int, path: Path) -> None:
     if rank == size - 1:
         torch.save(states, path)
     exit_now()
+
+
+LAUNCHED = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29400"}
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Set variables of a launcher, and remove all others that docnvil reads."""
+    for name in (*distributed.LAUNCH_VARIABLES, "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_single_process_does_not_communicate(monkeypatch):
+    set_environment(monkeypatch, RANK="1")
+    values = torch.arange(3.0)
+    with process_group() as alone:
+        alone.all_reduce([values])
+        alone.broadcast([values])
+        alone.require_agreement("anything")
+        assert alone.is_main
+    assert not distributed.is_launched()
+    assert values.tolist() == [0, 1, 2]
+    exit_now()  # returns
+
+
+class FakeBackend:
+    """The second of two processes, of which the first has 10 times its values."""
+
+    def all_gather(self, tensors: list[torch.Tensor], tensor: torch.Tensor) -> None:
+        tensors[0].copy_(10 * tensor)
+        tensors[1].copy_(tensor)
+
+    def all_reduce(self, tensor: torch.Tensor) -> None:
+        tensor.mul_(11)
+
+    def broadcast(self, tensor: torch.Tensor, src: int) -> None:
+        assert src == 0
+        tensor.mul_(10)
+
+
+def test_collectives_keep_order_and_shape(monkeypatch):
+    monkeypatch.setattr(distributed, "dist", FakeBackend())
+    second = ProcessGroup(rank=1, size=2)
+    matrix, vector = torch.arange(6.0).view(2, 3), torch.tensor([7.0])
+    assert second.all_gather(matrix).tolist() == [(10 * matrix).tolist(), matrix.tolist()]
+    second.all_reduce([matrix, vector])
+    second.broadcast([vector])
+    assert matrix.tolist() == [[0, 11, 22], [33, 44, 55]]
+    assert vector.tolist() == [770]
+    assert not second.is_main
+
+
+def test_processes_must_agree(monkeypatch):
+    digests = []
+    monkeypatch.setattr(ProcessGroup, "all_gather", lambda self, tensor: torch.stack([tensor, *digests]))
+    ProcessGroup(1, 2).require_agreement("a seed", 3)
+    digests.append(torch.zeros(32, dtype=torch.int64))
+    with pytest.raises(ConfigurationError, match="have different documents, settings, seeds"):
+        ProcessGroup(1, 2).require_agreement("a seed", 3)
+
+
+def test_an_error_of_the_backend_says_how_to_continue(monkeypatch):
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("Connection closed by peer")
+
+    for name in ("all_gather", "all_reduce", "broadcast"):
+        monkeypatch.setattr(torch.distributed, name, fail)
+        with pytest.raises(WorkerError, match="--resume"):
+            getattr(ProcessGroup(1, 2), name)(torch.zeros(2) if name == "all_gather" else [torch.zeros(2)])
+
+
+def test_processes_that_cannot_connect_say_where(monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("It timed out.\nAnd more.")
+
+    set_environment(monkeypatch, **LAUNCHED)
+    monkeypatch.setattr(torch.distributed, "rendezvous", fail)
+    with pytest.raises(WorkerError, match=r"could not connect at 127\.0\.0\.1:29400 \(It timed out\)"), process_group():
+        pass
+
+
+def test_each_process_of_a_machine_gets_a_gpu(monkeypatch):
+    devices = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", devices.append)
+    set_environment(monkeypatch, LOCAL_RANK="3")
+    assert distributed.local_device("cuda") == "cuda"  # not launched
+    set_environment(monkeypatch, **LAUNCHED)
+    assert distributed.local_device("auto") == "cuda:0"
+    set_environment(monkeypatch, **LAUNCHED, LOCAL_RANK="3")
+    names = ("auto", "cuda", "cpu", "cuda:0")
+    assert [distributed.local_device(name) for name in names] == ["cuda:1", "cuda:1", "cpu", "cuda:0"]
+    assert devices == [0, 1, 1]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert distributed.local_device("auto") == "auto"
+
+
+def test_restarts_are_recognized(monkeypatch):
+    for count, expected in ((None, False), ("0", False), ("1", True)):
+        set_environment(monkeypatch, **({"TORCHELASTIC_RESTART_COUNT": count} if count else {}))
+        assert distributed.is_restart() == expected
+
+
+def test_launched_processes_exit_without_shutting_down(monkeypatch):
+    def exit_process(status: int) -> None:
+        raise SystemExit(status)
+
+    set_environment(monkeypatch, **LAUNCHED)
+    monkeypatch.setattr(os, "_exit", exit_process)
+    with pytest.raises(SystemExit) as exited:
+        exit_now()
+    assert exited.value.code == 0
 
 
 def free_port() -> int:

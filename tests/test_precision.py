@@ -152,18 +152,19 @@ def test_the_check_of_onednn_does_not_depend_on_default_dtype_or_autocast(monkey
 
 
 @has_onednn
-def test_onednn_is_not_used_where_it_rounds(monkeypatch):
-    """As on processors with bf16 instructions, where oneDNN's products have bf16 precision."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_onednn_is_used_only_where_it_does_not_round(monkeypatch, dtype):
+    """On processors with bf16 instructions, oneDNN's products have bf16 precision."""
     matmul = torch.Tensor.__matmul__
 
-    def rounding(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        if left.dtype == torch.float32:
-            left, right = left.bfloat16().float(), right.bfloat16().float()
-        return matmul(left, right)
+    def product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        if left.dtype == torch.float64:
+            return matmul(left, right)
+        return matmul(left.to(dtype).double(), right.to(dtype).double()).float()
 
     monkeypatch.setattr(precision, "processor", lambda: "AMD EPYC")
-    monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
-    assert not precision._onednn_is_exact.__wrapped__()
+    monkeypatch.setattr(torch.Tensor, "__matmul__", product)
+    assert precision._onednn_is_exact.__wrapped__() == (dtype == torch.float32)
 
 
 @has_onednn
