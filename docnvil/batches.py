@@ -43,10 +43,6 @@ def random_order(n_documents: int, generator: np.random.Generator) -> NDArray[np
     Up to 2^20 documents (a million) are in uniformly random order. A larger corpus is cut into chunks of 1,024
     consecutive documents; the chunks are put in random order, and each window of 2^20 documents is then shuffled. So a
     window is read from about 1,000 places on the disk.
-
-    Example:
-        >>> random_order(5, np.random.default_rng(0)).tolist()
-        [2, 4, 3, 0, 1]
     """
     if n_documents <= SHUFFLE_WINDOW:
         return generator.permutation(n_documents)
@@ -108,12 +104,7 @@ def iterate_batches(
 
 
 def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) -> SparseCounts | None:
-    """Copy all counts to a GPU, with values of type `dtype`, or return None if they need over half of its free memory.
-
-    Example:
-        >>> copy_to_device(csr_array(np.eye(2)), torch.device("cpu"), torch.float32) is None  # a CPU needs no copy
-        True
-    """
+    """Copy all counts to a GPU, with values of type `dtype`; return None if they need over half of its free memory."""
     entries = entries_per_row(counts)
     n_bytes = int(entries.sum(dtype=np.int64)) * (8 + dtype.itemsize) + 8 * (len(entries) + 1)
     if n_bytes > free_bytes(device) // 2:

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from docnvil.analysis import annealed, chunking
 from docnvil.analysis.annealed import annealed_log_weights, gibbs_sweep
-from docnvil.analysis.perplexity import document_bounds, perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.batches import sparse_counts
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.runtime.randomness import KeyedGenerator
@@ -79,7 +79,7 @@ def test_the_annealed_bound_lies_between_the_importance_weighted_and_the_exact_o
     network = random_network(WORDS, (4, 3), scale=1.0)
     counts = csr_array(np.tile(counts.toarray() * 3, (20, 1)) + np.eye(140, WORDS, dtype=int))
     weighted, few, many, exact = (
-        perplexity(network, counts, **options).log_likelihood
+        document_bounds(network, counts, **options).summarize().log_likelihood
         for options in (
             {"bound": "importance"},
             {"bound": "annealed", "temperatures": 5},

@@ -9,7 +9,7 @@ from exact import exact_elbo, exact_log_likelihood, random_network
 from scipy.sparse import csr_array
 
 from docnvil.analysis import exact as module
-from docnvil.analysis.perplexity import document_bounds, perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError
 
@@ -66,15 +66,15 @@ def test_probabilities_of_all_documents_of_a_length_sum_to_one():
 
 def test_exact_bounds_do_not_depend_on_samples_or_batches(counts, monkeypatch):
     network = random_network(WORDS, (3, 2))
-    whole = perplexity(network, counts, bound="exact")
+    whole = document_bounds(network, counts, bound="exact").summarize()
     assert whole.samples == whole.temperatures == 0
     monkeypatch.setattr("docnvil.analysis.perplexity.DOCUMENTS_PER_EXACT_BATCH", 2)
-    batched = perplexity(network, counts, bound="exact", n_samples=3, seed=5)
+    batched = document_bounds(network, counts, bound="exact", n_samples=3, seed=5).summarize()
     assert batched.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-13)
 
 
 def test_at_most_twenty_units_are_enumerated(counts):
-    result = perplexity(random_network(WORDS, (12, 8), scale=0.1), counts[:1], bound="exact")
+    result = document_bounds(random_network(WORDS, (12, 8), scale=0.1), counts[:1], bound="exact").summarize()
     assert result.log_likelihood < 0
     with pytest.raises(ConfigurationError, match="at most 20 units, and the model has 21"):
-        perplexity(random_network(WORDS, (12, 9)), counts, bound="exact")
+        document_bounds(random_network(WORDS, (12, 9)), counts, bound="exact").summarize()

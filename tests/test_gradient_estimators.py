@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 from scipy.sparse import csr_array, save_npz
 
-from docnvil.analysis.perplexity import perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.commands import main
 from docnvil.commands.fit import fit
 from docnvil.errors import ConfigurationError
@@ -38,7 +38,7 @@ def trained(counts: np.ndarray, config: TrainingConfig, **model: object) -> Trai
 )  # these are in test_training.py
 def test_a_block_corpus_is_learned(name, block_counts):
     config = TrainingConfig(epochs=30, batch_size=20, n_samples=4, l1=0, gradient=name)
-    found = perplexity(trained(block_counts, config).finish(), csr_array(block_counts))
+    found = document_bounds(trained(block_counts, config).finish(), csr_array(block_counts)).summarize()
     assert found.perplexity_per_document < 7.5  # 5 is optimal, 15 without units
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, vstack
 
 from docnvil.analysis import chunking
 from docnvil.analysis.null_models import unigram_perplexity
-from docnvil.analysis.perplexity import document_bounds, perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
@@ -33,7 +33,7 @@ def network() -> BeliefNetwork:
 
 
 def test_perplexity_of_the_uniform_model_is_the_vocabulary_size(counts):
-    result = perplexity(BeliefNetwork(ModelConfig(WORDS, (3,))).double(), counts, n_samples=2)
+    result = document_bounds(BeliefNetwork(ModelConfig(WORDS, (3,))).double(), counts, n_samples=2).summarize()
     assert result.perplexity_per_document == pytest.approx(WORDS, rel=1e-15)
     assert result.perplexity_per_word == pytest.approx(WORDS, rel=1e-15)
     assert result.kl == 0
@@ -41,7 +41,7 @@ def test_perplexity_of_the_uniform_model_is_the_vocabulary_size(counts):
 
 def test_single_precision_agrees_up_to_rounding(counts, monkeypatch):
     uniform = BeliefNetwork(ModelConfig(WORDS, (3,)))
-    assert perplexity(uniform, counts).perplexity_per_document == pytest.approx(WORDS, rel=1e-6)
+    assert document_bounds(uniform, counts).summarize().perplexity_per_document == pytest.approx(WORDS, rel=1e-6)
     network = random_network(WORDS, (3, 2), scale=0.5).float()
     whole = document_bounds(network, counts).log_likelihood
     monkeypatch.setattr(chunking, "MAX_LOGITS", 1)
@@ -64,7 +64,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(network, counts, monkey
     monkeypatch.setattr(
         network.recognition, "sample", lambda counts, n, g: drawn.append(n * len(counts)) or sample(counts, n, g)
     )
-    perplexity(network, counts[:2], bound="importance", n_samples=100_000)
+    document_bounds(network, counts[:2], bound="importance", n_samples=100_000).summarize()
     assert sum(drawn) == 200_000
     assert max(drawn) <= 1000
 
@@ -83,7 +83,7 @@ def test_bounds_are_ordered(network, counts):
     tensors = sparse_counts(counts, torch.device("cpu"), torch.float64)
     likelihood = exact_log_likelihood(network, tensors).sum().item()
     elbo, loose, tight = (
-        perplexity(network, counts, bound=bound, n_samples=n).log_likelihood
+        document_bounds(network, counts, bound=bound, n_samples=n).summarize().log_likelihood
         for bound, n in (("elbo", 50), ("importance", 50), ("importance", 5000))
     )
     assert elbo < loose <= tight + 0.05
@@ -91,7 +91,7 @@ def test_bounds_are_ordered(network, counts):
 
 
 def test_perplexities_follow_from_the_bounds_of_documents(network, counts):
-    result = perplexity(network, counts)
+    result = document_bounds(network, counts).summarize()
     assert result.reconstruction - result.kl == pytest.approx(result.log_likelihood)
     assert (result.documents, result.empty_documents) == (8, 1)
     assert result.tokens == counts.sum()
@@ -113,19 +113,19 @@ def test_a_documents_bound_depends_on_that_document_only(network, counts, monkey
 
 
 def test_log_likelihoods_of_two_parts_add_up(network, counts):
-    halves = [perplexity(network, half).log_likelihood for half in (counts[:3], counts[3:])]
-    assert sum(halves) == pytest.approx(perplexity(network, counts).log_likelihood, rel=1e-12)
+    halves = [document_bounds(network, half).summarize().log_likelihood for half in (counts[:3], counts[3:])]
+    assert sum(halves) == pytest.approx(document_bounds(network, counts).summarize().log_likelihood, rel=1e-12)
 
 
 def test_empty_documents_change_nothing(network, counts):
     with_empty = csr_array(vstack([counts, csr_array((3, WORDS), dtype=counts.dtype)]))
-    few, many = perplexity(network, counts), perplexity(network, with_empty)
+    few, many = document_bounds(network, counts).summarize(), document_bounds(network, with_empty).summarize()
     assert many.perplexity_per_document == pytest.approx(few.perplexity_per_document, rel=1e-12)
     assert many.empty_documents == few.empty_documents + 3
 
 
 def test_equal_seeds_give_equal_results(network, counts):
-    first, again, other = (perplexity(network, counts, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (document_bounds(network, counts, seed=seed).summarize() for seed in (0, 0, 1))
     assert astuple(first) == astuple(again)
     assert first.log_likelihood != other.log_likelihood
 
@@ -138,15 +138,15 @@ def test_unigram_perplexity_is_the_cross_entropy():
 
 def test_counts_of_another_width_raise_an_error(network, counts):
     with pytest.raises(VocabularyError, match=r"5 columns.* 6 words"):
-        perplexity(network, counts[:, :5])
+        document_bounds(network, counts[:, :5]).summarize()
 
 
 def test_a_corpus_without_words_raises_an_error(network):
     with pytest.raises(CorpusError, match="nothing to predict"):
-        perplexity(network, csr_array((3, WORDS), dtype=np.int64))
+        document_bounds(network, csr_array((3, WORDS), dtype=np.int64)).summarize()
 
 
 @pytest.mark.parametrize("options", [{"n_samples": 0}, {"bound": "exactly"}, {"bound": "annealed", "temperatures": 0}])
 def test_invalid_estimators_raise_an_error(network, counts, options):
     with pytest.raises(ConfigurationError):
-        perplexity(network, counts, **options)
+        document_bounds(network, counts, **options).summarize()

@@ -65,7 +65,7 @@ def test_samples_do_not_depend_on_batches(monkeypatch, observation):
 
 
 def test_models_of_binary_vectors_raise_an_error():
-    with pytest.raises(ConfigurationError, match="model of vectors"):
+    with pytest.raises(ConfigurationError, match="has no words to sample"):
         sampled(random_network(3, (2,), observation="bernoulli"), [1])
 
 

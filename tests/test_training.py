@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from docnvil.analysis.perplexity import perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.errors import ConfigurationError, TrainingError
 from docnvil.model.settings import ModelConfig
 from docnvil.training.loop import train
@@ -54,7 +54,7 @@ def trained(counts: csr_array, config: TrainingConfig = QUICK, **model: object) 
 )  # fmt: skip
 def test_a_block_corpus_is_learned(counts, config, model):
     training = trained(counts, config, **model)
-    result = perplexity(training.finish(), counts)
+    result = document_bounds(training.finish(), counts).summarize()
     assert result.perplexity_per_document < 7  # 5 is optimal, 15 without units
 
 
@@ -86,7 +86,7 @@ def test_the_parameters_of_the_best_epoch_are_kept(counts):
     training = trained(counts, replace(QUICK, epochs=12, learning_rate=0.3, schedule="constant"))
     best = max(training.history, key=lambda record: record.validation_bound)
     assert training.best == best
-    result = perplexity(training.finish(), counts, n_samples=10)
+    result = document_bounds(training.finish(), counts, n_samples=10).summarize()
     assert result.log_likelihood / result.documents == pytest.approx(best.validation_bound, rel=1e-6)
 
 

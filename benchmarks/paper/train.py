@@ -30,7 +30,7 @@ import ng20
 from common import RESULTS, ROOT, shared_data
 from paper.rows import IMAGES_HELD_OUT, SEED, TABLES, Row
 
-from docnvil.analysis.perplexity import perplexity
+from docnvil.analysis.perplexity import document_bounds
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
@@ -180,7 +180,7 @@ def evaluate(model: BeliefNetwork, test: csr_array) -> dict[str, Any]:
     start = time.perf_counter()
     results = {}
     for name, arguments in BOUNDS.items():
-        summary = perplexity(model, test, **arguments)
+        summary = document_bounds(model, test, **arguments).summarize()
         results[name] = {
             **arguments,
             "perplexity_per_document": summary.perplexity_per_document,

@@ -67,13 +67,13 @@ def gibbs_sweep(
     samples = tuple(layer.clone() for layer in samples)
     for index, layer in enumerate(samples):
         uniforms = uniform(layer.shape, generator, like=layer)  # [S, B, K]
-        conditional = _LocalConditional(model, counts, samples, index, beta)
+        local_log_f = _local_log_f(model, counts, samples, index, beta)
         below = _layer_below(model, counts, samples, index)
-        log_f = conditional.log_f(layer)  # [S, B]
+        log_f = local_log_f(layer)  # [S, B]
         for unit in range(layer.shape[-1]):
             flipped = layer.clone()
             flipped[..., unit] = 1 - layer[..., unit]
-            log_f_flipped = conditional.log_f(flipped)
+            log_f_flipped = local_log_f(flipped)
             difference = log_f_flipped - log_f + beta * below.difference(flipped, unit)
             accepted = uniforms[..., unit] < torch.sigmoid(difference)  # [S, B]
             below.update(flipped, unit, accepted)
@@ -82,25 +82,23 @@ def gibbs_sweep(
     return samples
 
 
-class _LocalConditional:
-    """The terms of log f in which a layer occurs, other than p of the layer below, with all other layers fixed.
+def _local_log_f(
+    model: BeliefNetwork, counts: SparseCounts, samples: Samples, index: int, beta: float
+) -> Callable[[Tensor], Tensor]:
+    """Return a function from a layer, `[S, B, K]`, to the terms of log f with that layer, `[S, B]`, less p below it.
 
     These are (1 - beta) [log q(h_i | h_(i-1)) + log q(h_(i+1) | h_i)] + beta log p(h_i | h_(i+1)).
     """
+    q = model.recognition.distributions(counts, samples)[index]
+    p = model.generative.distributions(samples)[index]
 
-    def __init__(self, model: BeliefNetwork, counts: SparseCounts, samples: Samples, index: int, beta: float) -> None:
-        self.q = model.recognition.distributions(counts, samples)[index]
-        self.p = model.generative.distributions(samples)[index]
-        self.layer_above = model.recognition.layers[index] if index + 1 < len(samples) else None
-        self.above = samples[index + 1] if index + 1 < len(samples) else None
-        self.beta = beta
+    def log_f(layer: Tensor) -> Tensor:
+        log_q = q.log_prob(layer)
+        if index + 1 < len(samples):
+            log_q = log_q + model.recognition.layers[index](layer).log_prob(samples[index + 1])
+        return (1 - beta) * log_q + beta * p.log_prob(layer)
 
-    def log_f(self, layer: Tensor) -> Tensor:
-        """Return the sum of the terms for settings of the layer, `[S, B, K] -> [S, B]`."""
-        log_q = self.q.log_prob(layer)
-        if self.layer_above is not None:
-            log_q = log_q + self.layer_above(layer).log_prob(self.above)
-        return (1 - self.beta) * log_q + self.beta * self.p.log_prob(layer)
+    return log_f
 
 
 class _Below:

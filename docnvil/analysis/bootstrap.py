@@ -6,7 +6,6 @@ bound's estimate.
 Axes: N documents, R resamples. Unit: nats.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +75,11 @@ def bootstrap_intervals(
     if not len(lengths):
         raise ConfigurationError("No document has words, so intervals are undefined. Give documents with words.")
     nats_per_word = -log_likelihood / lengths  # of each document
+    n_documents, generator = len(lengths), stream(seed, "bootstrap")
+    chunk_size = max(1, MAX_DRAWS // n_documents)
     per_document, per_word = [], []
-    for rows in _resamples(len(lengths), n_resamples, seed):  # [r, N]
+    for start in range(0, n_resamples, chunk_size):
+        rows = generator.integers(n_documents, size=(min(chunk_size, n_resamples - start), n_documents))  # [r, N]
         per_document.append(nats_per_word[rows].mean(1))
         per_word.append(-log_likelihood[rows].sum(1) / lengths[rows].sum(1))
     quantiles = (1 - share) / 2, (1 + share) / 2
@@ -85,11 +87,3 @@ def bootstrap_intervals(
     intervals = (np.exp(np.quantile(np.concatenate(nats), quantiles)) for nats in (per_document, per_word))
     (low, high), (low_word, high_word) = (map(float, interval) for interval in intervals)
     return Intervals((low, high), (low_word, high_word), share, n_resamples)
-
-
-def _resamples(n_documents: int, n_resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the row numbers of the resampled documents, a chunk of resamples at a time, `[r, N]`."""
-    generator = stream(seed, "bootstrap")
-    chunk_size = max(1, MAX_DRAWS // n_documents)
-    for start in range(0, n_resamples, chunk_size):
-        yield generator.integers(n_documents, size=(min(chunk_size, n_resamples - start), n_documents))

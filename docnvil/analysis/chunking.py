@@ -20,22 +20,19 @@ MAX_LOGITS = 2_000_000  # of the S B V logits, how many exist at once: 8 MB in s
 SAMPLES_PER_CHUNK = 10  # samples of a document that are drawn together, if there are enough documents for a batch
 
 
-def check_width(model: BeliefNetwork, counts: CountRows) -> None:
-    """Raise a `VocabularyError` if counts have another number of columns than the model's vocabulary has words."""
+def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> Iterator[tuple[slice, Batch]]:
+    """Yield the rows of each batch and the batch itself, with the model's device and dtype, in the order of the rows.
+
+    Random draws are keyed by a document's contents, so they do not depend on the batch size or the order.
+
+    Raises:
+        VocabularyError: the counts and the model's vocabulary have different sizes.
+    """
     if counts.shape[1] != model.config.vocabulary_size:
         raise VocabularyError(
             f"The counts have {counts.shape[1]} columns, but the model's vocabulary has {model.config.vocabulary_size}"
             " words. Count the documents with the model's vocabulary."
         )
-
-
-def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> Iterator[tuple[slice, Batch]]:
-    """Yield the rows of each batch and the batch itself, with the model's device and dtype, in the order of the rows.
-
-    Random draws are keyed by a document's contents, so they do not depend on the batch size or the order. Raises a
-    `VocabularyError` as `check_width` does.
-    """
-    check_width(model, counts)
     start = 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), device=model.device, dtype=model.dtype):
         stop = start + len(batch.counts)

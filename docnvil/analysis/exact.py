@@ -10,6 +10,7 @@ from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
+from docnvil.model.visible import SoftmaxLayer
 
 MAX_UNITS = 20
 MAX_VALUES = 2_000_000  # of the M B K products and of the M V logits, how many exist at once
@@ -43,7 +44,7 @@ def exact_terms(model: BeliefNetwork, counts: SparseCounts) -> tuple[Tensor, Ten
             " Choose the bound 'annealed' or 'importance'."
         )
     # A softmax layer has the same logits for all documents; other layers need a copy of each setting per document.
-    n_copies = 1 if model.config.observation == "softmax" else len(counts)
+    n_copies = 1 if isinstance(model.generative.visible, SoftmaxLayer) else len(counts)
     chunk_size = max(1, MAX_VALUES // max(len(counts) * n_units, n_copies * counts.vocabulary_size, 1))
     log_likelihood = torch.full((len(counts),), -torch.inf, dtype=torch.float64, device=model.device)
     reconstruction, kl = torch.zeros(2, len(counts), dtype=torch.float64, device=model.device)

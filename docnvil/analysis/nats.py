@@ -7,12 +7,7 @@ from numpy.typing import NDArray
 
 
 def to_perplexity(nats_per_word: float) -> float:
-    """Return exp(nats per word); infinity if a float cannot hold it.
-
-    Example:
-        >>> to_perplexity(0.0), to_perplexity(1000.0)
-        (1.0, inf)
-    """
+    """Return exp(nats per word); infinity if a float cannot hold it."""
     return math.exp(nats_per_word) if nats_per_word < 709 else math.inf
 
 

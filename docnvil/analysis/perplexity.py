@@ -123,24 +123,6 @@ class DocumentBounds:
         )
 
 
-def perplexity(
-    model: BeliefNetwork,
-    counts: CountRows,
-    *,
-    bound: Bound = "elbo",
-    n_samples: int = 10,
-    temperatures: int = TEMPERATURES,
-    seed: int = 0,
-) -> Perplexity:
-    """Return the summary of `document_bounds`, with the same arguments and exceptions.
-
-    Raises:
-        CorpusError: no document has a word.
-    """
-    options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
-    return document_bounds(model, counts, **options).summarize()
-
-
 @torch.no_grad()
 def document_bounds(
     model: BeliefNetwork,

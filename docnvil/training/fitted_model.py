@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds, perplexity
+from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import VocabularyError
@@ -105,7 +105,7 @@ class FittedModel:
 
         Arguments:
             counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
-            bound: the estimator, see `docnvil.analysis.perplexity.perplexity`.
+            bound: the estimator, see `docnvil.analysis.perplexity.document_bounds`.
             n_samples: S, samples per document.
             temperatures: steps of the annealing, for bound "annealed".
             seed: seed of the samples.
@@ -115,7 +115,7 @@ class FittedModel:
             CorpusError: no document has a word.
         """
         options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
-        return perplexity(self.network, self.checked(counts).matrix, **options)
+        return document_bounds(self.network, self.checked(counts).matrix, **options).summarize()
 
     def topics(self, top_n: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its top words (column numbers and scores), share and information.
