@@ -17,7 +17,7 @@ GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: all that options, checks, tables and files need to know about it.
+    """One setting, with everything that options, checks, tables and files need.
 
     Arguments:
         name: the name of the dataclass field.
@@ -32,7 +32,7 @@ class Setting:
         option: the name of the command-line option, without dashes.
         parameter: the name of the `DocNVIL` parameter.
         metavar: what stands for a value in the help text, or None.
-        effective: the default in words, where it depends on other settings; None to show the value.
+        effective: text to show as the default where it depends on other settings; None to show the value.
         aliases: older names of the setting, accepted in files and as options.
         value_aliases: older names of choices.
         only_with: other settings and their values with which alone it has an effect.

@@ -82,7 +82,7 @@ def test_other_documents_are_refused(block_counts, tmp_path):
 
 
 def test_a_missing_checkpoint_is_reported(tmp_path):
-    with pytest.raises(CheckpointError, match="no interrupted training"):
+    with pytest.raises(CheckpointError, match="does not exist"):
         read_checkpoint(tmp_path / "none")
 
 

@@ -1,4 +1,4 @@
-"""The commands as users meet them: real files, real processes, whole sentences when something is wrong."""
+"""Commands with real files and processes: results, and messages for wrong input."""
 
 import csv
 import gzip
@@ -40,14 +40,14 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def failed(result: Result, status: int, *parts: str) -> None:
-    """A failure is one sentence or more on stderr, with the remedy, and nothing on stdout."""
+    """Check that an error is a message on stderr with the remedy, and nothing on stdout."""
     assert result.exit_code == status, result.output
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
-    told = " ".join(result.stderr.split())
+    message = " ".join(result.stderr.split())
     for part in parts:
-        assert part in told
-    assert told.endswith((".", "'"))
+        assert part in message
+    assert message.endswith((".", "'"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def model(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_fit_says_what_it_made_and_what_comes_next(texts, tmp_path):
+def test_fit_prints_results_and_next_commands(texts, tmp_path):
     result = run("fit", texts, "--out", tmp_path / "model", *QUICK)
     assert result.exit_code == 0
     assert "validation perplexity" in result.stdout
@@ -91,7 +91,7 @@ def test_fit_prints_one_json_object(texts, tmp_path):
     assert found["validation_perplexity_per_document"] > 1
 
 
-def test_every_technique_can_be_switched_by_itself(texts, tmp_path):
+def test_each_option_changes_its_own_setting_only(texts, tmp_path):
     given = {
         "--no-center": ("training", "center", False),
         "--no-normalize": ("training", "normalize", False),
@@ -118,7 +118,7 @@ def test_every_technique_can_be_switched_by_itself(texts, tmp_path):
         assert written[part] == {**plain[part], name: value}
 
 
-def test_perplexity_has_the_promised_fields(model, texts):
+def test_perplexity_prints_documented_json_fields(model, texts):
     found = json.loads(run("perplexity", model, texts, "--json").stdout)
     assert found["documents"] == 60
     assert found["tokens"] == 1200
@@ -132,7 +132,7 @@ def test_perplexity_has_the_promised_fields(model, texts):
     assert f"{found['documents']} documents" in told.stdout
 
 
-def test_completion_takes_parts_or_hides_words_itself(model, texts, tmp_path):
+def test_completion_splits_documents_or_takes_two_parts(model, texts, tmp_path):
     found = json.loads(run("completion", model, texts, "--share", 0.5, "--json").stdout)
     assert found["documents"] == 60
     assert 1 < found["perplexity_per_word"] < 20
@@ -145,7 +145,7 @@ def test_completion_takes_parts_or_hides_words_itself(model, texts, tmp_path):
     failed(run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz"), 1, "row by row")
 
 
-def test_embeddings_are_the_same_in_every_form(model, texts, tmp_path):
+def test_embeddings_are_equal_in_all_formats(model, texts, tmp_path):
     import numpy as np
     import pandas
 
@@ -168,7 +168,7 @@ def test_embeddings_are_the_same_in_every_form(model, texts, tmp_path):
     assert np.array_equal(np.load(tmp_path / "c.npy"), (array > 0.5).astype(np.uint8))
 
 
-def test_embed_refuses_what_it_cannot_write_before_it_reads(model, texts, tmp_path, monkeypatch):
+def test_embed_checks_the_output_before_reading(model, texts, tmp_path, monkeypatch):
     (tmp_path / "e.ids.txt").write_text("mine")
     failed(run("embed", model, texts, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
     monkeypatch.setattr("docnvil.storage.tables.find_spec", lambda name: None)
@@ -193,14 +193,14 @@ def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path)
         ]
 
 
-def test_training_and_judging_leave_the_ids_of_a_corpus_on_the_disk(texts, tmp_path, monkeypatch):
+def test_training_and_evaluation_do_not_load_the_ids_of_a_corpus(texts, tmp_path, monkeypatch):
     assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
     monkeypatch.setattr("docnvil.corpus.loading._Table.columns", property(lambda table: pytest.fail("ids were read")))
     assert run("fit", tmp_path / "corpus", "--out", tmp_path / "model", *QUICK).exit_code == 0
     assert run("perplexity", tmp_path / "model", tmp_path / "corpus").exit_code == 0
 
 
-def test_embed_says_when_an_id_stands_for_several_documents(model, tmp_path):
+def test_embed_reports_duplicate_ids(model, tmp_path):
     rows = "".join(json.dumps({"id": name, "text": "mouse"}) + "\n" for name in "abcaa")
     (tmp_path / "new.jsonl").write_text(rows)
     done = run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
@@ -208,7 +208,7 @@ def test_embed_says_when_an_id_stands_for_several_documents(model, tmp_path):
     assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == list("abcaa")
 
 
-def test_new_text_is_read_by_the_rules_in_the_model(texts, tmp_path):
+def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
     """Stemmed, cut to long words: `perplexity` and `embed` need none of it repeated."""
     options = ["--stemmer", "porter", "--min-length", "5", "--stop-words", "none"]
     assert run("fit", texts, "--out", tmp_path / "model", *QUICK, *options).exit_code == 0
@@ -226,7 +226,7 @@ def test_new_text_is_read_by_the_rules_in_the_model(texts, tmp_path):
     assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]
 
 
-def test_topics_print_a_line_a_unit(model):
+def test_topics_prints_one_line_per_unit(model):
     lines = run("topics", model, "--words", "3").stdout.splitlines()
     assert len(lines) == 4
     found = json.loads(run("topics", model, "--words", "3", "--json").stdout)["units"]
@@ -234,7 +234,7 @@ def test_topics_print_a_line_a_unit(model):
     assert all(len(unit["words"]) <= 3 for unit in found)
 
 
-def test_a_model_without_live_units_says_so(texts, tmp_path):
+def test_a_model_without_live_units_is_reported(texts, tmp_path):
     options = ("--epochs", "1", "--units", "2", "--learning-rate", "1e-9", "--baseline", "none")
     assert run("fit", texts, "--out", tmp_path / "model", "--l1", "0", *options).exit_code == 0
     told = run("topics", tmp_path / "model", "--coherence", texts)
@@ -246,11 +246,11 @@ def test_a_model_without_live_units_says_so(texts, tmp_path):
         assert "(dead)" in told.stdout
 
 
-def test_too_little_memory_is_said_in_a_sentence(model, texts):
-    failed(run("completion", model, texts, "--samples", 3_000_000_000), 1, "too little memory")
+def test_lack_of_memory_is_reported_without_a_traceback(model, texts):
+    failed(run("completion", model, texts, "--samples", 3_000_000_000), 1, "Out of memory")
 
 
-def test_force_never_costs_the_input(texts, tmp_path):
+def test_force_does_not_replace_the_input(texts, tmp_path):
     copy = tmp_path / "posts.jsonl"
     copy.write_bytes(texts.read_bytes())
     failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "does not replace")
@@ -261,7 +261,7 @@ def test_force_never_costs_the_input(texts, tmp_path):
     failed(run(*split), 1, "is a corpus")
 
 
-def test_odd_ids_and_long_metadata_keep_their_rows(model, tmp_path):
+def test_unusual_ids_and_long_metadata_keep_their_rows(model, tmp_path):
     rows = [{"id": "a\rb", "text": "mast sail", "note": "x" * 200_000}, {"id": 'c,"d"\n', "text": "salt", "note": ""}]
     (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus").exit_code == 0
@@ -269,7 +269,7 @@ def test_odd_ids_and_long_metadata_keep_their_rows(model, tmp_path):
     assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == ["a\rb", 'c,"d"\n']
 
 
-def test_a_prepared_corpus_serves_every_command(texts, model, tmp_path):
+def test_every_command_reads_a_prepared_corpus(texts, model, tmp_path):
     corpus = tmp_path / "corpus"
     result = run("corpus", "build", texts, "--out", corpus)
     assert result.exit_code == 0
@@ -281,7 +281,7 @@ def test_a_prepared_corpus_serves_every_command(texts, model, tmp_path):
     assert run("embed", model, corpus, "--out", tmp_path / "e.csv").exit_code == 0
 
 
-def test_held_out_documents_teach_no_words(tmp_path):
+def test_held_out_documents_do_not_extend_the_vocabulary(tmp_path):
     lines = ["mast sail wind", "sail wind mast"] * 20 + ["onion onion onion"]
     (tmp_path / "all.txt").write_text("\n".join(lines), encoding="utf-8")
     for seed in range(60):  # until the odd document is among the held out
@@ -297,7 +297,7 @@ def test_held_out_documents_teach_no_words(tmp_path):
     assert len((out / "test" / "documents.csv").read_text().splitlines()) == 3
 
 
-def test_equal_seeds_give_equal_bytes_in_new_processes(texts, model, tmp_path):
+def test_the_seed_determines_the_bytes_in_a_new_process(texts, model, tmp_path):
     environment = {**os.environ, "PYTHONHASHSEED": "123"}
     command = [sys.executable, "-m", "docnvil", "fit", texts, "--out", tmp_path / "model", *QUICK]
     subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -307,16 +307,16 @@ def test_equal_seeds_give_equal_bytes_in_new_processes(texts, model, tmp_path):
 
 
 @pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_an_interrupted_fit_leaves_nothing_half_made_and_goes_on(texts, tmp_path, sign, status):
+def test_an_interrupted_fit_leaves_no_partial_model_and_resumes(texts, tmp_path, sign, status):
     arguments = ["fit", texts, "--out", tmp_path / "model", "--units", "4", "--epochs", "600"]
-    going = process(*arguments)
+    running = process(*arguments)
     while not (tmp_path / "model.unfinished").exists():
-        assert going.poll() is None, going.stderr.read()
+        assert running.poll() is None, running.stderr.read()
         time.sleep(0.01)
-    going.send_signal(sign)
-    _, told = going.communicate()
-    assert going.returncode == status
-    assert "Traceback" not in told
+    running.send_signal(sign)
+    _, errors = running.communicate()
+    assert running.returncode == status
+    assert "Traceback" not in errors
     assert not (tmp_path / "model").exists()
     again = run(*arguments)
     failed(again, 1, "interrupted run", "--resume", "--force")
@@ -328,26 +328,26 @@ def test_an_interrupted_fit_leaves_nothing_half_made_and_goes_on(texts, tmp_path
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_reader_that_leaves_is_no_failure(model):
-    with process("topics", model, "--words", "14") as going:
-        going.stdout.close()
-        assert "Traceback" not in going.stderr.read()
+def test_a_closed_pipe_is_not_an_error(model):
+    with process("topics", model, "--words", "14") as running:
+        running.stdout.close()
+        assert "Traceback" not in running.stderr.read()
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "corpus build"])
-def test_every_command_explains_itself(command):
+def test_every_command_has_help(command):
     result = run(*command.split(), "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
 
 
-def test_the_groups_list_matches_the_commands():
+def test_help_lists_every_command():
     listed = run("--help").stdout
     for name, summary in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(summary)}", listed, re.MULTILINE)
 
 
-# Bad input: a sentence with the remedy, exit 1 or 2, nothing half-written.
+# Wrong input: a message with the remedy, exit status 1 or 2, no partial output.
 
 
 def fit_fails(tmp_path: Path, source: object, status: int, *parts: str, options: tuple[object, ...] = ()) -> None:
@@ -356,88 +356,90 @@ def fit_fails(tmp_path: Path, source: object, status: int, *parts: str, options:
     assert not [path for path in tmp_path.iterdir() if path.name.startswith((".out", "out"))]
 
 
-def test_missing_path(tmp_path):
+def test_a_missing_path_is_named(tmp_path):
     fit_fails(tmp_path, tmp_path / "nowhere", 1, "nowhere")
 
 
-def test_empty_folder(tmp_path):
+def test_an_empty_folder_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     fit_fails(tmp_path, tmp_path / "empty", 1, "empty")
 
 
-def test_only_empty_documents(tmp_path):
+def test_a_corpus_of_empty_documents_is_refused(tmp_path):
     (tmp_path / "blank.txt").write_text("\n\n\n")
     fit_fails(tmp_path, tmp_path / "blank.txt", 1)
 
 
-def test_wrong_encoding(tmp_path):
+def test_the_first_undecodable_byte_is_named(tmp_path):
     (tmp_path / "latin.txt").write_bytes("wind\ncafé\n".encode("latin-1"))
     fit_fails(tmp_path, tmp_path / "latin.txt", 1, "latin.txt", "0xe9", "8", "--encoding latin-1")
 
 
-def test_malformed_json_line(tmp_path):
+def test_a_malformed_json_line_is_named(tmp_path):
     (tmp_path / "posts.jsonl").write_text('{"text": "a b"}\n{"text": \n')
     fit_fails(tmp_path, tmp_path / "posts.jsonl", 1, "line 2")
 
 
-def test_missing_column(tmp_path, texts):
+def test_a_missing_column_is_named_with_the_existing_ones(tmp_path, texts):
     fit_fails(tmp_path, texts, 1, "body", "text", options=("--text-column", "body"))
 
 
 @pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan])
-def test_counts_that_are_no_counts(tmp_path, bad):
+def test_negative_fractional_and_nan_counts_are_refused(tmp_path, bad):
     counts = np.ones((4, 3))
     counts[2, 1] = bad
     save_npz(tmp_path / "counts.npz", csr_array(counts))
     fit_fails(tmp_path, tmp_path / "counts.npz", 1, "counts")
 
 
-def test_matrix_and_vocabulary_of_different_widths(tmp_path):
+def test_a_vocabulary_of_another_size_is_refused(tmp_path):
     save_npz(tmp_path / "counts.npz", csr_array(np.ones((4, 3), dtype=int)))
     (tmp_path / "vocabulary.txt").write_text("one\ntwo\n")
     fit_fails(tmp_path, tmp_path / "counts.npz", 1, "3", "2", "vocabulary.txt")
 
 
-def test_evaluation_of_another_width(tmp_path, model):
+def test_evaluation_refuses_counts_of_another_width(tmp_path, model):
     save_npz(tmp_path / "counts.npz", csr_array(np.ones((4, 3), dtype=int)))
     failed(run("perplexity", model, tmp_path / "counts.npz"), 1, "3", "14")
 
 
-def test_unknown_device(tmp_path, texts):
+def test_an_unknown_device_is_refused(tmp_path, texts):
     fit_fails(tmp_path, texts, 1, "no device 'abacus'", options=("--device", "abacus"))
 
 
-def test_vocabulary_that_comes_out_empty(tmp_path, texts):
+def test_an_empty_vocabulary_is_refused(tmp_path, texts):
     fit_fails(tmp_path, texts, 1, "min", options=("--min-df", "1000"))
 
 
 @pytest.mark.parametrize("units", ["0", "-3", "5,0", "many"])
-def test_impossible_units(tmp_path, texts, units):
+def test_impossible_units_are_refused(tmp_path, texts, units):
     result = run("fit", texts, "--out", tmp_path / "out", "--units", units)
     failed(result, 2, "unit")
 
 
-@pytest.mark.parametrize("options", [("--samples", "1"), ("--learning-rate", "-1"), ("--validation", "1.5")])
-def test_impossible_settings(tmp_path, texts, options):
-    fit_fails(tmp_path, texts, 1, options=options)
+@pytest.mark.parametrize(
+    ("option", "value", "status"), [("--samples", 1, 1), ("--learning-rate", -1, 2), ("--validation", 1.5, 1)]
+)
+def test_impossible_settings_are_refused(tmp_path, texts, option, value, status):
+    fit_fails(tmp_path, texts, status, options=(option, value))
 
 
-def test_an_unknown_recipe_is_wrong_usage(tmp_path, texts):
+def test_an_unknown_recipe_is_a_usage_error(tmp_path, texts):
     failed(run("fit", texts, "--out", tmp_path / "out", "--recipe", "grandmother's"), 2, "paper")
 
 
-def test_options_about_words_do_not_pass_unheard(tmp_path, texts):
+def test_token_options_are_refused_for_counts(tmp_path, texts):
     assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
     failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-df", "5"), 2, "--min-df")
 
 
-def test_documents_without_known_words_still_have_codes(model, tmp_path):
+def test_documents_without_known_words_have_embeddings(model, tmp_path):
     (tmp_path / "new.txt").write_text("नमस्ते दुनिया\n\n", encoding="utf-8")
     assert run("embed", model, tmp_path / "new.txt", "--out", tmp_path / "e.csv").exit_code == 0
     assert len(rows_of(tmp_path / "e.csv")) == 2
 
 
-def test_only_files_are_replaced(model, texts, tmp_path):
+def test_pipes_are_not_replaced_and_links_are_followed(model, texts, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     failed(run("embed", model, texts, "--out", tmp_path / "pipe", "--force"), 1, "device or a pipe")
     assert (tmp_path / "pipe").is_fifo()
@@ -447,7 +449,7 @@ def test_only_files_are_replaced(model, texts, tmp_path):
     assert len(rows_of(tmp_path / "target.csv")) == 60
 
 
-def test_metadata_and_units_keep_their_own_columns(model, tmp_path):
+def test_metadata_columns_do_not_collide_with_units(model, tmp_path):
     (tmp_path / "new.jsonl").write_text('{"text": "mast", "unit0": "mine", "label": [1]}\n')
     assert run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv").exit_code == 0
     assert rows_of(tmp_path / "e.csv")[0]["metadata_unit0"] == "mine"
@@ -455,32 +457,32 @@ def test_metadata_and_units_keep_their_own_columns(model, tmp_path):
     failed(run(*with_list), 1, "label")
 
 
-def test_a_training_that_leaves_all_measure_stops(tmp_path, texts):
+def test_a_diverging_training_stops(tmp_path, texts):
     fit_fails(tmp_path, texts, 1, "--learning-rate", options=("--learning-rate", "1e10", "--baseline", "none"))
 
 
-def test_existing_output(tmp_path, texts, model):
+def test_existing_output_is_kept(tmp_path, texts, model):
     failed(run("fit", texts, "--out", model, *QUICK), 1, "already exists", "--force")
-    (tmp_path / "e.csv").write_text("precious")
+    (tmp_path / "e.csv").write_text("important")
     failed(run("embed", model, texts, "--out", tmp_path / "e.csv"), 1, "already exists", "--force")
-    assert (tmp_path / "e.csv").read_text() == "precious"
+    assert (tmp_path / "e.csv").read_text() == "important"
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    (tmp_path / "mine" / "thesis.tex").write_text("important")
     failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "written by docnvil")
-    assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "important"
 
 
-def test_a_folder_that_is_no_model(tmp_path, texts):
+def test_a_folder_that_is_not_a_model_is_refused(tmp_path, texts):
     failed(run("perplexity", tmp_path / "nowhere", texts), 1, "nowhere")
     failed(run("topics", tmp_path), 1, "manifest.json")
 
 
-def test_gzipped_text_without_known_words(tmp_path, model):
+def test_documents_without_known_words_cannot_be_evaluated(tmp_path, model):
     with gzip.open(tmp_path / "new.txt.gz", "wt", encoding="utf-8") as file:
         file.write("completely unknown things\n")
     failed(run("perplexity", model, tmp_path / "new.txt.gz"), 1, "empty")
 
 
-def test_a_folder_that_may_not_be_written(tmp_path, texts, model):
+def test_an_unwritable_output_is_refused(tmp_path, texts, model):
     (tmp_path / "file").write_text("")
     failed(run("embed", model, texts, "--out", tmp_path / "file" / "e.csv"), 1)

@@ -24,7 +24,7 @@ def reasons_not_to_pass(estimator: DocNVIL) -> dict[str, str]:
 
 @parametrize_with_checks([DocNVIL(epochs=5), DocNVIL((4, 2), epochs=3)], expected_failed_checks=reasons_not_to_pass)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-def test_scikit_learns_checks_pass(estimator, check):
+def test_checks_of_scikit_learn_pass(estimator, check):
     check(estimator)
 
 
@@ -34,7 +34,7 @@ def fitted(block_counts) -> DocNVIL:
 
 
 @pytest.mark.parametrize("form", [csr_array, csr_matrix, coo_array, pd.DataFrame, lambda counts: counts.astype(float)])
-def test_the_form_of_the_counts_changes_nothing(block_counts, fitted, form):
+def test_all_matrix_types_give_the_same_model(block_counts, fitted, form):
     given = form(block_counts)
     if isinstance(given, pd.DataFrame):
         given.columns = [f"word{word}" for word in range(15)]
@@ -42,13 +42,13 @@ def test_the_form_of_the_counts_changes_nothing(block_counts, fitted, form):
     assert np.array_equal(other.transform(given), fitted.transform(block_counts))
 
 
-def test_int64_indices_are_taken(block_counts, fitted):
+def test_int64_indices_are_accepted(block_counts, fitted):
     wide = csr_array(block_counts)
     wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
     assert np.array_equal(fitted.transform(wide), fitted.transform(block_counts))
 
 
-def test_rows_in_are_rows_out(block_counts, fitted):
+def test_every_row_keeps_its_place(block_counts, fitted):
     with_empty = np.vstack([block_counts[:5], np.zeros((2, 15), dtype=int), block_counts[5:7]])
     codes = fitted.transform(with_empty)
     assert codes.shape == (9, 3)
@@ -57,7 +57,7 @@ def test_rows_in_are_rows_out(block_counts, fitted):
 
 
 @pytest.mark.parametrize("gradient", ["rws", "wake-sleep"])
-def test_the_recipe_gives_way_to_a_gradient_that_knows_no_price_of_units(block_counts, gradient):
+def test_gradients_without_a_learning_signal_have_no_sparsity(block_counts, gradient):
     settings = {"n_components": 3, "gradient": gradient, "epochs": 1, "random_state": 0}
     assert DocNVIL(n_components=3, epochs=1, random_state=0).fit(block_counts).model_.training.sparsity == 1
     assert DocNVIL(**settings).fit(block_counts).model_.training.sparsity == 0
@@ -65,14 +65,14 @@ def test_the_recipe_gives_way_to_a_gradient_that_knows_no_price_of_units(block_c
         DocNVIL(**settings, sparsity=1.0).fit(block_counts)
 
 
-def test_the_recipe_gives_way_to_a_gradient_that_cannot_train_chains(block_counts):
+def test_gradients_for_factorial_posteriors_have_one_by_default(block_counts):
     settings = {"n_components": 3, "gradient": "arms", "epochs": 1, "random_state": 0}
     assert DocNVIL(**settings).fit(block_counts).model_.network.config.posterior == "factorial"
     with pytest.raises(ConfigurationError, match="factorial"):
         DocNVIL(**settings, posterior="autoregressive").fit(block_counts)
 
 
-def test_empty_documents_in_training_change_nothing_but_their_rows(block_counts):
+def test_empty_documents_are_left_out_of_training(block_counts):
     spaced = np.zeros((240, 15), dtype=int)
     spaced[::2] = block_counts
     model = DocNVIL(n_components=3, epochs=5, batch_size=20, random_state=0).fit(spaced)
@@ -89,7 +89,7 @@ def test_a_recipe_holds_out_at_most_a_tenth_of_a_small_corpus(block_counts):
         DocNVIL(2, epochs=1, validation=150).fit(half_empty)
 
 
-def test_words_travel_with_a_document_term_matrix(block_counts):
+def test_a_document_term_matrix_brings_its_words(block_counts):
     words = [f"subject{word // 5}-{word % 5}" for word in range(15)]
     matrix = DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
     model = DocNVIL(n_components=3, epochs=20, batch_size=20, random_state=0).fit(matrix)
@@ -98,7 +98,7 @@ def test_words_travel_with_a_document_term_matrix(block_counts):
     assert docnvil.DocNVIL is DocNVIL
 
 
-def test_other_words_are_refused_although_as_many(block_counts):
+def test_another_vocabulary_of_the_same_size_is_refused(block_counts):
     def of(words: str) -> DocumentTermMatrix:
         return DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
 
@@ -110,36 +110,36 @@ def test_other_words_are_refused_although_as_many(block_counts):
     model.transform(turned)
 
 
-def test_a_loaded_model_trains_again_as_it_was_trained(block_counts, tmp_path):
+def test_a_loaded_estimator_refits_to_the_same_weights(block_counts, tmp_path):
     model = DocNVIL(3, recipe="paper", epochs=2, validation=5).fit(block_counts)
     model.save(tmp_path / "model")
     again = clone(DocNVIL.load(tmp_path / "model")).fit(block_counts)
     assert np.array_equal(again.components_, model.components_)
 
 
-def test_columns_of_a_frame_become_the_words(block_counts):
+def test_column_names_become_the_vocabulary(block_counts):
     frame = pd.DataFrame(block_counts, columns=[f"w{word}" for word in range(15)])
     assert DocNVIL(2, epochs=1).fit(frame).vocabulary_.words == tuple(frame.columns)
 
 
-def test_codes_are_named_and_framed(block_counts, fitted):
+def test_output_columns_are_named(block_counts, fitted):
     assert list(fitted.get_feature_names_out()) == ["docnvil0", "docnvil1", "docnvil2"]
     frame = clone(fitted).set_params(epochs=1).set_output(transform="pandas").fit_transform(block_counts)
     assert list(frame.columns) == ["docnvil0", "docnvil1", "docnvil2"]
 
 
-def test_types_are_kept(block_counts, fitted):
+def test_the_float_type_is_preserved(block_counts, fitted):
     for kind in (np.float32, np.float64):
         assert fitted.transform(block_counts.astype(kind)).dtype == kind
 
 
-def test_score_is_the_mean_bound(block_counts, fitted):
+def test_score_is_the_mean_elbo(block_counts, fitted):
     assert fitted.score(block_counts) == pytest.approx(fitted.score_samples(block_counts).mean())
     total = fitted.evaluate(block_counts).log_likelihood
     assert fitted.score_samples(block_counts).sum() == pytest.approx(total)
 
 
-def test_codes_serve_a_classifier(block_counts):
+def test_unit_probabilities_are_features_for_a_classifier(block_counts):
     linear_model = pytest.importorskip("sklearn.linear_model")
     pipeline = make_pipeline(
         DocNVIL(n_components=6, epochs=100, batch_size=20, l1=0), linear_model.LogisticRegression()
@@ -147,7 +147,7 @@ def test_codes_serve_a_classifier(block_counts):
     assert pipeline.fit(block_counts, np.arange(120) % 3).score(block_counts, np.arange(120) % 3) > 0.9
 
 
-def test_a_random_state_of_none_differs_and_a_state_is_drawn_from(block_counts):
+def test_random_states_may_be_none_or_a_generator(block_counts):
     first, second = (DocNVIL(2, epochs=1, random_state=None).fit(block_counts).components_ for _ in range(2))
     assert not np.array_equal(first, second)
     third, fourth = (
@@ -156,7 +156,7 @@ def test_a_random_state_of_none_differs_and_a_state_is_drawn_from(block_counts):
     assert np.array_equal(third, fourth)
 
 
-def test_the_published_protocol_runs_through_the_same_door(block_counts):
+def test_the_paper_recipe_uses_the_published_protocol(block_counts):
     model = DocNVIL(3, recipe="paper", epochs=3).fit(block_counts)
     assert model.model_.training.optimizer == "sgd"
     assert model.model_.training.batch_size == 20
@@ -193,12 +193,12 @@ def test_impossible_counts_are_refused(block_counts, bad):
         DocNVIL(epochs=1).fit(counts)
 
 
-def test_a_matrix_of_other_words_is_refused(block_counts, fitted):
+def test_a_matrix_of_another_width_is_refused(block_counts, fitted):
     with pytest.raises(ValueError, match="14 features"):
         fitted.transform(block_counts[:, :14])
 
 
-def test_options_of_nvil_are_refused_where_they_would_do_nothing(block_counts):
+def test_options_of_nvil_are_refused_for_other_gradients(block_counts):
     model = DocNVIL(3, gradient="vimco", baseline="learned", center=False, random_state=0)
     with pytest.raises(ConfigurationError, match="baseline, center can be chosen only with gradient nvil"):
         model.fit(block_counts)

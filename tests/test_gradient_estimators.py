@@ -91,7 +91,7 @@ def test_the_command_trains_with_disarm_and_refuses_an_odd_number_of_samples(blo
     assert DocNVIL.load(tmp_path / "even").gradient == "disarm"
 
 
-def test_a_restored_training_ends_in_the_same_bytes(block_counts):
+def test_a_restored_training_gives_the_same_bytes(block_counts):
     config = TrainingConfig(epochs=4, batch_size=25, n_samples=2, gradient="arms")
     whole, rows = trained(block_counts, config), csr_array(block_counts)
     first, second = (

@@ -45,7 +45,7 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_downward(path):
+def test_modules_import_lower_layers_only(path):
     own = name_of(path)
     for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
         package, _, rest = name.partition(".")
@@ -63,9 +63,9 @@ def test_core_packages_do_not_import_each_other(package):
             assert not any(name == other or name.startswith(other + ".") for other in forbidden), (path, name)
 
 
-def test_commands_import_nothing_heavy_until_they_run():
+def test_commands_import_heavy_modules_only_when_they_run():
     for path in (PACKAGE / "commands").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        at_once = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
-        for name in imported(at_once):
+        top_level = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        for name in imported(top_level):
             assert not any(name == heavy or name.startswith(heavy + ".") for heavy in HEAVY), (path, name)

@@ -32,7 +32,7 @@ def folder(fitted, tmp_path_factory):
     return path
 
 
-def test_a_model_comes_back_the_same(fitted, folder, block_counts):
+def test_a_loaded_model_gives_the_same_results(fitted, folder, block_counts):
     loaded = DocNVIL.load(folder)
     assert np.array_equal(loaded.transform(block_counts), fitted.transform(block_counts))
     assert loaded.evaluate(block_counts) == fitted.evaluate(block_counts)
@@ -41,7 +41,7 @@ def test_a_model_comes_back_the_same(fitted, folder, block_counts):
     assert loaded.vocabulary_ == fitted.vocabulary_
 
 
-def test_the_folder_can_be_opened_by_a_person(folder):
+def test_the_folder_holds_readable_files(folder):
     assert {path.name for path in folder.iterdir()} == FILES
     assert json.loads((folder / "model.json").read_text())["model"]["units"] == [3]
     assert (folder / "vocabulary.txt").read_text().splitlines()[0] == "word0"
@@ -49,13 +49,13 @@ def test_the_folder_can_be_opened_by_a_person(folder):
     assert len((folder / "topics.csv").read_text().splitlines()) == 4
 
 
-def test_saving_again_gives_the_same_bytes(folder, block_counts, tmp_path):
+def test_training_again_gives_the_same_files(folder, block_counts, tmp_path):
     DocNVIL(n_components=3, epochs=4, random_state=0).fit(block_counts).save(tmp_path / "again")
     for name in FILES - {"run.json", "manifest.json"}:
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes(), name
 
 
-def test_an_existing_model_is_not_replaced_unasked(fitted, folder, tmp_path):
+def test_an_existing_model_is_replaced_only_with_force(fitted, folder, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(folder, copy)
     with pytest.raises(OutputExistsError, match="--force"):
@@ -79,7 +79,7 @@ def test_a_missing_or_shortened_file_is_named(folder, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
-def test_every_flipped_bit_is_noticed(folder, tmp_path, name):
+def test_every_flipped_bit_is_detected(folder, tmp_path, name):
     copy = tmp_path / "model"
     shutil.copytree(folder, copy)
     content = (copy / name).read_bytes()
@@ -92,7 +92,7 @@ def test_every_flipped_bit_is_noticed(folder, tmp_path, name):
             DocNVIL.load(copy)
 
 
-def test_a_newer_format_says_so(folder, tmp_path):
+def test_a_newer_format_is_reported(folder, tmp_path):
     newer = tmp_path / "model"
     with writing_folder(newer, kind="model") as draft:
         for path in folder.iterdir():
@@ -104,7 +104,7 @@ def test_a_newer_format_says_so(folder, tmp_path):
         DocNVIL.load(newer)
 
 
-def test_other_folders_are_not_models(tmp_path):
+def test_other_folders_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no model folder"):
         DocNVIL.load(tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match=r"manifest\.json"):

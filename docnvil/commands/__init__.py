@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from docnvil import __version__
-from docnvil.commands.console import FailsInSentences
+from docnvil.commands.console import ErrorReportingGroup
 
 COMMANDS = {
     "fit": "Train a model on documents.",
@@ -26,7 +26,7 @@ COMMANDS = {
 }
 
 
-class Commands(FailsInSentences, click.Group):
+class Commands(ErrorReportingGroup, click.Group):
     """A group whose commands are imported when they run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

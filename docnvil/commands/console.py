@@ -1,6 +1,6 @@
-"""How commands talk: results on stdout, progress and failures on stderr, failures as sentences.
+"""Console output of commands: results on stdout, progress and errors on stderr.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+Exit status: 0 success, 1 error, 2 wrong usage, 130 interrupted.
 """
 
 import errno
@@ -18,15 +18,15 @@ from docnvil.errors import DocnvilError
 INTERRUPTED = 130
 
 
-class FailsInSentences(click.Group):
-    """A group whose commands end foreseen failures with a sentence and no traceback."""
+class ErrorReportingGroup(click.Group):
+    """A group whose commands report expected errors as messages, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn what docnvil foresees, and what the machine refuses, into `click` failures."""
+        """Run the command, and convert errors of docnvil and of the operating system to `click` errors."""
         try:
             return super().invoke(ctx)
         except click.UsageError:
-            if os.environ.get("RANK", "0") != "0":  # one of several processes given the same line: the first tells
+            if os.environ.get("RANK", "0") != "0":  # all processes get the same arguments; the main one reports
                 ctx.exit(2)
             raise
         except DocnvilError as error:
@@ -38,34 +38,33 @@ class FailsInSentences(click.Group):
             if not _is_out_of_memory(error):
                 raise
             raise click.ClickException(
-                "There is too little memory for this. Ask for fewer --samples or --units, a smaller --batch-size or"
-                " --vocabulary-size."
+                "Out of memory. Use fewer --samples or --units, or a smaller --batch-size or --vocabulary-size."
             ) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of our output has left, which is no failure of ours
+            if error.errno == errno.EPIPE:  # the reader of the output has closed it, as `head` does
                 raise
-            raise click.ClickException(_sentence(error)) from error
+            raise click.ClickException(_message(error)) from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Tell whether this is Python's or torch's way of saying so; torch raises a plain `RuntimeError`."""
+    """Return whether the error reports a lack of memory; torch raises a plain `RuntimeError`."""
     text = str(error)
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
-def _sentence(error: OSError) -> str:
+def _message(error: OSError) -> str:
     reason = error.strerror or str(error)
     where = f"{error.filename}: " if error.filename else ""
     remedy = {
-        errno.ENOSPC: "Free some space, or write elsewhere; nothing was left half-written.",
-        errno.EACCES: "Check who may read and write there.",
-        errno.EROFS: "Write to a folder that may be written.",
-    }.get(error.errno, "Check the path, and that the disk has room.")
+        errno.ENOSPC: "Free some space or write to another disk; no partial output remains.",
+        errno.EACCES: "Check the permissions.",
+        errno.EROFS: "Choose a writable folder.",
+    }.get(error.errno, "Check the path and the free space of the disk.")
     return f"{where}{reason}. {remedy}"
 
 
 def echo_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout; what is no finite number is null, because JSON knows no other."""
+    """Print one JSON object on stdout; NaN and infinite numbers become null, since JSON lacks them."""
     click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
@@ -78,10 +77,10 @@ def _finite(value: Any) -> Any:
 
 
 def note(text: str) -> None:
-    """Print a line for the person at the screen, on stderr."""
+    """Print a line on stderr."""
     click.echo(text, err=True)
 
 
 def shows_progress() -> bool:
-    """Tell whether somebody is watching: progress bars are for terminals."""
+    """Return whether stderr is a terminal, where progress bars are shown."""
     return sys.stderr.isatty()

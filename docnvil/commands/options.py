@@ -75,7 +75,7 @@ class Share(click.ParamType):
 
 
 def source_options(command: Command) -> Command:
-    """Add the options that say how documents are read."""
+    """Add the options for reading documents."""
     return add_options(
         command,
         _input_option(
@@ -97,7 +97,7 @@ def source_options(command: Command) -> Command:
 
 
 def token_options(command: Command) -> Command:
-    """Add the options that say how text becomes words."""
+    """Add the options for tokens and the vocabulary."""
     return add_options(
         command,
         _text_option(

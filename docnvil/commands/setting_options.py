@@ -62,7 +62,7 @@ def current_name(token: str) -> str:
 
 
 def effective_default(setting: Setting) -> str:
-    """Return the value that a setting has unless chosen, in words.
+    """Return the value that a setting has unless chosen, as text.
 
     Example:
         >>> [effective_default(all_settings()[name]) for name in ("learning_rate", "sparsity", "patience", "center")]

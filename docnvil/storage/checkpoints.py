@@ -55,7 +55,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: the file is missing or damaged.
     """
     if not path.is_file():
-        raise CheckpointError(f"There is no interrupted training at {path}. Leave out --resume to start one.")
+        raise CheckpointError(f"{path} does not exist. Leave out --resume to start a training.")
     try:
         with safe_open(path, framework="pt") as file:
             texts = dict(file.metadata())

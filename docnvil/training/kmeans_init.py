@@ -1,9 +1,9 @@
-"""Where units may start: at clusters of documents, instead of at random.
+"""Initialization of the first layer's units by k-means clusters of documents.
 
-Binary units that start at random find dense codes that explain words well and cannot be read, or never wake up. Started
-at the subjects that a quick clustering finds, they stay near subjects a person can name, and lose nothing in the bound.
+From a random start, binary units find dense codes that are hard to interpret, or stay inactive. Units that start at
+clusters of documents stay close to topics that have a name, at no loss in the bound.
 
-Axes: N documents, V words, K units.
+Axes: N documents, V vocabulary, K units.
 """
 
 import numpy as np
@@ -12,22 +12,22 @@ from scipy.sparse import csr_array, diags_array
 
 from docnvil.text.sparse import CountRows, entries_per_row
 
-MAX_DOCUMENTS = 20_000  # a sample of this size places fifty clusters as well as all documents would
+MAX_DOCUMENTS = 20_000  # for fifty clusters, a sample of this size is as good as all documents
 ITERATIONS = 10
-PRIOR_TOKENS = 300.0  # of the whole corpus's words added to each cluster, so that small ones claim little
+PRIOR_TOKENS = 300.0  # tokens of the corpus added to each cluster, which smooths small clusters
 
 
 def cluster_profiles(counts: CountRows, n_clusters: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """Cluster documents and return how each cluster's words differ from the corpus, log p(w | k) / p(w), `[K, V]`.
+    """Cluster documents and return log p(w | k) / p(w) of each cluster and word, `[K, V]`.
 
     Spherical k-means on log(1 + x) idf vectors of unit length; a cluster without documents has a row of zeros.
 
     Source: Dhillon & Modha (2001), *Concept decompositions for large sparse text data using clustering*.
 
     Arguments:
-        counts: `[N, V]` CSR, or rows selected of it; at most 20,000 of the documents are looked at.
+        counts: `[N, V]` CSR or selected rows of it; at most 20,000 documents are used.
         n_clusters: K.
-        generator: draws those documents, and the first centers among them.
+        generator: for the choice of these documents and of the initial centers.
 
     Example:
         >>> blocks = csr_array(np.kron(np.eye(2, dtype=int), np.full((30, 2), 9)))
@@ -63,7 +63,7 @@ def _unit_length_tf_idf(counts: csr_array) -> csr_array:
 
 
 def _membership(directions: csr_array, centers: NDArray[np.float32]) -> csr_array:
-    """Put each document into the cluster of the nearest center, `[K, N]` of zeros and ones."""
+    """Return the assignment of each document to the nearest center, `[K, N]` of zeros and ones."""
     nearest = (directions @ centers.T).argmax(axis=1)
     n_documents = directions.shape[0]
     ones = np.ones(n_documents, dtype=np.float32)

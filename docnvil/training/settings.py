@@ -150,7 +150,7 @@ class Settings:
 
     def __init__(self, recipe: str = "default", **values: Any) -> None:
         if recipe not in RECIPES:
-            raise ConfigurationError(f"There is no recipe {recipe!r}. Choose one of {', '.join(RECIPES)}.")
+            raise ConfigurationError(f"The recipe {recipe!r} does not exist. Choose one of {', '.join(RECIPES)}.")
         self.recipe_name = recipe
         self.values: Mapping[str, Any] = {name: value for name, value in values.items() if value is not None}
         for name in self.values:
@@ -238,7 +238,7 @@ def _require_known(name: str) -> None:
         return
     close = difflib.get_close_matches(name, all_settings(), n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else " `docnvil recipes default` lists all settings."
-    raise ConfigurationError(f"There is no setting {name!r}.{hint}")
+    raise ConfigurationError(f"The setting {name!r} does not exist.{hint}")
 
 
 def check_validation(validation: float | int) -> None:

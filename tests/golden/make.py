@@ -1,8 +1,8 @@
-"""Make the golden folder of the current format: a tiny model with every part a model can have, and what it answers.
+"""Write the golden folder of the current format: a small model with every part, and its results.
 
     python tests/golden/make.py tests/golden/format-1
 
-Run it once when a format is born, and never again: later versions of docnvil must read what this one wrote.
+Run it once for each new format, and never again: later versions of docnvil must read what this one wrote.
 """
 
 import json
