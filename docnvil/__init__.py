@@ -53,52 +53,37 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# The public names by module; "load=load_model" is load_model under the name load.
+_NAMES = {
+    "analysis.bootstrap": "bootstrap_intervals",
+    "analysis.coherence": "c_v diversity npmi",
+    "analysis.completion": "Completion",
+    "analysis.null_models": "unigram_perplexity",
+    "analysis.perplexity": "Perplexity",
+    "analysis.topics": "Topic",
+    "comparison.adapters": "adapt_topic_model",
+    "comparison.runner": "compare_models",
+    "corpus.loading": "load_document_term_matrix",
+    "corpus.reading": "read_corpus",
+    "corpus.writing": "write_corpus",
+    "errors": "CheckpointError ConfigurationError CorpusError DocnvilError MissingDependencyError OutputExistsError"
+    " TrainingError VocabularyError WorkerError",
+    "estimator": "DocNVIL",
+    "storage.checkpoints": "read_checkpoint write_checkpoint",
+    "storage.model_folder": "load=load_model save=save_model",
+    "text.counts": "align_vocabulary count_words DocumentTermMatrix split_documents",
+    "text.documents": "Document read_documents SourceOptions",
+    "text.formats": "read_counts write_counts",
+    "text.tokens": "tokenize TokenRules",
+    "text.vocabulary": "build_vocabulary Vocabulary",
+    "training.callbacks": "Callback",
+    "training.fit": "fit",
+    "training.fitted_model": "FittedModel",
+    "training.settings": "Settings",
+    "training.state": "Checkpoint",
+}
 _HOMES = {
-    "adapt_topic_model": "comparison.adapters:adapt_topic_model",
-    "align_vocabulary": "text.counts:align_vocabulary",
-    "bootstrap_intervals": "analysis.bootstrap:bootstrap_intervals",
-    "build_vocabulary": "text.vocabulary:build_vocabulary",
-    "c_v": "analysis.coherence:c_v",
-    "Callback": "training.callbacks:Callback",
-    "Checkpoint": "training.state:Checkpoint",
-    "CheckpointError": "errors:CheckpointError",
-    "compare_models": "comparison.runner:compare_models",
-    "Completion": "analysis.completion:Completion",
-    "ConfigurationError": "errors:ConfigurationError",
-    "CorpusError": "errors:CorpusError",
-    "count_words": "text.counts:count_words",
-    "diversity": "analysis.coherence:diversity",
-    "DocNVIL": "estimator:DocNVIL",
-    "DocnvilError": "errors:DocnvilError",
-    "Document": "text.documents:Document",
-    "DocumentTermMatrix": "text.counts:DocumentTermMatrix",
-    "fit": "training.fit:fit",
-    "FittedModel": "training.fitted_model:FittedModel",
-    "load": "storage.model_folder:load_model",
-    "load_document_term_matrix": "corpus.loading:load_document_term_matrix",
-    "MissingDependencyError": "errors:MissingDependencyError",
-    "npmi": "analysis.coherence:npmi",
-    "OutputExistsError": "errors:OutputExistsError",
-    "Perplexity": "analysis.perplexity:Perplexity",
-    "read_checkpoint": "storage.checkpoints:read_checkpoint",
-    "read_corpus": "corpus.reading:read_corpus",
-    "read_counts": "text.formats:read_counts",
-    "read_documents": "text.documents:read_documents",
-    "save": "storage.model_folder:save_model",
-    "Settings": "training.settings:Settings",
-    "SourceOptions": "text.documents:SourceOptions",
-    "split_documents": "text.counts:split_documents",
-    "tokenize": "text.tokens:tokenize",
-    "TokenRules": "text.tokens:TokenRules",
-    "Topic": "analysis.topics:Topic",
-    "TrainingError": "errors:TrainingError",
-    "unigram_perplexity": "analysis.null_models:unigram_perplexity",
-    "Vocabulary": "text.vocabulary:Vocabulary",
-    "VocabularyError": "errors:VocabularyError",
-    "WorkerError": "errors:WorkerError",
-    "write_checkpoint": "storage.checkpoints:write_checkpoint",
-    "write_corpus": "corpus.writing:write_corpus",
-    "write_counts": "text.formats:write_counts",
+    name.split("=")[0]: (module, name.split("=")[-1]) for module, names in _NAMES.items() for name in names.split()
 }
 
 __all__ = sorted(_HOMES)
@@ -107,7 +92,7 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'docnvil' has no attribute {name!r}")
-    module, attribute = _HOMES[name].split(":")
+    module, attribute = _HOMES[name]
     return getattr(import_module(f"docnvil.{module}"), attribute)
 
 

@@ -149,48 +149,26 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Counts, y: object = None) -> "DocNVIL":
-        """Train on counts.
-
-        Arguments:
-            X: `[N, V]` counts, dense or sparse, or a `DocumentTermMatrix`; never negative.
-            y: ignored.
-        """
+        """Train on counts `[N, V]`, dense or sparse, or on a `DocumentTermMatrix`; `y` is ignored."""
         counts = self._counts(X, reset=True)
         return self._set_fitted(fit(counts, self._settings()))
 
     def transform(self, X: Counts) -> NDArray[np.floating]:
-        """Return q(h_k = 1 | x), `[N, K]`; a document without words gets the prior's probabilities.
-
-        Arguments:
-            X: `[N, V]` counts, or a `DocumentTermMatrix`.
-        """
+        """Return q(h_k = 1 | x), `[N, K]`; a document without words gets the prior's probabilities."""
         counts = self._counts(X, reset=False)
         kind = np.float32 if counts.matrix.dtype == np.float32 else np.float64
         return self.model_.transform(counts).astype(kind, copy=False)
 
     def score_samples(self, X: Counts) -> NDArray[np.float64]:
-        """Return the ELBO of each document, `[N]`, in nats, from 10 samples keyed by its words.
-
-        Arguments:
-            X: `[N, V]` counts, or a `DocumentTermMatrix`.
-        """
+        """Return the ELBO of each document, `[N]`, in nats, from 10 samples keyed by its words."""
         return self.model_.score_samples(self._counts(X, reset=False))
 
     def score(self, X: Counts, y: object = None) -> float:
-        """Return the mean ELBO in nats per document; greater is better.
-
-        Arguments:
-            X: `[N, V]` counts, or a `DocumentTermMatrix`.
-            y: ignored.
-        """
+        """Return the mean ELBO in nats per document; greater is better."""
         return float(self.score_samples(X).mean())
 
     def perplexity(self, X: Counts) -> float:
-        """Return the perplexity per word of the ELBO, exp(-sum_n ELBO_n / sum_n L_n), as scikit-learn's LDA defines it.
-
-        Arguments:
-            X: `[N, V]` counts, or a `DocumentTermMatrix`.
-        """
+        """Return the perplexity per word of the ELBO, exp(-sum_n ELBO_n / sum_n L_n), as scikit-learn's LDA defines it."""
         return self.evaluate(X).perplexity_per_word
 
     def evaluate(
@@ -209,20 +187,12 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.model_.evaluate(self._counts(X, reset=False), **options)
 
     def topics(self, top_n: int = 10) -> list[Topic]:
-        """Return every unit of the first layer with its top words, share and information, see `FittedModel.topics`.
-
-        Arguments:
-            top_n: the number of words per unit.
-        """
+        """Return every unit of the first layer with its top words, share and information, see `FittedModel.topics`."""
         check_is_fitted(self)
         return self.model_.topics(top_n)
 
     def top_words(self, top_n: int = 10) -> list[list[str]]:
-        """Return the top words of every unit of the first layer, best first.
-
-        Arguments:
-            top_n: the number of words per unit.
-        """
+        """Return the top words of every unit of the first layer, best first."""
         check_is_fitted(self)
         return self.model_.top_words(top_n)
 

@@ -103,16 +103,10 @@ class Setting:
         raise ConfigurationError(f"{self._label} is {value!r}. Give a value of type {self.kind.__name__}.")
 
 
-def setting(default: Any = MISSING, help: str = "", *, group: str | None = None, **facts: Any) -> Any:
-    """Declare a setting as a dataclass field.
-
-    Arguments:
-        default: the default; a setting without one is required.
-        help: a noun phrase for the help text.
-        group: the group of options it is shown in; None for settings that only recipes change.
-        facts: further fields of `Setting`.
-    """
-    return field(default=default, metadata={"setting": {"help": help, "group": group, **facts}})
+def setting(default: Any, group: str | None, help: str, **facts: Any) -> Any:
+    """Declare a setting as a dataclass field, see `Setting`; `MISSING` is the default of a required setting."""
+    default = {} if default is MISSING else {"default": default}
+    return field(**default, metadata={"setting": {"help": help, "group": group, **facts}})
 
 
 @cache
@@ -122,7 +116,7 @@ def settings_of(declaration: type) -> dict[str, Setting]:
     Example:
         >>> @dataclass(frozen=True)
         ... class Oven:
-        ...     degrees: int = setting(180, "Temperature", minimum=50)
+        ...     degrees: int = setting(180, "Common", "Temperature", minimum=50)
         >>> settings_of(Oven)["degrees"].kind, settings_of(Oven)["degrees"].minimum
         (<class 'int'>, 50)
     """

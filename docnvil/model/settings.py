@@ -1,6 +1,6 @@
 """Settings of a belief network: its shape and its starting point. Importing them does not import torch."""
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Literal
 
 from docnvil.errors import ConfigurationError
@@ -22,33 +22,33 @@ class ModelConfig:
         (200, 50)
     """
 
-    vocabulary_size: int = setting(help="Words in the vocabulary (V), or bits of a vector", aliases=("n_words",))
+    vocabulary_size: int = setting(MISSING, None, "Words in the vocabulary, or bits of a vector", aliases=("n_words",))
     units: tuple[int, ...] = setting(
         (50,),
+        "Common",
         "Binary units; 200,50 makes two layers, the first next to the words",
-        group="Common",
         minimum=1,
         metavar="K|K,K...",
         parameter="n_components",
     )
     prior: Dependence = setting(
-        "factorial", "Dependence among the units of the deepest layer; autoregressive is an fDARN", group="Model"
+        "factorial", "Model", "Dependence among the units of the deepest layer; autoregressive is an fDARN"
     )
-    posterior: Dependence = setting("factorial", "Dependence among the units of each recognition layer", group="Model")
+    posterior: Dependence = setting("factorial", "Model", "Dependence among the units of each recognition layer")
     observation: Observation = setting(
-        "softmax", "Output layer: words (the first two) or bits of binary vectors", group="Model"
+        "softmax", "Model", "Output layer: words (the first two) or bits of binary vectors"
     )
     recognition_input: InputTransform = setting(
         "counts",
+        "Model",
         "Input of the recognition network: counts, their logarithms, or centered counts",
-        group="Model",
         value_aliases={"centred": "centered"},
     )
     recognition_hidden: tuple[int, ...] = setting(
-        (), "Sizes of tanh layers between the words and the first units", group="Model", minimum=1, metavar="H|H,H..."
+        (), "Model", "Sizes of tanh layers between the words and the first units", minimum=1, metavar="H|H,H..."
     )
-    start_logit: float = setting(0.0, "Initial bias of the units; below 0, units start rarely active")
-    weight_scale: float = setting(0.01, "Standard deviation of the initial weights", minimum=0)
+    start_logit: float = setting(0.0, None, "Initial bias of the units; below 0, units start rarely active")
+    weight_scale: float = setting(0.01, None, "Standard deviation of the initial weights", minimum=0)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -118,19 +118,11 @@ class FittedModel:
         return document_bounds(self.network, self.checked(counts).matrix, **options).summarize()
 
     def topics(self, top_n: int = 10) -> list[Topic]:
-        """Return every unit of the first layer with its top words (column numbers and scores), share and information.
-
-        Arguments:
-            top_n: the number of words per unit.
-        """
+        """Return every unit of the first layer with its top words (column numbers and scores), share and information."""
         return topics(self.network, self.statistics, top_n)
 
     def top_words(self, top_n: int = 10) -> list[list[str]]:
-        """Return the top words of every unit of the first layer, best first.
-
-        Arguments:
-            top_n: the number of words per unit.
-        """
+        """Return the top words of every unit of the first layer, best first."""
         return [[self.vocabulary[word] for word in topic.words] for topic in self.topics(top_n)]
 
     def checked(self, counts: Any) -> CheckedCounts:

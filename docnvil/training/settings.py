@@ -15,6 +15,7 @@ from docnvil.training.gradients import GRADIENTS, GradientName, check_n_samples,
 from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, Recipe
 
 BaselineKind = Literal["learned", "leave-one-out", "none"]
+ESTIMATOR = "Gradient estimator"
 NVIL_ONLY = {"gradient": ("nvil",)}
 MAX_RECIPE_HOLDOUT = 0.1  # the share of a small corpus that a recipe's number of validation documents may take
 
@@ -28,67 +29,53 @@ class TrainingConfig:
 
     epochs: int = setting(
         40,
+        "Common",
         "Passes over the documents, at most",
-        group="Common",
         minimum=1,
         effective=f"{MIN_EPOCHS} to {MAX_EPOCHS}, fewer for larger corpora",
     )
-    batch_size: int = setting(100, "Documents per update", group="Training", minimum=1)
-    n_samples: int = setting(5, "Samples per document", group="Training", minimum=1, option="samples")
-    optimizer: Literal["adam", "sgd"] = setting("adam", "Optimizer", group="Training")
-    learning_rate: float = setting(0.01, "Learning rate of the generative model", group="Training", above=0)
+    batch_size: int = setting(100, "Training", "Documents per update", minimum=1)
+    n_samples: int = setting(5, "Training", "Samples per document", minimum=1, option="samples")
+    optimizer: Literal["adam", "sgd"] = setting("adam", "Training", "Optimizer")
+    learning_rate: float = setting(0.01, "Training", "Learning rate of the generative model", above=0)
     recognition_rate: float = setting(
-        1.0, "Recognition learning rate, as a multiple of --learning-rate", group="Training", above=0
+        1.0, "Training", "Recognition learning rate, as a multiple of --learning-rate", above=0
     )
     schedule: Literal["constant", "cosine"] = setting(
-        "cosine", "Learning rate schedule; cosine decays to zero", group="Training"
+        "cosine", "Training", "Learning rate schedule; cosine decays to zero"
     )
     start: Literal["random", "clusters"] = setting(
-        "clusters", "Initial weights of the first layer; clusters runs k-means", group="Training"
+        "clusters", "Training", "Initial weights of the first layer; clusters runs k-means"
     )
-    l1: float = setting(3.0, "Strength of the Laplace prior on the output weights", group="Training", minimum=0)
+    l1: float = setting(3.0, "Training", "Strength of the Laplace prior on the output weights", minimum=0)
     sparsity: float = setting(
         0.0,
+        "Training",
         "Penalty in nats per active unit per document; larger is more specific",
-        group="Training",
         minimum=0,
         only_with={"gradient": tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal)},
     )
-    weight_decay: float = setting(
-        0.0, "Weight decay per update, as a multiple of the learning rate", group="Training", minimum=0
-    )
-    gradient: GradientName = setting(
-        "nvil", "Estimator of the recognition gradient; st-gumbel is biased", group="Gradient estimator"
-    )
+    weight_decay: float = setting(0.0, "Training", "Weight decay, as a multiple of the learning rate", minimum=0)
+    gradient: GradientName = setting("nvil", ESTIMATOR, "Estimator of the recognition gradient; st-gumbel is biased")
     baseline: BaselineKind = setting(
-        "leave-one-out", "Baseline of NVIL's learning signal", group="Gradient estimator", only_with=NVIL_ONLY
+        "leave-one-out", ESTIMATOR, "Baseline of NVIL's learning signal", only_with=NVIL_ONLY
     )
     center: bool = setting(
-        True,
-        "Subtract the running mean of the learning signal",
-        group="Gradient estimator",
-        only_with=NVIL_ONLY,
-        aliases=("centre",),
+        True, ESTIMATOR, "Subtract the running mean of the signal", only_with=NVIL_ONLY, aliases=("centre",)
     )
     normalize: bool = setting(
-        True,
-        "Divide the learning signal by its running deviation where above 1",
-        group="Gradient estimator",
-        only_with=NVIL_ONLY,
-        aliases=("normalise",),
+        True, ESTIMATOR, "Divide by its running deviation where above 1", only_with=NVIL_ONLY, aliases=("normalise",)
     )
-    local_signals: bool = setting(
-        True, "Give each layer its own learning signal", group="Gradient estimator", only_with=NVIL_ONLY
-    )
+    local_signals: bool = setting(True, ESTIMATOR, "Give each layer its own learning signal", only_with=NVIL_ONLY)
     patience: int | None = setting(
-        None, "Epochs without a better validation bound before stopping", group="Training", minimum=1
+        None, "Training", "Epochs without a better validation bound before stopping", minimum=1
     )
-    validation_samples: int = setting(10, "Samples per document for the validation bound", minimum=1)
+    validation_samples: int = setting(10, None, "Samples per document for the validation bound", minimum=1)
     precision: Precision = setting(
-        "float32", "Number type; tf32 (CUDA) and bf16 affect large matrix multiplications", group="Machine"
+        "float32", "Machine", "Number type; tf32 (CUDA) and bf16 affect large matrix multiplications"
     )
     seed: int = setting(
-        0, "Random seed; the same seed gives the same model", group="Common", minimum=0, parameter="random_state"
+        0, "Common", "Random seed; the same seed gives the same model", minimum=0, parameter="random_state"
     )
 
     def __post_init__(self) -> None:
@@ -111,20 +98,17 @@ class FitConfig:
     """The settings that are neither the network's nor the training's."""
 
     recipe: str = setting(
-        "default",
-        "Preset values of all other settings",
-        group="Common",
-        effective="default, or binary for files of bits",
+        "default", "Common", "Preset values of all other settings", effective="default, or binary for files of bits"
     )
     validation: float | None = setting(
         None,
+        "Common",
         "Documents held out to choose the best epoch: number or share",
-        group="Common",
         minimum=0,
         metavar="N|SHARE",
         effective="500, at most a tenth",
     )
-    device: str = setting("auto", "auto, cpu or cuda", group="Machine", metavar="NAME")
+    device: str = setting("auto", "Machine", "auto, cpu or cuda", metavar="NAME")
 
 
 def all_settings() -> dict[str, Setting]:
