@@ -187,7 +187,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.model_.evaluate(self._counts(X, reset=False), **options)
 
     def topics(self, top_n: int = 10) -> list[Topic]:
-        """Return every unit of the first layer with its top words, share and information, see `FittedModel.topics`."""
+        """Return every unit of the first layer with its top words, see `FittedModel.topics`."""
         check_is_fitted(self)
         return self.model_.topics(top_n)
 

@@ -118,7 +118,7 @@ class FittedModel:
         return document_bounds(self.network, self.checked(counts).matrix, **options).summarize()
 
     def topics(self, top_n: int = 10) -> list[Topic]:
-        """Return every unit of the first layer with its top words (column numbers and scores), share and information."""
+        """Return every unit of the first layer with its top words (columns and scores), share and information."""
         return topics(self.network, self.statistics, top_n)
 
     def top_words(self, top_n: int = 10) -> list[list[str]]:
