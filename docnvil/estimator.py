@@ -168,7 +168,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return float(self.score_samples(X).mean())
 
     def perplexity(self, X: Counts) -> float:
-        """Return the perplexity per word of the ELBO, exp(-sum_n ELBO_n / sum_n L_n), as scikit-learn's LDA defines it."""
+        """Return the perplexity per word of the ELBO, exp(-sum ELBO_n / sum L_n), as scikit-learn's LDA defines it."""
         return self.evaluate(X).perplexity_per_word
 
     def evaluate(

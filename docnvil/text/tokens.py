@@ -124,8 +124,13 @@ def _check_json(value: object) -> None:
 def tokenize(text: str, rules: TokenRules) -> list[str]:
     """Return the words of a text, in order.
 
-    >>> tokenize("The cat didn't see 3 mice in mp3 format.", TokenRules())
-    ['cat', 'mice', 'mp3', 'format']
+    Arguments:
+        text: the text.
+        rules: how text becomes words.
+
+    Example:
+        >>> tokenize("The cat didn't see 3 mice in mp3 format.", TokenRules())
+        ['cat', 'mice', 'mp3', 'format']
     """
     return Tokenizer(rules)(text)
 
