@@ -380,12 +380,12 @@ def fail(number: int) -> None:
 
 def test_workers_that_die_repeatedly_are_an_error():
     with pytest.raises(WorkerError, match="2 of 2 tasks"):
-        ProcessPool(2).run_all(die, [(), ()])
+        list(ProcessPool(2).run_all(die, [(), ()]))
 
 
 def test_an_error_in_a_worker_is_raised():
     with pytest.raises(CorpusError, match="number 1"):
-        ProcessPool(2).run_all(fail, [(1,)])
+        list(ProcessPool(2).run_all(fail, [(1,)]))
 
 
 def test_counts_are_read_in_one_process(sources, whole, tmp_path):

@@ -3,7 +3,7 @@
 1. `count_shard`: each shard of the sources is counted over its own words, in chunks that fit in memory.
 2. `choose_vocabulary`: the word frequencies of all chunks are added up, and the vocabulary is chosen.
 3. `encode_shard`: the counts of each chunk are converted to the columns of the vocabulary.
-4. `join_shards`: the encoded chunks are appended to the corpus, in the order of the sources.
+4. `_join`: the encoded chunks are appended to the corpus, in the order of the sources.
 
 The result has the same bytes as `count_words` followed by `write_corpus`, however the sources are split. Each text is
 read once. Steps 1 and 3 write one folder per shard to a scratch folder; a folder that is complete is not made again, so
@@ -17,19 +17,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import load_npz
 
 import docnvil
-from docnvil.corpus.counted_chunks import (
-    encode_chunk,
-    load_chunk_info,
-    load_words,
-    save_counted_chunk,
-)
-from docnvil.corpus.executor import Executor, SerialExecutor
+from docnvil.corpus.counted_chunks import encode_chunk, load_chunk_info, load_words, save_counted_chunk
+from docnvil.corpus.executor import Executor, SerialExecutor, Task
 from docnvil.corpus.loading import all_empty_error, no_documents_error
 from docnvil.corpus.shards import SourceShard, split_into_shards
 from docnvil.corpus.word_frequencies import merge_word_frequencies
@@ -38,7 +34,7 @@ from docnvil.errors import CheckpointError, WorkerError
 from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.text.accumulator import CountAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
-from docnvil.text.fast_tokens import FastTokenReader, make_token_reader
+from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.token_reader import TokenReader
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
@@ -48,16 +44,12 @@ TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
 
+OnProgress = Callable[[int, int], None]  # takes the number of finished tasks and of all tasks
+
 
 @dataclass(frozen=True)
 class VocabularyLimits:
-    """How the vocabulary is chosen; see `count_words`.
-
-    Arguments:
-        size: maximum number of words, the most frequent ones are kept; None keeps all.
-        min_df: minimum number (int) or share (float) of documents that contain a word.
-        max_df: maximum number (int) or share (float) of documents that contain a word.
-    """
+    """How the vocabulary is chosen; `count_words` explains the limits."""
 
     size: int | None = 10_000
     min_df: int | float = 2
@@ -66,15 +58,7 @@ class VocabularyLimits:
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """Sizes of a corpus.
-
-    Arguments:
-        n_documents: number of documents.
-        n_empty: number of documents without a counted word.
-        vocabulary_size: number of words in the vocabulary.
-        n_tokens: sum of all counts.
-        n_repeated_ids: number of documents whose id an earlier document has.
-    """
+    """Sizes of a corpus; `n_repeated_ids` is the number of documents whose id an earlier document has."""
 
     n_documents: int
     n_empty: int
@@ -93,23 +77,20 @@ def build_corpus(
     vocabulary: Vocabulary | None = None,
     executor: Executor | None = None,
     force: bool = False,
-    on_progress: Callable[[int, int], None] = lambda n_done, n_steps: None,
+    on_progress: OnProgress = lambda n_done, n_tasks: None,
 ) -> CorpusSummary:
     r"""Build a prepared corpus from texts; an interrupted build of the same corpus is continued.
 
     Arguments:
         sources: files and folders of texts, in order.
-        out: the folder to create; `scratch_folder(out)` holds the finished chunks meanwhile.
+        out: the folder to create; until then, `scratch_folder(out)` holds what is finished.
         options: how the sources are read.
         rules: how texts are split into words.
         limits: how the vocabulary is chosen.
         vocabulary: the words to count; None chooses them by `limits`.
-        executor: runs the tasks of steps 1 and 3; None runs them in this process.
+        executor: runs steps 1 and 3; None runs them in this process.
         force: whether to replace a corpus at `out`.
-        on_progress: called with the number of finished steps and of all steps.
-
-    Returns:
-        The sizes of the corpus.
+        on_progress: called with the number of finished tasks and of all tasks.
 
     Raises:
         CorpusError: a source cannot be read, or there are no documents, or all are empty.
@@ -119,37 +100,20 @@ def build_corpus(
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     notes = Path(folder, "notes.txt")
+    ...     notes, limits = Path(folder, "notes.txt"), VocabularyLimits(max_df=1.0)
     ...     _ = notes.write_text("a mouse, a cat\na cat\nnothing\n")
-    ...     limits = VocabularyLimits(max_df=1.0)
     ...     build_corpus([notes], Path(folder, "corpus"), SourceOptions(), TokenRules(), limits)
     CorpusSummary(n_documents=3, n_empty=1, vocabulary_size=1, n_tokens=2, n_repeated_ids=0)
     """
-    executor = SerialExecutor() if executor is None else executor
-    shards = [shard for source in sources for shard in split_into_shards(source, options)]
     scratch = scratch_folder(out)
-    counted = [_counted_folder(scratch) / shard.key(rules) for shard in shards]
-    n_steps = 2 * len(set(counted)) + 1
+    run = partial(_run, executor or SerialExecutor(), on_progress)
     try:
-        # A dictionary, because a source that is given twice is counted once.
-        tasks = {folder: (shard, rules, folder) for folder, shard in zip(counted, shards, strict=True)}
-        executor.run_all(count_shard, list(tasks.values()), on_done=lambda n_done: on_progress(n_done, n_steps))
-        _check_visible(counted)
-        chunks = _chunks_in(counted)
-        if not chunks:
-            raise no_documents_error(sources[0])
-        if vocabulary is None:
-            vocabulary = choose_vocabulary(chunks, limits)
-        names = tuple(dict.fromkeys(name for chunk in chunks for name in load_chunk_info(chunk)["metadata_names"]))
-        key = hashlib.sha256(json.dumps([vocabulary.words, names]).encode()).hexdigest()[:16]
-        encoded = [scratch / f"encoded-{key}" / folder.name for folder in counted]
-        tasks = {target: (folder, vocabulary, names, target) for folder, target in zip(counted, encoded, strict=True)}
-        executor.run_all(
-            encode_shard, list(tasks.values()), on_done=lambda n_done: on_progress(len(tasks) + n_done, n_steps)
-        )
-        _check_visible(encoded)
-        summary = join_shards(encoded, out, vocabulary, rules, names, source=sources[0], force=force)
-        on_progress(n_steps, n_steps)
+        counted = _count(sources, options, rules, scratch, run)
+        vocabulary = choose_vocabulary(counted, limits) if vocabulary is None else vocabulary
+        encoded, names = _encode(counted, vocabulary, scratch, run)
+        summary = _join(encoded, out, vocabulary, rules, names, source=sources[0], force=force)
+        n_tasks = 2 * len(set(counted)) + 1
+        on_progress(n_tasks, n_tasks)
         for folder in (*scratch.glob("encoded-*"), *scratch.glob("counted*")):
             shutil.rmtree(folder, ignore_errors=True)
     finally:
@@ -158,6 +122,45 @@ def build_corpus(
             with suppress(OSError):  # a folder that is not empty is kept
                 folder.rmdir()
     return summary
+
+
+def _run(
+    executor: Executor, on_progress: OnProgress, function: Callable[..., None], tasks: dict[Path, Task], n_before: int
+) -> None:
+    """Run tasks of which each writes the folder that is its key."""
+    for n_done in executor.run_all(function, list(tasks.values())):
+        on_progress(n_before + n_done, 2 * len(tasks) + 1)
+    for folder in tasks:
+        if not folder.exists():
+            raise WorkerError(
+                f"A worker has written {folder}, but this machine does not see it. Choose a place for the corpus on a"
+                " disk that all machines see under the same path."
+            )
+
+
+def _count(
+    sources: Sequence[Path], options: SourceOptions, rules: TokenRules, scratch: Path, run: Callable[..., None]
+) -> list[Path]:
+    """Count the shards of all sources; return their folders in order, twice the same if a source is given twice."""
+    shards = [shard for source in sources for shard in split_into_shards(source, options)]
+    counted = [_counted_folder(scratch) / shard.key(rules) for shard in shards]
+    run(count_shard, {folder: (shard, rules, folder) for folder, shard in zip(counted, shards, strict=True)}, 0)
+    if not _chunks_in(counted):
+        raise no_documents_error(sources[0])
+    return counted
+
+
+def _encode(
+    counted: Sequence[Path], vocabulary: Vocabulary, scratch: Path, run: Callable[..., None]
+) -> tuple[list[Path], tuple[str, ...]]:
+    """Encode counted shards; return their new folders, and the names of the metadata of the corpus."""
+    infos = map(load_chunk_info, _chunks_in(counted))
+    names = tuple(dict.fromkeys(name for info in infos for name in info["metadata_names"]))
+    key = hashlib.sha256(json.dumps([vocabulary.words, names]).encode()).hexdigest()[:16]
+    encoded = [scratch / f"encoded-{key}" / folder.name for folder in counted]
+    tasks = {target: (folder, vocabulary, names, target) for folder, target in zip(counted, encoded, strict=True)}
+    run(encode_shard, tasks, len(tasks))
+    return encoded, names
 
 
 def scratch_folder(out: Path) -> Path:
@@ -173,16 +176,6 @@ def _counted_folder(scratch: Path) -> Path:
 def is_outdated(scratch: Path) -> bool:
     """Return whether a scratch folder has counts of another version of docnvil, which cannot be used."""
     return any(folder != _counted_folder(scratch) for folder in scratch.glob("counted*"))
-
-
-def _check_visible(folders: Iterable[Path]) -> None:
-    """Raise an error if this machine does not see a folder that a worker on another machine has written."""
-    for folder in folders:
-        if not folder.exists():
-            raise WorkerError(
-                f"A worker has written {folder}, but this machine does not see it. Choose a place for the corpus on a"
-                " disk that all machines see under the same path."
-            )
 
 
 def _chunks_in(shard_folders: Iterable[Path]) -> list[Path]:
@@ -211,13 +204,13 @@ def _count_in_chunks(documents: Iterable[Document], rules: TokenRules) -> Iterat
         yield accumulator
 
 
-_thread = threading.local()
+_thread = threading.local()  # `reader`: the last reader of each thread, so that threads do not share one
 
 
-def _reader_for(rules: TokenRules) -> TokenReader | FastTokenReader:
-    """Return this thread's reader: a new one, or the last one if it has the same rules and is not full.
+def _reader_for(rules: TokenRules) -> TokenReader:
+    """Return a new reader, or this thread's last one if it has the same rules and does not remember too many tokens.
 
-    Most tokens of a shard also occur in the shard before. Readers that remember them count a third faster.
+    Most tokens of a shard also occur in the shard before, so counting takes a third less time with the last reader.
     """
     reader = getattr(_thread, "reader", None)
     if reader is None or reader.tokenizer.rules != rules or reader.n_remembered > MAX_REMEMBERED_TOKENS:
@@ -225,8 +218,9 @@ def _reader_for(rules: TokenRules) -> TokenReader | FastTokenReader:
     return reader
 
 
-def choose_vocabulary(chunks: Sequence[Path], limits: VocabularyLimits) -> Vocabulary:
-    """Return the vocabulary for the counted chunks in some folders."""
+def choose_vocabulary(counted: Iterable[Path], limits: VocabularyLimits) -> Vocabulary:
+    """Return the vocabulary of counted shards."""
+    chunks = _chunks_in(counted)
     n_documents = sum(load_chunk_info(chunk)["n_documents"] for chunk in chunks)
     return choose_words(merge_word_frequencies(map(load_words, chunks)), n_documents, **asdict(limits))
 
@@ -240,7 +234,7 @@ def encode_shard(counted: Path, vocabulary: Vocabulary, metadata_names: Sequence
             encode_chunk(chunk, draft / chunk.name, vocabulary, metadata_names)
 
 
-def join_shards(
+def _join(
     encoded: Iterable[Path],
     out: Path,
     vocabulary: Vocabulary,
@@ -250,17 +244,7 @@ def join_shards(
     source: Path,
     force: bool,
 ) -> CorpusSummary:
-    """Write the corpus, with one chunk in memory at a time.
-
-    Arguments:
-        encoded: folders that `encode_shard` wrote, in the order of the documents.
-        out: the folder to create.
-        vocabulary: the words of the corpus.
-        rules: how the texts were split into words.
-        metadata_names: the names of the corpus's metadata.
-        source: the source that an error message names.
-        force: whether to replace a corpus at `out`.
-    """
+    """Write the corpus from encoded shards, with one chunk in memory at a time."""
     chunks = _chunks_in(encoded)
     n_tokens = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
     dtype = np.int32 if n_tokens <= _INT32_MAX else np.int64

@@ -69,14 +69,7 @@ def load_chunk_info(folder: Path) -> dict[str, Any]:
 
 
 def encode_chunk(counted: Path, target: Path, vocabulary: Vocabulary, metadata_names: Sequence[str]) -> None:
-    """Convert a counted chunk to an encoded chunk in a new folder.
-
-    Arguments:
-        counted: folder of the counted chunk.
-        target: folder to create.
-        vocabulary: the words of the corpus.
-        metadata_names: the names of the corpus's metadata; a column that the chunk does not have is filled with `""`.
-    """
+    """Convert the counted chunk in a folder to an encoded chunk in a new folder, `target`, for all metadata names."""
     target.mkdir()
     column_of = {word: column for column, word in enumerate(_read_json(counted / "words.json"))}
     columns = np.array([column_of.get(word, -1) for word in vocabulary])

@@ -7,49 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from docnvil.corpus.executor import Task
 from docnvil.errors import ConfigurationError, MissingDependencyError, WorkerError
 
 SCHEME = "dask://"
 CONNECT_SECONDS = 10
 
 
-def check_address(address: str) -> None:
-    """Check that an address has the form dask://HOST:PORT.
-
-    Raises:
-        ConfigurationError: it has another form.
-
-    >>> check_address("dask://10.0.0.7:8786")
-    >>> check_address("spark://10.0.0.7")
-    Traceback (most recent call last):
-    docnvil.errors.ConfigurationError: 'spark://10.0.0.7' is not the address of a Dask scheduler. Give dask://HOST:PORT...
-    """
-    host, _, port = address.removeprefix(SCHEME).rpartition(":")
-    if not (address.startswith(SCHEME) and host and port.isdecimal()):
-        raise ConfigurationError(
-            f"{address!r} is not the address of a Dask scheduler. Give dask://HOST:PORT; the usual port is 8786."
-        )
-
-
 class DaskExecutor:
-    """Runs tasks on the workers of a Dask cluster.
-
-    Arguments:
-        client: a `distributed.Client`.
-        address: the address of the scheduler, for messages.
-    """
+    """Runs tasks on the workers of a `distributed.Client`; `connect_to_dask` makes one."""
 
     def __init__(self, client: Any, address: str) -> None:
         self._client, self._address = client, address
 
-    def run_all(
-        self,
-        function: Callable[..., None],
-        tasks: Sequence[tuple[Any, ...]],
-        *,
-        on_done: Callable[[int], None] = lambda n_done: None,
-    ) -> None:
-        """Call `function(*task)` for every task; see `Executor.run_all`."""
+    def run_all(self, function: Callable[..., None], tasks: Sequence[Task]) -> Iterator[int]:
+        """See `Executor.run_all`."""
         from distributed import CancelledError, KilledWorker, as_completed
         from distributed.comm import CommClosedError
 
@@ -58,7 +30,7 @@ class DaskExecutor:
             futures = [self._client.submit(function, *task, pure=False) for task in tasks]
             for n_done, future in enumerate(as_completed(futures), start=1):
                 future.result()
-                on_done(n_done)
+                yield n_done
         except KilledWorker as error:
             raise WorkerError(
                 f"Workers of {self._address} died repeatedly on the same task; they may have run out of memory."
@@ -83,7 +55,11 @@ def connect_to_dask(address: str) -> Iterator[DaskExecutor]:
         MissingDependencyError: Dask is not installed.
         WorkerError: the scheduler does not answer, or has no workers.
     """
-    check_address(address)
+    host, _, port = address.removeprefix(SCHEME).rpartition(":")
+    if not (address.startswith(SCHEME) and host and port.isdecimal()):
+        raise ConfigurationError(
+            f"{address!r} is not the address of a Dask scheduler. Give dask://HOST:PORT; the usual port is 8786."
+        )
     try:
         from distributed import Client
     except ImportError as error:

@@ -1,47 +1,31 @@
-"""Executors run one function for many tasks: here in this process, elsewhere in several processes or on a cluster."""
+"""Executors call one function for many tasks: in this process, in several processes, or on a cluster."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
+
+Task = tuple[Any, ...]  # the arguments of one call
 
 
 class Executor(Protocol):
-    """Runs a function for many tasks, in any order and possibly in parallel."""
+    """Calls a function for many tasks, in any order and possibly in parallel."""
 
-    def run_all(
-        self,
-        function: Callable[..., None],
-        tasks: Sequence[tuple[Any, ...]],
-        *,
-        on_done: Callable[[int], None] = lambda n_done: None,
-    ) -> None:
-        """Call `function(*task)` for every task.
+    def run_all(self, function: Callable[..., None], tasks: Sequence[Task]) -> Iterator[int]:
+        """Call `function(*task)` for every task; yield the number of finished tasks after each of them.
 
         Arguments:
-            function: can be imported by other processes; it may run more than once for a task if a process dies.
-            tasks: the arguments of each call.
-            on_done: called after each task with the number of finished tasks.
+            function: can be imported by other processes, and may run again for a task whose process has died.
+            tasks: the arguments of the calls.
 
         Raises:
-            WorkerError: worker processes died repeatedly. Exceptions of `function` are raised as they are.
+            WorkerError: processes died repeatedly. Exceptions of `function` are raised unchanged.
         """
 
 
 class SerialExecutor:
-    """Runs the tasks in this process, one after the other.
+    """Runs the tasks in this process, one after the other."""
 
-    >>> SerialExecutor().run_all(print, [("a", 1), ("b", 2)])
-    a 1
-    b 2
-    """
-
-    def run_all(
-        self,
-        function: Callable[..., None],
-        tasks: Sequence[tuple[Any, ...]],
-        *,
-        on_done: Callable[[int], None] = lambda n_done: None,
-    ) -> None:
-        """Call `function(*task)` for every task; see `Executor.run_all`."""
+    def run_all(self, function: Callable[..., None], tasks: Sequence[Task]) -> Iterator[int]:
+        """See `Executor.run_all`."""
         for n_done, task in enumerate(tasks, start=1):
             function(*task)
-            on_done(n_done)
+            yield n_done

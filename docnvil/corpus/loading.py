@@ -1,7 +1,6 @@
 """Loading of a document-term matrix from any source: texts are counted, counts and prepared corpora are read."""
 
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents, split_rows
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
+from docnvil.text.files import as_path
 from docnvil.text.formats import read_counts
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -46,15 +46,12 @@ def load_document_term_matrix(
         max_df: maximum number (int) or share (float) of texts that contain a word.
         may_be_empty: whether all documents may be empty.
 
-    Returns:
-        The counts, with ids and metadata.
-
     Raises:
         CorpusError: the source cannot be read, or all its documents are empty.
         VocabularyError: no word is left or shared, or the numbers of columns differ.
         CheckpointError: a prepared corpus is incomplete or damaged.
     """
-    path = Path(path)
+    path = as_path(path)
     form = detect_format(path, options)
     if form in TEXT_FORMATS:
         if vocabulary is None and vocabulary_path is not None:
@@ -62,7 +59,12 @@ def load_document_term_matrix(
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
         matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:
-        matrix = _read_matrix(path, form, vocabulary_path, options.array)
+        if form != "corpus":
+            matrix = read_counts(path, form, vocabulary_path=vocabulary_path, array=options.array)
+        elif vocabulary_path is None:
+            matrix = read_corpus(path)
+        else:
+            raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
         if vocabulary is not None:
             matrix = _fit_vocabulary(matrix, vocabulary, path)
     if matrix.empty.all() and not may_be_empty:
@@ -126,26 +128,18 @@ def load_train_test(
 
 
 def _read_some_documents(path: Path, options: SourceOptions) -> Iterator[Document]:
-    """Return the documents of a source, which must have at least one."""
-    documents = read_documents(path, options)
-    first = next(documents, None)
-    if first is None:
+    """Yield the documents of a source, which must have at least one."""
+    document = None
+    for document in read_documents(path, options):
+        yield document
+    if document is None:
         raise no_documents_error(path)
-    return chain([first], documents)
 
 
 def _select(rows: np.ndarray, documents: Iterator[Document]) -> Iterator[Document]:
     """Yield the documents of some rows, which are in ascending order."""
     selected = set(rows.tolist())
     return (document for row, document in enumerate(documents) if row in selected)
-
-
-def _read_matrix(path: Path, form: str, vocabulary_path: Path | None, array: str | None) -> DocumentTermMatrix:
-    if form != "corpus":
-        return read_counts(path, form, vocabulary_path=vocabulary_path, array=array)
-    if vocabulary_path is not None:
-        raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
-    return read_corpus(path)
 
 
 def _fit_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Path) -> DocumentTermMatrix:

@@ -7,12 +7,12 @@ say), and cannot stop a running task. Here a new process repeats the task, and a
 import os
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
-from typing import Any
 
+from docnvil.corpus.executor import Task
 from docnvil.errors import WorkerError
 from docnvil.runtime.process import tune_malloc
 
@@ -20,23 +20,13 @@ MAX_CONSECUTIVE_DEATHS = 3
 
 
 class ProcessPool:
-    """Runs tasks in worker processes.
-
-    Arguments:
-        n_workers: number of processes.
-    """
+    """Runs tasks in `n_workers` processes."""
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
 
-    def run_all(
-        self,
-        function: Callable[..., None],
-        tasks: Sequence[tuple[Any, ...]],
-        *,
-        on_done: Callable[[int], None] = lambda n_done: None,
-    ) -> None:
-        """Call `function(*task)` for every task; see `Executor.run_all`."""
+    def run_all(self, function: Callable[..., None], tasks: Sequence[Task]) -> Iterator[int]:
+        """See `Executor.run_all`."""
         waiting = list(reversed(tasks))
         workers = [_Worker(function, waiting.pop()) for _ in range(min(self.n_workers, len(tasks)))]
         n_done = n_deaths = 0
@@ -49,14 +39,18 @@ class ProcessPool:
                     except (EOFError, OSError):
                         n_deaths += 1
                         if n_deaths == MAX_CONSECUTIVE_DEATHS:
-                            raise WorkerError(_describe_deaths(len(tasks) - n_done, len(tasks))) from None
+                            raise WorkerError(
+                                f"Worker processes died {n_deaths} times in a row, with {len(tasks) - n_done} of"
+                                f" {len(tasks)} tasks left; they may have run out of memory. Finished tasks are kept:"
+                                " run the same command again with fewer --workers."
+                            ) from None
                         worker.stop()
                         workers[workers.index(worker)] = _Worker(function, worker.task)
                         continue
                     if error is not None:
                         raise error
                     n_done, n_deaths = n_done + 1, 0
-                    on_done(n_done)
+                    yield n_done
                     if waiting:
                         worker.start_task(waiting.pop())
                     else:
@@ -67,17 +61,10 @@ class ProcessPool:
                 worker.stop()
 
 
-def _describe_deaths(n_left: int, n_tasks: int) -> str:
-    return (
-        f"Worker processes died {MAX_CONSECUTIVE_DEATHS} times in a row, with {n_left} of {n_tasks} tasks left; they"
-        " may have run out of memory. Finished tasks are kept: run the same command again with fewer --workers."
-    )
-
-
 class _Worker:
     """A process that runs one task at a time, and sends None or the exception of the task through a pipe."""
 
-    def __init__(self, function: Callable[..., None], task: tuple[Any, ...]) -> None:
+    def __init__(self, function: Callable[..., None], task: Task) -> None:
         context = get_context("spawn")
         self.pipe, other_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(function, other_end), daemon=True)
@@ -85,7 +72,7 @@ class _Worker:
         other_end.close()  # the process has the only copy, so the pipe closes when the process ends
         self.start_task(task)
 
-    def start_task(self, task: tuple[Any, ...]) -> None:
+    def start_task(self, task: Task) -> None:
         self.task = task
         with suppress(OSError):  # if the process has died, the next recv raises EOFError
             self.pipe.send(task)

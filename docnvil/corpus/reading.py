@@ -26,12 +26,17 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
     Arguments:
         path: the folder.
 
-    Returns:
-        The counts, with ids, metadata and token rules.
-
     Raises:
         CheckpointError: the folder is incomplete or damaged, or has another format version. If another program wrote
             it, the error may occur when ids or metadata are first used.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from docnvil.corpus.writing import write_corpus
+    >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_corpus(matrix, Path(folder, "pets"))
+    ...     read_corpus(Path(folder, "pets")).counts.toarray().tolist()
+    [[2, 0], [0, 0]]
     """
     path = Path(path)
     verify_folder(path, kind="corpus")
@@ -109,21 +114,14 @@ class _Column(Sequence[str]):
     def __init__(self, table: _Table, number: int) -> None:
         self._table, self._number = table, number
 
-    @property
-    def _values(self) -> tuple[str, ...]:
-        return self._table.columns[self._number]
-
     def __len__(self) -> int:
         return self._table.n_rows
 
     def __getitem__(self, row: Any) -> Any:
-        return self._values[row]
+        return self._table.columns[self._number][row]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self[:])
 
     def __eq__(self, other: object) -> bool:
-        return self._values == tuple(other) if isinstance(other, Sequence) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._values)
+        return self[:] == tuple(other) if isinstance(other, Sequence) else NotImplemented

@@ -24,19 +24,12 @@ BYTES_PER_SHARD = 16 << 20
 
 @dataclass(frozen=True)
 class SourceShard:
-    """A file, some lines of a file, or some files of a folder.
+    """A file, some lines of a file, or some files of a folder."""
 
-    Arguments:
-        source: the file or folder.
-        options: how it is read.
-        file_names: files of the folder, in order; None if the source is a file.
-        file_chunk: lines of the file; None for all of them.
-    """
-
-    source: Path
+    source: Path  # the file or folder
     options: SourceOptions
-    file_names: tuple[str, ...] | None = None
-    file_chunk: FileChunk | None = None
+    file_names: tuple[str, ...] | None = None  # of a folder
+    file_chunk: FileChunk | None = None  # the lines; None for all of them
 
     def read_documents(self) -> Iterator[Document]:
         """Yield the documents of the shard in their order."""
@@ -67,23 +60,22 @@ def _file_state(file: Path) -> tuple[str, int, str]:
 def split_into_shards(source: Path, options: SourceOptions) -> list[SourceShard]:
     """Split a source into shards of about `BYTES_PER_SHARD`, in the order of its documents.
 
-    JSON lines and text files are split at line ends, and a folder between its files. A file that is gzipped, CSV, TSV
-    or Parquet is one shard.
+    JSON lines and text files are split at line ends, folders between files; gzipped and other files are one shard.
     """
     if detect_format(source, options) != "folder":
-        chunks = split_source(source, options, BYTES_PER_SHARD)
-        if chunks is None:
+        result = split_source(source, options, BYTES_PER_SHARD)
+        if result is None:
             return [SourceShard(source, options)]
-        file_chunks, options = chunks
+        file_chunks, options = result
         return [SourceShard(source, options, file_chunk=file_chunk) for file_chunk in file_chunks]
     read_documents(source, options)  # raises an error if the options do not apply to folders
-    shards: list[list[str]] = [[]]
-    n_bytes = 0
+    shards: list[list[str]] = []
+    n_bytes = 0  # of the last shard
     for name in list_files(source):
         file_bytes = (source / name).stat().st_size
-        if shards[-1] and n_bytes + file_bytes > BYTES_PER_SHARD:
-            shards.append([])
-            n_bytes = 0
-        shards[-1].append(name)
         n_bytes += file_bytes
+        if not shards or n_bytes > BYTES_PER_SHARD:
+            shards.append([])
+            n_bytes = file_bytes
+        shards[-1].append(name)
     return [SourceShard(source, options, tuple(names)) for names in shards]

@@ -12,10 +12,9 @@ A prepared corpus is a folder of files that people and other programs can open:
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -31,20 +30,7 @@ FORMAT_VERSION = 1
 
 
 class ArrayWriter:
-    """Writes a one-dimensional `.npy` file in pieces; the result has the same bytes as a file of `np.save`.
-
-    Arguments:
-        path: the file to create.
-        dtype: the type of the numbers.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     with ArrayWriter(Path(folder, "a.npy"), np.int32) as array:
-    ...         array.append(np.arange(2))
-    ...         array.append(np.arange(3))
-    ...     np.load(Path(folder, "a.npy")).tolist()
-    [0, 1, 0, 1, 2]
-    """
+    """Writes a one-dimensional `.npy` file in pieces; the result has the same bytes as a file of `np.save`."""
 
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
         self._file = path.open("wb")
@@ -57,43 +43,30 @@ class ArrayWriter:
         self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
         self._length += len(values)
 
+    def close(self) -> None:
+        """Write the final header, and close the file."""
+        self._write_header()
+        self._file.close()
+
     def _write_header(self) -> None:
         # NumPy pads the header so that a larger first axis fits: the final header has the size of the first one.
         self._file.seek(0)
         shape = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": (self._length,)}
         np.lib.format.write_array_header_1_0(self._file, shape)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._write_header()
-        finally:
-            self._file.close()
-
 
 class CorpusWriter:
     """A corpus that is being written; `writing_corpus` makes one."""
 
-    def __init__(
-        self,
-        indptr: ArrayWriter,
-        indices: ArrayWriter,
-        counts: ArrayWriter,
-        table: TextIO,
-        metadata_names: Sequence[str],
-    ) -> None:
-        self._indptr, self._indices, self._counts, self._table = indptr, indices, counts, table
+    def __init__(self, arrays: Sequence[ArrayWriter], table: TextIO, metadata_names: Sequence[str]) -> None:
+        self._indptr, self._indices, self._counts = arrays
+        self._table = table
         # Lines end in CRLF, because the csv module then quotes fields that contain either character.
         self._documents = csv.writer(table, lineterminator="\r\n")
         self._documents.writerow(["id", *metadata_names])
         self._n_entries = 0
         self.n_documents = self.n_tokens = self.n_empty = 0
-        indptr.append(np.zeros(1, np.int64))
+        self._indptr.append(np.zeros(1, np.int64))
 
     def append(
         self, counts: csr_array, ids: Sequence[str], metadata: Mapping[str, Sequence[str]] | None = None
@@ -109,7 +82,7 @@ class CorpusWriter:
         self._documents.writerows(zip(ids, *(metadata or {}).values(), strict=True))
 
     def append_counts(self, counts: csr_array) -> None:
-        """Append the counts of n documents, `[n, V]`; their rows of the table must be appended separately."""
+        """Append the counts of n documents, `[n, V]`, without their rows of the table."""
         row_entries = np.diff(counts.indptr)
         self._indptr.append(self._n_entries + np.cumsum(row_entries, dtype=np.int64))
         self._indices.append(counts.indices)
@@ -158,11 +131,11 @@ def writing_corpus(
     with writing_folder(path, kind="corpus", force=force) as folder:
         with ExitStack() as stack:
             arrays = [
-                stack.enter_context(ArrayWriter(folder / f"{name}.npy", kind))
+                stack.enter_context(closing(ArrayWriter(folder / f"{name}.npy", kind)))
                 for name, kind in (("indptr", np.int64), ("indices", np.int32), ("counts", dtype))
             ]
             table = stack.enter_context((folder / "documents.csv").open("w", encoding="utf-8", newline=""))
-            writer = CorpusWriter(*arrays, table, metadata_names)
+            writer = CorpusWriter(arrays, table, metadata_names)
             yield writer
         vocabulary.save(folder / "vocabulary.txt")
         description = {
@@ -178,7 +151,7 @@ def writing_corpus(
 
 
 def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = False) -> None:
-    """Write a matrix as a prepared corpus.
+    """Write a matrix as a prepared corpus; `read_corpus` reads it.
 
     Arguments:
         matrix: the counts, with ids and metadata.
@@ -187,15 +160,7 @@ def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = 
 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
-    >>> with TemporaryDirectory() as folder:
-    ...     write_corpus(matrix, Path(folder, "pets"))
-    ...     np.load(Path(folder, "pets", "counts.npy")).tolist()
-    [2]
     """
-    names, dtype = tuple(matrix.metadata), matrix.counts.dtype
-    path, vocabulary, rules = Path(path), matrix.vocabulary, matrix.rules
-    with writing_corpus(path, vocabulary, rules, metadata_names=names, dtype=dtype, force=force) as writer:
+    options = {"metadata_names": tuple(matrix.metadata), "dtype": matrix.counts.dtype, "force": force}
+    with writing_corpus(Path(path), matrix.vocabulary, matrix.rules, **options) as writer:
         writer.append(matrix.counts, matrix.ids, matrix.metadata)

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.text.documents import Document
-from docnvil.text.fast_tokens import FastTokenReader
 from docnvil.text.token_reader import UNKNOWN, TokenReader
 
 CHUNK_CHARACTERS = 1 << 20  # so few that the tables of a `FastTokenReader` stay in the processor's cache
+_INT32_MAX = 2**31 - 1
 
 
 def document_chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -34,7 +34,7 @@ class CountAccumulator:
         reader: converts texts to columns; its index says which word has which column.
     """
 
-    def __init__(self, reader: TokenReader | FastTokenReader) -> None:
+    def __init__(self, reader: TokenReader) -> None:
         self.reader = reader
         self.ids: list[str] = []
         self.n_tokens = 0
@@ -61,6 +61,8 @@ class CountAccumulator:
     def take_counts(self, n_columns: int) -> csr_array:
         """Return the counts of all documents, `[N, n_columns]`, in canonical form, and release their memory."""
         indptr = np.cumsum(np.concatenate([[0], *self._row_entries]), dtype=np.int64)
+        if indptr[-1] <= _INT32_MAX:
+            indptr = indptr.astype(np.int32)  # else SciPy would convert the columns to int64
         arrays = []
         for chunks in (self._counts, self._columns):
             arrays.append(np.concatenate(chunks))
@@ -79,16 +81,10 @@ class CountAccumulator:
 def count_pairs(
     rows: NDArray[np.integer], columns: NDArray[np.integer], n_rows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Count how often each pair of row and column occurs; negative columns are skipped.
-
-    Arguments:
-        rows: the row of each token, `[T]`.
-        columns: the column of each token, `[T]`.
-        n_rows: number of rows, n.
+    """Count how often each pair of row and column occurs, except negative columns, from one pair per token.
 
     Returns:
-        The number of distinct columns of each row, `[n]`; these columns, in order, row by row, `[E]`; and how often
-        each occurs, `[E]`.
+        The number of distinct columns in each row, `[n_rows]`; these columns in order, row by row; and their counts.
 
     >>> [part.tolist() for part in count_pairs(np.array([0, 0, 0, 2]), np.array([5, 3, 5, -1]), 3)]
     [[2, 0, 0], [3, 5], [1, 2]]

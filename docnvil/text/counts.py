@@ -17,8 +17,6 @@ from docnvil.text.token_reader import DROPPED, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 
-__all__ = ["DocumentTermMatrix", "align_vocabulary", "as_counts", "count_words", "split_documents", "word_sequences"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DocumentTermMatrix:

@@ -33,7 +33,7 @@ _Integers = NDArray[np.int64]
 _Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]  # rows and columns
 
 
-def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -> "TokenReader | FastTokenReader":
+def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -> TokenReader:
     """Return a reader of texts: a `FastTokenReader` for the default token pattern, else a `TokenReader`.
 
     Arguments:
@@ -45,12 +45,8 @@ def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -
     return (FastTokenReader if is_default else TokenReader)(tokenizer, TokenIndex(tokenizer, vocabulary))
 
 
-class FastTokenReader:
-    """A `TokenReader` for the default token pattern; the tokens of each text come in any order.
-
-    Arguments:
-        tokenizer: has the default token pattern; its other rules are free.
-        index: maps tokens to columns.
+class FastTokenReader(TokenReader):
+    """A faster `TokenReader` for the default token pattern; it returns the tokens of a text in any order.
 
     >>> tokenizer = Tokenizer(TokenRules(stop_words=()))
     >>> index = TokenIndex(tokenizer)
@@ -60,7 +56,7 @@ class FastTokenReader:
     """
 
     def __init__(self, tokenizer: Tokenizer, index: TokenIndex) -> None:
-        self.tokenizer, self.index = tokenizer, index
+        super().__init__(tokenizer, index)
         self._translation = _byte_translation(lowercase=tokenizer.rules.lowercase)
         self._heads, self._tails = _HashTable(), _HashTable()
         self._columns = np.zeros(0, dtype=np.int32)  # by the number of the span
