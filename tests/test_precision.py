@@ -195,7 +195,7 @@ def test_the_last_thread_restores_the_setting(monkeypatch):
 
 @has_onednn
 def test_training_and_evaluation_select_onednn_and_restore_the_setting(monkeypatch, block_counts):
-    """Including the backward pass; nothing changes the setting between or after calls."""
+    """Including the backward pass; the setting is restored after the call, also after an exception."""
     monkeypatch.setattr(precision, "_onednn_is_exact", lambda: True)
     settings, inside = torch.backends.mkldnn.matmul, []
     backward = _ChunkedSoftmax.backward
@@ -206,14 +206,17 @@ def test_training_and_evaluation_select_onednn_and_restore_the_setting(monkeypat
         SoftmaxWords, "log_prob", lambda *each: (inside.append(settings.fp32_precision), log_prob(*each))[1]
     )
     before = settings.fp32_precision
-    between = []
 
-    class Watcher(Callback):
+    class Stop(Callback):
         def on_epoch(self, training, record) -> None:
-            between.append(settings.fp32_precision)
+            raise KeyboardInterrupt
 
-    model = fit(block_counts, Settings(units=(3,), observation="softmax", epochs=1), callbacks=[Watcher()])
-    assert between == [before]
+    options = Settings(units=(3,), observation="softmax", epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(block_counts, options, callbacks=[Stop()])
+    assert settings.fp32_precision == before
+    model = fit(block_counts, options)
+    assert settings.fp32_precision == before
     assert len(inside) > 3
     model.evaluate(block_counts)
     predict_words(model.network, csr_array(block_counts), n_samples=2)

@@ -160,11 +160,10 @@ def load_in_two(
     source: Path, options: Mapping[str, Any], held_out: int | float, seed: int
 ) -> tuple["DocumentTermMatrix", "DocumentTermMatrix"]:
     """Read a corpus in two parts; the vocabulary is chosen from the first."""
-    import numpy as np
-
     from docnvil.corpus.loading import load_train_test
+    from docnvil.runtime.randomness import stream
 
-    return load_train_test(source, source_of(options), held_out, np.random.default_rng(seed), **counting_of(options))
+    return load_train_test(source, source_of(options), held_out, stream(seed, "test split"), **counting_of(options))
 
 
 def load_for_model(

@@ -15,7 +15,7 @@ from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.machine import machine
-from docnvil.runtime.precision import check_precision, product_library
+from docnvil.runtime.precision import check_precision, onednn_products, product_library
 from docnvil.runtime.profiling import NoProfile
 from docnvil.text.sparse import row_sums
 from docnvil.training.callbacks import Callback
@@ -74,9 +74,10 @@ def fit(
         for callback in callbacks:
             callback.on_batch(training, n_documents)
 
-    for record in train(training, data.train, data.validation, on_batch=on_batch, profile=profile):
-        for callback in callbacks:
-            callback.on_epoch(training, record)
+    with onednn_products(training.model.device):
+        for record in train(training, data.train, data.validation, on_batch=on_batch, profile=profile):
+            for callback in callbacks:
+                callback.on_epoch(training, record)
     held_out = settings.validation if validation is None else data.validation.shape[0]
     return _fitted_model(training, documents, settings.recipe_name, held_out)
 

@@ -17,7 +17,7 @@ from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order
 from docnvil.errors import TrainingError
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
-from docnvil.runtime.precision import likelihood_products, onednn_products, tf32_products
+from docnvil.runtime.precision import likelihood_products, tf32_products
 from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
 from docnvil.text.sparse import CountRows, SelectedRows
@@ -67,7 +67,7 @@ def train(
             rate = learning_rate_at(config, progress)
             warmup_scale = min(1.0, progress / WARMUP_SHARE)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
-            with onednn_products(model.device), tf32_products(config.precision):
+            with tf32_products(config.precision):
                 losses, units_on = update(training, batch, generator, rate, warmup_scale, profile)
             totals.add(losses, units_on, penalty=config.sparsity * warmup_scale)
             on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
