@@ -145,9 +145,6 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
         path: a folder or file in one of `TEXT_FORMATS`.
         options: the columns and the encoding, and the format if the name does not indicate it.
 
-    Returns:
-        The documents.
-
     Raises:
         CorpusError: the source is missing, empty, malformed or in another encoding; a column is missing; a text is not
             a string. The message names the place and what to do.

@@ -49,9 +49,6 @@ def read_counts(
         vocabulary_path: a file with one word per line.
         array: the array to read from an `.npz` of binary vectors, if it has several.
 
-    Returns:
-        The counts.
-
     Raises:
         CorpusError: the file is missing, malformed or truncated, or does not contain counts.
         VocabularyError: the number of words differs from the number of columns.

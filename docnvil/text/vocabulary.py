@@ -174,9 +174,6 @@ def build_vocabulary(
         min_df: the minimum document frequency, a number of documents (int) or a share of them (float).
         max_df: the maximum document frequency, a number of documents (int) or a share of them (float).
 
-    Returns:
-        The vocabulary.
-
     Raises:
         ConfigurationError: a limit is out of its range.
         VocabularyError: no word is left; the message names the limits that removed them.
