@@ -195,7 +195,7 @@ def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path)
 
 def test_training_and_evaluation_do_not_load_the_ids_of_a_corpus(texts, tmp_path, monkeypatch):
     assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
-    monkeypatch.setattr("docnvil.corpus.loading._Table.columns", property(lambda table: pytest.fail("ids were read")))
+    monkeypatch.setattr("docnvil.corpus.reading._Table.columns", property(lambda table: pytest.fail("ids were read")))
     assert run("fit", tmp_path / "corpus", "--out", tmp_path / "model", *QUICK).exit_code == 0
     assert run("perplexity", tmp_path / "model", tmp_path / "corpus").exit_code == 0
 

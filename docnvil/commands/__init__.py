@@ -45,7 +45,7 @@ class Commands(ErrorReportingGroup, click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="docnvil")
 def main() -> None:
     """Topic models with binary units, trained by neural variational inference, with held-out perplexity.

@@ -41,29 +41,19 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 @click.option(
     "--models",
     default="docnvil,sklearn-lda,gensim-lda,tomotopy-lda",
-    show_default=True,
     help="Comma-separated: docnvil, docnvil-best, docnvil-paper, sklearn-lda, sklearn-nmf, gensim-lda, tomotopy-lda, or"
     " paths of model folders.",
 )
-@click.option(
-    "--components",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="Units or topics of each trained model.",
-)
+@click.option("--components", type=click.IntRange(min=1), default=50, help="Units or topics of each trained model.")
 @click.option("--predict", type=CORPUS, help="Words to predict of the same documents; TEST then has the others.")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.2,
-    show_default=True,
     help="Without --predict: share of each test document's words to hide and predict.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split and of every model."
-)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of every model.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the split and of every model.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="CPU threads of every model.")
 @click.option("--out", type=CORPUS, help="Also write the table to this CSV file.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="CORPUS", type=CORPUS)
 @click.option("--predict", type=CORPUS, help="Held-out words of the same documents; CORPUS has the observed words.")
 @click.option(
-    "--share",
-    type=PROPORTION,
-    default=0.2,
-    show_default=True,
-    help="Share of each document's words to hold out, without --predict.",
+    "--share", type=PROPORTION, default=0.2, help="Share of each document's words to hold out, without --predict."
 )
 @evaluation_options(samples=100)
 def completion(

@@ -34,14 +34,8 @@ def corpus() -> None:
 @click.argument("sources", metavar="SOURCE...", type=TEXTS, nargs=-1, required=True)
 @click.option("--out", type=CORPUS, required=True, help="Folder of the new corpus.")
 @click.option("--held-out", type=Share(), help="Number or share of documents to split off; OUT gets train/ and test/.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the split.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Number of processes that count texts.",
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the split.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Number of processes that count texts.")
 @click.option("--executor", metavar="dask://HOST:PORT", help="Count on the workers of a Dask scheduler instead.")
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

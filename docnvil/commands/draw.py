@@ -22,10 +22,10 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command()
 @click.argument("model", type=CORPUS)
-@click.option("--out", type=CORPUS, default=Path("pictures"), show_default=True, help="Folder for the images.")
+@click.option("--out", type=CORPUS, default=Path("pictures"), help="Folder for the images.")
 @click.option("--shape", callback=_parse_shape, metavar="HxW", help="Height and width of an image.  [default: square]")
-@click.option("--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Number of samples.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of the samples.")
+@click.option("--samples", type=click.IntRange(min=1), default=100, help="Number of samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed of the samples.")
 @click.option("--force", is_flag=True, help="Replace existing images.")
 def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, seed: int, force: bool) -> None:
     """Draw samples and filters of MODEL, a model of binary images.

@@ -17,10 +17,9 @@ from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_m
     "--kind",
     type=click.Choice(["probabilities", "codes"]),
     default="probabilities",
-    show_default=True,
     help="Probability that each unit is on, or 1 where it is above 1/2.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @source_options
 def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: bool, **options: Any) -> None:

@@ -23,12 +23,12 @@ def evaluation_options(*, samples: int) -> Callable[[Command], Command]:
     """Return a decorator that adds the shared options; `samples` is the default number of samples per document."""
     at_least_one, at_least_zero = click.IntRange(min=1), click.IntRange(min=0)
     options = (
-        click.option("--samples", type=at_least_one, default=samples, show_default=True, help="Samples per document."),
+        click.option("--samples", type=at_least_one, default=samples, help="Samples per document."),
         click.option("--interval", type=PROPORTION, help="Coverage of bootstrap intervals to add, for instance 0.95."),
         click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
         click.option("--force", is_flag=True, help="Replace an existing file."),
-        click.option("--seed", type=at_least_zero, default=0, show_default=True, help="Seed of the random draws."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+        click.option("--seed", type=at_least_zero, default=0, help="Seed of the random draws."),
+        click.option("--device", default="auto", help="auto, cpu or cuda."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
     )
     return lambda command: add_options(source_options(command), *options)

@@ -26,7 +26,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
 @click.command(cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
 @click.argument("source", metavar="CORPUS", type=CORPUS)
-@click.option("--out", type=CORPUS, default=Path("model"), show_default=True, help="Model folder to write.")
+@click.option("--out", type=CORPUS, default=Path("model"), help="Model folder to write.")
 @setting_options
 @click.option(
     "--threads",

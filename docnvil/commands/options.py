@@ -81,15 +81,14 @@ def source_options(command: Command) -> Command:
         _input_option(
             "--format",
             default="auto",
-            show_default=True,
             help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, bits or corpus; auto goes by"
             " the file name.",
         ),
-        _input_option("--text-column", default="text", show_default=True, help="Column with the text."),
+        _input_option("--text-column", default="text", help="Column with the text."),
         _input_option("--id-column", help="Column with the ids.  [default: id if there is one, else row numbers]"),
         _input_option("--label-column", help="Column with a label, written after the id in embeddings."),
         _input_option("--array", help="Array of an .npz file of binary vectors that has several."),
-        _input_option("--encoding", default="utf-8", show_default=True, help="Encoding of text files."),
+        _input_option("--encoding", default="utf-8", help="Encoding of text files."),
         _input_option(
             "--vocabulary", type=CORPUS, help="File with one word per line: the words to count, or of counts."
         ),
@@ -103,19 +102,10 @@ def token_options(command: Command) -> Command:
         _text_option(
             "--token-pattern", help="Regular expression of a word.  [default: a letter, then letters, marks or digits]"
         ),
-        _text_option("--lowercase/--no-lowercase", default=True, show_default=True, help="Convert to lower case."),
+        _text_option("--lowercase/--no-lowercase", default=True, help="Convert to lower case."),
+        _text_option("--min-length", type=click.IntRange(min=1), default=2, help="Characters of the shortest word."),
         _text_option(
-            "--min-length",
-            type=click.IntRange(min=1),
-            default=2,
-            show_default=True,
-            help="Characters of the shortest word.",
-        ),
-        _text_option(
-            "--stop-words",
-            default="english",
-            show_default=True,
-            help="english, none, nltk:LANGUAGE, or a file with one word per line.",
+            "--stop-words", default="english", help="english, none, nltk:LANGUAGE, or a file with one word per line."
         ),
         _text_option("--stemmer", help="porter, or snowball-LANGUAGE.  [default: none]"),
         _text_option(
@@ -126,23 +116,10 @@ def token_options(command: Command) -> Command:
             "--vocabulary-size",
             type=click.IntRange(min=1),
             default=10_000,
-            show_default=True,
             help="Number of most frequent words to keep.",
         ),
-        _text_option(
-            "--min-df",
-            type=Share(),
-            default=2,
-            show_default=True,
-            help="Drop words in fewer documents: a number or a share.",
-        ),
-        _text_option(
-            "--max-df",
-            type=Share(),
-            default=0.5,
-            show_default=True,
-            help="Drop words in more documents: a number or a share.",
-        ),
+        _text_option("--min-df", type=Share(), default=2, help="Drop words in fewer documents: a number or a share."),
+        _text_option("--max-df", type=Share(), default=0.5, help="Drop words in more documents: a number or a share."),
     )
 
 

@@ -31,12 +31,9 @@ BOUNDS = {
     "--bound",
     type=click.Choice(list(BOUNDS)),
     default="elbo",
-    show_default=True,
     help="Bound on the log-likelihood, from loose to exact.",
 )
-@click.option(
-    "--temperatures", type=click.IntRange(min=1), default=10, show_default=True, help="Steps of the annealed bound."
-)
+@click.option("--temperatures", type=click.IntRange(min=1), default=10, help="Steps of the annealed bound.")
 @evaluation_options(samples=10)
 def perplexity(
     model: Path,

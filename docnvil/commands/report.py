@@ -10,9 +10,9 @@ from docnvil.commands.options import CORPUS
 
 @click.command()
 @click.argument("model", type=CORPUS)
-@click.option("--out", type=CORPUS, default=Path("report.html"), show_default=True, help="HTML page to write.")
+@click.option("--out", type=CORPUS, default=Path("report.html"), help="HTML page to write.")
 @click.option("--overview", type=CORPUS, help="SVG picture of the model to write as well.")
-@click.option("--words", type=click.IntRange(min=1), default=12, show_default=True, help="Words per unit on the page.")
+@click.option("--words", type=click.IntRange(min=1), default=12, help="Words per unit on the page.")
 @click.option("--title", help="Title of the page and the picture.  [default: Topic model of N documents]")
 @click.option("--force", is_flag=True, help="Replace existing files.")
 def report(model: Path, out: Path, overview: Path | None, words: int, title: str | None, force: bool) -> None:

@@ -24,7 +24,7 @@ PRINTED_CUTOFFS = (1, 10, 100)
 @click.argument("test", type=CORPUS)
 @click.option("--train-labels", type=CORPUS, help=".npy file with one label per row of TRAIN.")
 @click.option("--test-labels", type=CORPUS, help=".npy file with one label per row of TEST.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options
 def retrieval(

@@ -14,8 +14,8 @@ from docnvil.commands.options import CORPUS, load_for_model, source_options
 @click.option("--documents", type=click.IntRange(min=1), required=True, help="Number of documents to sample.")
 @click.option("--lengths-of", type=CORPUS, required=True, help="Corpus from which document lengths are drawn.")
 @click.option("--out", type=CORPUS, required=True, help="Corpus folder to write.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of lengths and documents.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of lengths and documents.")
+@click.option("--device", default="auto", help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace an existing corpus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @source_options

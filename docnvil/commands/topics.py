@@ -19,7 +19,7 @@ MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 
 @click.command()
 @click.argument("model", type=CORPUS)
-@click.option("--words", type=click.IntRange(min=1), default=10, show_default=True, help="Words per unit.")
+@click.option("--words", type=click.IntRange(min=1), default=10, help="Words per unit.")
 @click.option(
     "--coherence", "references", multiple=True, type=CORPUS, help="Corpus for the words' coherence; may be repeated."
 )
@@ -27,7 +27,6 @@ MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
     "--measure",
     type=click.Choice(list(MEASURES)),
     default="npmi",
-    show_default=True,
     help="Coherence measure: NPMI over documents, or C_V over texts.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
