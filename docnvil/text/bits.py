@@ -31,11 +31,12 @@ def read_bits(path: Path, array: str | None = None, *, width: int | None = None)
     Raises:
         CorpusError: the array is missing, or is not a 2-D array of zeros and ones.
 
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     np.savez(Path(folder, "bits.npz"), test=np.packbits([[1, 0, 1, 1], [0, 0, 0, 1]], axis=1))
-    ...     read_bits(Path(folder, "bits.npz"), width=4).counts.toarray().tolist()
-    [[1, 0, 1, 1], [0, 0, 0, 1]]
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.savez(Path(folder, "bits.npz"), test=np.packbits([[1, 0, 1, 1], [0, 0, 0, 1]], axis=1))
+        ...     read_bits(Path(folder, "bits.npz"), width=4).counts.toarray().tolist()
+        [[1, 0, 1, 1], [0, 0, 0, 1]]
     """
     rows, labels = _load_array(path, array)
     is_packed = rows.dtype == np.uint8 and bool(rows.max(initial=0) > 1)

@@ -107,9 +107,6 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
 
     Raises:
         CorpusError: the path does not exist, or its suffix is unknown.
-
-    >>> detect_format(Path("anything.xyz"), SourceOptions(format="jsonl"))
-    'jsonl'
     """
     if options.format != "auto":
         return options.format
@@ -150,12 +147,13 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
             a string. The message names the place and what to do.
         MissingDependencyError: the source is Parquet and pyarrow is not installed.
 
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder, "notes.txt")
-    ...     _ = path.write_text("a first note\nand a second\n")
-    ...     [(document.id, document.text) for document in read_documents(path)]
-    [('1', 'a first note'), ('2', 'and a second')]
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "notes.txt")
+        ...     _ = path.write_text("a first note\nand a second\n")
+        ...     [(document.id, document.text) for document in read_documents(path)]
+        [('1', 'a first note'), ('2', 'and a second')]
     """
     path = as_path(path)
     format = detect_format(path, options)

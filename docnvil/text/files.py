@@ -29,9 +29,6 @@ def as_path(name: str | Path) -> Path:
     Raises:
         MissingDependencyError: a package that the URL's scheme needs is not installed.
         CorpusError: the scheme is unknown.
-
-    >>> as_path("posts/a.txt")
-    PosixPath('posts/a.txt')
     """
     if not isinstance(name, str) or not _URL.match(name):
         return Path(name) if isinstance(name, str) else name
@@ -202,8 +199,9 @@ def replace_surrogates(text: str) -> str:
 
     They come from JSON escapes and from file names that are not UTF-8.
 
-    >>> replace_surrogates("caf\ud800")
-    'caf?'
+    Example:
+        >>> replace_surrogates("caf\ud800")
+        'caf?'
     """
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 

@@ -81,13 +81,14 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
     Raises:
         CorpusError: an id is empty or contains a line break, or a label cannot be written to svmlight.
 
-    >>> from tempfile import TemporaryDirectory
-    >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
-    >>> with TemporaryDirectory() as folder:
-    ...     [written.name for written in write_counts(matrix, Path(folder, "pets.ldac"), "ldac")]
-    ...     Path(folder, "pets.ldac").read_text()
-    ['pets.ldac', 'pets.vocab.txt', 'pets.ids.txt']
-    '1 0:2\n0\n'
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> matrix = DocumentTermMatrix([[2, 0], [0, 0]], Vocabulary(["cat", "mouse"]), ("a", "b"))
+        >>> with TemporaryDirectory() as folder:
+        ...     [written.name for written in write_counts(matrix, Path(folder, "pets.ldac"), "ldac")]
+        ...     Path(folder, "pets.ldac").read_text()
+        ['pets.ldac', 'pets.vocab.txt', 'pets.ids.txt']
+        '1 0:2\n0\n'
     """
     _, write = _get_reader_and_writer(format)
     path = Path(path)

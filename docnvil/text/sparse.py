@@ -24,9 +24,10 @@ class SelectedRows:
         matrix: the counts, `[N, V]`.
         rows: the selected row numbers in the order wanted, `[M]`.
 
-    >>> selected = SelectedRows(csr_array(np.array([[1, 0], [0, 2], [3, 3]])), np.array([2, 0]))
-    >>> selected.shape, selected[1:].toarray().tolist()
-    ((2, 2), [[1, 0]])
+    Example:
+        >>> selected = SelectedRows(csr_array(np.array([[1, 0], [0, 2], [3, 3]])), np.array([2, 0]))
+        >>> selected.shape, selected[1:].toarray().tolist()
+        ((2, 2), [[1, 0]])
     """
 
     def __init__(self, matrix: csr_array | csr_matrix, rows: NDArray[np.int64]) -> None:
@@ -57,8 +58,9 @@ def entries_per_row(counts: CountRows) -> NDArray[np.int64]:
 def row_chunks(counts: CountRows) -> Iterator[csr_array]:
     """Yield consecutive chunks of rows with up to `CHUNK_ENTRIES` stored counts each, but at least one row.
 
-    >>> [chunk.shape for chunk in row_chunks(csr_array(np.ones((5, 2), dtype=int)))]
-    [(5, 2)]
+    Example:
+        >>> [chunk.shape for chunk in row_chunks(csr_array(np.ones((5, 2), dtype=int)))]
+        [(5, 2)]
     """
     for rows in chunk_slices(entries_per_row(counts)):
         yield counts[rows]
@@ -70,8 +72,9 @@ def chunk_slices(entries: NDArray[np.int64]) -> Iterator[slice]:
     Arguments:
         entries: the number of stored counts of each item, `[N]`.
 
-    >>> list(chunk_slices(np.array([400_000, 600_000, 2_000_000, 5])))
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    Example:
+        >>> list(chunk_slices(np.array([400_000, 600_000, 2_000_000, 5])))
+        [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
     """
     ends = np.cumsum(entries, dtype=np.int64)
     start = done = 0
@@ -96,8 +99,9 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
     Raises:
         CorpusError: it is not a 2-D array of integers >= 0; the message names the first invalid entry.
 
-    >>> as_counts([[0, 2], [1, 0]], where="The example").toarray().tolist()
-    [[0, 2], [1, 0]]
+    Example:
+        >>> as_counts([[0, 2], [1, 0]], where="The example").toarray().tolist()
+        [[0, 2], [1, 0]]
     """
     counts = _as_csr(matrix, where)
     total = float(counts.data.sum(dtype=np.float64))
@@ -119,8 +123,9 @@ def take_columns(counts: csr_array, columns: NDArray[np.int64]) -> csr_array:
     Returns:
         The counts, `[N, W]`, with sorted columns.
 
-    >>> take_columns(csr_array(np.array([[1, 2], [3, 4]])), np.array([1, -1])).toarray().tolist()
-    [[2, 0], [4, 0]]
+    Example:
+        >>> take_columns(csr_array(np.array([[1, 2], [3, 4]])), np.array([1, -1])).toarray().tolist()
+        [[2, 0], [4, 0]]
     """
     # With one more column, which is empty, -1 selects it.
     extended = csr_array((counts.data, counts.indices, counts.indptr), shape=(counts.shape[0], counts.shape[1] + 1))
@@ -136,8 +141,9 @@ def row_sums(counts: CountRows, dtype: DTypeLike = np.int64) -> np.ndarray:
 def column_sums(counts: CountRows) -> NDArray[np.float64]:
     """Return the sum of each column, `[V]`.
 
-    >>> column_sums(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
-    [3.0, 5.0]
+    Example:
+        >>> column_sums(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
+        [3.0, 5.0]
     """
     sums = (np.asarray(chunk.sum(axis=0, dtype=np.float64)).ravel() for chunk in row_chunks(counts))
     return sum(sums, np.zeros(counts.shape[1]))
@@ -146,8 +152,9 @@ def column_sums(counts: CountRows) -> NDArray[np.float64]:
 def document_frequencies(counts: CountRows) -> NDArray[np.int64]:
     """Return the number of documents that contain each word, `[V]`.
 
-    >>> document_frequencies(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
-    [2, 1]
+    Example:
+        >>> document_frequencies(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
+        [2, 1]
     """
     vocabulary_size = counts.shape[1]
     frequencies = (np.bincount(chunk.indices, minlength=vocabulary_size) for chunk in row_chunks(counts))

@@ -19,8 +19,9 @@ _CONTRACTION_PIECES = {
 def english_stop_words() -> tuple[str, ...]:
     """Return scikit-learn's English stop words and the pieces of split contractions, sorted.
 
-    >>> {"the", "don", "ve"} <= set(english_stop_words())
-    True
+    Example:
+        >>> {"the", "don", "ve"} <= set(english_stop_words())
+        True
     """
     # scikit-learn takes a second to import, and rules that are read from a model do not need it.
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
@@ -41,9 +42,6 @@ def resolve_stop_words(name_or_path: str) -> tuple[str, tuple[str, ...]]:
         CorpusError: there is no such file.
         ConfigurationError: NLTK has no list for the language.
         MissingDependencyError: NLTK's lists are not installed.
-
-    >>> resolve_stop_words("none")
-    ('none', ())
     """
     if name_or_path == "none":
         return name_or_path, ()

@@ -52,9 +52,6 @@ class TokenRules:
     Raises:
         ConfigurationError: the pattern does not compile or has several groups, a name is unknown, or the length is out
             of range.
-
-    >>> TokenRules(stemmer="porter").stop_words_name
-    'english'
     """
 
     token_pattern: str = DEFAULT_TOKEN_PATTERN
@@ -88,9 +85,6 @@ class TokenRules:
 
         Raises:
             CheckpointError: a key is unknown or missing, or a value has the wrong type.
-
-        >>> TokenRules.from_json(TokenRules(min_length=3).to_json()).min_length
-        3
         """
         _check_json(value)
         return cls(**{**value, "stop_words": tuple(value["stop_words"])})
@@ -144,8 +138,9 @@ class Tokenizer:
     Raises:
         MissingDependencyError: the tokenizer needs NLTK data that is not installed.
 
-    >>> Tokenizer(TokenRules(stemmer="porter"))("running runners ran")
-    ['run', 'runner', 'ran']
+    Example:
+        >>> Tokenizer(TokenRules(stemmer="porter"))("running runners ran")
+        ['run', 'runner', 'ran']
     """
 
     def __init__(self, rules: TokenRules) -> None:
@@ -170,9 +165,10 @@ class Tokenizer:
     def word(self, token: str) -> str:
         """Return the word of a token from `split`, or `""` if the rules drop it.
 
-        >>> tokenizer = Tokenizer(TokenRules(stemmer="porter"))
-        >>> tokenizer.word("mice"), tokenizer.word("the")
-        ('mice', '')
+        Example:
+            >>> tokenizer = Tokenizer(TokenRules(stemmer="porter"))
+            >>> tokenizer.word("mice"), tokenizer.word("the")
+            ('mice', '')
         """
         min_length = self.rules.min_length
         if len(token) < min_length or token in self._stop_words:

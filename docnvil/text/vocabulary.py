@@ -27,9 +27,10 @@ class Vocabulary:
     Raises:
         VocabularyError: there are no words, a word is repeated, or a word cannot be written on a line of text.
 
-    >>> vocabulary = Vocabulary(["cat", "mouse"])
-    >>> vocabulary.index("mouse"), vocabulary[0], "dog" in vocabulary, len(vocabulary)
-    (1, 'cat', False, 2)
+    Example:
+        >>> vocabulary = Vocabulary(["cat", "mouse"])
+        >>> vocabulary.index("mouse"), vocabulary[0], "dog" in vocabulary, len(vocabulary)
+        (1, 'cat', False, 2)
     """
 
     __slots__ = ("_index", "_words")
@@ -178,8 +179,9 @@ def build_vocabulary(
         ConfigurationError: a limit is out of its range.
         VocabularyError: no word is left; the message names the limits that removed them.
 
-    >>> build_vocabulary({"b": 2, "a": 2, "c": 9}, {"a": 1, "b": 2, "c": 3}, 3, size=2).words
-    ('c', 'a')
+    Example:
+        >>> build_vocabulary({"b": 2, "a": 2, "c": 9}, {"a": 1, "b": 2, "c": 3}, 3, size=2).words
+        ('c', 'a')
     """
     words = ((word, frequency, document_frequencies[word]) for word, frequency in term_frequencies.items())
     return choose_words(words, n_documents, size=size, min_df=min_df, max_df=max_df)
@@ -196,9 +198,6 @@ def choose_words(
     """Choose words like `build_vocabulary` from a stream of (word, frequency, document frequency).
 
     At most `size` words are in memory at a time.
-
-    >>> choose_words([("b", 2, 2), ("a", 2, 1), ("c", 9, 3)], 3, size=2).words
-    ('c', 'a')
     """
     check_limits(size, min_df, max_df)
     least, most = (limit * n_documents if isinstance(limit, float) else limit for limit in (min_df, max_df))
