@@ -1,7 +1,6 @@
 """Commands with real files and processes: results, and messages for wrong input."""
 
 import csv
-import gzip
 import json
 import os
 import re
@@ -118,81 +117,6 @@ def test_each_option_changes_its_own_setting_only(texts, tmp_path):
         assert written[part] == {**plain[part], name: value}
 
 
-def test_perplexity_prints_documented_json_fields(model, texts):
-    found = json.loads(run("perplexity", model, texts, "--json").stdout)
-    assert found["documents"] == 60
-    assert found["tokens"] == 1200
-    assert found["bound"] == "elbo"
-    assert found["samples"] == 10
-    assert found["reconstruction"] - found["kl"] == pytest.approx(found["log_likelihood"])
-    assert found["perplexity_per_word"] == pytest.approx(np.exp(-found["log_likelihood"] / 1200))
-    assert found["perplexity_per_document"] > 1
-    told = run("perplexity", model, texts, "--bound", "importance", "--samples", "20")
-    assert "importance-weighted bound, 20 samples" in told.stdout
-    assert f"{found['documents']} documents" in told.stdout
-
-
-def test_completion_splits_documents_or_takes_two_parts(model, texts, tmp_path):
-    found = json.loads(run("completion", model, texts, "--share", 0.5, "--json").stdout)
-    assert found["documents"] == 60
-    assert 1 < found["perplexity_per_word"] < 20
-    counts = np.random.default_rng(0).integers(0, 3, size=(5, 14))
-    for name in ("observed", "hidden"):
-        save_npz(tmp_path / f"{name}.npz", csr_array(counts))
-    told = run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz")
-    assert f"from {counts.sum()} held-out tokens of 5 documents" in told.stdout
-    save_npz(tmp_path / "hidden.npz", csr_array(counts[:4]))
-    failed(run("completion", model, tmp_path / "observed.npz", "--predict", tmp_path / "hidden.npz"), 1, "row by row")
-
-
-def test_embeddings_are_equal_in_all_formats(model, texts, tmp_path):
-    import numpy as np
-    import pandas
-
-    pytest.importorskip("pyarrow")
-    for suffix in ("csv", "parquet", "npy"):
-        assert run("embed", model, texts, "--out", tmp_path / f"e.{suffix}").exit_code == 0
-    table, parquet = pandas.read_csv(tmp_path / "e.csv", dtype={"id": str}), pandas.read_parquet(tmp_path / "e.parquet")
-    assert list(parquet) == list(table)
-    units = [name for name in table if name.startswith("unit")]
-    others = [name for name in table if name not in units]
-    assert parquet[others].astype(str).equals(table[others].astype(str))
-    array = np.load(tmp_path / "e.npy")
-    assert array.dtype == np.float32
-    assert np.array_equal(array, parquet[units])
-    assert np.allclose(array, table[units], rtol=1e-5)
-    assert (tmp_path / "e.ids.txt").read_text().splitlines() == list(table["id"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.csv", "e.ids.txt", "e.npy", "e.parquet"]
-
-    assert run("embed", model, texts, "--kind", "codes", "--out", tmp_path / "c.npy").exit_code == 0
-    assert np.array_equal(np.load(tmp_path / "c.npy"), (array > 0.5).astype(np.uint8))
-
-
-def test_embed_checks_the_output_before_reading(model, texts, tmp_path, monkeypatch):
-    (tmp_path / "e.ids.txt").write_text("mine")
-    failed(run("embed", model, texts, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
-    monkeypatch.setattr("docnvil.storage.tables.find_spec", lambda name: None)
-    failed(run("embed", model, texts, "--out", tmp_path / "e.parquet"), 1, "docnvil[parquet]")
-    (tmp_path / "new.jsonl").write_text('{"id": "a\\nb", "text": "mouse"}\n')
-    failed(run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy"), 1, "line break")
-    assert not (tmp_path / "n.npy").exists()
-
-
-def test_embed_writes_ids_first_then_metadata_then_units(model, texts, tmp_path):
-    out = tmp_path / "embeddings.csv"
-    assert run("embed", model, texts, "--out", out).exit_code == 0
-    rows = rows_of(out)
-    assert list(rows[0]) == ["id", "group", "unit0", "unit1", "unit2", "unit3"]
-    assert [row["id"] for row in rows[:2]] == ["food-0", "sea-0"]
-    assert all(0 <= float(row[f"unit{unit}"]) <= 1 for row in rows for unit in range(4))
-    codes = tmp_path / "codes.csv"
-    assert run("embed", model, texts, "--out", codes, "--kind", "codes").exit_code == 0
-    for row, code in zip(rows, rows_of(codes), strict=True):
-        assert [code[f"unit{unit}"] for unit in range(4)] == [
-            str(int(float(row[f"unit{unit}"]) > 0.5)) for unit in range(4)
-        ]
-
-
 def test_training_and_evaluation_do_not_load_the_ids_of_a_corpus(texts, tmp_path, monkeypatch):
     assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
     monkeypatch.setattr("docnvil.corpus.reading._Table.columns", property(lambda table: pytest.fail("ids were read")))
@@ -200,16 +124,8 @@ def test_training_and_evaluation_do_not_load_the_ids_of_a_corpus(texts, tmp_path
     assert run("perplexity", tmp_path / "model", tmp_path / "corpus").exit_code == 0
 
 
-def test_embed_reports_duplicate_ids(model, tmp_path):
-    rows = "".join(json.dumps({"id": name, "text": "mouse"}) + "\n" for name in "abcaa")
-    (tmp_path / "new.jsonl").write_text(rows)
-    done = run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
-    assert "1 id occurs more than once (a); rows keep the order of the documents." in done.stderr
-    assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == list("abcaa")
-
-
 def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
-    """Stemmed, cut to long words: `perplexity` and `embed` need none of it repeated."""
+    """`perplexity` and `embed` stem and filter words as `fit` did, without the options."""
     options = ["--stemmer", "porter", "--min-length", "5", "--stop-words", "none"]
     assert run("fit", texts, "--out", tmp_path / "model", *QUICK, *options).exit_code == 0
     words = (tmp_path / "model" / "vocabulary.txt").read_text().split()
@@ -226,30 +142,6 @@ def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
     assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]
 
 
-def test_topics_prints_one_line_per_unit(model):
-    lines = run("topics", model, "--words", "3").stdout.splitlines()
-    assert len(lines) == 4
-    found = json.loads(run("topics", model, "--words", "3", "--json").stdout)["units"]
-    assert [unit["unit"] for unit in found] == [0, 1, 2, 3]
-    assert all(len(unit["words"]) <= 3 for unit in found)
-
-
-def test_a_model_without_live_units_is_reported(texts, tmp_path):
-    options = ("--epochs", "1", "--units", "2", "--learning-rate", "1e-9", "--baseline", "none")
-    assert run("fit", texts, "--out", tmp_path / "model", "--l1", "0", *options).exit_code == 0
-    told = run("topics", tmp_path / "model", "--coherence", texts)
-    assert told.exit_code == 0
-    found = json.loads(run("topics", tmp_path / "model", "--coherence", texts, "--json").stdout)
-    if found["live_units"] == 0:
-        assert found["npmi"] is None
-        assert found["diversity"] is None
-        assert "(dead)" in told.stdout
-
-
-def test_lack_of_memory_is_reported_without_a_traceback(model, texts):
-    failed(run("completion", model, texts, "--samples", 3_000_000_000), 1, "Out of memory")
-
-
 def test_force_does_not_replace_the_input(texts, tmp_path):
     copy = tmp_path / "posts.jsonl"
     copy.write_bytes(texts.read_bytes())
@@ -259,14 +151,6 @@ def test_force_does_not_replace_the_input(texts, tmp_path):
     failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "not a model folder")
     split = ("corpus", "build", copy, "--out", tmp_path / "corpus", "--held-out", 5, "--force")
     failed(run(*split), 1, "is a corpus")
-
-
-def test_unusual_ids_and_long_metadata_keep_their_rows(model, tmp_path):
-    rows = [{"id": "a\rb", "text": "mast sail", "note": "x" * 200_000}, {"id": 'c,"d"\n', "text": "salt", "note": ""}]
-    (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus").exit_code == 0
-    assert run("embed", model, tmp_path / "corpus", "--out", tmp_path / "e.csv").exit_code == 0
-    assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == ["a\rb", 'c,"d"\n']
 
 
 def test_every_command_reads_a_prepared_corpus(texts, model, tmp_path):
@@ -398,11 +282,6 @@ def test_a_vocabulary_of_another_size_is_refused(tmp_path):
     fit_fails(tmp_path, tmp_path / "counts.npz", 1, "3", "2", "vocabulary.txt")
 
 
-def test_evaluation_refuses_counts_of_another_width(tmp_path, model):
-    save_npz(tmp_path / "counts.npz", csr_array(np.ones((4, 3), dtype=int)))
-    failed(run("perplexity", model, tmp_path / "counts.npz"), 1, "3", "14")
-
-
 def test_an_unknown_device_is_refused(tmp_path, texts):
     fit_fails(tmp_path, texts, 1, "no device 'abacus'", options=("--device", "abacus"))
 
@@ -433,30 +312,6 @@ def test_token_options_are_refused_for_counts(tmp_path, texts):
     failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-df", "5"), 2, "--min-df")
 
 
-def test_documents_without_known_words_have_embeddings(model, tmp_path):
-    (tmp_path / "new.txt").write_text("नमस्ते दुनिया\n\n", encoding="utf-8")
-    assert run("embed", model, tmp_path / "new.txt", "--out", tmp_path / "e.csv").exit_code == 0
-    assert len(rows_of(tmp_path / "e.csv")) == 2
-
-
-def test_pipes_are_not_replaced_and_links_are_followed(model, texts, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    failed(run("embed", model, texts, "--out", tmp_path / "pipe", "--force"), 1, "device or a pipe")
-    assert (tmp_path / "pipe").is_fifo()
-    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
-    assert run("embed", model, texts, "--out", tmp_path / "link.csv").exit_code == 0
-    assert (tmp_path / "link.csv").is_symlink()
-    assert len(rows_of(tmp_path / "target.csv")) == 60
-
-
-def test_metadata_columns_do_not_collide_with_units(model, tmp_path):
-    (tmp_path / "new.jsonl").write_text('{"text": "mast", "unit0": "mine", "label": [1]}\n')
-    assert run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "e.csv").exit_code == 0
-    assert rows_of(tmp_path / "e.csv")[0]["metadata_unit0"] == "mine"
-    with_list = ("embed", model, tmp_path / "new.jsonl", "--label-column", "label", "--out", tmp_path / "f.csv")
-    failed(run(*with_list), 1, "label")
-
-
 def test_a_diverging_training_stops(tmp_path, texts):
     fit_fails(tmp_path, texts, 1, "--learning-rate", options=("--learning-rate", "1e10", "--baseline", "none"))
 
@@ -475,12 +330,6 @@ def test_existing_output_is_kept(tmp_path, texts, model):
 def test_a_folder_that_is_not_a_model_is_refused(tmp_path, texts):
     failed(run("perplexity", tmp_path / "nowhere", texts), 1, "nowhere")
     failed(run("topics", tmp_path), 1, "manifest.json")
-
-
-def test_documents_without_known_words_cannot_be_evaluated(tmp_path, model):
-    with gzip.open(tmp_path / "new.txt.gz", "wt", encoding="utf-8") as file:
-        file.write("completely unknown things\n")
-    failed(run("perplexity", model, tmp_path / "new.txt.gz"), 1, "empty")
 
 
 def test_an_unwritable_output_is_refused(tmp_path, texts, model):

@@ -1,11 +1,12 @@
-"""Each row that `docnvil embed` writes is the embedding of the document whose id it has."""
+"""`docnvil embed`: each row is the embedding of the document with its id, in all file formats."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_commands import rows_of, run
+from test_commands import failed, rows_of, run
 
 import docnvil
 from docnvil.text import sparse
@@ -28,7 +29,7 @@ def documents() -> dict[str, str]:
 def folder(documents: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `corpus.jsonl` and a `model` of two layers, the first of them autoregressive in q."""
     path = tmp_path_factory.mktemp("embed")
-    lines = [json.dumps({"id": name, "text": text}) + "\n" for name, text in documents.items()]
+    lines = [json.dumps({"id": name, "text": text, "group": len(text)}) + "\n" for name, text in documents.items()]
     (path / "corpus.jsonl").write_text("".join(lines))
     options = ("--units", "4,3", "--epochs", 40, "--posterior", "autoregressive", "--sparsity", 0, "--batch-size", 10)
     assert run("fit", path / "corpus.jsonl", "--out", path / "model", *options).exit_code == 0
@@ -79,3 +80,81 @@ def test_a_prepared_corpus_has_the_same_embeddings(folder, tmp_path):
     first, second = (read_embeddings(tmp_path / name) for name in ("a.npy", "b.npy"))
     assert first[0] == second[0]
     assert np.array_equal(first[1], second[1])
+
+
+def test_all_formats_have_the_same_rows(folder, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    for suffix in ("csv", "parquet", "npy"):
+        out = tmp_path / f"e.{suffix}"
+        assert run("embed", folder / "model", folder / "corpus.jsonl", "--out", out).exit_code == 0
+    table, parquet = pandas.read_csv(tmp_path / "e.csv", dtype={"id": str}), pandas.read_parquet(tmp_path / "e.parquet")
+    units = [f"unit{unit}" for unit in range(7)]
+    assert list(parquet) == list(table) == ["id", "group", *units]
+    assert parquet[["id", "group"]].astype(str).equals(table[["id", "group"]].astype(str))
+    array = np.load(tmp_path / "e.npy")
+    assert array.dtype == np.float32
+    assert np.array_equal(array, parquet[units])
+    assert np.allclose(array, table[units], rtol=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.csv", "e.ids.txt", "e.npy", "e.parquet"]
+
+
+def test_output_that_cannot_be_written_fails_before_the_corpus_is_read(folder, tmp_path, monkeypatch):
+    model, corpus = folder / "model", folder / "corpus.jsonl"
+    (tmp_path / "e.ids.txt").write_text("existing")
+    failed(run("embed", model, corpus, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
+    monkeypatch.setattr("docnvil.storage.tables.find_spec", lambda name: None)
+    failed(run("embed", model, corpus, "--out", tmp_path / "e.parquet"), 1, "docnvil[parquet]")
+    (tmp_path / "new.jsonl").write_text('{"id": "a\\nb", "text": "mouse"}\n')
+    failed(run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy"), 1, "line break")
+    assert not (tmp_path / "n.npy").exists()
+
+
+def test_duplicate_ids_are_reported_and_keep_their_rows(folder, tmp_path):
+    rows = "".join(json.dumps({"id": name, "text": "mouse"}) + "\n" for name in "abcaa")
+    (tmp_path / "new.jsonl").write_text(rows)
+    result = run("embed", folder / "model", tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
+    assert "1 id occurs more than once (a); rows keep the order of the documents." in result.stderr
+    assert "5 without known words have the prior probabilities" in result.stderr
+    assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == list("abcaa")
+
+
+def test_ids_with_line_breaks_and_quotes_keep_their_rows(folder, tmp_path):
+    rows = [{"id": "a\rb", "text": "mast sail", "note": "x" * 200_000}, {"id": 'c,"d"\n', "text": "salt", "note": ""}]
+    (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus").exit_code == 0
+    assert run("embed", folder / "model", tmp_path / "corpus", "--out", tmp_path / "e.csv").exit_code == 0
+    assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == ["a\rb", 'c,"d"\n']
+
+
+def test_documents_without_known_words_have_rows(folder, tmp_path):
+    (tmp_path / "new.txt").write_text("नमस्ते दुनिया\n\n", encoding="utf-8")
+    assert run("embed", folder / "model", tmp_path / "new.txt", "--out", tmp_path / "e.csv").exit_code == 0
+    assert len(rows_of(tmp_path / "e.csv")) == 2
+
+
+def test_pipes_are_not_replaced_and_links_are_followed(folder, tmp_path):
+    model, corpus = folder / "model", folder / "corpus.jsonl"
+    os.mkfifo(tmp_path / "pipe")
+    failed(run("embed", model, corpus, "--out", tmp_path / "pipe", "--force"), 1, "device or a pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
+    assert run("embed", model, corpus, "--out", tmp_path / "link.csv").exit_code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(rows_of(tmp_path / "target.csv")) == 60
+
+
+def test_metadata_with_the_name_of_a_unit_is_renamed(folder, tmp_path):
+    (tmp_path / "new.jsonl").write_text('{"text": "mast", "unit0": "mine", "label": [1]}\n')
+    assert run("embed", folder / "model", tmp_path / "new.jsonl", "--out", tmp_path / "e.csv").exit_code == 0
+    assert rows_of(tmp_path / "e.csv")[0]["metadata_unit0"] == "mine"
+    with_list = (
+        "embed",
+        folder / "model",
+        tmp_path / "new.jsonl",
+        "--label-column",
+        "label",
+        "--out",
+        tmp_path / "f.csv",
+    )
+    failed(run(*with_list), 1, "label")

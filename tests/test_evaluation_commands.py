@@ -1,6 +1,7 @@
 """The evaluation commands: results, intervals, files of values, and errors."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -76,6 +77,17 @@ def test_perplexity_names_its_bound_and_samples(model, corpus):
     )
 
 
+def test_results_of_perplexity_agree_with_each_other(model, corpus):
+    result = run_json("perplexity", model, corpus / "test.npz")
+    assert (result["documents"], result["empty_documents"], result["tokens"]) == (19, 1, 285)
+    assert result["reconstruction"] - result["kl"] == pytest.approx(result["log_likelihood"])
+    assert result["perplexity_per_word"] == pytest.approx(np.exp(-result["log_likelihood"] / 285))
+    assert result["unigram_perplexity_per_word"] == pytest.approx(12, abs=0.5)
+    text = run("perplexity", model, corpus / "test.npz").stdout
+    assert f"log-likelihood           {result['log_likelihood']:,.1f} nats" in text
+    assert "from 19 documents with 285 tokens" in text
+
+
 def test_exact_perplexity_of_too_many_units_fails(corpus, tmp_path):
     assert run("fit", corpus / "train.npz", "--out", tmp_path / "m", "--units", "21", "--epochs", 1).exit_code == 0
     failed(run("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact"), 1, "at most 20", "annealed")
@@ -121,6 +133,20 @@ def test_completion_writes_a_row_for_each_document(model, corpus, tmp_path):
     assert sum(float(row["log_likelihood"]) for row in rows) == pytest.approx(result["log_likelihood"])
 
 
+def test_completion_takes_two_parts_or_splits_documents(model, corpus, tmp_path):
+    result = run_json("completion", model, corpus / "test.npz", "--share", 0.5)
+    assert (result["documents"], result["skipped"]) == (19, 1)
+    assert 1 < result["perplexity_per_word"] < 20
+    counts = np.random.default_rng(0).integers(0, 3, size=(5, 12))
+    parts = tmp_path / "observed.npz", tmp_path / "held-out.npz"
+    for path in parts:
+        save_npz(path, csr_array(counts))
+    text = run("completion", model, parts[0], "--predict", parts[1]).stdout
+    assert f"from {counts.sum()} held-out tokens of 5 documents" in text
+    save_npz(parts[1], csr_array(counts[:4]))
+    failed(run("completion", model, parts[0], "--predict", parts[1]), 1, "row by row")
+
+
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
 def test_an_existing_file_is_replaced_with_force_only(model, corpus, tmp_path, command):
     (tmp_path / "d.csv").write_text("existing")
@@ -129,6 +155,24 @@ def test_an_existing_file_is_replaced_with_force_only(model, corpus, tmp_path, c
     assert (tmp_path / "d.csv").read_text() == "existing"
     assert run(*arguments, "--force").exit_code == 0
     assert len(rows_of(tmp_path / "d.csv")) == 20
+
+
+def test_topics_print_one_line_per_unit(model):
+    lines = run("topics", model, "--words", 3).stdout.splitlines()
+    units = run_json("topics", model, "--words", 3)["units"]
+    assert [unit["unit"] for unit in units] == [0, 1, 2, 3]
+    for line, unit in zip(lines, units, strict=True):
+        assert len(unit["words"]) <= 3
+        text = "(dead)" if unit["dead"] else " ".join(unit["words"])
+        assert line.startswith(f"{unit['unit']:4d}  {unit['share']:6.1%}  {text}")
+
+
+def test_topics_of_a_model_without_live_units_have_no_means(corpus, tmp_path):
+    options = ("--epochs", 1, "--units", 2, "--learning-rate", "1e-9", "--start", "random")
+    assert run("fit", corpus / "train.npz", "--out", tmp_path / "model", *options).exit_code == 0
+    result = run_json("topics", tmp_path / "model", "--coherence", corpus / "train.npz")
+    assert (result["live_units"], result["npmi"], result["diversity"], result["exclusivity"]) == (0, None, None, None)
+    assert "(dead)" in run("topics", tmp_path / "model", "--coherence", corpus / "train.npz").stdout
 
 
 def test_topics_have_c_v_over_texts(model, corpus, tmp_path):
@@ -242,3 +286,13 @@ def test_a_split_without_held_out_words_fails(model, tmp_path):
     save_npz(tmp_path / "nothing.npz", csr_array((2, 12), dtype=np.int64))
     parts = ("completion", model, tmp_path / "single.npz", "--predict", tmp_path / "nothing.npz")
     failed(run(*parts), 1, "empty")
+
+
+def test_lack_of_memory_is_reported_without_a_traceback(model, corpus):
+    failed(run("completion", model, corpus / "test.npz", "--samples", 3_000_000_000), 1, "Out of memory")
+
+
+def test_gzipped_text_without_known_words_fails(model, tmp_path):
+    with gzip.open(tmp_path / "new.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("completely unknown things\n")
+    failed(run("perplexity", model, tmp_path / "new.txt.gz"), 1, "empty")

@@ -90,6 +90,15 @@ def test_unit_probabilities_agree_with_enumeration(posterior):
     assert prior_probabilities(network) == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.parametrize("units", [(3,), (3, 2)])
+def test_probabilities_have_the_dtype_of_the_model(units):
+    counts = csr_array(np.array([[2, 0, 1], [0, 0, 0], [1, 3, 0]]))
+    for dtype, expected in ((torch.float32, np.float32), (torch.float64, np.float64)):
+        network = random_network(3, units).to(dtype)
+        assert unit_probabilities(network, counts).dtype == expected
+        assert prior_probabilities(network).dtype == expected
+
+
 def statistics_of(on: list[list[float]], without: list[float], information: list[float]) -> UnitStatistics:
     """A thousand documents, a hundred with each unit on; `on` and `without` are shares of documents with each word.
 

@@ -24,7 +24,7 @@ def evaluation_options(*, samples: int) -> Callable[[Command], Command]:
     at_least_one, at_least_zero = click.IntRange(min=1), click.IntRange(min=0)
     options = (
         click.option("--samples", type=at_least_one, default=samples, help="Samples per document."),
-        click.option("--interval", type=PROPORTION, help="Coverage of bootstrap intervals to add, for instance 0.95."),
+        click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
         click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
         click.option("--force", is_flag=True, help="Replace an existing file."),
         click.option("--seed", type=at_least_zero, default=0, help="Seed of the random draws."),

@@ -31,7 +31,7 @@ BOUNDS = {
     "--bound",
     type=click.Choice(list(BOUNDS)),
     default="elbo",
-    help="Bound on the log-likelihood, from loose to exact.",
+    help="Bound on the log-likelihood.",
 )
 @click.option("--temperatures", type=click.IntRange(min=1), default=10, help="Steps of the annealed bound.")
 @evaluation_options(samples=10)
@@ -57,10 +57,12 @@ def perplexity(
     docnvil perplexity model/ held-out/ --interval 0.95 --out documents.csv
 
     Perplexity per document is exp of the mean over documents of nats per word, as in the papers; perplexity per word is
-    exp of all nats divided by all words. Both are upper bounds of the model's perplexity: the variational bound of the
-    papers (elbo), the tighter importance-weighted bound, the still tighter but slower annealed bound, or the exact
-    value for models of at most 20 units. For models of binary vectors the result is the negative log-likelihood, in
+    exp of all nats divided by all words. For models of binary vectors the result is the negative log-likelihood, in
     nats per vector.
+
+    --bound selects the bound on the log-likelihood: elbo, the variational bound of the papers; importance, which is
+    tighter; annealed, which is still tighter but slower; or exact, for models of at most 20 units. With all but exact,
+    the model's perplexity is at most the one printed.
 
     --out writes one row per document, in the order of CORPUS; an empty document has 1 in the column "empty".
     """

@@ -38,8 +38,9 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     docnvil topics model/
     docnvil topics model/ --coherence train/ --coherence test/
 
-    Words are ranked by how much more frequent they are in documents with the unit on than off. Units without
-    information about documents are marked as dead, and so are duplicates of other units and units of general words.
+    Words are ranked by how much more frequent they are in documents with the unit on than off. A unit without
+    information about documents is marked as dead, others as duplicates or as units of general words, which are common
+    without the unit too.
 
     --coherence adds the coherence of each unit's words in these documents, and a last line with the mean over live
     units, the share of distinct words among all listed words (diversity), and how far words belong to one unit only
