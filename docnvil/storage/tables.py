@@ -67,7 +67,7 @@ def write_embeddings(
     Raises:
         CorpusError: the format is `.npy` and an id contains a line break.
     """
-    form = embedding_format(path)
+    form, chunks = embedding_format(path), _count_rows(chunks, len(ids))
     if form == "npy":
         _write_npy(path, ids, n_units, chunks)
         return
@@ -79,6 +79,17 @@ def write_embeddings(
         return
     with _writing_csv(path, ["id", *names, *units]) as file:
         file.writelines(_csv_lines(zip(ids, *metadata.values(), strict=True), chunks))
+
+
+def _count_rows(chunks: Iterable[NDArray[Any]], n_rows: int) -> Iterator[NDArray[Any]]:
+    """Yield the chunks, and raise `ValueError` if they do not have `n_rows` rows in total."""
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total <= n_rows:
+            yield chunk
+    if total != n_rows:
+        raise ValueError(f"There are {total} embeddings for {n_rows} ids. Pass one row per id.")
 
 
 def _csv_lines(labels: Iterable[tuple[str, ...]], chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
@@ -96,8 +107,6 @@ def _csv_lines(labels: Iterable[tuple[str, ...]], chunks: Iterable[NDArray[Any]]
         for text, row in zip(texts, chunk.tolist(), strict=True):
             yield f"{text.removesuffix(LINE_END)},{numbers % tuple(row)}"
         texts.clear()
-    if next(labels, None) is not None:
-        raise ValueError("There are more ids than embeddings.")
 
 
 class _LineCollector:
@@ -173,16 +182,10 @@ def write_document_values(
 
 def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) -> None:
     """Write one CSV row per unit: share of documents it is on for, information in nats, whether it is dead, words."""
-    rows = (
-        (
-            topic.unit,
-            f"{topic.share:.4f}",
-            f"{topic.information:.4f}",
-            int(topic.dead),
-            " ".join(topic_words(topic, vocabulary)),
-        )
-        for topic in topics
-    )
+    rows = []
+    for topic in topics:
+        words = " ".join(topic_words(topic, vocabulary))
+        rows.append((topic.unit, f"{topic.share:.4f}", f"{topic.information:.4f}", int(topic.dead), words))
     _write_csv(path, ["unit", "share", "information", "dead", "words"], rows)
 
 
