@@ -184,7 +184,7 @@ class SoftmaxWords(_LinearLogits):
 
     @property
     def mean(self) -> Tensor:
-        """The probability of each word, `[..., V]`."""
+        """The probability of each word at the first position, `[..., V]`."""
         return torch.softmax(self.logits, -1)
 
     @torch.no_grad()
@@ -204,14 +204,14 @@ class SoftmaxWords(_LinearLogits):
         return selected - counts.lengths * log_normalizer(self.samples, self.weight, self.bias)
 
 
-class DirichletMultinomialWords(_LinearLogits):
+class DirichletMultinomialWords(SoftmaxWords):
     """Words from a Dirichlet-multinomial, which models burstiness: a word that has occurred is more likely to recur.
 
     With concentrations a = A softmax(W h + b), whose sum is A = exp(s), the words of a document of length L have
 
     log p(x | h) = lgamma(A) - lgamma(A + L) + sum_w [lgamma(a_w + x_w) - lgamma(a_w)],
 
-    a distribution over word sequences. For large A it approaches `SoftmaxWords`.
+    a distribution over word sequences. Its mean is that of `SoftmaxWords`, which it approaches for large A.
 
     Source: Madsen, Kauchak & Elkan (2005), *Modeling word burstiness using the Dirichlet distribution*, section 4,
     without the multinomial coefficient.
@@ -234,11 +234,6 @@ class DirichletMultinomialWords(_LinearLogits):
     def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor, log_concentration: Tensor) -> None:
         super().__init__(samples, weight, bias)
         self.log_concentration = log_concentration
-
-    @property
-    def mean(self) -> Tensor:
-        """The probability of each word at the first position, `[..., V]`."""
-        return torch.softmax(self.logits, -1)
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
@@ -340,11 +335,6 @@ def _sample_words(probabilities: Tensor, lengths: Tensor, generator: Generator) 
 
 def _count_words(words: Tensor, lengths: Tensor, weight: Tensor) -> SparseCounts:
     """Return the counts of the first `lengths` words of each row of `[B, L]`, with the dtype of `weight`, `[V, K]`."""
-    n_documents, longest = words.shape
-    vocabulary_size = len(weight)
-    in_document = torch.arange(longest, device=words.device) < lengths[:, None]
-    cells = (words + vocabulary_size * torch.arange(n_documents, device=words.device)[:, None])[in_document]
-    cells, counts = cells.unique(return_counts=True)
-    rows = torch.div(cells, vocabulary_size, rounding_mode="floor")
-    offsets = torch.searchsorted(rows, torch.arange(n_documents + 1, device=rows.device))
-    return SparseCounts(cells % vocabulary_size, counts.to(weight.dtype), offsets, vocabulary_size)
+    in_document = torch.arange(words.shape[1], device=words.device) < lengths[:, None]
+    counts = weight.new_zeros(len(words), len(weight))
+    return SparseCounts.from_dense(counts.scatter_add_(1, words, in_document.to(weight.dtype)))

@@ -34,12 +34,7 @@ class Units(nn.Module):
 
 
 class BernoulliPrior(nn.Module):
-    """The deepest layer of a belief network, p(h): biases, and lateral weights if it is autoregressive (fDARN).
-
-    Arguments:
-        n_units: K.
-        dependence: as in `Units`.
-    """
+    """The deepest layer of a belief network, p(h): biases, and lateral weights if it is autoregressive (fDARN)."""
 
     def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()
@@ -52,13 +47,7 @@ class BernoulliPrior(nn.Module):
 
 
 class SigmoidLayer(nn.Module):
-    """Binary units given another layer of units, p(h | g) with logits W g + b.
-
-    Arguments:
-        n_inputs: the number of units g.
-        n_units: K.
-        dependence: as in `Units`.
-    """
+    """Binary units given another layer of units, p(h | g) with logits W g + b."""
 
     def __init__(self, n_inputs: int, n_units: int, dependence: Dependence = "factorial") -> None:
         super().__init__()

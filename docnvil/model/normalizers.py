@@ -124,11 +124,8 @@ class _ChunkedSoftmax(torch.autograd.Function):
             gradient = torch.where(gradient == 0, -TINY * sizes, gradient)
         gradient = gradient[:, None]
         scale = gradient / ctx.sums  # g / Z, [R, 1]; it can underflow, so nothing is divided by it
-        grad_samples, grad_weight, grad_bias = (
-            torch.empty_like(value) if needed else None
-            for value, needed in zip(
-                (samples.reshape(-1, samples.shape[-1]), weight, bias), ctx.needs_input_grad, strict=False
-            )
+        grad_samples, grad_weight, grad_bias = _empty_gradients(
+            ctx, samples.reshape(-1, samples.shape[-1]), weight, bias
         )
         for number, (chunk, rows) in enumerate(_row_chunks(samples, len(weight))):
             if ctx.kept:
@@ -150,6 +147,12 @@ class _ChunkedSoftmax(torch.autograd.Function):
             if selection is not None:
                 exponentials[positions] = before  # a second backward pass may need them
         return None if grad_samples is None else grad_samples.view(samples.shape), grad_weight, grad_bias, None
+
+
+def _empty_gradients(ctx, *values: Tensor) -> list[Tensor | None]:
+    """Return an uninitialized tensor for the gradient of each value, or None where it is not needed."""
+    needed = zip(values, ctx.needs_input_grad, strict=False)
+    return [torch.empty_like(value) if wanted else None for value, wanted in needed]
 
 
 def _product_dtype(like: Tensor) -> torch.dtype:
@@ -258,10 +261,7 @@ class _BitsNormalizer(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         samples, weight, bias, kept = ctx.saved_tensors
         product_weight, (n_bits, n_units) = weight.to(ctx.dtype), weight.shape
-        grad_samples, grad_weight, grad_bias = (
-            torch.empty_like(value) if needed else None
-            for value, needed in zip((samples, weight, bias), ctx.needs_input_grad, strict=True)
-        )
+        grad_samples, grad_weight, grad_bias = _empty_gradients(ctx, samples, weight, bias)
         for vectors in _vector_chunks(samples, n_bits):
             own, first = gradient[:, vectors], vectors.start == 0
             probability = kept  # [S, b, V]

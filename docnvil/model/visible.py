@@ -46,7 +46,7 @@ class NullModel:
 
 
 class VisibleLayer(nn.Module):
-    """A visible layer with logits W h + b: calling it with units returns the distribution of the document.
+    """A visible layer with logits W h + b; calling it with units returns p(x | h1).
 
     Arguments:
         n_units: K.
@@ -66,10 +66,6 @@ class VisibleLayer(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(vocabulary_size, n_units))
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
-
-    def forward(self, samples: Tensor) -> VisibleDistribution:
-        """Map units `[..., K]` to p(x | h1)."""
-        raise NotImplementedError
 
     @classmethod
     def check_counts(cls, counts: csr_array | csr_matrix) -> None:
@@ -145,7 +141,7 @@ class SoftmaxLayer(WordLayer):
     name = "softmax"
 
     def forward(self, samples: Tensor) -> SoftmaxWords:
-        """Map units `[..., K]` to p(x | h1)."""
+        """Return p(x | h1) for units `[..., K]`."""
         return SoftmaxWords(samples, self.weight, self.bias)
 
 
@@ -160,7 +156,7 @@ class DirichletMultinomialLayer(WordLayer):
         self.log_concentration = nn.Parameter(torch.tensor(INITIAL_CONCENTRATION).log())
 
     def forward(self, samples: Tensor) -> DirichletMultinomialWords:
-        """Map units `[..., K]` to p(x | h1)."""
+        """Return p(x | h1) for units `[..., K]`."""
         return DirichletMultinomialWords(samples, self.weight, self.bias, self.log_concentration)
 
 
@@ -176,7 +172,7 @@ class BernoulliLayer(VisibleLayer):
     samples_are_images = True
 
     def forward(self, samples: Tensor) -> Bits:
-        """Map units `[..., K]` to p(x | h1)."""
+        """Return p(x | h1) for units `[..., K]`."""
         return Bits(samples, self.weight, self.bias)
 
     @classmethod
@@ -230,7 +226,7 @@ class AutoregressiveBernoulliLayer(BernoulliLayer):
         self.lateral = nn.Parameter(torch.zeros(vocabulary_size, vocabulary_size))
 
     def forward(self, samples: Tensor) -> Bits:
-        """Map units `[..., K]` to p(x | h1)."""
+        """Return p(x | h1) for units `[..., K]`."""
         return Bits(samples, self.weight, self.bias, self.lateral)
 
 

@@ -1,4 +1,4 @@
-"""Lower bounds on log p(x), computed from log-probabilities of samples of q.
+"""The importance-weighted bound on log p(x), from log-probabilities of samples of q.
 
 Axes: S samples, B documents of a batch. Unit: nats.
 """
@@ -15,22 +15,11 @@ def sum_terms(terms: Sequence[Tensor]) -> Tensor:
     return torch.stack(tuple(terms)).sum(0)
 
 
-def elbo(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Return the variational bound, the mean over samples of log p(x, h) - log q(h | x), `[S, B] -> [B]`.
-
-    Source: L(x) in Mnih & Gregor (2014), equation 2.
-
-    Example:
-        >>> elbo(torch.tensor([[-3.0], [-5.0]]), torch.tensor([[-1.0], [-1.0]]))
-        tensor([-3.])
-    """
-    return (log_p - log_q).mean(0)
-
-
 def importance_weighted_bound(log_p: Tensor, log_q: Tensor) -> Tensor:
     """Return the log of the mean of p(x, h) / q(h | x) over samples, `[S, B] -> [B]`.
 
-    It is at least the `elbo` of the same samples, and its expectation approaches log p(x) as S grows.
+    It is at least the ELBO of the same samples, mean_s [log p(x, h_s) - log q(h_s | x)], and its expectation approaches
+    log p(x) as S grows.
 
     Source: Burda, Grosse & Salakhutdinov (2016), *Importance weighted autoencoders*, equation 8.
 
