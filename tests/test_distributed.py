@@ -167,6 +167,43 @@ def test_processes_that_cannot_connect_say_where(monkeypatch):
         pass
 
 
+class FakeStore:
+    """A store that counts failures, until its server has ended."""
+
+    def __init__(self) -> None:
+        self.failures, self.is_open = 0, True
+
+    def add(self, key: str, amount: int) -> int:
+        if not self.is_open:
+            raise RuntimeError("Connection reset by peer")
+        self.failures += amount
+        return self.failures
+
+
+def test_only_the_first_of_several_failures_is_raised(monkeypatch):
+    store, calls = FakeStore(), []
+    set_environment(monkeypatch, **LAUNCHED, TORCHELASTIC_RESTART_COUNT="4")
+    monkeypatch.setattr(torch.distributed, "rendezvous", lambda url: iter([(store, 1, 2)]))
+    monkeypatch.setattr(torch.distributed, "PrefixStore", lambda prefix, store: (calls.append(prefix), store)[1])
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend, store, rank, world_size: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: calls.append("destroyed"))
+
+    def fail() -> None:
+        with process_group() as group:
+            assert group == ProcessGroup(1, 2)
+            raise KeyError("disk full")
+
+    with pytest.raises(KeyError, match="disk full"):
+        fail()
+    with pytest.raises(SystemExit) as exited:
+        fail()
+    assert exited.value.code == 1
+    store.is_open = False
+    with pytest.raises(KeyError, match="disk full"):
+        fail()
+    assert calls == ["docnvil/4", "destroyed"] * 3
+
+
 def test_each_process_of_a_machine_gets_a_gpu(monkeypatch):
     devices = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

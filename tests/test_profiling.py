@@ -45,6 +45,15 @@ def test_profiling_does_not_change_training(block_counts):
     assert profiled.history == docnvil.fit(block_counts, settings).history
 
 
+def test_phases_are_listed_in_the_order_of_an_update():
+    profile = Profile(CPU)
+    with profile.phase("optimizer"):
+        pass
+    assert list(profile.each("drawing batches", range(3))) == [0, 1, 2]
+    assert [row.phase for row in profile.table()] == ["drawing batches", "optimizer"]
+    assert profile.steps == 1
+
+
 def test_a_phase_that_raises_is_not_counted():
     profile = Profile(CPU)
     with pytest.raises(KeyError), profile.phase("optimizer"):

@@ -100,11 +100,13 @@ def test_a_wrong_number_of_documents_is_an_error():
         numbers(0, [1], (1, 2, 3))
 
 
-def test_torch_generators_are_accepted():
+def test_uniform_accepts_both_kinds_of_generators():
     like = torch.empty(0, dtype=torch.float64)
     first, second = (uniform((2, 3), torch.Generator().manual_seed(5), like) for _ in range(2))
     assert torch.equal(first, second)
     assert first.dtype == torch.float64
+    keyed = uniform((2, 1, 3), KeyedGenerator(0, torch.tensor([4])), like)
+    assert torch.equal(keyed, numbers(0, [4], (2, 1, 3)))
 
 
 def test_fold_depends_on_order_and_number():
@@ -137,6 +139,7 @@ def test_lattice_samples_are_shifts_of_the_independent_ones():
     steps = (8 * (lattice[1] - lattice[0])).round().remainder(8)
     assert set(steps.unique().tolist()) == {1, 3, 5, 7}  # coprime to 8
     assert torch.equal(steps, steps[:1].expand(40, -1))  # the same for all documents
+    assert steps[0, :8].tolist() == [7, 5, 1, 3, 3, 7, 3, 1]  # embeddings of a seed stay the same
 
 
 def test_each_lattice_sample_alone_is_uniform_and_uncorrelated():

@@ -36,8 +36,6 @@ class ProcessGroup:
     Example:
         >>> list(range(5))[ProcessGroup(rank=1, size=2).shard]
         [1, 3]
-        >>> ProcessGroup().all_gather(torch.tensor([7.0])).tolist()
-        [[7.0]]
     """
 
     rank: int = 0

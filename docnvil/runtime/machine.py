@@ -10,12 +10,7 @@ from docnvil import __version__
 
 
 def machine() -> dict[str, str | int]:
-    """Return the processor, cores, system, and the versions of the numerical packages.
-
-    Example:
-        >>> sorted(machine())
-        ['cores', 'docnvil', 'numpy', 'processor', 'python', 'scikit-learn', 'scipy', 'system', 'torch']
-    """
+    """Return the processor, cores, system, and the versions of the numerical packages."""
     return {
         "processor": processor(),
         "cores": os.cpu_count() or 1,

@@ -28,12 +28,7 @@ def check_precision(precision: Precision, device: torch.device) -> None:
 
 
 def parameter_type(precision: Precision) -> torch.dtype:
-    """Return the dtype of parameters, samples and gradients.
-
-    Example:
-        >>> parameter_type("tf32"), parameter_type("float64")
-        (torch.float32, torch.float64)
-    """
+    """Return the dtype of parameters, samples and gradients."""
     return torch.float64 if precision == "float64" else torch.float32
 
 
