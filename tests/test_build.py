@@ -128,11 +128,11 @@ def test_the_number_of_workers_does_not_change_the_corpus(sources, whole, tmp_pa
         TokenRules(),
         VocabularyLimits(size=150),
         executor=ProcessPool(workers) if workers > 1 else None,
-        on_progress=lambda n_done, n_steps: progress.append((n_done, n_steps)),
+        on_progress=lambda n_done, n_tasks: progress.append((n_done, n_tasks)),
     )
     assert same_bytes(tmp_path / "built", whole)
     assert (summary.n_documents, summary.n_repeated_ids) == (250, 125)
-    assert progress == [(step, 11) for step in range(1, 12)]
+    assert progress == [(n_done, 11) for n_done in range(1, 12)]
 
 
 def test_a_folder_is_split_between_files(text_folder, tmp_path, monkeypatch):
@@ -267,23 +267,23 @@ def start(*arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def workers_of(process: subprocess.Popen) -> list[int]:
+def worker_ids(process: subprocess.Popen) -> list[int]:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    found = []
+    ids = []
     for child in children.read_text().split():
         try:
             command = Path(f"/proc/{child}/cmdline").read_text()
         except OSError:
             continue
         if "spawn_main" in command:
-            found.append(int(child))
-    return found
+            ids.append(int(child))
+    return ids
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the workers in Linux's /proc")
 def test_a_killed_worker_does_not_change_the_corpus(sources, whole, tmp_path):
     process = start(*sources, "--vocabulary-size", 150, "--workers", 2, "--out", tmp_path / "built")
-    while not (workers := workers_of(process)):
+    while not (workers := worker_ids(process)):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.005)
     os.kill(workers[0], signal.SIGKILL)
@@ -396,7 +396,7 @@ def test_counts_are_read_in_one_process(sources, whole, tmp_path):
 
 
 @given(st.dictionaries(st.text(max_size=3).filter(bool), st.integers(1, 4), min_size=1), st.integers(1, 5))
-def test_the_most_frequent_words_are_kept_in_alphabetical_order_of_ties(frequencies, size):
+def test_the_most_frequent_words_are_kept_and_ties_are_alphabetical(frequencies, size):
     words = [word for word in frequencies if not set(word) & set("\n\r\ufeff") and word.isprintable()]
     if words:
         frequencies = {word: frequencies[word] for word in words}

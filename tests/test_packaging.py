@@ -1,4 +1,4 @@
-"""The wheel and the sdist hold what they should, and the wheel works by itself."""
+"""The wheel and the sdist contain the right files, and the installed wheel works without the checkout."""
 
 import os
 import subprocess
@@ -13,15 +13,15 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(built):
-    (wheel,) = built.glob("*.whl")
+def test_the_wheel_contains_only_the_package(distributions):
+    (wheel,) = distributions.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"docnvil", wheel.name.split("-py3")[0] + ".dist-info"}
     assert "docnvil/py.typed" in names
@@ -29,27 +29,27 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_sdist_holds_what_a_packager_needs(built):
-    (sdist,) = built.glob("*.tar.gz")
+def test_the_sdist_contains_what_a_packager_needs(distributions):
+    (sdist,) = distributions.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"cli.py", "Makefile", "constraints.txt", "LICENSE", "README.md", "corpora/README.md", "tests/conftest.py"}
     assert wanted <= names
 
 
-def test_the_wheel_works_away_from_the_checkout(built, text_folder, tmp_path):
-    (wheel,) = built.glob("*.whl")
-    alone = tmp_path / "alone"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", alone, wheel]
+def test_the_wheel_works_without_the_checkout(distributions, text_folder, tmp_path):
+    (wheel,) = distributions.glob("*.whl")
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel]
     subprocess.run([str(word) for word in install], check=True, capture_output=True)
-    environment = {**os.environ, "PYTHONPATH": str(alone)}
+    environment = {**os.environ, "PYTHONPATH": str(site)}
 
     def run(*arguments: str) -> str:
         command = [sys.executable, "-P", *arguments]
         done = subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
         return done.stdout
 
-    assert run("-c", "import docnvil; print(docnvil.__file__)").startswith(str(alone))
+    assert run("-c", "import docnvil; print(docnvil.__file__)").startswith(str(site))
     assert "fit" in run("-m", "docnvil", "--help")
     run("-m", "docnvil", "fit", str(text_folder), "--units", "3", "--epochs", "2", "--out", "model")
     assert (tmp_path / "model" / "manifest.json").is_file()

@@ -1,10 +1,10 @@
-"""What text costs to count: docnvil beside scikit-learn's CountVectorizer and gensim's Dictionary.
+"""Speed and memory of counting words: docnvil, scikit-learn's CountVectorizer and gensim's Dictionary.
 
     python benchmarks/speed/text.py       writes benchmarks/results/text.json
 
-The posts of 20 Newsgroups, ten times over, are read from one file of JSON lines by all. Each way of counting runs in a
-process of its own. CountVectorizer is given docnvil's rules, and its counts must be docnvil's, word by word. "In
-memory" is the same without the reading, and without a corpus being written.
+All methods read the posts of 20 Newsgroups, repeated ten times, from one file of JSON lines, and each runs in its own
+process. CountVectorizer has docnvil's token rules, and both must give the same counts. "In memory" excludes reading the
+file; `docnvil corpus build` includes it, and also writes the corpus.
 """
 
 import json
@@ -22,23 +22,23 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import run_with_memory, save_results, shared_data
 
 COMMAND = "python benchmarks/speed/text.py"
-ROUNDS = 3  # in turn, of which the quickest counts: whatever else the machine does can only add
+ROUNDS = 3  # of which the fastest is reported, because other programs can only make a round slower
 TOO_SLOW_TO_REPEAT = ("gensim Dictionary and doc2bow",)
-LIMITS = {"max_df": 1.0, "min_df": 1}  # every word counts: nobody is spared any
+LIMITS = {"max_df": 1.0, "min_df": 1}  # all words are counted
 
 
-def texts_of(path: Path) -> list[str]:
+def read_texts(path: Path) -> list[str]:
     with path.open(encoding="utf-8") as file:
         return [json.loads(line)["text"] for line in file]
 
 
-def vectorizer() -> Any:
-    """Return scikit-learn's CountVectorizer with docnvil's default rules, which Python's `re` can spell."""
+def make_vectorizer() -> Any:
+    """Return scikit-learn's CountVectorizer with docnvil's default token rules, written for Python's `re`."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     from docnvil.text.stop_words import english_stop_words
 
-    # A letter, then letters and digits. Latin-1's superscripts and fractions are numbers that \d does not know.
+    # A letter, then letters and digits. Latin-1's superscripts and fractions are numbers that \d does not match.
     pattern = r"[^\W\d_\u00b2\u00b3\u00b9\u00bc-\u00be][^\W_]+"
     return CountVectorizer(token_pattern=pattern, stop_words=list(english_stop_words()))
 
@@ -60,104 +60,122 @@ def count_with_gensim(texts: list[str]) -> Any:
     return [dictionary.doc2bow(words) for words in split]
 
 
-WAYS = {
+METHODS = {
     "docnvil in memory": count_with_docnvil,
-    "CountVectorizer": lambda texts: vectorizer().fit_transform(texts),
+    "CountVectorizer": lambda texts: make_vectorizer().fit_transform(texts),
     "gensim Dictionary and doc2bow": count_with_gensim,
 }
 
 
 def assert_same_counts(texts: list[str]) -> int:
-    """Compare docnvil's counts with CountVectorizer's; return how many words were compared."""
+    """Check that CountVectorizer's counts are docnvil's; return the number of tokens."""
     from scipy.sparse import csr_array
 
     from docnvil.text.counts import DocumentTermMatrix, align_vocabulary
     from docnvil.text.vocabulary import Vocabulary
 
-    ours, theirs = count_with_docnvil(texts), vectorizer()
-    counts = csr_array(theirs.fit_transform(texts))
-    words = Vocabulary(theirs.get_feature_names_out().tolist())
-    if set(words) != set(ours.vocabulary):
-        strange = sorted(set(words) ^ set(ours.vocabulary))
-        raise click.ClickException(f"The vocabularies differ in {len(strange)} words, {strange[:5]} among them.")
-    matched = align_vocabulary(DocumentTermMatrix(counts, words, ours.ids), ours.vocabulary)
-    if (matched.counts != ours.counts).nnz:
-        raise click.ClickException("CountVectorizer's counts are not docnvil's.")
-    return ours.n_tokens
+    matrix, vectorizer = count_with_docnvil(texts), make_vectorizer()
+    counts = csr_array(vectorizer.fit_transform(texts))
+    words = Vocabulary(vectorizer.get_feature_names_out().tolist())
+    if set(words) != set(matrix.vocabulary):
+        different = sorted(set(words) ^ set(matrix.vocabulary))
+        raise click.ClickException(f"The vocabularies differ in {len(different)} words, such as {different[:5]}.")
+    aligned = align_vocabulary(DocumentTermMatrix(counts, words, matrix.ids), matrix.vocabulary)
+    if (aligned.counts != matrix.counts).nnz:
+        raise click.ClickException("CountVectorizer's counts differ from docnvil's.")
+    return matrix.n_tokens
 
 
-def build(path: Path, workers: int) -> dict[str, Any]:
-    """Build a corpus of a file, with as many processes."""
+def time_method(name: str, path: Path) -> None:
+    """Print the seconds that a method needs in this process, as JSON."""
+    from docnvil.runtime.process import tune_malloc
+
+    tune_malloc()  # as `docnvil fit` does
+    METHODS[name](["a mouse, a cat"])  # so that imports are not timed
+    started = time.perf_counter()
+    texts = read_texts(path)
+    read = time.perf_counter()
+    METHODS[name](texts)
+    counted = time.perf_counter()
+    click.echo(json.dumps({"read_seconds": round(read - started, 2), "count_seconds": round(counted - read, 2)}))
+
+
+def time_build(path: Path, workers: int) -> dict[str, Any]:
+    """Return the time and memory of building a corpus from a file."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         options = ["--workers", str(workers), "--vocabulary-size", "10000", "--out", f"{folder}/corpus", "--json"]
-        found = run_with_memory([sys.executable, "-m", "docnvil", "corpus", "build", str(path), *options])
-    return {key: found[key] for key in ("wall_seconds", "peak_private_mebibytes")}
+        result = run_with_memory([sys.executable, "-m", "docnvil", "corpus", "build", str(path), *options])
+    return {key: result[key] for key in ("wall_seconds", "peak_private_mebibytes")}
+
+
+def write_posts(once: Path, repeated: Path, times: int, posts: int | None) -> None:
+    """Write the posts to one file once, and to another one `times` times."""
+    import gzip
+
+    with gzip.open(shared_data("ng20_raw/ng20_bydate.jsonl.gz")) as file:
+        rows = b"".join(line for number, line in enumerate(file) if posts is None or number < posts)
+    once.write_bytes(rows)
+    with repeated.open("wb") as file:
+        file.writelines(rows for _ in range(times))
+
+
+def time_all(once: Path, repeated: Path) -> dict[str, dict[str, Any]]:
+    """Return the time and memory of every method and of `docnvil corpus build`."""
+    megabytes = repeated.stat().st_size / 1e6
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in METHODS}
+    for number in range(ROUNDS):
+        for name, results in rounds.items():
+            if number and name in TOO_SLOW_TO_REPEAT:
+                continue
+            results.append(run_with_memory([sys.executable, __file__, "--method", name, "--file", str(repeated)]))
+            click.echo(f"{name}: {results[-1]}", err=True)
+    fastest = {}
+    for name, results in rounds.items():
+        fastest[name] = min(results, key=lambda result: result["count_seconds"])
+        fastest[name]["megabytes_per_second"] = round(megabytes / fastest[name]["count_seconds"], 1)
+        fastest[name]["rounds"] = len(results)
+    for workers in (1, 2):
+        name = f"docnvil corpus build --workers {workers}"
+        fastest[name] = time_build(repeated, workers)
+        fastest[name]["megabytes_per_second"] = round(megabytes / fastest[name]["wall_seconds"], 1)
+        fastest[name]["peak_private_mebibytes_once_over"] = time_build(once, workers)["peak_private_mebibytes"]
+        click.echo(f"{name}: {fastest[name]}", err=True)
+    return fastest
 
 
 @click.command()
 @click.option("--times", default=10, show_default=True, help="How often the posts are repeated.")
-@click.option("--posts", type=int, help="Only so many posts, to try it out; nothing is then kept.")
-@click.option("--way", type=click.Choice(list(WAYS)), hidden=True, help="Time this way in this process.")
+@click.option("--posts", type=int, help="Use only the first posts, as a test; no result is saved.")
+@click.option("--method", type=click.Choice(list(METHODS)), hidden=True, help="Time this method in this process.")
 @click.option("--file", "path", type=click.Path(path_type=Path), hidden=True, help="File that it reads.")
-def main(times: int, posts: int | None, way: str | None, path: Path | None) -> None:
-    """Time ways of counting words."""
-    if way is not None:  # the process of one way
-        from docnvil.runtime.process import tune_malloc
-
-        tune_malloc()  # as `docnvil fit` does before it counts
-        WAYS[way](["a mouse, a cat"])  # what is imported is not timed
-        started = time.perf_counter()
-        texts = texts_of(path)
-        read = time.perf_counter()
-        WAYS[way](texts)
-        counted = time.perf_counter() - read
-        click.echo(json.dumps({"read_seconds": round(read - started, 2), "count_seconds": round(counted, 2)}))
+def main(times: int, posts: int | None, method: str | None, path: Path | None) -> None:
+    """Compare the speed and memory of counting words."""
+    if method is not None:
+        time_method(method, path)
         return
-    import gzip
-
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:
-        once, often = Path(folder, "once.jsonl"), Path(folder, "often.jsonl")
-        with gzip.open(shared_data("ng20_raw/ng20_bydate.jsonl.gz")) as file:
-            rows = [line for number, line in enumerate(file) if posts is None or number < posts]
-        once.write_bytes(b"".join(rows))
-        with often.open("wb") as file:
-            file.writelines(b"".join(rows) for _ in range(times))
-        megabytes = often.stat().st_size / 1e6
-        tokens = assert_same_counts(texts_of(once))
-        click.echo(f"{megabytes:.0f} MB; the same counts of {tokens:,} words, once over", err=True)
-        found, tried = {}, {name: [] for name in WAYS}
-        for number in range(ROUNDS):
-            for name, runs in tried.items():
-                if number and name in TOO_SLOW_TO_REPEAT:
-                    continue
-                runs.append(run_with_memory([sys.executable, __file__, "--way", name, "--file", str(often)]))
-                click.echo(f"{name}: {runs[-1]}", err=True)
-        for name, runs in tried.items():
-            found[name] = min(runs, key=lambda run: run["count_seconds"])
-            found[name]["megabytes_per_second"] = round(megabytes / found[name]["count_seconds"], 1)
-            found[name]["rounds"] = len(runs)
-        for workers in (1, 2):
-            name = f"docnvil corpus build --workers {workers}"
-            found[name] = build(often, workers)
-            found[name]["megabytes_per_second"] = round(megabytes / found[name]["wall_seconds"], 1)
-            found[name]["peak_private_mebibytes_once_over"] = build(once, workers)["peak_private_mebibytes"]
-            click.echo(f"{name}: {found[name]}", err=True)
-    theirs = found["CountVectorizer"]
-    ratios = {"docnvil in memory": theirs["count_seconds"] / found["docnvil in memory"]["count_seconds"]}
+        once, repeated = Path(folder, "once.jsonl"), Path(folder, "repeated.jsonl")
+        write_posts(once, repeated, times, posts)
+        megabytes = repeated.stat().st_size / 1e6
+        n_tokens = assert_same_counts(read_texts(once))
+        click.echo(f"{megabytes:.0f} MB; equal counts of {n_tokens:,} tokens in one copy of the posts", err=True)
+        results = time_all(once, repeated)
+    vectorizer = results["CountVectorizer"]
+    ratios = {"docnvil in memory": vectorizer["count_seconds"] / results["docnvil in memory"]["count_seconds"]}
     for workers in (1, 2):
         name = f"docnvil corpus build --workers {workers}"
-        ratios[name] = (theirs["read_seconds"] + theirs["count_seconds"]) / found[name]["wall_seconds"]
-    figures = {
+        ratios[name] = (vectorizer["read_seconds"] + vectorizer["count_seconds"]) / results[name]["wall_seconds"]
+    summary = {
         "times": times,
         "megabytes": round(megabytes, 1),
-        "same_counts": {"words": tokens},
-        "ways": found,
+        "same_counts": {"words": n_tokens},
+        "ways": results,
         "faster_than_CountVectorizer": {name: round(ratio, 2) for name, ratio in ratios.items()},
     }
-    click.echo(figures["faster_than_CountVectorizer"])
+    click.echo(summary["faster_than_CountVectorizer"])
     if posts is None and times == 10:
-        save_results("text", COMMAND, figures)
+        save_results("text", COMMAND, summary)
 
 
 if __name__ == "__main__":

@@ -85,9 +85,6 @@ def count_pairs(
 
     Returns:
         The number of distinct columns in each row, `[n_rows]`; these columns in order, row by row; and their counts.
-
-    >>> [part.tolist() for part in count_pairs(np.array([0, 0, 0, 2]), np.array([5, 3, 5, -1]), 3)]
-    [[2, 0, 0], [3, 5], [1, 2]]
     """
     width = int(columns.max(initial=0)) + 1
     key_type = np.uint32 if n_rows * width < 1 << 32 else np.uint64  # 32-bit keys are sorted in half the time

@@ -136,9 +136,7 @@ def count_words(
     min_df: int | float = 2,
     max_df: int | float = 0.5,
 ) -> DocumentTermMatrix:
-    """Count the words of documents in one pass.
-
-    Every document keeps its row and its id, even if none of its words is counted.
+    """Count the words of documents in one pass; every document keeps its row, even if none of its words is counted.
 
     Arguments:
         documents: the documents; they are read once and not kept.
@@ -147,9 +145,6 @@ def count_words(
         size: maximum number of words, the most frequent ones are kept; None keeps all.
         min_df: minimum number (int) or share (float) of documents that contain a word.
         max_df: maximum number (int) or share (float) of documents that contain a word.
-
-    Returns:
-        The counts, with the ids and metadata of the documents and the rules.
 
     Raises:
         ConfigurationError: a limit is out of range.
@@ -210,13 +205,11 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
     """Return the matrix with the columns of another vocabulary, matched by word.
 
     Counts of words that the other vocabulary does not have are dropped; words that only it has get empty columns.
+    Equal vocabularies return `matrix` itself.
 
     Arguments:
         matrix: the counts, `[N, V]`.
-        vocabulary: the words of the result, V'.
-
-    Returns:
-        The counts, `[N, V']`; `matrix` itself if the vocabularies are equal.
+        vocabulary: the words of the result.
 
     >>> matrix = DocumentTermMatrix([[2, 1]], Vocabulary(["cat", "mouse"]), ("a",))
     >>> align_vocabulary(matrix, Vocabulary(["mouse", "owl"])).counts.toarray().tolist()
@@ -234,15 +227,12 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
 def split_documents(
     matrix: DocumentTermMatrix, held_out: float | int, generator: np.random.Generator
 ) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
-    """Split documents at random into two sets; both keep the order of the documents.
+    """Split documents at random; return the remaining and the held-out ones, both in their order.
 
     Arguments:
         matrix: the counts.
         held_out: number (int) or share (float) of the documents to hold out.
         generator: source of random numbers.
-
-    Returns:
-        The remaining documents, and the held-out ones.
 
     Raises:
         ConfigurationError: one of the two sets would be empty.

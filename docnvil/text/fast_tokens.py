@@ -73,7 +73,7 @@ class FastTokenReader(TokenReader):
         # The zero bytes at the end let `_read_8_bytes` read beyond the last span.
         data = b"\n".join([b"", *encoded, bytes(2 * _HEAD_BYTES)]).translate(self._translation)
         in_span = np.frombuffer(data, dtype=np.uint8) != 0
-        boundaries = np.flatnonzero(in_span[1:] != in_span[:-1]) + 1  # the start and the end of each span, in turn
+        boundaries = np.flatnonzero(in_span[1:] != in_span[:-1]) + 1  # the start and end of each span
         starts, lengths = boundaries[::2].copy(), boundaries[1::2] - boundaries[::2]
         text_ends = np.cumsum([len(text) + 1 for text in encoded])
         spans_per_text = np.diff(np.searchsorted(starts, text_ends, side="right"), prepend=0)

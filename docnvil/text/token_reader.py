@@ -23,7 +23,7 @@ class TokenIndex(dict[str, int]):
     """
 
     def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None) -> None:
-        self.words: dict[str, int] = {}  # word to column, if there is no vocabulary
+        self.words: dict[str, int] = {}  # word to column, without a vocabulary
         self._word = tokenizer.word
         self._vocabulary = vocabulary
 
@@ -44,12 +44,6 @@ class TokenReader:
     Arguments:
         tokenizer: splits the texts.
         index: maps tokens to columns.
-
-    >>> from docnvil.text.tokens import TokenRules
-    >>> tokenizer = Tokenizer(TokenRules(stop_words=()))
-    >>> rows, columns = TokenReader(tokenizer, TokenIndex(tokenizer)).read(["an owl", "", "an elk"])
-    >>> rows.tolist(), columns.tolist()
-    ([0, 0, 2, 2], [0, 1, 0, 2])
     """
 
     def __init__(self, tokenizer: Tokenizer, index: TokenIndex) -> None:
