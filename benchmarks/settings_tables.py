@@ -2,7 +2,8 @@
 
 from docnvil.commands.recipes import recipe_values
 from docnvil.commands.setting_options import effective_default, format_value
-from docnvil.schema import GROUPS, Setting
+from docnvil.schema import GROUPS, Setting, settings_of
+from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 from docnvil.training.recipes import RECIPES
 from docnvil.training.settings import all_settings
 
@@ -11,7 +12,8 @@ NOT_CHOSEN = "vocabulary_size"  # follows from the corpus
 
 def settings() -> str:
     """Return one table of settings per group of options, and one of the settings without an option."""
-    declared = [each for each in all_settings().values() if each.name != NOT_CHOSEN]
+    text = (each for group in (SourceOptions, TokenOptions, VocabularyLimits) for each in settings_of(group).values())
+    declared = [*(each for each in all_settings().values() if each.name != NOT_CHOSEN), *text]
     sections = []
     for group in GROUPS:
         if rows := [each for each in declared if each.group == group]:
@@ -57,6 +59,8 @@ def _values(setting: Setting) -> str:
         return "integers, separated by commas"
     if setting.kind is str:
         return "text"
+    if setting.is_share:
+        return "number or share of documents"
     bound = f" ≥ {setting.minimum:g}" if setting.minimum is not None else ""
     bound += f" > {setting.above:g}" if setting.above is not None else ""
     return ("integer" if setting.kind is int else "number") + bound

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from docnvil.storage.model_folder import load_model as load
     from docnvil.storage.model_folder import save_model as save
     from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents
-    from docnvil.text.documents import Document, SourceOptions, read_documents
+    from docnvil.text.documents import Document, read_documents
     from docnvil.text.formats import read_counts, write_counts
+    from docnvil.text.settings import SourceOptions
     from docnvil.text.tokens import TokenRules, tokenize
     from docnvil.text.vocabulary import Vocabulary, build_vocabulary
     from docnvil.training.callbacks import Callback
@@ -72,8 +73,9 @@ _NAMES = {
     "storage.checkpoints": "read_checkpoint write_checkpoint",
     "storage.model_folder": "load=load_model save=save_model",
     "text.counts": "align_vocabulary count_words DocumentTermMatrix split_documents",
-    "text.documents": "Document read_documents SourceOptions",
+    "text.documents": "Document read_documents",
     "text.formats": "read_counts write_counts",
+    "text.settings": "SourceOptions",
     "text.tokens": "tokenize TokenRules",
     "text.vocabulary": "build_vocabulary Vocabulary",
     "training.callbacks": "Callback",

@@ -36,6 +36,7 @@ class Setting:
         aliases: older names of the setting, accepted in files and as options.
         value_aliases: older names of choices.
         only_with: other settings and their values with which alone it has an effect.
+        is_share: whether an int is a number of documents and a float a share of them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Setting:
     aliases: tuple[str, ...] = ()
     value_aliases: Mapping[str, str] = field(default_factory=dict)
     only_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_share: bool = False
 
     def check(self, value: Any) -> Any:
         """Return the value in its own type.

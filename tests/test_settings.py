@@ -18,6 +18,7 @@ from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import GROUPS, from_saved, settings_of
+from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 from docnvil.training.recipes import RECIPES
 from docnvil.training.settings import Settings, TrainingConfig, all_settings
 
@@ -51,6 +52,18 @@ def test_the_command_has_an_option_for_every_setting():
         assert options[name].group == each.group
         if each.choices:
             assert tuple(options[name].type.choices) == each.choices
+
+
+def test_text_options_have_the_defaults_of_the_library():
+    options = {option.name: option for option in fit_command.params}
+    for declaration in (SourceOptions, TokenOptions, VocabularyLimits):
+        for name, each in settings_of(declaration).items():
+            assert options[name].default == each.default, name
+            assert options[name].group == each.group
+    counting = inspect.signature(docnvil.count_words).parameters
+    assert all(counting[name].default == each.default for name, each in settings_of(VocabularyLimits).items())
+    rules = docnvil.TokenRules()
+    assert (rules.lowercase, rules.min_length) == (TokenOptions().lowercase, TokenOptions().min_length)
 
 
 def test_every_setting_has_a_group_and_a_short_help_text():

@@ -11,7 +11,6 @@ from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.options import (
     CORPUS,
     TEXTS,
-    Share,
     counting_of,
     load_for_training,
     load_in_two,
@@ -19,6 +18,7 @@ from docnvil.commands.options import (
     source_options,
     token_options,
 )
+from docnvil.commands.setting_options import Share
 
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary

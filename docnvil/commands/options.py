@@ -1,15 +1,16 @@
 """Options that several commands share, and reading a corpus as they say."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from docnvil.commands.console import note
 from docnvil.commands.grouped import GroupedOption
+from docnvil.commands.setting_options import Command, add_options, options_of
+from docnvil.schema import settings_of
+from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +19,7 @@ if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 CORPUS = click.Path(path_type=Path)
-_input_option = partial(click.option, cls=GroupedOption, group="Input")
-_text_option = partial(click.option, cls=GroupedOption, group="Text")
 
 
 class Texts(click.ParamType):
@@ -39,88 +36,22 @@ class Texts(click.ParamType):
 
 TEXTS = Texts()
 
-TOKEN_OPTIONS = (
-    "token_pattern",
-    "lowercase",
-    "min_length",
-    "stop_words",
-    "stemmer",
-    "tokenizer",
-    "vocabulary_size",
-    "min_df",
-    "max_df",
-)
-
-
-class Share(click.ParamType):
-    """A number of documents (2) or a share of them (0.01)."""
-
-    name = "number|share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
-        """Read "2" as an int and "0.01" or "1.0" as a float."""
-        if isinstance(value, int | float):
-            return value
-        try:
-            return int(value)
-        except ValueError:
-            pass
-        try:
-            share = float(value)
-        except ValueError:
-            share = math.nan
-        if not math.isfinite(share):
-            self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
-        return share
-
 
 def source_options(command: Command) -> Command:
     """Add the options for reading documents."""
-    return add_options(
-        command,
-        _input_option(
-            "--format",
-            default="auto",
-            help="folder, lines, jsonl, csv, tsv, parquet, npz, mtx, uci, ldac, svmlight, bits or corpus; auto goes by"
-            " the file name.",
-        ),
-        _input_option("--text-column", default="text", help="Column with the text."),
-        _input_option("--id-column", help="Column with the ids.  [default: id if there is one, else row numbers]"),
-        _input_option("--label-column", help="Column with a label, written after the id in embeddings."),
-        _input_option("--array", help="Array of an .npz file of binary vectors that has several."),
-        _input_option("--encoding", default="utf-8", help="Encoding of text files."),
-        _input_option(
-            "--vocabulary", type=CORPUS, help="File with one word per line: the words to count, or of counts."
-        ),
+    vocabulary = click.option(
+        "--vocabulary",
+        cls=GroupedOption,
+        group="Input",
+        type=CORPUS,
+        help="File with one word per line: of texts or counts.",
     )
+    return add_options(command, *options_of(SourceOptions), vocabulary)
 
 
 def token_options(command: Command) -> Command:
     """Add the options for tokens and the vocabulary."""
-    return add_options(
-        command,
-        _text_option(
-            "--token-pattern", help="Regular expression of a word.  [default: a letter, then letters, marks or digits]"
-        ),
-        _text_option("--lowercase/--no-lowercase", default=True, help="Convert to lower case."),
-        _text_option("--min-length", type=click.IntRange(min=1), default=2, help="Characters of the shortest word."),
-        _text_option(
-            "--stop-words", default="english", help="english, none, nltk:LANGUAGE, or a file with one word per line."
-        ),
-        _text_option("--stemmer", help="porter, or snowball-LANGUAGE.  [default: none]"),
-        _text_option(
-            "--tokenizer",
-            help="NLTK tokenizer in place of the pattern: tweet, toktok, treebank, wordpunct, whitespace or word.",
-        ),
-        _text_option(
-            "--vocabulary-size",
-            type=click.IntRange(min=1),
-            default=10_000,
-            help="Number of most frequent words to keep.",
-        ),
-        _text_option("--min-df", type=Share(), default=2, help="Drop words in fewer documents: a number or a share."),
-        _text_option("--max-df", type=Share(), default=0.5, help="Drop words in more documents: a number or a share."),
-    )
+    return add_options(command, *options_of(TokenOptions), *options_of(VocabularyLimits))
 
 
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
@@ -192,10 +123,9 @@ def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
     if detect_format(source, source_of(options)) in TEXT_FORMATS:
         return
     context = click.get_current_context()
-    for name in TOKEN_OPTIONS:
-        if context.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{source} contains counts, to which {option} does not apply. Leave it out.")
+    for each in (*settings_of(TokenOptions).values(), *settings_of(VocabularyLimits).values()):
+        if context.get_parameter_source(each.name) == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{source} contains counts, to which --{each.option} does not apply. Leave it out.")
 
 
 def contains_bits(source: Path, options: Mapping[str, Any]) -> bool:
@@ -224,35 +154,14 @@ def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
     from docnvil.text.stop_words import resolve_stop_words
     from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
 
-    name, words = resolve_stop_words(options["stop_words"])
-    rules = TokenRules(
-        token_pattern=options["token_pattern"] or DEFAULT_TOKEN_PATTERN,
-        lowercase=options["lowercase"],
-        min_length=options["min_length"],
-        stop_words=words,
-        stop_words_name=name,
-        stemmer=options["stemmer"],
-        tokenizer=options["tokenizer"],
-    )
-    return {
-        "rules": rules,
-        "vocabulary_path": options["vocabulary"],
-        "size": options["vocabulary_size"],
-        "min_df": options["min_df"],
-        "max_df": options["max_df"],
-    }
+    chosen = {name: options[name] for name in settings_of(TokenOptions)}
+    name, words = resolve_stop_words(chosen.pop("stop_words"))
+    chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
+    limits = {name: options[name] for name in settings_of(VocabularyLimits)}
+    rules = TokenRules(**chosen, stop_words=words, stop_words_name=name)
+    return {"rules": rules, "vocabulary_path": options["vocabulary"], **limits}
 
 
-def source_of(options: Mapping[str, Any]) -> Any:
+def source_of(options: Mapping[str, Any]) -> SourceOptions:
     """Return the source options."""
-    from docnvil.text.documents import SourceOptions
-
-    names = ("format", "text_column", "id_column", "label_column", "encoding", "array")
-    return SourceOptions(**{name: options[name] for name in names})
-
-
-def add_options(command: Command, *options: Callable[[Command], Command]) -> Command:
-    """Add options to a command, shown in this order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return SourceOptions(**{name: options[name] for name in settings_of(SourceOptions)})

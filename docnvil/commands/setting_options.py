@@ -1,15 +1,39 @@
 """Command-line options generated from the declarations of settings."""
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import click
 
 from docnvil.commands.grouped import GroupedOption
-from docnvil.commands.options import Command, Share, add_options
-from docnvil.schema import Setting
+from docnvil.schema import Setting, settings_of
 from docnvil.training.recipes import DEFAULT, RECIPES
 from docnvil.training.settings import Settings, all_settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Share(click.ParamType):
+    """A number of documents (2) or a share of them (0.01)."""
+
+    name = "number|share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """Read "2" as an int and "0.01" or "1.0" as a float."""
+        if isinstance(value, int | float):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            pass
+        try:
+            share = float(value)
+        except ValueError:
+            share = math.nan
+        if not math.isfinite(share):
+            self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
+        return share
 
 
 class Sizes(click.ParamType):
@@ -33,6 +57,18 @@ class Sizes(click.ParamType):
 def setting_options(command: Command) -> Command:
     """Add one option for each setting that belongs to a group."""
     return add_options(command, *(_option(each) for each in all_settings().values() if each.group))
+
+
+def options_of(declaration: type) -> list[Callable[[Command], Command]]:
+    """Return one option for each setting that a dataclass declares, with its default."""
+    return [_option(each, default=each.default) for each in settings_of(declaration).values()]
+
+
+def add_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, shown in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def settings_of_options(options: Mapping[str, Any], *, bits: bool = False) -> Settings:
@@ -83,18 +119,18 @@ def format_value(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _option(setting: Setting) -> Any:
+def _option(setting: Setting, default: Any = None) -> Any:
     names = f"--{setting.option}/--no-{setting.option}" if setting.kind is bool else f"--{setting.option}"
     help_text = f"{setting.help}.  [default: {effective_default(setting)}]"
-    metavar = setting.metavar or {int: "N", float: "X"}.get(setting.kind)
+    metavar = setting.metavar or ("N|SHARE" if setting.is_share else {int: "N", float: "X"}.get(setting.kind))
     attributes = {"type": _type(setting), "metavar": metavar, "help": help_text, "group": setting.group}
-    return click.option(names, setting.name, cls=GroupedOption, default=None, **attributes)
+    return click.option(names, setting.name, cls=GroupedOption, default=default, show_default=False, **attributes)
 
 
 def _type(setting: Setting) -> Any:
     if setting.name == "recipe":
         return click.Choice(list(RECIPES))
-    if setting.name == "validation":
+    if setting.is_share:
         return Share()
     if setting.choices:
         return click.Choice(setting.choices)

@@ -35,6 +35,7 @@ from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.text.accumulator import CountAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
 from docnvil.text.fast_tokens import make_token_reader
+from docnvil.text.settings import VocabularyLimits
 from docnvil.text.token_reader import TokenReader
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
@@ -45,15 +46,6 @@ MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they tak
 _INT32_MAX = 2**31 - 1
 
 OnProgress = Callable[[int, int], None]  # takes the number of finished tasks and of all tasks
-
-
-@dataclass(frozen=True)
-class VocabularyLimits:
-    """How the vocabulary is chosen; `count_words` explains the limits."""
-
-    size: int | None = 10_000
-    min_df: int | float = 2
-    max_df: int | float = 0.5
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_word
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
 from docnvil.text.formats import read_counts
+from docnvil.text.settings import VocabularyLimits
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
@@ -25,9 +26,9 @@ def load_document_term_matrix(
     rules: TokenRules | None = None,
     vocabulary: Vocabulary | None = None,
     vocabulary_path: Path | None = None,
-    size: int | None = 10_000,
-    min_df: int | float = 2,
-    max_df: int | float = 0.5,
+    size: int | None = VocabularyLimits.size,
+    min_df: int | float = VocabularyLimits.min_df,
+    max_df: int | float = VocabularyLimits.max_df,
     may_be_empty: bool = False,
 ) -> DocumentTermMatrix:
     """Load a document-term matrix from texts, counts or a prepared corpus.

@@ -12,6 +12,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.accumulator import CountAccumulator, document_chunks
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
+from docnvil.text.settings import VocabularyLimits
 from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
 from docnvil.text.token_reader import DROPPED, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
@@ -132,9 +133,9 @@ def count_words(
     *,
     rules: TokenRules | None = None,
     vocabulary: Vocabulary | None = None,
-    size: int | None = 10_000,
-    min_df: int | float = 2,
-    max_df: int | float = 0.5,
+    size: int | None = VocabularyLimits.size,
+    min_df: int | float = VocabularyLimits.min_df,
+    max_df: int | float = VocabularyLimits.max_df,
 ) -> DocumentTermMatrix:
     """Count the words of documents in one pass; every document keeps its row, even if none of its words is counted.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import CorpusError
 from docnvil.runtime.folders import is_folder_of_kind
 from docnvil.text.bits import is_plain_archive
 from docnvil.text.files import (
@@ -21,10 +21,7 @@ from docnvil.text.files import (
     split_at_lines,
 )
 from docnvil.text.records import Record, RecordIterator, list_columns, read_json_lines, read_parquet, read_separated
-
-TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
-COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
-FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
+from docnvil.text.settings import TEXT_FORMATS, SourceOptions
 
 _SUFFIXES = {
     ".txt": "lines",
@@ -57,43 +54,6 @@ class Document:
     id: str
     text: str
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """How to read a source.
-
-    Arguments:
-        format: one of `FORMATS`, or "auto" to choose it by the name of the source.
-        text_column: the column of the text.
-        id_column: the column of the ids; None for the column `id` if there is one. Without such a column, or with
-            `""`, the ids are row numbers from 1.
-        label_column: a column that must exist and comes first in the metadata.
-        encoding: the encoding of text files, by its Python name.
-        array: the array to read from an `.npz` of binary vectors, if it has several.
-
-    Raises:
-        ConfigurationError: the format or the encoding is unknown.
-    """
-
-    format: str = "auto"
-    text_column: str = "text"
-    id_column: str | None = None
-    label_column: str | None = None
-    encoding: str = "utf-8"
-    array: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.format not in ("auto", *FORMATS):
-            raise ConfigurationError(
-                f"{self.format!r} is not a format that docnvil reads. Choose one of {', '.join(FORMATS)}."
-            )
-        try:
-            "".encode(self.encoding)
-        except (LookupError, ValueError):
-            raise ConfigurationError(
-                f"{self.encoding!r} is not an encoding that Python supports. Try utf-8, latin-1 or cp1252."
-            ) from None
 
 
 _DEFAULTS = SourceOptions()

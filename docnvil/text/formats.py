@@ -14,7 +14,6 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.runtime.folders import replace_file
 from docnvil.text.bits import read_bits
 from docnvil.text.counts import DocumentTermMatrix
-from docnvil.text.documents import COUNT_FORMATS
 from docnvil.text.files import open_text, plain_name, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import (
     AnySparse,
@@ -28,6 +27,7 @@ from docnvil.text.line_formats import (
     write_svmlight,
     write_uci,
 )
+from docnvil.text.settings import COUNT_FORMATS
 from docnvil.text.vocabulary import Vocabulary
 
 # These formats do not state the number of words; it follows from the vocabulary, or else from the last word.

@@ -14,6 +14,7 @@ from typing import Any
 import regex
 
 from docnvil.errors import CheckpointError, ConfigurationError, MissingDependencyError
+from docnvil.text.settings import TokenOptions
 from docnvil.text.stop_words import english_stop_words
 
 #: A letter, then letters, combining marks and digits: "python3" is a token, "1990" is not, "x_train" gives "train", and
@@ -55,8 +56,8 @@ class TokenRules:
     """
 
     token_pattern: str = DEFAULT_TOKEN_PATTERN
-    lowercase: bool = True
-    min_length: int = 2
+    lowercase: bool = TokenOptions.lowercase
+    min_length: int = TokenOptions.min_length
     stop_words: tuple[str, ...] = field(default_factory=english_stop_words)
     stop_words_name: str = ""
     stemmer: str | None = None

@@ -104,8 +104,7 @@ class FitConfig:
         None,
         "Common",
         "Documents held out to choose the best epoch: number or share",
-        minimum=0,
-        metavar="N|SHARE",
+        is_share=True,
         effective="500, at most a tenth",
     )
     device: str = setting("auto", "Machine", "auto, cpu or cuda", metavar="NAME")
