@@ -6,7 +6,7 @@
     units.safetensors        how often words and units occur together in the training documents
     topics.csv               the top words of each unit
     history.csv              one row per epoch
-    run.json                 date, machine and duration; the only file that differs between two runs with one seed
+    run.json                 machine, versions and duration; the only file that differs between two runs with one seed
     manifest.json            size and SHA-256 of every other file
 
 Loading executes nothing in it.

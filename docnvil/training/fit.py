@@ -83,12 +83,7 @@ def fit(
 
 
 def split_data(documents: CheckedCounts, settings: Settings, validation: Any = None) -> TrainingData:
-    """Return the training and the validation documents.
-
-    Arguments:
-        documents: all documents, or the training documents if the others are given.
-        settings: how many documents to hold out, and the seed of their choice.
-        validation: `[N', V]`, the validation documents, or None to hold out some of `documents`.
+    """Return the training and the validation documents: those given, or some held out of `documents`.
 
     Raises:
         VocabularyError: validation documents of another width.

@@ -38,7 +38,7 @@ class FittedModel:
         vocabulary: the words of the columns, numbered ones if they have no names.
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
         corpus: figures of the training corpus.
-        run: date, machine, versions and duration.
+        run: machine, versions and duration.
 
     Example:
         >>> import docnvil

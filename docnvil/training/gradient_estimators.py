@@ -53,12 +53,7 @@ def sample_antithetic(
 
     Source: Dong, Mnih & Tucker (2020), *DisARM*, on several layers.
 
-    Arguments:
-        recognition: q.
-        counts: B documents.
-        n_samples: S, samples per document and layer.
-        generator: for the samples.
-        group: the number of samples that are negatively correlated; None for all S of a set.
+    `group` is the number of samples that are negatively correlated; None for all S of a set.
     """
     group = group or n_samples
     n_layers = 1 + len(recognition.layers)

@@ -38,11 +38,7 @@ def build_gradient(
 ) -> nn.Module:
     """Build the gradient estimator, with NVIL's baseline networks if they are learned.
 
-    Arguments:
-        model: the network to train.
-        config: the settings of the training.
-        generator: a CPU generator for the initial weights of the baselines.
-        processes: the processes that train together; NVIL's moments are taken over all of them.
+    The CPU generator draws their initial weights; NVIL's moments are taken over all processes.
     """
     losses = GRADIENT_ESTIMATORS[config.gradient].losses
     if losses is not None:

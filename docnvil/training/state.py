@@ -3,7 +3,7 @@
 Axes: N documents, V vocabulary, K units.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -84,14 +84,8 @@ class Training:
     ) -> "Training":
         """Build the network and its optimizer at the starting point.
 
-        Initial weights are drawn on the CPU in single precision, so they depend on neither device nor precision.
-
-        Arguments:
-            model_config: the network's settings.
-            config: the training's settings.
-            counts: `[N, V]`, the training documents.
-            device: the device to train on.
-            processes: the processes that train together.
+        `counts`, `[N, V]`, are the training documents. Initial weights are drawn on the CPU in single precision, so
+        they depend on neither device nor precision.
         """
         generator = torch.Generator().manual_seed(stream_seed(config.seed, "initial weights"))
         profiles = None
@@ -170,10 +164,7 @@ class Training:
         self.restore(checkpoint.tensors, checkpoint.history, checkpoint.epoch_seconds)
 
     def restore(
-        self,
-        tensors: Mapping[str, Tensor],
-        history: tuple[EpochRecord, ...] | list[EpochRecord],
-        epoch_seconds: tuple[float, ...] | list[float],
+        self, tensors: Mapping[str, Tensor], history: Sequence[EpochRecord], epoch_seconds: Sequence[float]
     ) -> None:
         """Load the tensors of `state`, with the records so far, in place."""
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "gradient": {}, "best": {}, "optimizer": {}}
