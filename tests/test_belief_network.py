@@ -90,6 +90,34 @@ def test_initial_biases_follow_word_frequencies_and_the_start_logit():
     assert network.recognition.first.linear.bias.tolist() == [-3, -3]
 
 
+def test_initial_weights_are_normal_and_lateral_weights_zero():
+    config = ModelConfig(400, (60, 50), weight_scale=0.2, recognition_hidden=(70,), **AUTOREGRESSIVE)
+    network = build_model(config, torch.Generator().manual_seed(0))
+    hidden = network.recognition.first
+    for name, parameter in network.named_parameters():
+        if name.endswith("weight"):
+            tanh = parameter is hidden.linear.weight or parameter is hidden.deeper[0].weight
+            scale = 400**-0.5 if tanh else 0.2
+            assert parameter.std().item() == pytest.approx(scale, rel=0.05), name
+            assert abs(parameter.mean().item()) < 4 * scale / parameter.numel() ** 0.5, name
+        elif name.endswith("lateral"):
+            assert not parameter.any(), name
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_profiles_are_added_to_the_initial_weights(hidden):
+    profiles = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -4.0]])
+    config = ModelConfig(3, (2,), recognition_hidden=hidden)
+    plain, started = (
+        build_model(config, torch.Generator().manual_seed(0), profiles=each).state_dict() for each in (None, profiles)
+    )
+    added = {name: started[name] - plain[name] for name in plain}
+    assert torch.allclose(added.pop("generative.visible.weight"), 0.5 * profiles.T.clamp(min=0))
+    if not hidden:
+        assert torch.allclose(added.pop("recognition.first.linear.weight"), 0.05 * profiles.T)
+    assert not any(value.any() for value in added.values())
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [

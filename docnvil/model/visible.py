@@ -126,6 +126,11 @@ class WordLayer(VisibleLayer):
     ) -> NullModel:
         """Return the unigram model: p(w) is proportional to how often w occurs in training, plus a pseudo-count.
 
+        Arguments:
+            column_sums: `[V]`, how often each word occurs in the training documents.
+            n_documents: not used.
+            pseudo_count: added to each frequency, so that no word has probability zero.
+
         Example:
             >>> WordLayer.null_model(np.array([5.0, 15.0]), pseudo_count=0).weight.round(3).tolist()
             [-1.386, -0.288]
