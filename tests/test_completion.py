@@ -58,6 +58,19 @@ def test_scores_do_not_depend_on_batches_or_order(parts):
     assert single.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-12)
 
 
+def test_equal_seeds_give_equal_predictions(parts):
+    network = random_network(WORDS, (3,))
+    first, again, other = (predict_words(network, parts[0], n_samples=5, seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_words_with_probability_zero_have_a_finite_cost():
+    one_word = csr_array(np.array([[1, 0]]))
+    scores = evaluate_predictor(lambda counts: np.array([[0.0, 1.0]]), one_word, one_word)
+    assert scores.log_likelihood == pytest.approx([np.log(1e-300)])
+
+
 def test_splits_keep_every_word():
     counts = csr_array(np.random.default_rng(0).poisson(3, size=(200, 30)))
     observed, held_out = split_words(counts, 0.25, np.random.default_rng(1))

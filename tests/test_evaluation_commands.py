@@ -3,13 +3,22 @@
 import csv
 import gzip
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import Result
-from scipy.sparse import csr_array, save_npz
+from scipy.sparse import csr_array, load_npz, save_npz, vstack
 from test_commands import QUICK, failed, run
+
+import docnvil
+from docnvil.analysis.bootstrap import bootstrap_intervals
+from docnvil.analysis.coherence import diversity, npmi
+from docnvil.analysis.completion import evaluate_completion, split_words
+from docnvil.analysis.perplexity import document_bounds
+from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
+from docnvil.runtime.randomness import stream
 
 WORDS = [f"w{word:02d}" for word in range(12)]
 
@@ -86,6 +95,27 @@ def test_results_of_perplexity_agree_with_each_other(model, corpus):
     text = run("perplexity", model, corpus / "test.npz").stdout
     assert f"log-likelihood           {result['log_likelihood']:,.1f} nats" in text
     assert "from 19 documents with 285 tokens" in text
+
+
+def test_options_of_perplexity_reach_the_bound_and_the_interval(model, corpus):
+    fitted, test = docnvil.load(model), csr_array(load_npz(corpus / "test.npz"))
+    bounds = document_bounds(fitted.network, test, bound="annealed", n_samples=3, temperatures=4, seed=7)
+    intervals = bootstrap_intervals(bounds.log_likelihood, bounds.lengths, 0.8, seed=7)
+    options = ("--bound", "annealed", "--samples", 3, "--temperatures", 4, "--seed", 7, "--interval", 0.8)
+    result = run_json("perplexity", model, corpus / "test.npz", *options)
+    assert result.pop("interval")["perplexity_per_word"] == pytest.approx(intervals.perplexity_per_word)
+    for name, value in asdict(bounds.summarize()).items():
+        assert result[name] == (value if isinstance(value, str) else pytest.approx(value)), name
+
+
+def test_options_of_completion_reach_the_split_and_the_samples(model, corpus):
+    fitted, test = docnvil.load(model), csr_array(load_npz(corpus / "test.npz"))
+    parts = split_words(test, 0.4, stream(7, "hidden words"))
+    expected = evaluate_completion(fitted.network, *parts, n_samples=6, seed=7).summarize()
+    result = run_json("completion", model, corpus / "test.npz", "--share", 0.4, "--samples", 6, "--seed", 7)
+    assert result["samples"] == 6
+    for name, value in asdict(expected).items():
+        assert result[name] == pytest.approx(value), name
 
 
 def test_exact_perplexity_of_too_many_units_fails(corpus, tmp_path):
@@ -167,6 +197,18 @@ def test_topics_print_one_line_per_unit(model):
         assert line.startswith(f"{unit['unit']:4d}  {unit['share']:6.1%}  {text}")
 
 
+def test_coherence_is_that_of_the_words_of_its_unit(model, corpus):
+    live = [topic for topic in docnvil.load(model).topics(4) if not topic.dead]
+    paths = corpus / "train.npz", corpus / "test.npz"
+    expected = npmi([topic.words for topic in live], csr_array(vstack([load_npz(path) for path in paths])))
+    result = run_json("topics", model, "--words", 4, "--coherence", paths[0], "--coherence", paths[1])
+    for topic, value in zip(live, expected, strict=True):
+        assert result["units"][topic.unit]["npmi"] == pytest.approx(value)
+        assert result["units"][topic.unit]["words"] == [WORDS[word] for word in topic.words]
+    assert result["npmi"] == pytest.approx(np.mean(expected))
+    assert result["diversity"] == pytest.approx(diversity([topic.words for topic in live]))
+
+
 def test_topics_of_a_model_without_live_units_have_no_means(corpus, tmp_path):
     options = ("--epochs", 1, "--units", 2, "--learning-rate", "1e-9", "--start", "random")
     assert run("fit", corpus / "train.npz", "--out", tmp_path / "model", *options).exit_code == 0
@@ -212,6 +254,18 @@ def test_retrieval_finds_documents_of_the_same_label(model, labeled):
         first, tenth = (result["retrieval"][name]["precision"][index] for index in (0, 4))
         assert f"  {name:<21}{first:8.3f}{tenth:8.3f}\n" in text
     assert f"accuracy {result['classification']['accuracy']:.3f}" in text
+
+
+def test_retrieval_searches_the_training_documents(model, corpus, labeled):
+    command, *rest = labeled
+    fitted = docnvil.load(model)
+    train, test = (fitted.transform(csr_array(load_npz(corpus / f"{name}.npz"))) for name in ("train", "test"))
+    data = train, np.arange(60) % 2, test, np.arange(20) % 2
+    result = run_json(command, model, *rest)
+    for similarity in (hamming, cosine):
+        expected = retrieve(*data, similarity=similarity, retrieved=[1, 2, 4, 8, 10, 16, 32, 60])
+        assert result["retrieval"][similarity.__name__]["precision"] == pytest.approx(expected.precision)
+    assert result["classification"] == pytest.approx(asdict(classify(*data)))
 
 
 def test_labels_come_from_folders_or_metadata(model, tmp_path):

@@ -134,6 +134,7 @@ def test_unigram_perplexity_is_the_cross_entropy():
     result = unigram_perplexity(np.array([3.0, 1.0]), csr_array(np.array([[1, 1], [0, 0]])), pseudo_count=0)
     assert result.perplexity_per_word == pytest.approx(1 / math.sqrt(0.75 * 0.25))
     assert result.empty_documents == 1
+    assert (result.bound, result.samples, result.temperatures) == ("exact", 0, 0)
 
 
 def test_counts_of_another_width_raise_an_error(network, counts):

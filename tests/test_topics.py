@@ -90,6 +90,15 @@ def test_unit_probabilities_agree_with_enumeration(posterior):
     assert prior_probabilities(network) == pytest.approx(expected, abs=0.03)
 
 
+def test_sampled_probabilities_depend_on_the_seed_and_the_number_of_samples():
+    network = random_network(6, (3, 2), posterior="autoregressive")
+    counts = csr_array(np.random.default_rng(0).integers(0, 3, size=(4, 6)) + 1)
+    first, again = (unit_probabilities(network, counts) for _ in range(2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, unit_probabilities(network, counts, seed=1))
+    assert not np.array_equal(first, unit_probabilities(network, counts, n_samples=4))
+
+
 @pytest.mark.parametrize("units", [(3,), (3, 2)])
 def test_probabilities_have_the_dtype_of_the_model(units):
     counts = csr_array(np.array([[2, 0, 1], [0, 0, 0], [1, 3, 0]]))

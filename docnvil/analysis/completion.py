@@ -187,8 +187,8 @@ def predict_words(
     mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
     for start in range(0, n_samples, SAMPLES_PER_CHUNK):
         chunk = slice(start, start + SAMPLES_PER_CHUNK)
-        probabilities = model.generative.visible_distribution((samples[0][chunk],)).predict(batch.counts)  # [s, B, V]
-        mean += (weights[chunk, :, None] * probabilities).sum(0)
+        distribution = model.generative.visible_distribution((samples[0][chunk],))
+        mean += (weights[chunk, :, None] * distribution.predict(batch.counts)).sum(0)  # a sum over [s, B, V]
     return mean.cpu().numpy()
 
 
