@@ -18,11 +18,7 @@ CHUNK_ENTRIES = 1 << 20  # stored counts per chunk of rows: 8 MB for each interm
 
 
 class SelectedRows:
-    """Selected rows of a matrix, copied only when they are indexed, so that a memory-mapped corpus stays on disk.
-
-    Arguments:
-        matrix: the counts, `[N, V]`.
-        rows: the selected row numbers in the order wanted, `[M]`.
+    """Selected rows `[M]` of counts `[N, V]`, copied only when indexed, so that a memory-mapped corpus stays on disk.
 
     Example:
         >>> selected = SelectedRows(csr_array(np.array([[1, 0], [0, 2], [3, 3]])), np.array([2, 0]))
@@ -56,21 +52,12 @@ def entries_per_row(counts: CountRows) -> NDArray[np.int64]:
 
 
 def row_chunks(counts: CountRows) -> Iterator[csr_array]:
-    """Yield consecutive chunks of rows with up to `CHUNK_ENTRIES` stored counts each, but at least one row.
-
-    Example:
-        >>> [chunk.shape for chunk in row_chunks(csr_array(np.ones((5, 2), dtype=int)))]
-        [(5, 2)]
-    """
-    for rows in chunk_slices(entries_per_row(counts)):
-        yield counts[rows]
+    """Yield consecutive chunks of rows with up to `CHUNK_ENTRIES` stored counts each, but at least one row."""
+    return (counts[rows] for rows in chunk_slices(entries_per_row(counts)))
 
 
 def chunk_slices(entries: NDArray[np.int64]) -> Iterator[slice]:
-    """Yield slices that cut N items into chunks with up to `CHUNK_ENTRIES` stored counts, but at least one item.
-
-    Arguments:
-        entries: the number of stored counts of each item, `[N]`.
+    """Yield slices of items with up to `CHUNK_ENTRIES` stored counts, but at least one item; `entries` is `[N]`.
 
     Example:
         >>> list(chunk_slices(np.array([400_000, 600_000, 2_000_000, 5])))
@@ -85,16 +72,14 @@ def chunk_slices(entries: NDArray[np.int64]) -> Iterator[slice]:
 
 
 def as_counts(matrix: Any, *, where: str) -> csr_array:
-    """Return a matrix of counts as CSR with sorted columns, no duplicate entries and no stored zeros.
+    """Return counts `[N, V]` as CSR with sorted columns, no duplicate entries and no stored zeros.
 
-    The input is never modified, and a matrix that already has this form is not copied.
+    They are int32, or int64 if the total does not fit int32. The input is never modified, and a matrix that already has
+    this form is not copied.
 
     Arguments:
-        matrix: a SciPy sparse matrix or array, or anything that NumPy converts to a 2-D array, `[N, V]`.
+        matrix: a SciPy sparse matrix or array, or anything that NumPy converts to a 2-D array.
         where: the start of error messages, such as the path of the file.
-
-    Returns:
-        The counts, `[N, V]`; int32, or int64 if the total does not fit int32.
 
     Raises:
         CorpusError: it is not a 2-D array of integers >= 0; the message names the first invalid entry.
@@ -114,14 +99,7 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
 
 
 def take_columns(counts: csr_array, columns: NDArray[np.int64]) -> csr_array:
-    """Return the given columns of counts, in that order.
-
-    Arguments:
-        counts: the counts, `[N, V]`.
-        columns: the columns to take, `[W]`; -1 for an empty column.
-
-    Returns:
-        The counts, `[N, W]`, with sorted columns.
+    """Return the given columns `[W]` of counts `[N, V]`, in that order, as `[N, W]`; -1 gives an empty column.
 
     Example:
         >>> take_columns(csr_array(np.array([[1, 2], [3, 4]])), np.array([1, -1])).toarray().tolist()
@@ -139,32 +117,20 @@ def row_sums(counts: CountRows, dtype: DTypeLike = np.int64) -> np.ndarray:
 
 
 def column_sums(counts: CountRows) -> NDArray[np.float64]:
-    """Return the sum of each column, `[V]`.
-
-    Example:
-        >>> column_sums(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
-        [3.0, 5.0]
-    """
+    """Return the sum of each column, `[V]`."""
     sums = (np.asarray(chunk.sum(axis=0, dtype=np.float64)).ravel() for chunk in row_chunks(counts))
     return sum(sums, np.zeros(counts.shape[1]))
 
 
 def document_frequencies(counts: CountRows) -> NDArray[np.int64]:
-    """Return the number of documents that contain each word, `[V]`.
-
-    Example:
-        >>> document_frequencies(csr_array(np.array([[1, 0], [2, 5]]))).tolist()
-        [2, 1]
-    """
-    vocabulary_size = counts.shape[1]
-    frequencies = (np.bincount(chunk.indices, minlength=vocabulary_size) for chunk in row_chunks(counts))
-    return sum(frequencies, np.zeros(vocabulary_size, dtype=np.int64))
+    """Return the number of documents that contain each word, `[V]`."""
+    frequencies = (np.bincount(chunk.indices, minlength=counts.shape[1]) for chunk in row_chunks(counts))
+    return sum(frequencies, np.zeros(counts.shape[1], dtype=np.int64))
 
 
 def _as_csr(matrix: Any, where: str) -> csr_array:
     """Return valid counts in canonical CSR form, without a copy if they already have it."""
-    if not issparse(matrix):
-        matrix = np.asarray(matrix)
+    matrix = matrix if issparse(matrix) else np.asarray(matrix)
     if matrix.ndim != 2 or not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == bool):
         raise CorpusError(
             f"{where} is not a 2-D array of numbers (shape {matrix.shape}, {matrix.dtype}). Give one row per document"
@@ -210,9 +176,5 @@ def _check_values(counts: csr_array | coo_array, where: str) -> None:
 def _with_small_dtypes(counts: csr_array, dtype: type[np.signedinteger]) -> csr_array:
     """Return `counts` with values of `dtype` and, if they fit, int32 indices; arrays of these types are not copied."""
     index_dtype = np.int32 if max(counts.nnz, *counts.shape) <= _INT32_MAX else np.int64
-    arrays = (
-        counts.data.astype(dtype, copy=False),
-        counts.indices.astype(index_dtype, copy=False),
-        counts.indptr.astype(index_dtype, copy=False),
-    )
-    return csr_array(arrays, shape=counts.shape)
+    indices, indptr = (indices.astype(index_dtype, copy=False) for indices in (counts.indices, counts.indptr))
+    return csr_array((counts.data.astype(dtype, copy=False), indices, indptr), shape=counts.shape)

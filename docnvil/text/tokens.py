@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import regex
 
@@ -91,15 +91,8 @@ class TokenRules:
         return cls(**{**value, "stop_words": tuple(value["stop_words"])})
 
 
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "token_pattern": (str,),
-    "lowercase": (bool,),
-    "min_length": (int,),
-    "stop_words": (list,),
-    "stop_words_name": (str,),
-    "stemmer": (str, type(None)),
-    "tokenizer": (str, type(None)),
-}
+_JSON_TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(TokenRules).items()}
+_JSON_TYPES["stop_words"] = (list,)
 
 
 def _check_json(value: object) -> None:
@@ -133,9 +126,6 @@ def tokenize(text: str, rules: TokenRules) -> list[str]:
 class Tokenizer:
     """Token rules prepared for many texts: each distinct token is filtered and stemmed once.
 
-    Arguments:
-        rules: how a text becomes words.
-
     Raises:
         MissingDependencyError: the tokenizer needs NLTK data that is not installed.
 
@@ -164,13 +154,7 @@ class Tokenizer:
         return self._ascii_findall(text) if text.isascii() else self._findall(text)
 
     def word(self, token: str) -> str:
-        """Return the word of a token from `split`, or `""` if the rules drop it.
-
-        Example:
-            >>> tokenizer = Tokenizer(TokenRules(stemmer="porter"))
-            >>> tokenizer.word("mice"), tokenizer.word("the")
-            ('mice', '')
-        """
+        """Return the word of a token from `split`, or `""` if the rules drop it."""
         min_length = self.rules.min_length
         if len(token) < min_length or token in self._stop_words:
             return ""
@@ -181,8 +165,7 @@ class Tokenizer:
 
     def normalize(self, text: str) -> str:
         """Return a text in composed form, and in lower case if the rules say so."""
-        if not text.isascii():
-            text = unicodedata.normalize("NFC", text)
+        text = text if text.isascii() else unicodedata.normalize("NFC", text)
         return text.lower() if self.rules.lowercase else text
 
 

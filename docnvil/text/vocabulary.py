@@ -136,11 +136,7 @@ class Vocabulary:
 
 
 def check_limits(size: int | None, min_df: int | float, max_df: int | float) -> None:
-    """Check the limits of `build_vocabulary`.
-
-    Raises:
-        ConfigurationError: one is out of its range.
-    """
+    """Raise a `ConfigurationError` if a limit of `build_vocabulary` is out of its range."""
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise ConfigurationError(f"The size of the vocabulary is {size!r}. Give an integer >= 1.")
     for name, limit in (("min_df", min_df), ("max_df", max_df)):
@@ -195,10 +191,7 @@ def choose_words(
     min_df: int | float = 1,
     max_df: int | float = 1.0,
 ) -> Vocabulary:
-    """Choose words like `build_vocabulary` from a stream of (word, frequency, document frequency).
-
-    At most `size` words are in memory at a time.
-    """
+    """Choose words like `build_vocabulary` from (word, frequency, document frequency), with `size` words in memory."""
     check_limits(size, min_df, max_df)
     least, most = (limit * n_documents if isinstance(limit, float) else limit for limit in (min_df, max_df))
     n_words = n_rare = n_common = 0
