@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from text_data import prose
 
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, MissingDependencyError
-from docnvil.text.stop_words import resolve_stop_words
+from docnvil.text.stop_words import read_stop_words
 from docnvil.text.tokens import NLTK_TOKENIZERS, Tokenizer, TokenRules, tokenize
 
 NO_STOP_WORDS = TokenRules(stop_words=())
@@ -144,25 +144,24 @@ class TestJson:
 
 class TestStopWords:
     def test_english_has_whole_words_and_pieces_of_contractions(self):
-        name, words = resolve_stop_words("english")
-        assert name == "english"
+        words = read_stop_words("english")
         assert {"they", "the", "don", "didn", "ll", "ve", "re", "won"} <= set(words)
 
     def test_english_is_sorted_and_distinct(self):
-        _, words = resolve_stop_words("english")
+        words = read_stop_words("english")
         assert list(words) == sorted(set(words))
 
     def test_none_is_empty(self):
-        assert resolve_stop_words("none") == ("none", ())
+        assert read_stop_words("none") == ()
 
     def test_file_with_one_word_per_line(self, tmp_path):
         path = tmp_path / "stop.txt"
         path.write_text("the\r\n\n über \nthe\n", encoding="utf-8")
-        assert resolve_stop_words(str(path)) == (str(path), ("the", "über"))
+        assert read_stop_words(str(path)) == ("the", "über")
 
     def test_missing_file_is_refused(self, tmp_path):
         with pytest.raises(CorpusError, match="nltk:<language>"):
-            resolve_stop_words(str(tmp_path / "none.txt"))
+            read_stop_words(str(tmp_path / "none.txt"))
 
     def test_missing_nltk_data_is_named_with_its_download_command(self, monkeypatch):
         def missing():
@@ -170,18 +169,18 @@ class TestStopWords:
 
         monkeypatch.setattr("nltk.corpus.stopwords", SimpleNamespace(fileids=missing))
         with pytest.raises(MissingDependencyError, match=r"python -m nltk.downloader stopwords"):
-            resolve_stop_words("nltk:german")
+            read_stop_words("nltk:german")
 
     def test_nltk_language(self, monkeypatch):
         lists = {"german": ["die", "der", "die"]}
         fake = SimpleNamespace(fileids=lambda: list(lists), words=lists.__getitem__)
         monkeypatch.setattr("nltk.corpus.stopwords", fake)
-        assert resolve_stop_words("nltk:german") == ("nltk:german", ("der", "die"))
+        assert read_stop_words("nltk:german") == ("der", "die")
 
     def test_unknown_nltk_language_is_refused(self, monkeypatch):
         monkeypatch.setattr("nltk.corpus.stopwords", SimpleNamespace(fileids=lambda: ["german"]))
         with pytest.raises(ConfigurationError, match="german"):
-            resolve_stop_words("nltk:klingon")
+            read_stop_words("nltk:klingon")
 
 
 @given(prose)

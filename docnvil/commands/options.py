@@ -151,14 +151,14 @@ def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:
 
 def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
-    from docnvil.text.stop_words import resolve_stop_words
+    from docnvil.text.stop_words import read_stop_words
     from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
 
     chosen = {name: options[name] for name in settings_of(TokenOptions)}
-    name, words = resolve_stop_words(chosen.pop("stop_words"))
+    name = chosen.pop("stop_words")
     chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
     limits = {name: options[name] for name in settings_of(VocabularyLimits)}
-    rules = TokenRules(**chosen, stop_words=words, stop_words_name=name)
+    rules = TokenRules(**chosen, stop_words=read_stop_words(name), stop_words_name=name)
     return {"rules": rules, "vocabulary_path": options["vocabulary"], **limits}
 
 

@@ -29,14 +29,11 @@ def english_stop_words() -> tuple[str, ...]:
     return tuple(sorted({*ENGLISH_STOP_WORDS, *_CONTRACTION_PIECES}))
 
 
-def resolve_stop_words(name_or_path: str) -> tuple[str, tuple[str, ...]]:
-    """Return the name and the words of a list of stop words.
+def read_stop_words(name_or_path: str) -> tuple[str, ...]:
+    """Return the words of a list of stop words.
 
     Arguments:
         name_or_path: "english", "none", "nltk:" and a language, or the path of a UTF-8 file with one word per line.
-
-    Returns:
-        The name or path as given, and the words.
 
     Raises:
         CorpusError: there is no such file.
@@ -44,13 +41,19 @@ def resolve_stop_words(name_or_path: str) -> tuple[str, tuple[str, ...]]:
         MissingDependencyError: NLTK's lists are not installed.
     """
     if name_or_path == "none":
-        return name_or_path, ()
+        return ()
     if name_or_path == "english":
-        return name_or_path, english_stop_words()
+        return english_stop_words()
     prefix, _, language = name_or_path.partition(":")
     if prefix == "nltk":
-        return name_or_path, _nltk_stop_words(language)
-    return name_or_path, _read_stop_words(Path(name_or_path))
+        return _nltk_stop_words(language)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise CorpusError(
+            f"There is no file of stop words at {path}. Check the path, or use english, none or nltk:<language>."
+        )
+    with open_text(path) as file:
+        return tuple(sorted(set(map(str.strip, file)) - {""}))
 
 
 def _nltk_stop_words(language: str) -> tuple[str, ...]:
@@ -65,12 +68,3 @@ def _nltk_stop_words(language: str) -> tuple[str, ...]:
     if language not in languages:
         raise ConfigurationError(f"NLTK has no stop words for {language!r}. Choose one of {', '.join(languages)}.")
     return tuple(sorted(set(stopwords.words(language))))
-
-
-def _read_stop_words(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
-        raise CorpusError(
-            f"There is no file of stop words at {path}. Check the path, or use english, none or nltk:<language>."
-        )
-    with open_text(path) as file:
-        return tuple(sorted({word for line in file if (word := line.strip())}))
