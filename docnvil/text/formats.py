@@ -15,18 +15,7 @@ from docnvil.runtime.folders import replace_file
 from docnvil.text.bits import read_bits
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.files import open_text, plain_name, replace_surrogates, translate_os_errors, write_bytes
-from docnvil.text.line_formats import (
-    AnySparse,
-    ReadCounts,
-    read_ldac,
-    read_mtx,
-    read_svmlight,
-    read_uci,
-    write_ldac,
-    write_mtx,
-    write_svmlight,
-    write_uci,
-)
+from docnvil.text.line_formats import LINE_FORMATS, AnySparse, ReadCounts
 from docnvil.text.settings import COUNT_FORMATS
 from docnvil.text.vocabulary import Vocabulary
 
@@ -170,10 +159,4 @@ def _read_npz(path: Path) -> ReadCounts:
     return ReadCounts(matrix)
 
 
-_READERS_AND_WRITERS: dict[str, tuple[Callable[[Path], ReadCounts], Callable[..., None]]] = {
-    "npz": (_read_npz, lambda file, counts, labels: save_npz(file, counts)),
-    "mtx": (read_mtx, write_mtx),
-    "uci": (read_uci, write_uci),
-    "ldac": (read_ldac, write_ldac),
-    "svmlight": (read_svmlight, write_svmlight),
-}
+_READERS_AND_WRITERS = {"npz": (_read_npz, lambda file, counts, labels: save_npz(file, counts)), **LINE_FORMATS}

@@ -112,11 +112,7 @@ def write_ldac(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None
 
 
 def write_svmlight(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
-    """Write svmlight with words from 1 and the labels, or 0 without labels; see `read_svmlight`.
-
-    Raises:
-        CorpusError: a label is empty or contains white space, a colon or a number sign.
-    """
+    """Write svmlight with words from 1 and the labels, or 0 without labels; see `read_svmlight`."""
     labels = ("0",) * counts.shape[0] if labels is None else labels
     for label in labels:
         if label.split() != [label] or ":" in label or "#" in label:
@@ -135,6 +131,14 @@ def _write_pairs(file: BinaryIO, counts: csr_array, line_starts: Sequence[object
 def _rows(counts: csr_array) -> Iterator[tuple[list[int], list[int]]]:
     for start, end in pairwise(counts.indptr):
         yield counts.indices[start:end].tolist(), counts.data[start:end].tolist()
+
+
+LINE_FORMATS: dict[str, tuple[Callable[[Path], ReadCounts], Callable[..., None]]] = {
+    "mtx": (read_mtx, write_mtx),
+    "uci": (read_uci, write_uci),
+    "ldac": (read_ldac, write_ldac),
+    "svmlight": (read_svmlight, write_svmlight),
+}
 
 
 class _Lines(Iterator[str]):

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, TextIO
+from typing import Any
 
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.text.files import FileChunk, open_text, translate_os_errors
@@ -45,36 +45,34 @@ def _parse_object(line: str, where: str) -> Record:
 def read_separated(path: Path, encoding: str, delimiter: str) -> RecordIterator:
     r"""Yield the rows of a CSV (`,`) or TSV (`\t`) file whose first row names the columns."""
     with open_text(path, encoding=encoding, newline="") as file:
-        for line, header, fields in _read_fields(path, file, delimiter):
-            if len(fields) != len(header):
-                raise CorpusError(
-                    f"{path}, line {line} has {len(fields)} fields, but the header names {len(header)} columns. Put"
-                    " fields that contain separators or line breaks in double quotes."
-                )
-            yield f"line {line}", dict(zip(header, fields, strict=True))
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        rows = csv_rows(reader)
+        try:
+            header = next(rows, [])
+            _check_header(path, header)
+            for fields in filter(None, rows):  # the csv module returns an empty list for a blank line
+                where = f"line {reader.line_num}"
+                if len(fields) != len(header):
+                    raise CorpusError(
+                        f"{path}, {where} has {len(fields)} fields, but the header names {len(header)} columns. Put"
+                        " fields that contain separators or line breaks in double quotes."
+                    )
+                yield where, dict(zip(header, fields, strict=True))
+        except csv.Error as error:
+            reason = f"line {reader.line_num} cannot be read ({error})"
+            raise CorpusError(f"{path}, {reason}. Double the quotes inside a field and close it.") from None
 
 
-def _read_fields(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str], list[str]]]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    rows = csv_rows(reader)
-    try:
-        header = next(rows, None)
-        if not header:
-            raise CorpusError(f"{path} has no header. Name the columns in its first line.")
-        if len(header) == 1 and header[0].count(";"):
-            raise CorpusError(
-                f"{path} has one column, named {header[0]!r}; it seems to be separated by semicolons. Save it with"
-                " commas, or as TSV."
-            )
-        if len(set(header)) != len(header):
-            raise CorpusError(f"{path} has columns of the same name ({list_columns(header)}). Rename one of them.")
-        for fields in rows:
-            if fields:  # the csv module returns an empty list for a blank line
-                yield reader.line_num, header, fields
-    except csv.Error as error:
+def _check_header(path: Path, header: list[str]) -> None:
+    if not header:
+        raise CorpusError(f"{path} has no header. Name the columns in its first line.")
+    if len(header) == 1 and ";" in header[0]:
         raise CorpusError(
-            f"{path}, line {reader.line_num} cannot be read ({error}). Double the quotes inside a field and close it."
-        ) from None
+            f"{path} has one column, named {header[0]!r}; it seems to be separated by semicolons. Save it with"
+            " commas, or as TSV."
+        )
+    if len(set(header)) != len(header):
+        raise CorpusError(f"{path} has columns of the same name ({list_columns(header)}). Rename one of them.")
 
 
 def list_columns(names: Sequence[str]) -> str:
