@@ -23,22 +23,9 @@ from docnvil.text.files import (
 from docnvil.text.records import Record, RecordIterator, list_columns, read_json_lines, read_parquet, read_separated
 from docnvil.text.settings import TEXT_FORMATS, SourceOptions
 
-_SUFFIXES = {
-    ".txt": "lines",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".npz": "npz",
-    ".npy": "bits",
-    ".mtx": "mtx",
-    ".ldac": "ldac",
-    ".lda-c": "ldac",
-    ".svmlight": "svmlight",
-    ".svm": "svmlight",
-    ".libsvm": "svmlight",
-}
+_SUFFIXES = {".txt": "lines", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+_SUFFIXES |= {".parquet": "parquet", ".npz": "npz", ".npy": "bits", ".mtx": "mtx"}
+_SUFFIXES |= {".ldac": "ldac", ".lda-c": "ldac", ".svmlight": "svmlight", ".svm": "svmlight", ".libsvm": "svmlight"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +107,7 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
     match format:
         case "folder" | "lines":
             _refuse_columns(path, options)
-            return _read_folder(path, options) if format == "folder" else _read_lines(path, options)
+            return read_files(path, None, options) if format == "folder" else _read_lines(path, options)
         case "jsonl":
             records = read_json_lines(path, options.encoding)
         case "csv" | "tsv":
@@ -136,9 +123,7 @@ def split_source(path: Path, options: SourceOptions, size: int) -> tuple[list[Fi
     """Split a file of lines or JSON lines into chunks of about `size` bytes, to be read by `read_chunk`.
 
     CSV is not split: its fields may contain line breaks, so the end of a row is found only by reading from the start.
-
-    Returns:
-        The chunks and the options to read each of them with, or None if the file cannot be split or fits one chunk.
+    Return the chunks and the options to read each of them with, or None if the file cannot be split or fits one chunk.
     """
     format = detect_format(path, options)
     if format not in ("lines", "jsonl") or path.stat().st_size <= size:
@@ -168,16 +153,8 @@ def _refuse_columns(path: Path, options: SourceOptions) -> None:
             raise CorpusError(f"{path} has no columns, so it has no column {column!r}. Remove {option}.")
 
 
-def _read_folder(path: Path, options: SourceOptions) -> Iterator[Document]:
-    yield from read_files(path, list_files(path), options)
-
-
 def list_files(folder: Path) -> list[str]:
-    """Return the paths of a folder's documents, relative to it, in the order in which they are read.
-
-    Raises:
-        CorpusError: the folder does not exist or has no files.
-    """
+    """Return the paths of a folder's documents, relative to it, in the order in which they are read."""
     if not folder.is_dir():
         raise CorpusError(f"There is no folder at {folder}. Check the path, or the --format.")
     paths = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
@@ -187,9 +164,9 @@ def list_files(folder: Path) -> list[str]:
     return visible
 
 
-def read_files(folder: Path, names: Iterable[str], options: SourceOptions) -> Iterator[Document]:
-    """Read files of a folder as documents; the names are those of `list_files`."""
-    for name in names:
+def read_files(folder: Path, names: Iterable[str] | None, options: SourceOptions) -> Iterator[Document]:
+    """Read files of a folder as documents; the names are from `list_files`, None for all of them."""
+    for name in list_files(folder) if names is None else names:
         with open_text(folder / name, encoding=options.encoding) as file:
             text = file.read()
         label, _, rest = replace_surrogates(name).partition("/")
@@ -262,8 +239,6 @@ def _get_metadata(record: Record, columns: Sequence[str], where: str, options: S
 
 def _to_string(value: object) -> str | None:
     """Return a plain value as a string, and None for lists, objects and bytes."""
-    if isinstance(value, str):
-        return value
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -88,32 +89,19 @@ def plain_name(path: Path) -> str:
 
 @dataclass(frozen=True)
 class FileChunk:
-    """A byte range of a file that holds whole lines.
-
-    Arguments:
-        start: the first byte.
-        stop: the byte after the last one.
-        lines_before: the number of lines before `start`.
-        rows_before: how many of these lines are not blank.
-    """
+    """A byte range of a file that holds whole lines."""
 
     start: int
-    stop: int
-    lines_before: int
-    rows_before: int
+    stop: int  # the byte after the last one
+    lines_before: int  # number of lines before `start`
+    rows_before: int  # number of these lines that are not blank
 
 
 @contextmanager
 def open_text(
     path: Path, *, encoding: str = "utf-8", newline: str | None = None, chunk: FileChunk | None = None
 ) -> Iterator[TextIO]:
-    """Open a text file, unpacking it if its name ends in `.gz`; a UTF-8 byte-order mark is skipped.
-
-    Arguments:
-        path: the file.
-        encoding: its encoding, by its Python name.
-        newline: as for `open`.
-        chunk: the lines to read from a file that is not gzipped; None for the whole file.
+    """Open a text file, or one chunk of it, unpacking it if its name ends in `.gz`; skip a UTF-8 byte-order mark.
 
     Raises:
         CorpusError: the file is missing, unreadable, truncated or damaged gzip, or not in this encoding; the message
@@ -132,9 +120,8 @@ def open_text(
 def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] | None:
     """Split a text file at line ends into chunks of about `size` bytes.
 
-    Returns:
-        The chunks in order, or None if line ends cannot be found in the stored bytes: the file is gzipped, the encoding
-        uses more than one byte for a line feed, or a carriage return ends a line.
+    Return None if line ends cannot be found in the stored bytes: the file is gzipped, the encoding uses more than one
+    byte for a line feed, or a carriage return ends a line.
     """
     if is_gzipped(path) or not _BYTE_LINE_ENCODINGS.fullmatch(codecs.lookup(encoding).name):
         return None
@@ -220,15 +207,13 @@ def _first_undecodable_byte(path: Path, encoding: str) -> tuple[int, int] | None
     decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0
     with open_bytes(path) as file:
-        while True:
-            chunk = file.read(1 << 16)
+        for chunk in chain(iter(lambda: file.read(1 << 16), b""), [b""]):
             pending = len(cast(bytes, decoder.getstate()[0]))
             try:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 return error.object[error.start], offset - pending + error.start
             except UnicodeError:
-                return None
-            if not chunk:
-                return None
+                break
             offset += len(chunk)
+    return None
