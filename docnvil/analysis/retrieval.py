@@ -94,11 +94,8 @@ def retrieve(
 ) -> Retrieval:
     """Rank the documents for each query, and count how many of the first ones have its label.
 
-    Documents with equal similarity have no order, so the counts are means over all orders. This matters for Hamming
-    distances, which have only K + 1 values.
-
-    Source: McSherry & Najork (2008), *Computing information retrieval performance measures efficiently in the presence
-    of tied scores*, section 3.
+    Documents with equal similarity have no order, so the counts are means over all orders, as in McSherry & Najork
+    (2008), *Computing information retrieval performance measures efficiently in the presence of tied scores*.
 
     Arguments:
         probabilities: `[N, K]`, unit probabilities of the documents to find.
@@ -115,10 +112,8 @@ def retrieve(
     Example:
         Two documents with the query's label and one with another, all equally similar:
 
-        >>> probabilities, labels = np.ones((3, 2)), np.array(["sea", "sea", "food"])
-        >>> result = retrieve(
-        ...     probabilities, labels, probabilities[:1], labels[:1], similarity=hamming, retrieved=[1, 3]
-        ... )
+        >>> labels, options = np.array(["sea", "sea", "food"]), {"similarity": hamming, "retrieved": [1, 3]}
+        >>> result = retrieve(np.ones((3, 2)), labels, np.ones((1, 2)), labels[:1], **options)
         >>> [round(value, 3) for value in (*result.precision, *result.recall)]
         [0.667, 0.667, 0.333, 1.0]
     """
