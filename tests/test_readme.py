@@ -188,7 +188,7 @@ def test_comparison_python_runs(block_counts):
     lda = LatentDirichletAllocation(3, random_state=0).fit(block_counts)
     names = {"lda": lda, "vocabulary": Vocabulary.numbered(block_counts.shape[1]), "counts": block_counts}
     (code,) = python_blocks(ROOT / "docs" / "comparison.md")
-    exec(code, {**names, "observed": block_counts, "hidden": block_counts})
+    exec(code, {**names, "observed": block_counts, "held_out": block_counts})
 
 
 # --- figures, links and names

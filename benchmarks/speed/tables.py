@@ -48,7 +48,7 @@ def precision(results: dict[str, Any]) -> Iterable[str]:
 @results_table("wide", "python benchmarks/speed/wide.py")
 def wide(results: dict[str, Any]) -> Iterable[str]:
     """Time and memory of an update with very many logits."""
-    yield "| visible layer | seconds per update | peak memory of the process, MiB |"
+    yield "| output layer | seconds per update | peak memory of the process, MiB |"
     yield "|---|--:|--:|"
     for name, each in results["layers"].items():
         yield f"| {name} | {each['seconds_per_update']:.1f} | {each['peak_mebibytes']:,} |"
@@ -137,7 +137,7 @@ def growth(results: dict[str, Any]) -> Iterable[str]:
 def processes(results: dict[str, Any]) -> Iterable[str]:
     """Training with one and with two processes."""
     yield (
-        "| units | batch size | one process, s | two processes, s | speedup | throughput of two independent trainings,"
+        "| units | batch size | one process, s | two processes, s | speedup | throughput of two independent runs,"
         " relative to one | validation bounds |"
     )
     yield "|--:|--:|--:|--:|--:|--:|---|"
@@ -172,7 +172,7 @@ def billion(results: dict[str, Any]) -> Iterable[str]:
     yield f"| corpus on disk | {size:,.0f} bytes per document | | | {_terabytes(BILLION * size)} |"
     for name, task, traffic in (
         ("one epoch, 50 units, vocabulary of 10,000", train, "the corpus, read"),
-        ("codes as CSV", embedded, f"{_terabytes(BILLION * embedded['bytes'] / train['documents'])} written"),
+        ("embeddings as CSV", embedded, f"{_terabytes(BILLION * embedded['bytes'] / train['documents'])} written"),
     ):
         rate = task["documents_per_second"]
         hours = cores * BILLION / rate / 3600
