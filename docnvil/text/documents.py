@@ -10,16 +10,7 @@ from pathlib import Path
 from docnvil.errors import CorpusError
 from docnvil.runtime.folders import is_folder_of_kind
 from docnvil.text.bits import is_plain_archive
-from docnvil.text.files import (
-    FileChunk,
-    as_path,
-    exists,
-    is_remote,
-    open_text,
-    plain_name,
-    replace_surrogates,
-    split_at_lines,
-)
+from docnvil.text.files import FileChunk, as_path, exists, is_remote, open_text, replace_surrogates, split_at_lines
 from docnvil.text.records import Record, RecordIterator, list_columns, read_json_lines, read_parquet, read_separated
 from docnvil.text.settings import TEXT_FORMATS, SourceOptions
 
@@ -51,9 +42,6 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
 
     A folder is a prepared corpus or a folder of text files. A file whose name starts with `docword` is in UCI format;
     other files are classified by their suffix, without `.gz`. An `.npz` without a sparse matrix has binary vectors.
-
-    Raises:
-        CorpusError: the path does not exist, or its suffix is unknown.
     """
     if options.format != "auto":
         return options.format
@@ -64,7 +52,7 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
         # Without its manifest it is still a corpus, and reading it reports the missing file.
         is_corpus = is_folder_of_kind(path, "corpus") or (path / "corpus.json").is_file()
         return "corpus" if is_corpus else "folder"
-    name = plain_name(path).lower()
+    name = path.name.lower().removesuffix(".gz")
     if name.startswith("docword"):
         return "uci"
     format = _SUFFIXES.get(Path(name).suffix)
@@ -195,7 +183,9 @@ def _to_documents(
             used = (options.text_column, id_column, options.label_column)
             columns = [options.label_column] if options.label_column else []
             columns += [name for name in names if name not in used]
-        id = str(number) if not id_column else _get_id(record[id_column], where, id_column)
+        id = _to_string(record[id_column]) if id_column else str(number)
+        if not id:
+            raise CorpusError(f"{where} has no id in the column {id_column!r}. Add it, or choose another --id-column.")
         text = _get_text(record[options.text_column], where, options.text_column)
         yield Document(replace_surrogates(id), replace_surrogates(text), _get_metadata(record, columns, where, options))
 
@@ -208,13 +198,6 @@ def _require_columns(record: Record, where: str, options: SourceOptions, id_colu
                 f"{where} has no column {column!r} for the {role}. Its columns are"
                 f" {list_columns(list(record)) or 'none'}; choose one with --{role}-column."
             )
-
-
-def _get_id(value: object, where: str, column: str) -> str:
-    id = _to_string(value)
-    if not id:
-        raise CorpusError(f"{where} has no id in the column {column!r}. Add it, or choose another --id-column.")
-    return id
 
 
 def _get_text(value: object, where: str, column: str) -> str:

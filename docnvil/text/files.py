@@ -26,10 +26,6 @@ def as_path(name: str | Path) -> Path:
     """Return a `Path`, or for a URL such as s3://bucket/posts/ an object with the same methods that reads from there.
 
     URLs are those of fsspec (https://filesystem-spec.readthedocs.io): object stores, web servers, archives.
-
-    Raises:
-        MissingDependencyError: a package that the URL's scheme needs is not installed.
-        CorpusError: the scheme is unknown.
     """
     if not isinstance(name, str) or not _URL.match(name):
         return Path(name) if isinstance(name, str) else name
@@ -69,10 +65,8 @@ def _translate_remote_errors(path: Path) -> Iterator[None]:
     """Raise a `CorpusError` for any error of a remote store; each kind of store has its own classes of errors."""
     try:
         yield
-    except OSError:
-        raise
     except Exception as error:
-        if not is_remote(path):
+        if isinstance(error, OSError) or not is_remote(path):
             raise
         raise CorpusError(f"{path} cannot be reached ({error}). Check the URL and your access to it.") from error
 
@@ -80,11 +74,6 @@ def _translate_remote_errors(path: Path) -> Iterator[None]:
 def is_gzipped(path: Path) -> bool:
     """Return whether the name of a file ends in `.gz`."""
     return path.suffix.lower() == ".gz"
-
-
-def plain_name(path: Path) -> str:
-    """Return the name of a file without `.gz`."""
-    return path.name[: -len(".gz")] if is_gzipped(path) else path.name
 
 
 @dataclass(frozen=True)
@@ -103,9 +92,7 @@ def open_text(
 ) -> Iterator[TextIO]:
     """Open a text file, or one chunk of it, unpacking it if its name ends in `.gz`; skip a UTF-8 byte-order mark.
 
-    Raises:
-        CorpusError: the file is missing, unreadable, truncated or damaged gzip, or not in this encoding; the message
-            names the first invalid byte and its offset.
+    If the file is not in this encoding, the `CorpusError` names the first invalid byte and its offset.
     """
     may_have_mark = codecs.lookup(encoding).name == "utf-8" and (chunk is None or not chunk.start)
     codec = "utf-8-sig" if may_have_mark else encoding
@@ -197,13 +184,12 @@ def _describe_undecodable(path: Path, encoding: str, error: UnicodeError) -> str
     with open_bytes(path) as file:
         is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     remedy = "utf-16; its byte-order mark says so" if is_utf16 else "latin-1 if that is its encoding"
-    location = _first_undecodable_byte(path, encoding)
-    reason = str(error) if location is None else f"byte 0x{location[0]:02x} at {location[1]}"
+    reason = _first_undecodable_byte(path, encoding) or error
     return f"{path} is not {encoding} ({reason}). Pass --encoding {remedy}."
 
 
-def _first_undecodable_byte(path: Path, encoding: str) -> tuple[int, int] | None:
-    """Return the first invalid byte and its offset; the file is read again, as a stream counts from its buffer."""
+def _first_undecodable_byte(path: Path, encoding: str) -> str | None:
+    """Describe the first invalid byte and its offset; the file is read again, as a stream counts from its buffer."""
     decoder = codecs.getincrementaldecoder(encoding)()
     offset = 0
     with open_bytes(path) as file:
@@ -212,7 +198,7 @@ def _first_undecodable_byte(path: Path, encoding: str) -> tuple[int, int] | None
             try:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                return error.object[error.start], offset - pending + error.start
+                return f"byte 0x{error.object[error.start]:02x} at {offset - pending + error.start}"
             except UnicodeError:
                 break
             offset += len(chunk)

@@ -14,13 +14,10 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.runtime.folders import replace_file
 from docnvil.text.bits import read_bits
 from docnvil.text.counts import DocumentTermMatrix
-from docnvil.text.files import open_text, plain_name, replace_surrogates, translate_os_errors, write_bytes
+from docnvil.text.files import is_gzipped, open_text, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import LINE_FORMATS, AnySparse, ReadCounts
 from docnvil.text.settings import COUNT_FORMATS
 from docnvil.text.vocabulary import Vocabulary
-
-# These formats do not state the number of words; it follows from the vocabulary, or else from the last word.
-_WITHOUT_WIDTH = ("ldac", "svmlight")
 
 
 def read_counts(
@@ -99,7 +96,7 @@ def _get_reader_and_writer(format: str) -> tuple[Callable[[Path], ReadCounts], C
 
 
 def _stem(path: Path) -> str:
-    return Path(plain_name(path)).stem
+    return (path.with_suffix("") if is_gzipped(path) else path).stem
 
 
 def _vocabulary_paths(path: Path) -> tuple[Path, Path, Path]:
@@ -123,7 +120,8 @@ def _load_vocabulary(
             raise CorpusError(f"{path} has no words. Check the file, or pass --vocabulary.")
         return Vocabulary.numbered(n_columns), counts
     vocabulary = Vocabulary.load(words_path)
-    if format in _WITHOUT_WIDTH and n_columns < len(vocabulary):
+    # These formats do not state the number of words; without a vocabulary, it follows from the last word.
+    if format in ("ldac", "svmlight") and n_columns < len(vocabulary):
         counts.resize(counts.shape[0], len(vocabulary))
     if counts.shape[1] != len(vocabulary):
         raise VocabularyError(
