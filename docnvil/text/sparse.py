@@ -4,6 +4,7 @@ A matrix may be memory-mapped and larger than memory, so functions that read all
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ _TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
 CHUNK_ENTRIES = 1 << 20  # stored counts per chunk of rows: 8 MB for each intermediate array
 
 
+@dataclass(frozen=True, eq=False)
 class SelectedRows:
     """Selected rows `[M]` of counts `[N, V]`, copied only when indexed, so that a memory-mapped corpus stays on disk.
 
@@ -26,21 +28,16 @@ class SelectedRows:
         ((2, 2), [[1, 0]])
     """
 
-    def __init__(self, matrix: csr_array | csr_matrix, rows: NDArray[np.int64]) -> None:
-        self._matrix, self._rows = matrix, rows
+    matrix: csr_array | csr_matrix
+    rows: NDArray[np.int64]
 
     @property
     def shape(self) -> tuple[int, int]:
         """The number of selected rows, and V."""
-        return len(self._rows), self._matrix.shape[1]
-
-    @property
-    def entries(self) -> NDArray[np.int64]:
-        """Number of stored counts in each row, `[M]`."""
-        return entries_per_row(self._matrix)[self._rows]
+        return len(self.rows), self.matrix.shape[1]
 
     def __getitem__(self, rows: Any) -> csr_array:
-        return self._matrix[self._rows[rows]]
+        return self.matrix[self.rows[rows]]
 
 
 CountRows = csr_array | csr_matrix | SelectedRows
@@ -48,7 +45,9 @@ CountRows = csr_array | csr_matrix | SelectedRows
 
 def entries_per_row(counts: CountRows) -> NDArray[np.int64]:
     """Return the number of stored counts in each row, `[N]`."""
-    return counts.entries if isinstance(counts, SelectedRows) else np.diff(counts.indptr)
+    if isinstance(counts, SelectedRows):
+        return entries_per_row(counts.matrix)[counts.rows]
+    return np.diff(counts.indptr)
 
 
 def row_chunks(counts: CountRows) -> Iterator[csr_array]:
@@ -75,14 +74,11 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
     """Return counts `[N, V]` as CSR with sorted columns, no duplicate entries and no stored zeros.
 
     They are int32, or int64 if the total does not fit int32. The input is never modified, and a matrix that already has
-    this form is not copied.
+    this form is not copied. The `CorpusError` for other values names the first invalid entry.
 
     Arguments:
         matrix: a SciPy sparse matrix or array, or anything that NumPy converts to a 2-D array.
         where: the start of error messages, such as the path of the file.
-
-    Raises:
-        CorpusError: it is not a 2-D array of integers >= 0; the message names the first invalid entry.
 
     Example:
         >>> as_counts([[0, 2], [1, 0]], where="The example").toarray().tolist()
