@@ -28,11 +28,7 @@ def document_chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 class CountAccumulator:
-    """Counts of documents that are added chunk by chunk, with their ids and metadata.
-
-    Arguments:
-        reader: converts texts to columns; its index says which word has which column.
-    """
+    """Counts of documents that are added chunk by chunk, with their ids and metadata; `reader` finds the columns."""
 
     def __init__(self, reader: TokenReader) -> None:
         self.reader = reader
@@ -83,8 +79,7 @@ def count_pairs(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """Count how often each pair of row and column occurs, except negative columns, from one pair per token.
 
-    Returns:
-        The number of distinct columns in each row, `[n_rows]`; these columns in order, row by row; and their counts.
+    Return the number of distinct columns in each row, `[n_rows]`; these columns in order, row by row; and their counts.
     """
     width = int(columns.max(initial=0)) + 1
     key_type = np.uint32 if n_rows * width < 1 << 32 else np.uint64  # 32-bit keys are sorted in half the time

@@ -15,7 +15,7 @@ CHUNK_ROWS = 8192  # rows of a dense array that are unpacked at a time
 
 
 def read_bits(path: Path, array: str | None = None, *, width: int | None = None) -> ReadCounts:
-    """Read binary vectors from an array that `numpy.save` or `numpy.savez` wrote.
+    """Read binary vectors, as counts `[N, V]`, and their labels from a file that `numpy.save` or `numpy.savez` wrote.
 
     An array of bytes with values above 1 is taken as packed by `numpy.packbits(rows, axis=1)`. If the file also has an
     array `labels` or `<array>_labels` with one value per row, these become labels.
@@ -24,9 +24,6 @@ def read_bits(path: Path, array: str | None = None, *, width: int | None = None)
         path: an `.npz` or `.npy` file.
         array: the name of the array in an `.npz`; not needed if only one array has two dimensions.
         width: V, the number of bits per vector; by default all bits of the array.
-
-    Returns:
-        The vectors as counts of 0 and 1, `[N, V]`, and the labels.
 
     Raises:
         CorpusError: the array is missing, or is not a 2-D array of zeros and ones.

@@ -168,15 +168,13 @@ def count_words(
     if vocabulary is not None:
         counts, unknown_counts = accumulator.take_counts(len(vocabulary)), accumulator.unknown_counts()
     else:
-        words = list(accumulator.reader.index.words)
-        counts = accumulator.take_counts(len(words))
-        frequencies = column_sums(counts).astype(np.int64).tolist(), document_frequencies(counts).tolist()
-        word_frequencies = zip(words, *frequencies, strict=True)
-        vocabulary = choose_words(word_frequencies, len(accumulator.ids), size=size, min_df=min_df, max_df=max_df)
         columns = accumulator.reader.index.words
+        counts = accumulator.take_counts(len(columns))
+        frequencies = column_sums(counts).astype(np.int64).tolist(), document_frequencies(counts).tolist()
+        words = zip(columns, *frequencies, strict=True)
+        vocabulary = choose_words(words, len(accumulator.ids), size=size, min_df=min_df, max_df=max_df)
         counts = take_columns(counts, np.array([columns[word] for word in vocabulary]))
-    ids, metadata = tuple(accumulator.ids), accumulator.metadata()
-    return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts)
+    return DocumentTermMatrix(counts, vocabulary, tuple(accumulator.ids), accumulator.metadata(), rules, unknown_counts)
 
 
 def word_sequences(
@@ -184,12 +182,7 @@ def word_sequences(
 ) -> Iterator[NDArray[np.int64]]:
     """Yield the words of each document in their order, as columns of a vocabulary, or -2 for other words.
 
-    Tokens that the rules drop, such as stop words, are left out.
-
-    Arguments:
-        documents: the documents, read one by one.
-        rules: how texts are split into words; None for the defaults.
-        vocabulary: the words, V.
+    Tokens that the rules drop, such as stop words, are left out; without rules, the defaults apply.
 
     >>> pets = [Document("a", "A mouse, an owl and a cat.")]
     >>> [words.tolist() for words in word_sequences(pets, None, Vocabulary(["cat", "mouse"]))]

@@ -34,12 +34,7 @@ _Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]  # rows and columns
 
 
 def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -> TokenReader:
-    """Return a reader of texts: a `FastTokenReader` for the default token pattern, else a `TokenReader`.
-
-    Arguments:
-        rules: how texts are split into words.
-        vocabulary: the words to count; None counts all words.
-    """
+    """Return a `FastTokenReader` for the default token pattern, else a `TokenReader`; no vocabulary means all words."""
     tokenizer = Tokenizer(rules)
     is_default = rules.token_pattern == DEFAULT_TOKEN_PATTERN and rules.tokenizer is None
     return (FastTokenReader if is_default else TokenReader)(tokenizer, TokenIndex(tokenizer, vocabulary))
@@ -134,9 +129,8 @@ class FastTokenReader(TokenReader):
         texts = b"\n".join(spans).decode(errors="surrogatepass").split("\n")
         is_ascii = np.fromiter(map(str.isascii, texts), dtype=bool, count=len(texts))
         # An ASCII span without its leading digits is one token, or empty.
-        self._columns[numbers[is_ascii]] = self.index.columns_of(
-            text.lstrip(digits) for text in compress(texts, is_ascii)
-        )
+        ascii_tokens = (text.lstrip(digits) for text in compress(texts, is_ascii))
+        self._columns[numbers[is_ascii]] = self.index.columns_of(ascii_tokens)
         for number, text in zip(numbers[~is_ascii].tolist(), compress(texts, ~is_ascii), strict=True):
             columns = self.index.columns_of(self.tokenizer.split_normalized(text))
             if len(columns) > 1:
@@ -206,9 +200,7 @@ class _HashTable:
     def _slots_of(self, keys: _Keys) -> _Integers:
         # Fibonacci hashing (Knuth, The Art of Computer Programming, vol. 3, section 6.4): the factor is 2^64 divided by
         # the golden ratio, and the top bits of the product are the slot.
-        products = keys * np.uint64(0x9E3779B97F4A7C15)
-        products >>= self._shift
-        return products.view(np.int64)
+        return (keys * np.uint64(0x9E3779B97F4A7C15) >> self._shift).view(np.int64)
 
     def _next(self, slots: _Integers) -> _Integers:
         return (slots + 1) & (len(self._keys) - 1)

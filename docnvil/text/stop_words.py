@@ -10,9 +10,7 @@ from docnvil.text.files import open_text
 # also drops the past tense of "win".
 _CONTRACTIONS = """ain't aren't couldn't daren't didn't doesn't don't hadn't hasn't haven't isn't mayn't mightn't
     mustn't needn't oughtn't shan't shouldn't wasn't weren't won't wouldn't they'll they're they've"""
-_CONTRACTION_PIECES = {
-    piece for word in _CONTRACTIONS.split() for piece in word.split("'") if piece not in ("t", "they")
-}
+_CONTRACTION_PIECES = set(_CONTRACTIONS.replace("'", " ").split()) - {"t", "they"}
 
 
 @cache

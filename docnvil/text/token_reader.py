@@ -15,11 +15,8 @@ DROPPED, UNKNOWN = -1, -2  # "columns" of tokens that the rules drop, and of wor
 class TokenIndex(dict[str, int]):
     """A dictionary from token to column, filled when a token occurs for the first time.
 
-    So stop words, stemming and the vocabulary are looked up once per distinct token, not once per token.
-
-    Arguments:
-        tokenizer: maps a token to its word.
-        vocabulary: the words to count, other words get `UNKNOWN`; None numbers all words in the order they occur.
+    So stop words, stemming and the vocabulary are looked up once per distinct token, not once per token. Words outside
+    the vocabulary get `UNKNOWN`; without a vocabulary, all words are numbered in the order they occur.
     """
 
     def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None) -> None:
@@ -39,12 +36,7 @@ class TokenIndex(dict[str, int]):
 
 
 class TokenReader:
-    """Splits texts with a `Tokenizer` and looks up one token at a time.
-
-    Arguments:
-        tokenizer: splits the texts.
-        index: maps tokens to columns.
-    """
+    """Splits texts with a `Tokenizer` and looks up one token at a time."""
 
     def __init__(self, tokenizer: Tokenizer, index: TokenIndex) -> None:
         self.tokenizer, self.index = tokenizer, index

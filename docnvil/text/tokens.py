@@ -126,9 +126,6 @@ def tokenize(text: str, rules: TokenRules) -> list[str]:
 class Tokenizer:
     """Token rules prepared for many texts: each distinct token is filtered and stemmed once.
 
-    Raises:
-        MissingDependencyError: the tokenizer needs NLTK data that is not installed.
-
     Example:
         >>> Tokenizer(TokenRules(stemmer="porter"))("running runners ran")
         ['run', 'runner', 'ran']

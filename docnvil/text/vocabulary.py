@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.runtime.folders import replace_file
 
+_Limit = int | float  # a number of documents, or a share of them
+
 # Other characters would change when a word is written to a line of UTF-8 and read again.
 _is_writable = re.compile("[^\n\r\ufeff\ud800-\udfff]+").fullmatch
 
@@ -135,7 +137,7 @@ class Vocabulary:
         return f"Vocabulary of {len(self)} words: {', '.join(self._words[:5])}{' ...' if len(self) > 5 else ''}"
 
 
-def check_limits(size: int | None, min_df: int | float, max_df: int | float) -> None:
+def check_limits(size: int | None, min_df: _Limit, max_df: _Limit) -> None:
     """Raise a `ConfigurationError` if a limit of `build_vocabulary` is out of its range."""
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise ConfigurationError(f"The size of the vocabulary is {size!r}. Give an integer >= 1.")
@@ -184,12 +186,7 @@ def build_vocabulary(
 
 
 def choose_words(
-    words: Iterable[tuple[str, int, int]],
-    n_documents: int,
-    *,
-    size: int | None = None,
-    min_df: int | float = 1,
-    max_df: int | float = 1.0,
+    words: Iterable[tuple[str, int, int]], n_documents: int, *, size: int | None, min_df: _Limit, max_df: _Limit
 ) -> Vocabulary:
     """Choose words like `build_vocabulary` from (word, frequency, document frequency), with `size` words in memory."""
     check_limits(size, min_df, max_df)
