@@ -1,6 +1,6 @@
 """docnvil compare: scores of docnvil and of topic models of other packages, on the same counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json, note
-from docnvil.commands.options import (
-    CORPUS,
-    describe_corpus,
-    describe_unknown_tokens,
-    load_beside,
-    load_for_training,
-    source_options,
-    token_options,
-)
+from docnvil.commands.inputs import describe_corpus, load_for_training, load_with_rules, note_unknown_tokens
+from docnvil.commands.options import CORPUS, JSON, POSITIVE, PROPORTION, counting_options, force_option, seed_option
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult
@@ -44,34 +37,22 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     help="Comma-separated: docnvil, docnvil-best, docnvil-paper, sklearn-lda, sklearn-nmf, gensim-lda, tomotopy-lda, or"
     " paths of model folders.",
 )
-@click.option("--components", type=click.IntRange(min=1), default=50, help="Units or topics of each trained model.")
+@click.option("--components", type=POSITIVE, default=50, help="Units or topics of each trained model.")
 @click.option("--predict", type=CORPUS, help="Words to predict of the same documents; TEST then has the others.")
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=PROPORTION,
     default=0.2,
     help="Without --predict: share of each test document's words to hide and predict.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the split and of every model.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, help="CPU threads of every model.")
+@seed_option("Seed of the split and of every model.")
+@click.option("--threads", type=POSITIVE, default=1, help="CPU threads of every model.")
 @click.option("--out", type=CORPUS, help="Also write the table to this CSV file.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@source_options
-@token_options
+@force_option()
+@JSON
+@counting_options
 def compare(
-    train: Path,
-    test: Path,
-    models: str,
-    components: int,
-    predict: Path | None,
-    share: float,
-    seed: int,
-    threads: int,
-    out: Path | None,
-    force: bool,
-    as_json: bool,
-    **options: Any,
+    train: Path, test: Path, models: str, components: int, threads: int, out: Path | None, **options: Any
 ) -> None:
     """Compare docnvil with LDA, NMF and other models: train each on TRAIN or load it, and score it on TEST.
 
@@ -99,9 +80,10 @@ def compare(
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_model_names(names)
     if out is not None:
-        refuse_existing_file(out, force=force)
+        refuse_existing_file(out, force=options["force"])
     matrix = load_for_training(train, options)
-    observed, hidden = _load_test(test, predict, share, seed, options, matrix)
+    observed, hidden = _load_test(test, options, matrix)
+    seed, predict = options["seed"], options["predict"]
     settings = {"n_components": components, "seed": seed, "threads": threads}
     rows = []
     for row in compare_models(names, matrix, observed, hidden, **settings, on_start=lambda name: note(f"{name} ...")):
@@ -111,41 +93,33 @@ def compare(
     if out is not None:
         write_records(out, [asdict(row) for row in rows])
         note(f"Wrote {out}: {len(rows)} rows.")
-    summary = {**_sizes(matrix, observed, hidden), "components": components, "seed": seed, "threads": threads}
-    if as_json:
-        echo_json({**summary, "machine": machine(), "models": [asdict(row) for row in rows]})
-    else:
-        _print_table(rows, summary, f"{share:.0%} of each test document" if predict is None else str(predict))
-
-
-def _sizes(matrix: "DocumentTermMatrix", observed: Any, hidden: Any) -> dict[str, int]:
-    return {
+    summary = {
         "train_documents": matrix.n_documents,
         "test_documents": observed.shape[0],
         "words": matrix.vocabulary_size,
         "hidden_tokens": int(hidden.sum()),
+        "components": components,
+        "seed": seed,
+        "threads": threads,
     }
+    if options["as_json"]:
+        echo_json({**summary, "machine": machine(), "models": [asdict(row) for row in rows]})
+    else:
+        hidden_from = f"{options['share']:.0%} of each test document" if predict is None else str(predict)
+        _print_table(rows, summary, hidden_from)
 
 
-def _load_test(
-    test: Path,
-    predict: Path | None,
-    share: float,
-    seed: int,
-    options: dict[str, Any],
-    train: "DocumentTermMatrix",
-) -> tuple[Any, Any]:
+def _load_test(test: Path, options: Mapping[str, Any], train: "DocumentTermMatrix") -> tuple[Any, Any]:
     """Return the observed and the hidden words of the test documents, `[N, V]` each."""
     from docnvil.analysis.completion import split_words
     from docnvil.runtime.randomness import stream
 
-    matrix = load_beside(test, options, train)
+    matrix = load_with_rules(test, options, train.rules, train.vocabulary)
     note(describe_corpus(matrix))
-    if matrix.n_unknown:
-        note(describe_unknown_tokens(matrix))
-    if predict is None:
-        return split_words(matrix.counts, share, stream(seed, "hidden words"))
-    return matrix.counts, load_beside(predict, options, train).counts
+    note_unknown_tokens(matrix)
+    if options["predict"] is None:
+        return split_words(matrix.counts, options["share"], stream(options["seed"], "hidden words"))
+    return matrix.counts, load_with_rules(options["predict"], options, train.rules, train.vocabulary).counts
 
 
 def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hidden: str) -> None:

@@ -6,43 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json
-from docnvil.commands.evaluation import (
-    PROPORTION,
-    check_output,
-    evaluation_options,
-    finish,
-    format_interval,
-    intervals_json,
-)
-from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model
+from docnvil.commands.console import echo_result
+from docnvil.commands.evaluation import finish, format_interval, intervals_json, load_model_to_evaluate
+from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
+from docnvil.commands.options import CORPUS, MODEL, PROPORTION, SOURCE, evaluation_options, with_options
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
-@click.argument("source", metavar="CORPUS", type=CORPUS)
+@with_options(MODEL, SOURCE)
 @click.option("--predict", type=CORPUS, help="Held-out words of the same documents; CORPUS has the observed words.")
 @click.option(
     "--share", type=PROPORTION, default=0.2, help="Share of each document's words to hold out, without --predict."
 )
 @evaluation_options(samples=100)
-def completion(
-    model: Path,
-    source: Path,
-    predict: Path | None,
-    share: float,
-    samples: int,
-    interval: float | None,
-    out: Path | None,
-    force: bool,
-    seed: int,
-    device: str,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def completion(model: Path, source: Path, predict: Path | None, share: float, samples: int, **options: Any) -> None:
     """Predict held-out words of each document of CORPUS with MODEL.
 
     \b
@@ -57,10 +37,9 @@ def completion(
     """
     from docnvil.analysis.completion import evaluate_completion, split_words
     from docnvil.runtime.randomness import stream
-    from docnvil.storage.model_folder import load_model
 
-    check_output(out, force=force)
-    fitted = load_model(model, device)
+    fitted = load_model_to_evaluate(model, options)
+    seed = options["seed"]
     matrices = [load_for_model(path, options, fitted) for path in (source, predict) if path is not None]
     if predict is None:
         observed, held_out = split_words(matrices[0].counts, share, stream(seed, "hidden words"))
@@ -69,20 +48,19 @@ def completion(
         observed, held_out = (matrix.counts for matrix in matrices)
     scores = evaluate_completion(fitted.network, observed, held_out, n_samples=samples, seed=seed)
     result = scores.summarize()
-    intervals = finish(scores, matrices[0], ("log_likelihood",), interval, seed, out)
-    if as_json:
-        unknown = sum(matrix.n_unknown for matrix in matrices)
-        echo_json({**asdict(result), "samples": samples, "unknown_tokens": unknown, **intervals_json(intervals)})
-        return
+    intervals = finish(scores, matrices[0], ("log_likelihood",), options)
+    unknown = sum(matrix.n_unknown for matrix in matrices)
+    values = {**asdict(result), "samples": samples, "unknown_tokens": unknown, **intervals_json(intervals)}
     names = ("perplexity_per_document", "perplexity_per_word")
     per_document, per_word = (format_interval(intervals, name) for name in names)
     skipped = f" ({result.skipped:,} without any left out)" if result.skipped else ""
-    click.echo(
+    text = (
         f"completion perplexity per word      {result.perplexity_per_word:10.2f}{per_word}\n"
         f"completion perplexity per document  {result.perplexity_per_document:10.2f}{per_document}\n"
         f"from {result.tokens:,} held-out tokens of {result.documents:,} documents{skipped}; {samples} samples"
         + "".join(f"\n{describe_unknown_tokens(matrix)}" for matrix in matrices if matrix.n_unknown)
     )
+    echo_result(values, text, as_json=options["as_json"])
 
 
 def check_same_documents(observed: "DocumentTermMatrix", held_out: "DocumentTermMatrix") -> None:

@@ -76,6 +76,14 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def echo_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    """Print a result on stdout, as one JSON object or as text."""
+    if as_json:
+        echo_json(values)
+    else:
+        click.echo(text)
+
+
 def note(text: str) -> None:
     """Print a line on stderr."""
     click.echo(text, err=True)

@@ -1,23 +1,15 @@
 """docnvil corpus: convert documents to a prepared corpus, which the other commands read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
-from docnvil.commands.options import (
-    CORPUS,
-    TEXTS,
-    counting_of,
-    load_for_training,
-    load_in_two,
-    source_of,
-    source_options,
-    token_options,
-)
+from docnvil.commands.inputs import contains_text, counting_of, load_for_training, load_in_two, source_of
+from docnvil.commands.options import CORPUS, JSON, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.setting_options import Share
 
 if TYPE_CHECKING:
@@ -31,26 +23,17 @@ def corpus() -> None:
 
 
 @corpus.command()
-@click.argument("sources", metavar="SOURCE...", type=TEXTS, nargs=-1, required=True)
+@click.argument("sources", metavar="SOURCE...", type=Texts(), nargs=-1, required=True)
 @click.option("--out", type=CORPUS, required=True, help="Folder of the new corpus.")
 @click.option("--held-out", type=Share(), help="Number or share of documents to split off; OUT gets train/ and test/.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the split.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="Number of processes that count texts.")
+@seed_option("Seed of the split.")
+@click.option("--workers", type=POSITIVE, default=1, help="Number of processes that count texts.")
 @click.option("--executor", metavar="dask://HOST:PORT", help="Count on the workers of a Dask scheduler instead.")
-@click.option("--force", is_flag=True, help="Replace an existing corpus.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@source_options
-@token_options
+@force_option("an existing corpus")
+@JSON
+@counting_options
 def build(
-    sources: tuple[Path, ...],
-    out: Path,
-    held_out: int | float | None,
-    seed: int,
-    workers: int,
-    executor: str | None,
-    force: bool,
-    as_json: bool,
-    **options: Any,
+    sources: tuple[Path, ...], out: Path, held_out: float | None, workers: int, executor: str | None, **options: Any
 ) -> None:
     """Count the words of every SOURCE, and write counts, vocabulary, ids and token rules to a folder.
 
@@ -71,6 +54,7 @@ def build(
     from docnvil.errors import OutputExistsError
     from docnvil.runtime.folders import is_folder_of_kind, refuse_existing_folder
 
+    force = options["force"]
     folders = [out] if held_out is None else [out / "train", out / "test"]
     if held_out is not None and is_folder_of_kind(out, "corpus"):
         raise OutputExistsError(f"{out} is a corpus; train/ and test/ cannot be written to it. Choose another --out.")
@@ -78,22 +62,23 @@ def build(
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)
-    if held_out is None and _all_texts(sources, options):
+    if held_out is None and all(contains_text(source, options) for source in sources):
         with _make_executor(workers, executor) as runs_tasks:
-            summaries = [_build(sources, out, runs_tasks, options, force=force)]
+            summaries = [_build(sources, out, runs_tasks, options)]
     elif len(sources) > 1 or workers > 1 or executor is not None:
         raise click.UsageError("Counts, and a corpus with --held-out, are made from one SOURCE in one process.")
     else:
-        (source,) = sources
-        whole = held_out is None
-        matrices = (load_for_training(source, options),) if whole else load_in_two(source, options, held_out, seed)
+        if held_out is None:
+            matrices = (load_for_training(sources[0], options),)
+        else:
+            matrices = load_in_two(sources[0], options, held_out)
         for folder, matrix in zip(folders, matrices, strict=True):
             write_corpus(matrix, folder, force=force)
         summaries = [
             CorpusSummary(matrix.n_documents, int(matrix.empty.sum()), matrix.vocabulary_size, matrix.n_tokens)
             for matrix in matrices
         ]
-    if as_json:
+    if options["as_json"]:
         echo_json({"corpora": [_to_json(*pair) for pair in zip(folders, summaries, strict=True)]})
         return
     for folder, summary in zip(folders, summaries, strict=True):
@@ -113,28 +98,17 @@ def _to_json(folder: Path, summary: "CorpusSummary") -> dict[str, Any]:
     }
 
 
-def _all_texts(sources: tuple[Path, ...], options: dict[str, Any]) -> bool:
-    from docnvil.text.documents import TEXT_FORMATS, detect_format
-
-    return all(detect_format(source, source_of(options)) in TEXT_FORMATS for source in sources)
-
-
-@contextmanager
-def _make_executor(workers: int, address: str | None) -> Iterator["Executor"]:
+def _make_executor(workers: int, address: str | None) -> AbstractContextManager["Executor"]:
     from docnvil.corpus.dask_executor import connect_to_dask
     from docnvil.corpus.executor import SerialExecutor
     from docnvil.corpus.process_pool import ProcessPool
 
-    if address is None:
-        yield SerialExecutor() if workers == 1 else ProcessPool(workers)
-        return
-    with connect_to_dask(address) as executor:
-        yield executor
+    if address is not None:
+        return connect_to_dask(address)
+    return nullcontext(SerialExecutor() if workers == 1 else ProcessPool(workers))
 
 
-def _build(
-    sources: tuple[Path, ...], out: Path, executor: "Executor", options: dict[str, Any], *, force: bool
-) -> "CorpusSummary":
+def _build(sources: tuple[Path, ...], out: Path, executor: "Executor", options: Mapping[str, Any]) -> "CorpusSummary":
     """Build the corpus with a progress bar, and print notes about it."""
     from tqdm import tqdm
 
@@ -161,7 +135,7 @@ def _build(
                 VocabularyLimits(**counting),
                 vocabulary=None if vocabulary_path is None else Vocabulary.load(vocabulary_path),
                 executor=executor,
-                force=force,
+                force=options["force"],
                 on_progress=show_progress,
             )
         except BaseException:

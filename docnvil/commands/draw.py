@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from docnvil.commands.options import CORPUS
+from docnvil.commands.options import CORPUS, MODEL, POSITIVE, force_option, seed_option, with_options
 
 
 def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -21,12 +21,11 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
+@MODEL
 @click.option("--out", type=CORPUS, default=Path("pictures"), help="Folder for the images.")
 @click.option("--shape", callback=_parse_shape, metavar="HxW", help="Height and width of an image.  [default: square]")
-@click.option("--samples", type=click.IntRange(min=1), default=100, help="Number of samples.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed of the samples.")
-@click.option("--force", is_flag=True, help="Replace existing images.")
+@click.option("--samples", type=POSITIVE, default=100, help="Number of samples.")
+@with_options(seed_option("Random seed of the samples."), force_option("existing images"))
 def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, seed: int, force: bool) -> None:
     """Draw samples and filters of MODEL, a model of binary images.
 
@@ -38,9 +37,9 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     """
     import torch
 
-    from docnvil.errors import ConfigurationError, OutputExistsError
+    from docnvil.errors import ConfigurationError
     from docnvil.report.images import filters, png, sheet
-    from docnvil.runtime.folders import replace_file
+    from docnvil.runtime.folders import refuse_existing_file, replace_file
     from docnvil.runtime.randomness import KeyedGenerator
     from docnvil.storage.model_folder import load_model
 
@@ -48,22 +47,20 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     visible = fitted.network.generative.visible
     if not visible.samples_are_images:
         raise ConfigurationError(f"{model} is a model of words, not of images. Use docnvil topics or docnvil report.")
-    shape = shape or _square(fitted.network.config.vocabulary_size)
-    if shape[0] * shape[1] != fitted.network.config.vocabulary_size:
-        raise ConfigurationError(
-            f"{shape[0]} by {shape[1]} pixels are not the {fitted.network.config.vocabulary_size} of the model. Change"
-            " --shape."
-        )
+    n_pixels = fitted.network.config.vocabulary_size
+    height, width = shape or _square(n_pixels)
+    if height * width != n_pixels:
+        raise ConfigurationError(f"{height} by {width} pixels are not the {n_pixels} of the model. Change --shape.")
     paths = out / "samples.png", out / "filters.png"
-    if not force and (existing := [path for path in paths if path.exists()]):
-        raise OutputExistsError(f"{existing[0]} already exists. Pass --force to replace it, or choose another --out.")
+    for path in paths:
+        refuse_existing_file(path, force=force)
     means = fitted.network.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
     statistics = fitted.statistics
     frequency = (statistics.word_frequency + 0.5) / (statistics.n_documents + 1)
     weight = visible.weight.detach().double().numpy().T
     out.mkdir(parents=True, exist_ok=True)
     for path, images in zip(paths, (means.double().numpy(), filters(weight, frequency)), strict=True):
-        replace_file(path, png(sheet(images, shape)))
+        replace_file(path, png(sheet(images, (height, width))))
         click.echo(path)
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from docnvil.commands.console import note
-from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model, source_options
+from docnvil.commands.inputs import load_for_model, note_unknown_tokens
+from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option, source_options, with_options
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
-@click.argument("source", metavar="CORPUS", type=CORPUS)
+@with_options(MODEL, SOURCE)
 @click.option("--out", type=CORPUS, required=True, help="Output file: .parquet, .npy, or CSV for other names.")
 @click.option(
     "--kind",
@@ -19,9 +19,7 @@ from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_m
     default="probabilities",
     help="Probability that each unit is on, or 1 where it is above 1/2.",
 )
-@click.option("--device", default="auto", help="auto, cpu or cuda.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
-@source_options
+@with_options(DEVICE, force_option(), source_options)
 def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: bool, **options: Any) -> None:
     """Write MODEL's embedding of each document of CORPUS: its id, its metadata, then one column per unit.
 
@@ -54,5 +52,4 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
         first = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
         ids = "1 id occurs" if len(repeated) == 1 else f"{len(repeated):,} ids occur"
         note(f"{ids} more than once ({first}); rows keep the order of the documents.")
-    if matrix.n_unknown:
-        note(describe_unknown_tokens(matrix))
+    note_unknown_tokens(matrix)

@@ -1,63 +1,46 @@
-"""Options, intervals and files of values that the commands perplexity and completion share."""
+"""Steps, intervals and files of values that the commands perplexity and completion share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from docnvil.commands.console import note
-from docnvil.commands.options import CORPUS, Command, add_options, source_options
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
     from docnvil.analysis.completion import CompletionScores
     from docnvil.analysis.perplexity import DocumentBounds
     from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.training.fitted_model import FittedModel
 
-PROPORTION = click.FloatRange(0, 1, min_open=True, max_open=True)
-
-
-def evaluation_options(*, samples: int) -> Callable[[Command], Command]:
-    """Return a decorator that adds the shared options; `samples` is the default number of samples per document."""
-    at_least_one, at_least_zero = click.IntRange(min=1), click.IntRange(min=0)
-    options = (
-        click.option("--samples", type=at_least_one, default=samples, help="Samples per document."),
-        click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
-        click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
-        click.option("--force", is_flag=True, help="Replace an existing file."),
-        click.option("--seed", type=at_least_zero, default=0, help="Seed of the random draws."),
-        click.option("--device", default="auto", help="auto, cpu or cuda."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-    )
-    return lambda command: add_options(source_options(command), *options)
+    DocumentScores = DocumentBounds | CompletionScores
 
 
-def check_output(out: Path | None, *, force: bool) -> None:
-    """Raise an error if the file of values exists and may not be replaced."""
+def load_model_to_evaluate(model: Path, options: Mapping[str, Any]) -> "FittedModel":
+    """Load a model, after a check that the file of values can be written."""
     from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.storage.model_folder import load_model
 
-    if out is not None:
-        refuse_existing_file(out, force=force)
+    if options["out"] is not None:
+        refuse_existing_file(options["out"], force=options["force"])
+    return load_model(model, options["device"])
 
 
 def finish(
-    scores: "DocumentBounds | CompletionScores",
-    matrix: "DocumentTermMatrix",
-    names: Sequence[str],
-    share: float | None,
-    seed: int,
-    out: Path | None,
+    scores: "DocumentScores", matrix: "DocumentTermMatrix", names: Sequence[str], options: Mapping[str, Any]
 ) -> "Intervals | None":
-    """Write the fields `names` of the scores of documents, if a file is given, and return intervals, if a share is."""
+    """Write the fields `names` of the scores of documents with --out, and return intervals with --interval."""
     from docnvil.analysis.bootstrap import bootstrap_intervals
     from docnvil.storage.tables import write_document_values
 
+    out, share = options["out"], options["interval"]
     if out is not None:
         write_document_values(out, matrix.ids, scores.lengths, {name: getattr(scores, name) for name in names})
         note(f"Wrote {out}: {matrix.n_documents:,} documents.")
-    return None if share is None else bootstrap_intervals(scores.log_likelihood, scores.lengths, share, seed=seed)
+    if share is None:
+        return None
+    return bootstrap_intervals(scores.log_likelihood, scores.lengths, share, seed=options["seed"])
 
 
 def intervals_json(intervals: "Intervals | None") -> dict[str, Any]:

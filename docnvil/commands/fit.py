@@ -1,17 +1,19 @@
 """docnvil fit: train a model on documents and write it as a folder."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note, shows_progress
+from docnvil.commands.console import echo_result, note, shows_progress
 from docnvil.commands.distributed_command import by_all_processes
 from docnvil.commands.dry_run import print_dry_run
-from docnvil.commands.grouped import GroupedCommand, GroupedOption
-from docnvil.commands.options import CORPUS, contains_bits, load_for_training, source_options, token_options
+from docnvil.commands.grouped import GroupedCommand, grouped_option
+from docnvil.commands.inputs import contains_bits, load_for_training
+from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 
 if TYPE_CHECKING:
@@ -25,25 +27,16 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
 
 @click.command(cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
-@click.argument("source", metavar="CORPUS", type=CORPUS)
+@SOURCE
 @click.option("--out", type=CORPUS, default=Path("model"), help="Model folder to write.")
 @setting_options
-@click.option(
-    "--threads",
-    cls=GroupedOption,
-    group="Machine",
-    type=click.IntRange(min=1),
-    help="CPU threads.  [default: all cores]",
-)
-@click.option(
-    "--profile", cls=GroupedOption, group="Machine", is_flag=True, help="Print the time of each phase of an update."
-)
+@grouped_option("--threads", group="Machine", type=POSITIVE, help="CPU threads.  [default: all cores]")
+@grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
 @click.option("--dry-run", is_flag=True, help="Read the corpus, print data and settings, and stop.")
-@click.option("--force", is_flag=True, help="Replace an existing model or an interrupted training.")
+@force_option("an existing model or an interrupted training")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@source_options
-@token_options
+@JSON
+@counting_options
 @by_all_processes
 def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "ProcessGroup", **options: Any) -> None:
     """Train a model on CORPUS: a folder of texts, a file of documents, counts, or a prepared corpus.
@@ -61,27 +54,31 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     """
     from docnvil.runtime.devices import choose_device
     from docnvil.runtime.precision import check_precision
+    from docnvil.runtime.profiling import NoProfile, Profile
+    from docnvil.storage.checkpoints import checkpoint_path
+    from docnvil.storage.model_folder import save_model
 
     # Mistakes in the options are reported before the corpus is read.
     settings = settings_of_options(options, bits=contains_bits(source, options))
-    check_precision(settings.training_config(n_documents=1).precision, choose_device(settings.device))
+    device = choose_device(settings.device)
+    check_precision(settings.training_config(n_documents=1).precision, device)
     if not dry_run:
         options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
     matrix = load_for_training(source, options)
     if dry_run:
         print_dry_run(matrix, settings, as_json=as_json)
         return
-    profile = _profile(settings.device) if options["profile"] else None
-    model = _train(matrix, settings, out, processes, profile, options)
+    profile = Profile(device) if options["profile"] else NoProfile()
+    model = _train(matrix, settings, checkpoint_path(out), options, processes=processes, profile=profile)
     if not processes.is_main:
         return
-    _save(model, out, force=options["force"])
-    if profile is not None:
+    save_model(model, out, force=options["force"])
+    checkpoint_path(out).unlink(missing_ok=True)
+    values = _summary(model, matrix, out)
+    if isinstance(profile, Profile):
         note(_format_profile(profile))
-    if as_json:
-        echo_json({**_summary(model, matrix, out), **(_profile_json(profile) if profile is not None else {})})
-    else:
-        click.echo(_format_summary(model, out))
+        values |= {"steps": profile.steps, "profile": [asdict(row) for row in profile.table()]}
+    echo_result(values, _format_summary(model, out), as_json=as_json)
 
 
 def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGroup") -> bool:
@@ -107,53 +104,26 @@ def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGr
 
 
 def _train(
-    matrix: "DocumentTermMatrix",
-    settings: "Settings",
-    out: Path,
-    processes: "ProcessGroup",
-    profile: "Profile | None",
-    options: dict[str, Any],
+    matrix: "DocumentTermMatrix", settings: "Settings", path: Path, options: Mapping[str, Any], **passed_on: Any
 ) -> "FittedModel":
-    """Train with a progress bar and checkpoints."""
+    """Train with a progress bar and checkpoints in the file `path`."""
     import torch
 
     from docnvil.commands.progress import Progress
-    from docnvil.storage.checkpoints import CheckpointWriter, checkpoint_path, read_checkpoint
-    from docnvil.training import fit as library
+    from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
+    from docnvil.training.fit import fit as train
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
-    path = checkpoint_path(out)
     checkpoint = read_checkpoint(path) if options["resume"] else None
-    with Progress(as_bar=shows_progress() and processes.is_main) as progress:
+    with Progress(as_bar=shows_progress()) as progress:
         try:
-            return library.fit(
-                matrix,
-                settings,
-                callbacks=(CheckpointWriter(path, SECONDS_BETWEEN_CHECKPOINTS), progress),
-                resume_from=checkpoint,
-                processes=processes,
-                profile=profile or library.NO_PROFILE,
-            )
+            callbacks = CheckpointWriter(path, SECONDS_BETWEEN_CHECKPOINTS), progress
+            return train(matrix, settings, callbacks=callbacks, resume_from=checkpoint, **passed_on)
         except KeyboardInterrupt:
             if path.exists():
                 note(f"\nProgress saved to {path}; rerun with --resume to continue.")
             raise
-
-
-def _save(model: "FittedModel", out: Path, *, force: bool) -> None:
-    from docnvil.storage.checkpoints import checkpoint_path
-    from docnvil.storage.model_folder import save_model
-
-    save_model(model, out, force=force)
-    checkpoint_path(out).unlink(missing_ok=True)
-
-
-def _profile(device: str) -> "Profile":
-    from docnvil.runtime.devices import choose_device
-    from docnvil.runtime.profiling import Profile
-
-    return Profile(choose_device(device))
 
 
 def _format_profile(profile: "Profile") -> str:

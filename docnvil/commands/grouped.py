@@ -1,5 +1,6 @@
 """Options in groups: `--help` shows the groups that most users need, `--help-all` all of them."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -17,21 +18,16 @@ class GroupedOption(click.Option):
         self.group = group
 
 
+grouped_option = partial(click.option, cls=GroupedOption)
+
+
 class GroupedCommand(click.Command):
     """A command whose help lists its options by group."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
-        self.params.append(
-            GroupedOption(
-                ["--help-all"],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                callback=_print_all,
-                help="Show all options.",
-            )
-        )
+        flags = {"is_flag": True, "is_eager": True, "expose_value": False}
+        self.params.append(GroupedOption(["--help-all"], **flags, callback=_print_all, help="Show all options."))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section per group; without --help-all, only name the groups that few users need."""

@@ -1,25 +1,17 @@
-"""Options that several commands share, and reading a corpus as they say."""
+"""Options that several commands share."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from docnvil.commands.console import note
-from docnvil.commands.grouped import GroupedOption
-from docnvil.commands.setting_options import Command, add_options, options_of
-from docnvil.schema import settings_of
+from docnvil.commands.grouped import grouped_option
+from docnvil.commands.setting_options import Decorator, options_of, with_options
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from docnvil.text.counts import DocumentTermMatrix
-    from docnvil.training.fitted_model import FittedModel
-
 CORPUS = click.Path(path_type=Path)
+POSITIVE = click.IntRange(min=1)
+PROPORTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 class Texts(click.ParamType):
@@ -34,134 +26,33 @@ class Texts(click.ParamType):
         return as_path(value)
 
 
-TEXTS = Texts()
+MODEL = click.argument("model", type=CORPUS)
+SOURCE = click.argument("source", metavar="CORPUS", type=CORPUS)
+DEVICE = click.option("--device", default="auto", help="auto, cpu or cuda.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+source_options = with_options(
+    *options_of(SourceOptions),
+    grouped_option("--vocabulary", group="Input", type=CORPUS, help="File with one word per line: of texts or counts."),
+)
+counting_options = with_options(source_options, *options_of(TokenOptions), *options_of(VocabularyLimits))
 
 
-def source_options(command: Command) -> Command:
-    """Add the options for reading documents."""
-    vocabulary = click.option(
-        "--vocabulary",
-        cls=GroupedOption,
-        group="Input",
-        type=CORPUS,
-        help="File with one word per line: of texts or counts.",
+def force_option(existing: str = "an existing file") -> Decorator:
+    """Return the option to replace what exists already."""
+    return click.option("--force", is_flag=True, help=f"Replace {existing}.")
+
+
+def seed_option(purpose: str) -> Decorator:
+    """Return the option for a seed; `purpose` is the help text."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, help=purpose)
+
+
+def evaluation_options(*, samples: int) -> Decorator:
+    """Return a decorator that adds the shared options; `samples` is the default number of samples per document."""
+    return with_options(
+        click.option("--samples", type=POSITIVE, default=samples, help="Samples per document."),
+        click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
+        click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
+        *(force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, source_options),
     )
-    return add_options(command, *options_of(SourceOptions), vocabulary)
-
-
-def token_options(command: Command) -> Command:
-    """Add the options for tokens and the vocabulary."""
-    return add_options(command, *options_of(TokenOptions), *options_of(VocabularyLimits))
-
-
-def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
-    """Read a corpus with its own vocabulary, by the rules of the options, and print its size on stderr."""
-    from docnvil.corpus.loading import load_document_term_matrix
-
-    _refuse_idle_options(source, options)
-    matrix = load_document_term_matrix(source, source_of(options), **counting_of(options))
-    note(describe_corpus(matrix))
-    return matrix
-
-
-def load_in_two(
-    source: Path, options: Mapping[str, Any], held_out: int | float, seed: int
-) -> tuple["DocumentTermMatrix", "DocumentTermMatrix"]:
-    """Read a corpus in two parts; the vocabulary is chosen from the first."""
-    from docnvil.corpus.loading import load_train_test
-    from docnvil.runtime.randomness import stream
-
-    return load_train_test(source, source_of(options), held_out, stream(seed, "test split"), **counting_of(options))
-
-
-def load_for_model(
-    source: Path, options: Mapping[str, Any], model: "FittedModel", *, may_be_empty: bool = False
-) -> "DocumentTermMatrix":
-    """Read a corpus with the token rules and the vocabulary of a model."""
-    return _load_by(source, options, model.token_rules, model.vocabulary, may_be_empty=may_be_empty)
-
-
-def load_beside(source: Path, options: Mapping[str, Any], matrix: "DocumentTermMatrix") -> "DocumentTermMatrix":
-    """Read a corpus with the token rules and the vocabulary of another."""
-    return _load_by(source, options, matrix.rules, matrix.vocabulary)
-
-
-def _load_by(
-    source: Path, options: Mapping[str, Any], rules: Any, vocabulary: Any, *, may_be_empty: bool = False
-) -> "DocumentTermMatrix":
-    from docnvil.corpus.loading import load_document_term_matrix
-
-    return load_document_term_matrix(
-        source,
-        source_of(options),
-        rules=rules,
-        vocabulary=vocabulary,
-        vocabulary_path=options["vocabulary"],
-        may_be_empty=may_be_empty,
-    )
-
-
-def sequences_for_model(
-    source: Path, options: Mapping[str, Any], model: "FittedModel"
-) -> Iterator["NDArray[np.integer]"]:
-    """Read texts with the token rules of a model, each as the columns of its words in order."""
-    from docnvil.errors import CorpusError
-    from docnvil.text.counts import word_sequences
-    from docnvil.text.documents import TEXT_FORMATS, detect_format, read_documents
-
-    if detect_format(source, source_of(options)) not in TEXT_FORMATS:
-        raise CorpusError(
-            f"{source} contains counts, and C_V needs texts, with their words in order. Give the texts, or choose npmi."
-        )
-    return word_sequences(read_documents(source, source_of(options)), model.token_rules, model.vocabulary)
-
-
-def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
-    """Refuse token options for a source of counts."""
-    from docnvil.text.documents import TEXT_FORMATS, detect_format
-
-    if detect_format(source, source_of(options)) in TEXT_FORMATS:
-        return
-    context = click.get_current_context()
-    for each in (*settings_of(TokenOptions).values(), *settings_of(VocabularyLimits).values()):
-        if context.get_parameter_source(each.name) == click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{source} contains counts, to which --{each.option} does not apply. Leave it out.")
-
-
-def contains_bits(source: Path, options: Mapping[str, Any]) -> bool:
-    """Return whether a source is a file of binary vectors."""
-    from docnvil.text.documents import detect_format
-
-    return detect_format(source, source_of(options)) == "bits"
-
-
-def describe_corpus(matrix: "DocumentTermMatrix") -> str:
-    """Describe the size of a corpus in one line."""
-    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
-    if empty := int(matrix.empty.sum()):
-        text += f"; {empty:,} documents are empty"
-    return f"{text}."
-
-
-def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:
-    """Describe how many tokens of a corpus are not in the model's vocabulary."""
-    share = matrix.n_unknown / (matrix.n_unknown + matrix.n_tokens)
-    return f"{matrix.n_unknown:,} tokens ({share:.0%}) are not in the model's vocabulary and were ignored."
-
-
-def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
-    from docnvil.text.stop_words import read_stop_words
-    from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
-
-    chosen = {name: options[name] for name in settings_of(TokenOptions)}
-    name = chosen.pop("stop_words")
-    chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
-    limits = {name: options[name] for name in settings_of(VocabularyLimits)}
-    rules = TokenRules(**chosen, stop_words=read_stop_words(name), stop_words_name=name)
-    return {"rules": rules, "vocabulary_path": options["vocabulary"], **limits}
-
-
-def source_of(options: Mapping[str, Any]) -> SourceOptions:
-    """Return the source options."""
-    return SourceOptions(**{name: options[name] for name in settings_of(SourceOptions)})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json
-from docnvil.commands.evaluation import check_output, evaluation_options, finish, format_interval, intervals_json
-from docnvil.commands.options import CORPUS, describe_unknown_tokens, load_for_model
+from docnvil.commands.console import echo_result
+from docnvil.commands.evaluation import finish, format_interval, intervals_json, load_model_to_evaluate
+from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
+from docnvil.commands.options import MODEL, POSITIVE, SOURCE, evaluation_options, with_options
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
@@ -25,30 +26,11 @@ BOUNDS = {
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
-@click.argument("source", metavar="CORPUS", type=CORPUS)
-@click.option(
-    "--bound",
-    type=click.Choice(list(BOUNDS)),
-    default="elbo",
-    help="Bound on the log-likelihood.",
-)
-@click.option("--temperatures", type=click.IntRange(min=1), default=10, help="Steps of the annealed bound.")
+@with_options(MODEL, SOURCE)
+@click.option("--bound", type=click.Choice(list(BOUNDS)), default="elbo", help="Bound on the log-likelihood.")
+@click.option("--temperatures", type=POSITIVE, default=10, help="Steps of the annealed bound.")
 @evaluation_options(samples=10)
-def perplexity(
-    model: Path,
-    source: Path,
-    bound: str,
-    temperatures: int,
-    samples: int,
-    interval: float | None,
-    out: Path | None,
-    force: bool,
-    seed: int,
-    device: str,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples: int, **options: Any) -> None:
     """Estimate the perplexity of MODEL on the documents of CORPUS.
 
     \b
@@ -68,23 +50,18 @@ def perplexity(
     """
     from docnvil.analysis.null_models import null_perplexity
     from docnvil.analysis.perplexity import document_bounds
-    from docnvil.storage.model_folder import load_model
 
-    check_output(out, force=force)
-    fitted = load_model(model, device)
+    fitted = load_model_to_evaluate(model, options)
     matrix = load_for_model(source, options, fitted)
     estimator = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
-    bounds = document_bounds(fitted.network, matrix.counts, **estimator, seed=seed)
+    bounds = document_bounds(fitted.network, matrix.counts, **estimator, seed=options["seed"])
     result = bounds.summarize()
-    intervals = finish(bounds, matrix, ("log_likelihood", "reconstruction", "kl"), interval, seed, out)
+    intervals = finish(bounds, matrix, ("log_likelihood", "reconstruction", "kl"), options)
     visible, statistics = fitted.network.generative.visible, fitted.statistics
     null = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, matrix.counts)
     report = _document_report if visible.reports_perplexity else _vector_report
     values, text = report(result, null, matrix, intervals)
-    if as_json:
-        echo_json({**values, **intervals_json(intervals)})
-    else:
-        click.echo(text)
+    echo_result({**values, **intervals_json(intervals)}, text, as_json=options["as_json"])
 
 
 def _document_report(

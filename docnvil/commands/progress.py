@@ -1,7 +1,6 @@
 """Progress of a training on stderr: a bar on a terminal, otherwise a line now and then."""
 
 import time
-from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
@@ -15,11 +14,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress(Callback):
-    """Shows epochs, documents and the validation figure while a model is trained.
-
-    Arguments:
-        as_bar: whether to draw a bar; otherwise the main process prints lines.
-    """
+    """Shows epochs, documents and the validation figure, in a bar or else in lines of the main process."""
 
     def __init__(self, *, as_bar: bool) -> None:
         self._as_bar = as_bar
@@ -29,9 +24,7 @@ class Progress(Callback):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
     def on_start(self, training: Training) -> None:

@@ -1,16 +1,21 @@
 """docnvil recipes: list the recipes and the values that they set."""
 
+from collections.abc import Mapping
+
 import click
 
 from docnvil.commands.console import echo_json
+from docnvil.commands.options import JSON
 from docnvil.commands.setting_options import format_value
 from docnvil.training.recipes import RECIPES, Recipe
 from docnvil.training.settings import all_settings
 
+NOT_SET_BY_RECIPES = ("vocabulary_size", "recipe")
+
 
 @click.command()
 @click.argument("name", required=False, type=click.Choice(list(RECIPES)))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def recipes(name: str | None, as_json: bool) -> None:
     """Print the values that each recipe sets, or all settings of the recipe NAME.
 
@@ -18,11 +23,9 @@ def recipes(name: str | None, as_json: bool) -> None:
     docnvil recipes
     docnvil recipes paper
     """
-    chosen = [name] if name else list(RECIPES)
+    chosen = {each: recipe_values(RECIPES[each]) for each in ([name] if name else RECIPES)}
     if as_json:
-        echo_json(
-            {each: {"summary": RECIPES[each].summary, "settings": recipe_values(RECIPES[each])} for each in chosen}
-        )
+        echo_json({each: {"summary": RECIPES[each].summary, "settings": chosen[each]} for each in chosen})
         return
     for each in chosen:
         click.echo(f"{each}: {RECIPES[each].summary}")
@@ -37,21 +40,18 @@ def recipe_values(recipe: Recipe) -> dict[str, object]:
         >>> recipe_values(RECIPES["paper"])["batch_size"]
         20
     """
-    declared = {
-        name: each.default for name, each in all_settings().items() if name not in ("vocabulary_size", "recipe")
-    }
+    declared = {name: each.default for name, each in all_settings().items() if name not in NOT_SET_BY_RECIPES}
     epochs = {} if recipe.updates is None else {"epochs": f"for {recipe.updates} updates"}
     return {**declared, **recipe.model, **recipe.training, **epochs, "validation": recipe.validation}
 
 
-def _table(names: list[str], *, all_rows: bool) -> str:
+def _table(columns: Mapping[str, Mapping[str, object]], *, all_rows: bool) -> str:
     """Lay out settings by recipe; without `all_rows`, those that no recipe sets are left out."""
-    columns = {name: recipe_values(RECIPES[name]) for name in names}
-    rows = [["setting", *names]]
-    for setting in columns[names[0]]:
-        cells = [format_value(values[setting]) for values in columns.values()]
-        if all_rows or any(values[setting] != all_settings()[setting].default for values in columns.values()):
-            rows.append([setting, *cells])
+    rows = [["setting", *columns]]
+    for setting in next(iter(columns.values())):
+        values = [recipe[setting] for recipe in columns.values()]
+        if all_rows or any(value != all_settings()[setting].default for value in values):
+            rows.append([setting, *map(format_value, values)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -5,16 +5,16 @@ from pathlib import Path
 import click
 
 from docnvil.commands.console import note
-from docnvil.commands.options import CORPUS
+from docnvil.commands.options import CORPUS, MODEL, POSITIVE, force_option
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
+@MODEL
 @click.option("--out", type=CORPUS, default=Path("report.html"), help="HTML page to write.")
 @click.option("--overview", type=CORPUS, help="SVG picture of the model to write as well.")
-@click.option("--words", type=click.IntRange(min=1), default=12, help="Words per unit on the page.")
+@click.option("--words", type=POSITIVE, default=12, help="Words per unit on the page.")
 @click.option("--title", help="Title of the page and the picture.  [default: Topic model of N documents]")
-@click.option("--force", is_flag=True, help="Replace existing files.")
+@force_option("existing files")
 def report(model: Path, out: Path, overview: Path | None, words: int, title: str | None, force: bool) -> None:
     """Write an HTML page about MODEL: key figures, training curves, top words of the units, and settings.
 

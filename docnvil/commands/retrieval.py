@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json
-from docnvil.commands.options import CORPUS, load_for_model, source_options
+from docnvil.commands.inputs import load_for_model
+from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, source_options, with_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,24 +20,13 @@ PRINTED_CUTOFFS = (1, 10, 100)
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
+@MODEL
 @click.argument("train", type=CORPUS)
 @click.argument("test", type=CORPUS)
 @click.option("--train-labels", type=CORPUS, help=".npy file with one label per row of TRAIN.")
 @click.option("--test-labels", type=CORPUS, help=".npy file with one label per row of TEST.")
-@click.option("--device", default="auto", help="auto, cpu or cuda.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@source_options
-def retrieval(
-    model: Path,
-    train: Path,
-    test: Path,
-    train_labels: Path | None,
-    test_labels: Path | None,
-    device: str,
-    as_json: bool,
-    **options: Any,
-) -> None:
+@with_options(DEVICE, JSON, source_options)
+def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     """Find documents of TRAIN similar to each document of TEST by MODEL's units, and compare their labels.
 
     \b
@@ -50,9 +40,9 @@ def retrieval(
     from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
     from docnvil.storage.model_folder import load_model
 
-    fitted = load_model(model, device)
+    fitted = load_model(model, options["device"])
     matrices = [load_for_model(source, options, fitted) for source in (train, test)]
-    files, column = (train_labels, test_labels), options["label_column"]
+    files, column = (options["train_labels"], options["test_labels"]), options["label_column"]
     labels, test_labels = (_labels(matrix, file, column) for matrix, file in zip(matrices, files, strict=True))
     probabilities, test_probabilities = (fitted.transform(matrix) for matrix in matrices)
     n_documents = len(probabilities)
@@ -62,7 +52,7 @@ def retrieval(
     data = probabilities, labels, test_probabilities, test_labels
     results = {each.__name__: retrieve(*data, similarity=each, retrieved=cutoffs) for each in (hamming, cosine)}
     classification = classify(*data)
-    if as_json:
+    if options["as_json"]:
         empty = sum(int(matrix.empty.sum()) for matrix in matrices)
         by_similarity = {name: asdict(result) for name, result in results.items()}
         echo_json({"retrieval": by_similarity, "classification": asdict(classification), "empty_documents": empty})

@@ -5,31 +5,22 @@ from typing import Any
 
 import click
 
-from docnvil.commands.console import echo_json, shows_progress
-from docnvil.commands.options import CORPUS, load_for_model, source_options
+from docnvil.commands.console import echo_result, shows_progress
+from docnvil.commands.inputs import load_for_model
+from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, POSITIVE, force_option, seed_option, source_options
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
-@click.option("--documents", type=click.IntRange(min=1), required=True, help="Number of documents to sample.")
+@MODEL
+@click.option("--documents", type=POSITIVE, required=True, help="Number of documents to sample.")
 @click.option("--lengths-of", type=CORPUS, required=True, help="Corpus from which document lengths are drawn.")
 @click.option("--out", type=CORPUS, required=True, help="Corpus folder to write.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of lengths and documents.")
-@click.option("--device", default="auto", help="auto, cpu or cuda.")
-@click.option("--force", is_flag=True, help="Replace an existing corpus.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@seed_option("Seed of lengths and documents.")
+@DEVICE
+@force_option("an existing corpus")
+@JSON
 @source_options
-def sample(
-    model: Path,
-    documents: int,
-    lengths_of: Path,
-    out: Path,
-    seed: int,
-    device: str,
-    force: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def sample(model: Path, documents: int, lengths_of: Path, out: Path, seed: int, force: bool, **options: Any) -> None:
     """Sample documents from MODEL, and write them as a prepared corpus of any size.
 
     \b
@@ -47,7 +38,7 @@ def sample(
     from docnvil.storage.model_folder import load_model
 
     refuse_existing_folder(out, kind="corpus", force=force)
-    fitted = load_model(model, device)
+    fitted = load_model(model, options["device"])
     available = load_for_model(lengths_of, options, fitted).lengths
     lengths = stream(seed, "document lengths").choice(available[available > 0], documents)
     with (
@@ -58,17 +49,9 @@ def sample(
             first = corpus.n_documents + 1
             corpus.append(counts, [str(number) for number in range(first, first + counts.shape[0])])
             bar.update(counts.shape[0])
-    result = {
-        "corpus": str(out),
-        "documents": corpus.n_documents,
-        "words": len(fitted.vocabulary),
-        "tokens": corpus.n_tokens,
-        "seed": seed,
-    }
-    if as_json:
-        echo_json(result)
-        return
-    click.echo(
-        f"Wrote {out}: {result['documents']:,} documents sampled from {model}, {result['tokens']:,} tokens,"
-        f" {result['words']:,} words (seed {seed})."
+    sizes = {"documents": corpus.n_documents, "words": len(fitted.vocabulary), "tokens": corpus.n_tokens}
+    text = (
+        f"Wrote {out}: {corpus.n_documents:,} documents sampled from {model}, {corpus.n_tokens:,} tokens,"
+        f" {sizes['words']:,} words (seed {seed})."
     )
+    echo_result({"corpus": str(out), **sizes, "seed": seed}, text, as_json=options["as_json"])

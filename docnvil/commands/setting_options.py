@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from contextlib import suppress
+from functools import reduce
+from typing import Any
 
 import click
 
-from docnvil.commands.grouped import GroupedOption
+from docnvil.commands.grouped import grouped_option
 from docnvil.schema import Setting, settings_of
 from docnvil.training.recipes import DEFAULT, RECIPES
 from docnvil.training.settings import Settings, all_settings
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Share(click.ParamType):
@@ -23,17 +25,11 @@ class Share(click.ParamType):
         """Read "2" as an int and "0.01" or "1.0" as a float."""
         if isinstance(value, int | float):
             return value
-        try:
-            return int(value)
-        except ValueError:
-            pass
-        try:
-            share = float(value)
-        except ValueError:
-            share = math.nan
-        if not math.isfinite(share):
-            self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
-        return share
+        for kind in (int, float):
+            with suppress(ValueError):
+                if math.isfinite(number := kind(value)):
+                    return number
+        self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
 
 
 class Sizes(click.ParamType):
@@ -54,30 +50,23 @@ class Sizes(click.ParamType):
         return sizes
 
 
-def setting_options(command: Command) -> Command:
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add one option for each setting that belongs to a group."""
-    return add_options(command, *(_option(each) for each in all_settings().values() if each.group))
+    return with_options(*(_option(each) for each in all_settings().values() if each.group))(command)
 
 
-def options_of(declaration: type) -> list[Callable[[Command], Command]]:
+def options_of(declaration: type) -> list[Decorator]:
     """Return one option for each setting that a dataclass declares, with its default."""
     return [_option(each, default=each.default) for each in settings_of(declaration).values()]
 
 
-def add_options(command: Command, *options: Callable[[Command], Command]) -> Command:
-    """Add options to a command, shown in this order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
+def with_options(*options: Decorator) -> Decorator:
+    """Return a decorator that adds options to a command, shown in this order."""
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 def settings_of_options(options: Mapping[str, Any], *, bits: bool = False) -> Settings:
-    """Return the settings that command-line options chose.
-
-    Arguments:
-        options: all options by name; others than settings are ignored.
-        bits: whether the source holds binary vectors, for which the recipe is "binary" unless chosen.
-    """
+    """Return the settings among the options; for a source of bits, the recipe is "binary" unless chosen."""
     values = {name: options[name] for name, each in all_settings().items() if each.group}
     return Settings(values.pop("recipe") or ("binary" if bits else "default"), **values)
 
@@ -124,7 +113,7 @@ def _option(setting: Setting, default: Any = None) -> Any:
     help_text = f"{setting.help}.  [default: {effective_default(setting)}]"
     metavar = setting.metavar or ("N|SHARE" if setting.is_share else {int: "N", float: "X"}.get(setting.kind))
     attributes = {"type": _type(setting), "metavar": metavar, "help": help_text, "group": setting.group}
-    return click.option(names, setting.name, cls=GroupedOption, default=default, show_default=False, **attributes)
+    return grouped_option(names, setting.name, default=default, show_default=False, **attributes)
 
 
 def _type(setting: Setting) -> Any:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json
-from docnvil.commands.options import CORPUS, load_for_model, sequences_for_model, source_options
+from docnvil.commands.inputs import load_for_model, sequences_for_model
+from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, source_options, with_options
 
 if TYPE_CHECKING:
     from docnvil.analysis.topics import Topic
@@ -18,8 +19,8 @@ MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 
 
 @click.command()
-@click.argument("model", type=CORPUS)
-@click.option("--words", type=click.IntRange(min=1), default=10, help="Words per unit.")
+@MODEL
+@click.option("--words", type=POSITIVE, default=10, help="Words per unit.")
 @click.option(
     "--coherence", "references", multiple=True, type=CORPUS, help="Corpus for the words' coherence; may be repeated."
 )
@@ -29,8 +30,7 @@ MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
     default="npmi",
     help="Coherence measure: NPMI over documents, or C_V over texts.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@source_options
+@with_options(JSON, source_options)
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
     """List the units of MODEL, one per line: number, share of documents with the unit on, words.
 
@@ -55,14 +55,9 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     coherence = _coherence(fitted, live, references, options, measure) if references else {}
     summary = _summary(live, coherence, measure)
     if as_json:
-        units = [
-            {
-                **asdict(topic),
-                "words": topic_words(topic, fitted.vocabulary),
-                **({measure: coherence.get(topic.unit)} if references else {}),
-            }
-            for topic in listed
-        ]
+        units = [asdict(topic) | {"words": topic_words(topic, fitted.vocabulary)} for topic in listed]
+        if references:
+            units = [unit | {measure: coherence.get(unit["unit"])} for unit in units]
         echo_json({"units": units, **summary})
         return
     for topic in listed:

@@ -1,0 +1,133 @@
+"""Reading a corpus as the options of a command say."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from docnvil.commands.console import note
+from docnvil.schema import settings_of
+from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.tokens import TokenRules
+    from docnvil.text.vocabulary import Vocabulary
+    from docnvil.training.fitted_model import FittedModel
+
+
+def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
+    """Read a corpus with its own vocabulary, by the rules of the options, and print its size on stderr."""
+    from docnvil.corpus.loading import load_document_term_matrix
+
+    _refuse_idle_options(source, options)
+    matrix = load_document_term_matrix(source, source_of(options), **counting_of(options))
+    note(describe_corpus(matrix))
+    return matrix
+
+
+def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float) -> tuple["DocumentTermMatrix", ...]:
+    """Read a corpus in two parts; the vocabulary is chosen from the first."""
+    from docnvil.corpus.loading import load_train_test
+    from docnvil.runtime.randomness import stream
+
+    rng = stream(options["seed"], "test split")
+    return load_train_test(source, source_of(options), held_out, rng, **counting_of(options))
+
+
+def load_for_model(
+    source: Path, options: Mapping[str, Any], model: "FittedModel", *, may_be_empty: bool = False
+) -> "DocumentTermMatrix":
+    """Read a corpus with the token rules and the vocabulary of a model."""
+    return load_with_rules(source, options, model.token_rules, model.vocabulary, may_be_empty=may_be_empty)
+
+
+def load_with_rules(
+    source: Path, options: Mapping[str, Any], rules: "TokenRules | None", vocabulary: "Vocabulary", **checks: bool
+) -> "DocumentTermMatrix":
+    """Read a corpus with given token rules and a given vocabulary."""
+    from docnvil.corpus.loading import load_document_term_matrix
+
+    given = {"rules": rules, "vocabulary": vocabulary, "vocabulary_path": options["vocabulary"]}
+    return load_document_term_matrix(source, source_of(options), **given, **checks)
+
+
+def sequences_for_model(
+    source: Path, options: Mapping[str, Any], model: "FittedModel"
+) -> Iterator["NDArray[np.integer]"]:
+    """Read texts with the token rules of a model, each as the columns of its words in order."""
+    from docnvil.errors import CorpusError
+    from docnvil.text.counts import word_sequences
+    from docnvil.text.documents import read_documents
+
+    if not contains_text(source, options):
+        raise CorpusError(
+            f"{source} contains counts, and C_V needs texts, with their words in order. Give the texts, or choose npmi."
+        )
+    return word_sequences(read_documents(source, source_of(options)), model.token_rules, model.vocabulary)
+
+
+def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
+    """Refuse token options for a source of counts."""
+    if contains_text(source, options):
+        return
+    context = click.get_current_context()
+    for each in (*settings_of(TokenOptions).values(), *settings_of(VocabularyLimits).values()):
+        if context.get_parameter_source(each.name) == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{source} contains counts, to which --{each.option} does not apply. Leave it out.")
+
+
+def contains_text(source: Path, options: Mapping[str, Any]) -> bool:
+    """Return whether a source has texts, whose words are still to be counted."""
+    from docnvil.text.documents import TEXT_FORMATS, detect_format
+
+    return detect_format(source, source_of(options)) in TEXT_FORMATS
+
+
+def contains_bits(source: Path, options: Mapping[str, Any]) -> bool:
+    """Return whether a source is a file of binary vectors."""
+    from docnvil.text.documents import detect_format
+
+    return detect_format(source, source_of(options)) == "bits"
+
+
+def describe_corpus(matrix: "DocumentTermMatrix") -> str:
+    """Describe the size of a corpus in one line."""
+    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
+    if empty := int(matrix.empty.sum()):
+        text += f"; {empty:,} documents are empty"
+    return f"{text}."
+
+
+def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:
+    """Describe how many tokens of a corpus are not in the model's vocabulary."""
+    share = matrix.n_unknown / (matrix.n_unknown + matrix.n_tokens)
+    return f"{matrix.n_unknown:,} tokens ({share:.0%}) are not in the model's vocabulary and were ignored."
+
+
+def note_unknown_tokens(matrix: "DocumentTermMatrix") -> None:
+    """Print on stderr how many tokens are not in the model's vocabulary, if any."""
+    if matrix.n_unknown:
+        note(describe_unknown_tokens(matrix))
+
+
+def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
+    from docnvil.text.stop_words import read_stop_words
+    from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
+
+    chosen = {name: options[name] for name in settings_of(TokenOptions)}
+    name = chosen.pop("stop_words")
+    chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
+    limits = {name: options[name] for name in settings_of(VocabularyLimits)}
+    rules = TokenRules(**chosen, stop_words=read_stop_words(name), stop_words_name=name)
+    return {"rules": rules, "vocabulary_path": options["vocabulary"], **limits}
+
+
+def source_of(options: Mapping[str, Any]) -> SourceOptions:
+    """Return the source options."""
+    return SourceOptions(**{name: options[name] for name in settings_of(SourceOptions)})
