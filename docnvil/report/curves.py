@@ -20,12 +20,7 @@ class Line:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Return round numbers at equal distances, the first not above `low` and the last not below `high`.
-
-    Arguments:
-        low: the smallest value.
-        high: the largest value.
-        about: the approximate number of steps.
+    """Return round numbers in roughly `about` equal steps, the first at most `low` and the last at least `high`.
 
     Example:
         >>> ticks(-378, -322), ticks(0, 0.3)
@@ -44,11 +39,7 @@ def training_charts(
 ) -> list[str]:
     """Return charts of the bound and, if the model's figure is perplexity, of the validation perplexity.
 
-    Arguments:
-        history: one record per epoch.
-        visible: the visible layer of the model.
-        palette: colors.
-        size: width and height of a chart, in pixels at natural size.
+    The size of a chart is its `width` and `height`, see `chart`.
     """
     best, noun = best_of(history).epoch, visible.document_noun
     bounds = [
@@ -65,18 +56,10 @@ def training_charts(
 def chart(
     lines: Sequence[Line], best: int, label: str, palette: Palette = PAGE, *, width: int = 640, height: int = 320
 ) -> str:
-    """Draw values against epochs; infinite values are left out.
+    """Return values against epochs as an SVG element; infinite values are left out.
 
-    Arguments:
-        lines: lines over the same epochs; the label of the best epoch gives the value of the last line.
-        best: the best epoch, counted from 1.
-        label: what the values are, with their unit.
-        palette: colors.
-        width: width in pixels at natural size.
-        height: height in pixels at natural size.
-
-    Returns:
-        An SVG element.
+    The best epoch, counted from 1, is marked with its value of the last line. The label says what the values are, with
+    their unit. The width and the height are pixels at natural size.
     """
     finite = [value for line in lines for value in line.values if math.isfinite(value)] or [0.0]
     rows, n_epochs = ticks(min(finite), max(finite)), len(lines[-1].values)
@@ -96,10 +79,10 @@ def chart(
     for tick in rows:
         parts.append(element("line", x1=left, y1=y(tick), x2=right, y2=y(tick), stroke=palette["grid"]))
         text = format_number(tick, digits)
-        parts.append(text_element(left - 8, y(tick) + 4, text, fill=palette["muted"], anchor="end"))
+        parts.append(text_element(left - 8, y(tick) + 4, text, fill=palette["muted"], text_anchor="end"))
     for number, epoch in enumerate(_epoch_ticks(n_epochs)):
         text = f"{epoch:,}" if number else f"epoch {epoch:,}"
-        parts.append(text_element(x(epoch), bottom + 20, text, fill=palette["muted"], anchor="middle"))
+        parts.append(text_element(x(epoch), bottom + 20, text, fill=palette["muted"], text_anchor="middle"))
     for line in lines:
         points = [(x(epoch), y(value)) for epoch, value in enumerate(line.values, 1) if math.isfinite(value)]
         parts.append(_path(points, line.color))
@@ -127,14 +110,14 @@ def _best_epoch(x: float, y: float, frame: tuple[float, ...], label: str, palett
     return [
         element("line", x1=x, y1=top - 6, x2=x, y2=bottom, stroke=palette["muted"], stroke_dasharray="2 3"),
         element("circle", cx=x, cy=y, r=5, **dot),
-        text_element(middle, top - 10, label, fill=palette["ink"], size=13, weight=600, anchor="middle"),
+        text_element(middle, top - 10, label, fill=palette["ink"], size=13, font_weight=600, text_anchor="middle"),
     ]
 
 
 def _legend(lines: Sequence[Line], right: float, palette: Palette) -> list[str]:
     parts, x = [], right
     for line in reversed(lines):
-        parts.append(text_element(x, 16, line.name, fill=palette["ink"], anchor="end", size=13))
+        parts.append(text_element(x, 16, line.name, fill=palette["ink"], text_anchor="end", size=13))
         x -= text_width(line.name, 13) + 3
         parts.append(element("line", x1=x - 16, y1=12, x2=x, y2=12, stroke=line.color, stroke_width=2.5))
         x -= 34

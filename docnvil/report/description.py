@@ -12,10 +12,6 @@ OMISSIONS = {"center": "no centering", "normalize": "no variance normalization",
 def describe_model(config: ModelConfig, training: TrainingConfig) -> str:
     """Return a description of a network and of how it was trained, without a full stop.
 
-    Arguments:
-        config: the settings of the network.
-        training: the settings of the training.
-
     Example:
         >>> print(describe_model(ModelConfig(2000, (200, 50)), TrainingConfig(gradient="rws")))
         Sigmoid belief network, 200-50 units, softmax output layer, factorial recognition network, trained with

@@ -18,16 +18,13 @@ def draw_overview(
     title: str,
     subtitles: Sequence[str] = (),
 ) -> str:
-    """Draw a model in one picture, on a white background.
+    """Draw a model in one picture, on a white background, and return the text of an SVG file.
 
     Arguments:
         charts: one or two charts for the left side, 384 by 250 pixels, in the colors `LIGHT`.
         topics_with_words: every unit with its top words, best first; the picture shows up to 16 units and 8 words.
         title: text above the picture.
         subtitles: up to two lines below the title.
-
-    Returns:
-        The text of an SVG file.
     """
     live = [(topic, words) for topic, words in topics_with_words if not topic.dead]
     shown = sorted(live, key=lambda pair: (-pair[0].information, pair[0].unit))[:N_UNITS]
@@ -35,7 +32,7 @@ def draw_overview(
     muted = LIGHT["muted"]
     parts = [
         element("rect", width=WIDTH, height=HEIGHT, rx=8, fill=LIGHT["paper"]),
-        text_element(MARGIN, 50, title, fill=LIGHT["ink"], size=24, weight=700),
+        text_element(MARGIN, 50, title, fill=LIGHT["ink"], size=24, font_weight=700),
         *(text_element(MARGIN, 75 + 20 * row, text, fill=muted, size=14) for row, text in enumerate(subtitles)),
         *(element("g", drawn, transform=f"translate(34 {128 + 270 * row})") for row, drawn in enumerate(charts)),
         element("line", x1=436, y1=134, x2=436, y2=HEIGHT - 34, stroke=LIGHT["grid"]),
@@ -43,26 +40,19 @@ def draw_overview(
     ]
     attributes = {"xmlns": "http://www.w3.org/2000/svg", "width": WIDTH, "height": HEIGHT, "font_family": FONTS}
     summary = ". ".join((title, *subtitles))
-    viewport = f"0 0 {WIDTH} {HEIGHT}"
-    return element("svg", *parts, **attributes, viewBox=viewport, role="img", aria_label=summary) + "\n"
+    return element("svg", *parts, **attributes, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=summary) + "\n"
 
 
 def words_with_strength(topic: Topic, words: Sequence[str]) -> list[tuple[str, int]]:
-    """Return the words with a score above zero, each with how boldly to write it, from 0 to 3.
-
-    Arguments:
-        topic: the unit.
-        words: the unit's words, best first.
+    """Return the words with a score above zero, best first, each with how boldly to write it, from 0 to 3.
 
     Example:
         >>> unit = Topic(0, words=(3, 1, 5, 2), scores=(0.8, 0.4, 0.2, 0.1), share=0.5, information=0.3, dead=False)
         >>> words_with_strength(unit, ["sail", "wind", "sea", "day"])
         [('sail', 3), ('wind', 2), ('sea', 1), ('day', 0)]
     """
-    pairs = zip(words, topic.scores, strict=True)
-    return [
-        (word, sum(score / topic.scores[0] >= limit for limit in (0.2, 0.4, 0.7))) for word, score in pairs if score > 0
-    ]
+    relative = ((word, score / topic.scores[0]) for word, score in zip(words, topic.scores, strict=True) if score > 0)
+    return [(word, sum(score >= limit for limit in (0.2, 0.4, 0.7))) for word, score in relative]
 
 
 def _units(units: Sequence[tuple[Topic, Sequence[str]]], n_live: int, room: float) -> list[str]:
@@ -78,7 +68,7 @@ def _units(units: Sequence[tuple[Topic, Sequence[str]]], n_live: int, room: floa
         y = 44 + ROW_HEIGHT * row
         length = max(1.5, BAR_LENGTH * topic.share / largest)
         parts += [
-            text_element(22, y, str(topic.unit), fill=LIGHT["muted"], anchor="end"),
+            text_element(22, y, str(topic.unit), fill=LIGHT["muted"], text_anchor="end"),
             element("rect", x=BAR_LEFT, y=y - 11, width=length, height=14, rx=2, fill=LIGHT["bar"]),
             text_element(BAR_LEFT + length + 5, y, format_percent(topic.share), fill=LIGHT["muted"]),
             _words(topic, words, y, room - WORDS_LEFT),

@@ -4,7 +4,7 @@ The page is the template `templates/report.html.j2` with the style sheet and the
 escaped, and a content security policy forbids the page to load anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -23,19 +23,16 @@ from docnvil.training.fitted_model import FittedModel
 
 
 def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> str:
-    """Return the HTML page of a model; the same model gives the same page.
+    """Return the HTML page of a model with `top_n` words per unit; the same model gives the same page.
 
-    Arguments:
-        model: the fitted model.
-        title: heading of the page; by default "Topic model of N documents".
-        top_n: words per unit.
+    Without a title, the heading is "Topic model of N documents".
     """
     units = _topics_with_words(model, top_n)
     live = sorted((unit for unit in units if not unit[0].dead), key=lambda unit: (-unit[0].information, unit[0].unit))
     visible = model.network.generative.visible
     return _template().render(
         model=model,
-        title=title or default_title(model),
+        title=title or _default_title(model),
         description=describe_model(model.network.config, model.training),
         best=model.best,
         charts=[Markup(each) for each in training_charts(model.history, visible, width=440, height=280)],
@@ -43,18 +40,18 @@ def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> 
         dead=[topic.unit for topic, _ in units if topic.dead],
         duplicates=sorted((topic.unit, topic.duplicate_of) for topic, _ in live if topic.duplicate_of is not None),
         general=sorted(topic.unit for topic, _ in live if topic.general),
-        settings=_settings(model),
+        settings={
+            "model": asdict(model.network.config),
+            "training": {"recipe": model.recipe, **asdict(model.training)},
+            "corpus": model.corpus,
+            "run": {name: value for name, value in model.run.items() if name != "epoch_seconds"},
+        },
         token_rules=_token_rules(model),
     )
 
 
 def render_overview(model: FittedModel, *, title: str | None = None) -> str:
-    """Return the overview of a model as the text of an SVG file.
-
-    Arguments:
-        model: the fitted model.
-        title: heading of the picture; by default "Topic model of N documents".
-    """
+    """Return the overview of a model, with a title as in `render`, as the text of an SVG file."""
     visible, best = model.network.generative.visible, model.best
     figure = f"bound {formatting.format_number(best.validation_bound)} nats"
     if visible.reports_perplexity:
@@ -65,25 +62,15 @@ def render_overview(model: FittedModel, *, title: str | None = None) -> str:
     )
     charts = training_charts(model.history, visible, LIGHT, width=384, height=250)
     units = _topics_with_words(model, N_WORDS)
-    return draw_overview(charts, units, title or default_title(model), subtitles)
+    return draw_overview(charts, units, title or _default_title(model), subtitles)
 
 
-def default_title(model: FittedModel) -> str:
-    """Return a title for a model without one."""
+def _default_title(model: FittedModel) -> str:
     return f"Topic model of {model.corpus['documents']:,} {model.network.generative.visible.document_noun}s"
 
 
 def _topics_with_words(model: FittedModel, top_n: int) -> list[tuple[Topic, Sequence[str]]]:
     return [(topic, topic_words(topic, model.vocabulary)) for topic in model.topics(top_n)]
-
-
-def _settings(model: FittedModel) -> dict[str, Mapping[str, Any]]:
-    return {
-        "model": asdict(model.network.config),
-        "training": {"recipe": model.recipe, **asdict(model.training)},
-        "corpus": model.corpus,
-        "run": {name: value for name, value in model.run.items() if name != "epoch_seconds"},
-    }
 
 
 def _token_rules(model: FittedModel) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ FONTS = "-apple-system, 'Segoe UI', Roboto, 'Noto Sans', Helvetica, Arial, sans-
 # Characters that XML 1.0 forbids even when escaped. One word with such a character would make the SVG unreadable.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-
 # Colors by use: the background, text, labels, grid lines, the two curves, and bars.
 Palette = Mapping[str, str]
 LIGHT: Palette = {
@@ -41,12 +40,9 @@ def escape_xml(text: str) -> str:
 
 
 def element(name: str, *children: str, **attributes: object) -> str:
-    """Return an XML element.
+    """Return an XML element with children, which are XML text, and attributes, whose values are escaped.
 
-    Arguments:
-        name: name of the element.
-        children: XML text of the children.
-        attributes: values, which are escaped; underscores in names become hyphens.
+    Underscores in the names of attributes become hyphens.
 
     Example:
         >>> element("g", element("line", x1=0, x2=2.50), stroke_width=1.0)
@@ -56,13 +52,9 @@ def element(name: str, *children: str, **attributes: object) -> str:
     return f"<{name}{pairs}>{''.join(children)}</{name}>" if children else f"<{name}{pairs}/>"
 
 
-def text_element(
-    x: float, y: float, text: str, *, fill: str, size: float = 12, weight: int = 400, anchor: str = "start"
-) -> str:
-    """Return a line of text; `anchor` says whether `x` is its start, middle or end."""
-    weights = {"font_weight": weight} if weight != 400 else {}
-    anchors = {"text_anchor": anchor} if anchor != "start" else {}
-    return element("text", escape_xml(text), x=x, y=y, fill=fill, font_size=size, **weights, **anchors)
+def text_element(x: float, y: float, text: str, *, fill: str, size: float = 12, **attributes: object) -> str:
+    """Return a line of text, which starts at `x` unless there is another `text_anchor`."""
+    return element("text", escape_xml(text), x=x, y=y, fill=fill, font_size=size, **attributes)
 
 
 def text_width(text: str, size: float) -> float:

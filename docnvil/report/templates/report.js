@@ -12,8 +12,7 @@
     order = opposite[order] ? order : headings[column].dataset.first;
     const sign = order === "ascending" ? 1 : -1;
     const key = row => row.cells[column].dataset.value;
-    const numeric = name !== "words";
-    rows.sort((a, b) => sign * (numeric ? key(a) - key(b) : key(a).localeCompare(key(b))));
+    rows.sort((a, b) => sign * (name === "words" ? key(a).localeCompare(key(b)) : key(a) - key(b)));
     body.append(...rows);
     for (const heading of headings) heading.removeAttribute("aria-sort");
     headings[column].setAttribute("aria-sort", order);
