@@ -148,6 +148,7 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
     ],
 )
 def test_a_process_that_dies_has_an_error(monkeypatch, tmp_path, returncode, stderr, message):
+    (tmp_path / "result.json").write_text('{"model": "the previous one"}')
     process = subprocess.CompletedProcess([], returncode, stderr=stderr)
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: process)
     row = runner._run_in_subprocess(tmp_path, {"model": "docnvil", "threads": 1})

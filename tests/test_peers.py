@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_predictor, predict_words
 from docnvil.analysis.null_models import unigram_perplexity
-from docnvil.comparison.adapters import NMF_SMOOTHING, TopicModel, adapt_topic_model, unigram_model
+from docnvil.comparison.adapters import NMF_SMOOTHING, MixtureOfTopics, TopicModel, adapt_topic_model, unigram_model
 from docnvil.comparison.peers import PEERS, fit_tomotopy_lda
 from docnvil.errors import ConfigurationError, VocabularyError
 
@@ -82,6 +82,13 @@ class TestEveryModel:
         for wrong in (csr_array(counts.T), counts[:, :14]):
             with pytest.raises(VocabularyError, match="columns"):
                 fitted.predict(wrong)
+
+
+def test_predictions_of_a_mixture_are_smoothed_means_of_its_topics():
+    mixture = MixtureOfTopics(np.array([[0.8, 0.2], [0.4, 0.6]]), lambda counts: np.array([[0.25, 0.75]]), 0.1)
+    assert mixture.predict(csr_array(np.array([[3, 0]]))) == pytest.approx(np.array([[0.5, 0.5]]))
+    unequal = MixtureOfTopics(mixture.topics, lambda counts: np.array([[1.0, 0.0]]), 0.1)
+    assert unequal.predict(csr_array(np.array([[3, 0]]))) == pytest.approx(np.array([[0.77, 0.23]]))
 
 
 def test_scikit_learn_adapters_agree_with_scikit_learn(counts):

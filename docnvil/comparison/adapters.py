@@ -25,9 +25,7 @@ Ranking = Literal["by relevance", "by probability"]
 
 PSEUDO_COUNT = 0.01  # added to the count of each word in the unigram model; as in `unigram_perplexity`
 TOMOTOPY_SWEEPS = 100  # Gibbs sweeps over a new document, tomotopy's default
-# A factorization may give a word the probability 0. The uniform distribution gets 1 % of its prediction, so that one
-# such word does not dominate the perplexity of a corpus.
-NMF_SMOOTHING = 0.01
+NMF_SMOOTHING = 0.01  # uniform share of predictions: a probability of 0 would dominate the perplexity of a corpus
 
 
 class TopicModel(Protocol):
@@ -55,11 +53,6 @@ class MixtureOfTopics:
         topics: p(w | k), `[K, V]`; rows sum to 1.
         mixture: theta, maps counts `[N, V]` to proportions `[N, K]`; rows sum to 1.
         smoothing: weight of the uniform distribution in each prediction.
-
-    Example:
-        >>> equal_parts = MixtureOfTopics(np.array([[0.8, 0.2], [0.4, 0.6]]), lambda counts: np.array([[0.5, 0.5]]))
-        >>> equal_parts.predict(csr_array(np.array([[3, 0]]))).round(3)
-        array([[0.6, 0.4]])
     """
 
     topics: NDArray[np.float64]
