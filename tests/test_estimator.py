@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -202,3 +204,13 @@ def test_options_of_nvil_are_refused_for_other_gradients(block_counts):
     model = DocNVIL(3, gradient="vimco", baseline="learned", center=False, random_state=0)
     with pytest.raises(ConfigurationError, match="baseline, center can be chosen only with gradient nvil"):
         model.fit(block_counts)
+
+
+def test_a_pickled_estimator_holds_no_state_of_the_training():
+    counts = np.random.default_rng(0).poisson(1.0, (60, 2000))
+    model = DocNVIL(20, epochs=1, random_state=0).fit(counts)
+    statistics = model.model_.statistics
+    arrays = [model.components_, statistics.documents_on, statistics.document_frequency, statistics.word_frequency]
+    parameters = sum(each.numel() * each.element_size() for each in model.model_.network.state_dict().values())
+    assert len(pickle.dumps(model)) < 1.1 * (parameters + sum(each.nbytes for each in arrays)) + 50_000
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).transform(counts), model.transform(counts))

@@ -1,6 +1,9 @@
 """A module imports only lower layers or its own package."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,33 @@ def test_commands_import_heavy_modules_only_when_they_run():
         top_level = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
         for name in imported(top_level):
             assert not any(name == heavy or name.startswith(heavy + ".") for heavy in HEAVY), (path, name)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_are_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 60, node.name
+
+
+def test_no_two_classes_share_a_name():
+    names = [
+        node.name
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_importing_the_package_loads_no_large_library_and_changes_no_setting():
+    code = (
+        "import csv, os, sys; before = dict(os.environ), csv.field_size_limit(); import docnvil.commands;"
+        "assert not {'torch', 'pandas', 'sklearn', 'numpy'} & set(sys.modules);"
+        "import docnvil.estimator, docnvil.corpus.build, docnvil.report.page;"
+        "assert (dict(os.environ), csv.field_size_limit()) == before"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
