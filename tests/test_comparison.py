@@ -171,6 +171,16 @@ def test_a_process_has_the_checkout_and_the_number_of_threads_in_its_environment
     assert threads == {"3"}
 
 
+def test_docnvil_is_fitted_with_its_recipe_and_the_given_settings(folder):
+    train = load_document_term_matrix(folder / "train.npz")
+    fit, settings = runner._prepare("docnvil", train, {"n_components": 3, "seed": 5, "threads": 1})
+    topics = fit()
+    assert settings == "recipe default"
+    assert (topics.n_samples, topics.seed) == (100, 5)
+    assert topics.model.network.config.units == (3,)
+    assert (topics.model.recipe, topics.model.training.seed) == ("default", 5)
+
+
 def test_any_exception_becomes_an_error_in_the_row(monkeypatch, tmp_path):
     def fail(*arguments: object) -> ComparisonResult:
         raise ZeroDivisionError("by zero\nand more")
