@@ -76,16 +76,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 class CheckpointWriter(Callback):
-    """Writes a checkpoint after an epoch, unless the last one was written a moment ago.
-
-    Arguments:
-        path: the file, see `checkpoint_path`.
-        seconds: the shortest time between two checkpoints.
-    """
+    """Writes a checkpoint after an epoch, unless it wrote the last one less than `seconds` ago."""
 
     def __init__(self, path: Path, seconds: float = 0.0) -> None:
-        self._path, self._seconds = path, seconds
-        self._last = float("-inf")
+        self._path, self._seconds, self._last = path, seconds, float("-inf")
 
     def on_epoch(self, training: Training, record: EpochRecord) -> None:
         """Write a checkpoint if this is the main process and the time has come."""

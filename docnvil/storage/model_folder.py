@@ -93,9 +93,8 @@ def load_model(path: str | Path, device: torch.device | str = "auto") -> FittedM
     except DocnvilError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} is not a model that docnvil {__version__} can read ({error}). Train it again."
-        ) from error
+        message = f"{path} is not a model that docnvil {__version__} can read ({error}). Train it again."
+        raise CheckpointError(message) from error
 
 
 def _read(path: Path, description: dict[str, Any], device: torch.device) -> FittedModel:
@@ -118,16 +117,15 @@ def _read(path: Path, description: dict[str, Any], device: torch.device) -> Fitt
 
 
 def _description(model: FittedModel) -> dict[str, Any]:
-    best = model.best
     return {
         "format_version": FORMAT_VERSION,
         "docnvil": __version__,
         "model": asdict(model.network.config),
         "recipe": model.recipe,
         "training": asdict(model.training),
-        "best_epoch": best.epoch,
-        "validation_bound": best.validation_bound,
-        "validation_perplexity": best.validation_perplexity,
+        "best_epoch": model.best.epoch,
+        "validation_bound": model.best.validation_bound,
+        "validation_perplexity": model.best.validation_perplexity,
         "corpus": dict(model.corpus),
         "tokens": None if model.token_rules is None else model.token_rules.to_json(),
     }

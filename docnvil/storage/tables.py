@@ -11,6 +11,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 import numpy as np
@@ -46,39 +47,28 @@ def ids_path(path: Path) -> Path:
 
 
 def write_embeddings(
-    path: Path,
-    ids: Sequence[str],
-    metadata: Mapping[str, Sequence[str]],
-    n_units: int,
-    chunks: Iterable[NDArray[np.float64] | NDArray[np.int64]],
+    path: Path, ids: Sequence[str], metadata: Mapping[str, Sequence[str]], n_units: int, chunks: Iterable[NDArray[Any]]
 ) -> None:
     """Write one row per document in the format of `embedding_format`, holding one chunk in memory at a time.
 
-    CSV and Parquet have the columns id, metadata, and one per unit. An `.npy` has the embeddings only, `[N, K]`, and
-    the ids are in `ids_path`. Probabilities are float32 (six significant digits in CSV), binary codes uint8.
-
-    Arguments:
-        path: output file.
-        ids: N document ids.
-        metadata: N values per column; names of other columns get the prefix "metadata_".
-        n_units: K.
-        chunks: consecutive rows of the embeddings, `[n, K]` each: probabilities, or binary codes as integers.
+    The chunks are consecutive rows of the embeddings, `[n, K]` each: probabilities, written as float32 (six significant
+    digits in CSV), or binary codes as integers, written as uint8. CSV and Parquet have the columns id, metadata (with
+    the prefix "metadata_" if another column has the name), and one per unit. An `.npy` has the embeddings only,
+    `[N, K]`, and the ids are in `ids_path`.
 
     Raises:
         CorpusError: the format is `.npy` and an id contains a line break.
     """
     form, chunks = embedding_format(path), _count_rows(chunks, len(ids))
+    units = [f"unit{unit}" for unit in range(n_units)]
+    names = ["id", *(f"metadata_{name}" if name in ("id", *units) else name for name in metadata)]
     if form == "npy":
         _write_npy(path, ids, n_units, chunks)
-        return
-    units = [f"unit{unit}" for unit in range(n_units)]
-    reserved = {"id", *units}
-    names = [f"metadata_{name}" if name in reserved else name for name in metadata]
-    if form == "parquet":
-        _write_parquet(path, ["id", *names], [ids, *metadata.values()], units, chunks)
-        return
-    with _writing_csv(path, ["id", *names, *units]) as file:
-        file.writelines(_csv_lines(zip(ids, *metadata.values(), strict=True), chunks))
+    elif form == "parquet":
+        _write_parquet(path, names, [ids, *metadata.values()], units, chunks)
+    else:
+        with _writing_csv(path, [*names, *units]) as file:
+            file.writelines(_csv_lines(zip(ids, *metadata.values(), strict=True), chunks))
 
 
 def _count_rows(chunks: Iterable[NDArray[Any]], n_rows: int) -> Iterator[NDArray[Any]]:
@@ -97,23 +87,13 @@ def _csv_lines(labels: Iterable[tuple[str, ...]], chunks: Iterable[NDArray[Any]]
 
     Numbers are formatted one row at a time, which is several times as fast as one at a time.
     """
-    texts: list[str] = []
-    writer = csv.writer(_LineCollector(texts), lineterminator=LINE_END)
-    labels = iter(labels)
+    # `writerow` returns what the `write` of its file returns, which is the line here.
+    texts = map(csv.writer(SimpleNamespace(write=str), lineterminator=LINE_END).writerow, labels)
     for chunk in chunks:
         numbers = ("%d," if chunk.dtype.kind == "i" else "%.6g,") * chunk.shape[1]
         numbers = numbers.removesuffix(",") + LINE_END
-        writer.writerows(islice(labels, len(chunk)))
-        for text, row in zip(texts, chunk.tolist(), strict=True):
+        for text, row in zip(islice(texts, len(chunk)), chunk.tolist(), strict=True):
             yield f"{text.removesuffix(LINE_END)},{numbers % tuple(row)}"
-        texts.clear()
-
-
-class _LineCollector:
-    """A file for `csv.writer` that appends each line to a list."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.write = lines.append
 
 
 def _write_npy(path: Path, ids: Sequence[str], n_units: int, chunks: Iterable[NDArray[Any]]) -> None:
@@ -131,11 +111,7 @@ def _write_npy(path: Path, ids: Sequence[str], n_units: int, chunks: Iterable[ND
 
 
 def _write_parquet(
-    path: Path,
-    names: Sequence[str],
-    columns: Sequence[Sequence[str]],
-    units: Sequence[str],
-    chunks: Iterable[NDArray[Any]],
+    path: Path, names: list[str], columns: list[Sequence[str]], units: list[str], chunks: Iterable[NDArray[Any]]
 ) -> None:
     import pyarrow
     import pyarrow.parquet
@@ -164,13 +140,8 @@ def write_document_values(
 ) -> None:
     """Write one CSV row per document: id, words, the given values, perplexity, and 1 in "empty" if it has no words.
 
-    The perplexity is exp(-log_likelihood / words); it is left blank for empty documents.
-
-    Arguments:
-        path: output file.
-        ids: N document ids.
-        lengths: `[N]`, the number of evaluated words of each document; column "words".
-        nats: `[N]` per column name, with full precision; must include "log_likelihood".
+    "words" are the numbers of evaluated words, `lengths`; the given values, `nats`, are written with full precision and
+    must include "log_likelihood". The perplexity is exp(-log_likelihood / words), and blank for empty documents.
     """
     rates = -nats["log_likelihood"] / np.where(lengths > 0, lengths, 1)
     perplexities = [f"{to_perplexity(rate):.6g}" if length else "" for rate, length in zip(rates, lengths, strict=True)]
