@@ -38,8 +38,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Arguments:
         n_components: K, the number of binary units; a tuple makes several layers, the first next to the words.
-        recipe: presets of all settings: "default", "best", "binary" or "paper". The arguments below replace its
-            values unless None.
+        recipe: preset values of all settings: "default", "best", "binary" or "paper". The arguments below replace
+            them unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
         posterior: the same for the units within each recognition layer. The gradients "disarm", "arms", "muprop" and
             "st-gumbel" need "factorial", which is then the default.
@@ -59,7 +59,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             "muprop", "st-gumbel" (biased), "rws" or "wake-sleep".
         baseline: NVIL's baseline: "learned", "leave-one-out" or "none".
         center: whether NVIL subtracts the running mean of its learning signal.
-        normalize: whether NVIL divides it by its running standard deviation where that is above 1.
+        normalize: whether NVIL divides it by its running standard deviation if that is above 1.
         local_signals: whether NVIL gives each layer its own learning signal.
         start: initial weights of the first layer: "random", or "clusters" from k-means.
         l1: strength of the Laplace prior on the output weights.
@@ -168,7 +168,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return float(self.score_samples(X).mean())
 
     def perplexity(self, X: Counts) -> float:
-        """Return the perplexity per word of the ELBO, exp(-sum ELBO_n / sum L_n), as scikit-learn's LDA defines it."""
+        """Return the perplexity per word of the ELBO, exp(-sum ELBO_n / sum L_n), a float as in scikit-learn's LDA."""
         return self.evaluate(X).perplexity_per_word
 
     def evaluate(
@@ -247,7 +247,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return Settings(values.pop("recipe"), **values)
 
     def _counts(self, X: Counts, *, reset: bool) -> CheckedCounts:
-        """Check a matrix as scikit-learn does, once; a `DocumentTermMatrix` brings its words and token rules."""
+        """Check a matrix as scikit-learn does, once; a `DocumentTermMatrix` also has words and token rules."""
         if not reset:
             check_is_fitted(self)
         if isinstance(X, DocumentTermMatrix):
@@ -261,7 +261,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return CheckedCounts(canonical(csr_array(matrix)), vocabulary)
 
     def _set_fitted(self, model: FittedModel) -> "DocNVIL":
-        """Take over a fitted model, and return the estimator."""
+        """Set the attributes from a fitted model, and return the estimator."""
         self.model_ = model
         self.history_, self.vocabulary_, self.n_iter_ = model.history, model.vocabulary, len(model.history)
         self.components_ = model.network.generative.visible.weight.detach().T.double().cpu().numpy()

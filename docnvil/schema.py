@@ -27,7 +27,7 @@ class Setting:
         group: one of `GROUPS`; None for settings that only recipes change.
         choices: the values allowed; empty for any.
         minimum: the smallest value allowed, or None.
-        above: a value that must be exceeded, or None.
+        above: an exclusive lower bound, or None.
         optional: whether None is allowed.
         option: the name of the command-line option, without dashes.
         parameter: the name of the `DocNVIL` parameter.
@@ -35,7 +35,7 @@ class Setting:
         effective: text to show as the default where it depends on other settings; None to show the value.
         aliases: older names of the setting, accepted in files and as options.
         value_aliases: older names of choices.
-        only_with: other settings and their values with which alone it has an effect.
+        only_with: other settings, and their values for which this one has an effect.
         is_share: whether an int is a number of documents and a float a share of them.
     """
 
@@ -148,7 +148,7 @@ def check_settings(declared: Any) -> None:
 
 
 def from_saved(declaration: type[Declared], values: Mapping[str, Any]) -> Declared:
-    """Build a settings dataclass from saved JSON, whatever names its settings had when it was saved.
+    """Build a settings dataclass from saved JSON, which may use older names of settings.
 
     Raises:
         ConfigurationError: a value is not allowed.

@@ -63,7 +63,7 @@ def test_a_training_with_a_constant_rate_can_be_extended_and_not_shortened(block
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"validation": 0.5}, "held out others"),
+        ({"validation": 0.5}, "other training or validation documents"),
         ({"epochs": 7}, "epochs = 6, not 7"),
         ({"units": (4,)}, "units"),
         ({"l1": 0.5}, "l1 = 3.0, not 0.5"),
@@ -77,7 +77,7 @@ def test_other_settings_are_refused(block_counts, tmp_path, settings, complaint)
 
 def test_other_documents_are_refused(block_counts, tmp_path):
     interrupt(block_counts, tmp_path / "checkpoint")
-    with pytest.raises(CheckpointError, match="other documents"):
+    with pytest.raises(CheckpointError, match="other training or validation documents"):
         resume(block_counts + 1, tmp_path / "checkpoint")
 
 

@@ -104,7 +104,7 @@ def test_saved_settings_come_back_under_current_and_older_names():
         ({"learning_rate": "fast"}, "learning_rate is 'fast'. Give a number above 0"),
         ({"optimizer": "lbfgs"}, "Choose one of adam, sgd"),
         ({"units": (3, 0)}, r"units \(n_components\) is 0"),
-        ({"validation": 1.5}, "Give a share from 0 up to 1"),
+        ({"validation": 1.5}, "Give a number of documents, or a share below 1"),
         ({"gradient": "rloo", "baseline": "none"}, "baseline can be chosen only with gradient nvil"),
         ({"gradient": "rws", "sparsity": 1.0}, "sparsity can be chosen only with gradient"),
     ],

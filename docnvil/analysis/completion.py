@@ -177,7 +177,7 @@ def predict_words(
     visible = model.generative.visible
     if not visible.supports_completion:
         raise ConfigurationError(
-            f"Completion predicts words, but the model's visible layer is {visible.name}. Evaluate its perplexity."
+            f"Completion predicts words, but the model's output layer is {visible.name}. Evaluate its perplexity."
         )
     ((_, batch),) = model_batches(model, csr_array(observed), observed.shape[0])
     with onednn_products(model.device):

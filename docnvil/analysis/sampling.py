@@ -48,7 +48,7 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
     visible = model.generative.visible
     if visible.samples_are_images:
         raise ConfigurationError(
-            f"The model's visible layer is {visible.name}, which has no words to sample. Use docnvil draw."
+            f"The model's output layer is {visible.name}, which has no words to sample. Use docnvil draw."
         )
     for start in range(0, len(lengths), DOCUMENTS_PER_CHUNK):
         chunk = torch.as_tensor(lengths[start : start + DOCUMENTS_PER_CHUNK], dtype=torch.int64)

@@ -38,12 +38,12 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     " paths of model folders.",
 )
 @click.option("--components", type=POSITIVE, default=50, help="Units or topics of each trained model.")
-@click.option("--predict", type=CORPUS, help="Words to predict of the same documents; TEST then has the others.")
+@click.option("--predict", type=CORPUS, help="Held-out words of the same documents; TEST has the observed words.")
 @click.option(
     "--share",
     type=PROPORTION,
     default=0.2,
-    help="Without --predict: share of each test document's words to hide and predict.",
+    help="Share of each test document's words to hold out, without --predict.",
 )
 @seed_option("Seed of the split and of every model.")
 @click.option("--threads", type=POSITIVE, default=1, help="CPU threads of every model.")
@@ -63,13 +63,13 @@ def compare(
     Each model runs in its own process on the CPU. If it fails or is not installed, its row shows the error.
 
     \b
-    completion            perplexity of hidden words given the others of their document, lower is better; per word:
-                          over all hidden words; per document: averaged over documents
+    completion            perplexity of held-out words given the others of their document, lower is better; per word:
+                          over all held-out words; per document: averaged over documents
     NPMI, diversity       coherence of the top ten words of each topic in all documents, and share of distinct
                           words among them; higher is better
     topics                topics that have top words; dead units of docnvil have none
     training seconds      from counts to the fitted model
-    documents per second  from counts to codes
+    documents per second  from counts to unit probabilities or topic proportions
     peak MiB              memory of the process; the row of word frequencies shows the minimum for any model
     """
     from docnvil.comparison.runner import check_model_names, compare_models

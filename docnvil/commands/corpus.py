@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def corpus() -> None:
-    """Convert documents to a prepared corpus."""
+    """Turn documents into a prepared corpus."""
 
 
-@corpus.command()
+@corpus.command(short_help="Count words and write a prepared corpus.")
 @click.argument("sources", metavar="SOURCE...", type=Texts(), nargs=-1, required=True)
 @click.option("--out", type=CORPUS, required=True, help="Folder of the new corpus.")
 @click.option("--held-out", type=Share(), help="Number or share of documents to split off; OUT gets train/ and test/.")
@@ -43,9 +43,9 @@ def build(
     docnvil corpus build s3://bucket/posts/ --out corpus/               any URL that fsspec can read
     docnvil corpus build posts.jsonl.gz --held-out 0.1 --out corpus/    writes corpus/train and corpus/test
 
-    Memory use does not grow with the texts, and the corpus is the same for any number of workers. Workers count 16 MiB
-    at a time of JSON lines, text lines or a folder's files, but whole files in other formats. The workers of a Dask
-    cluster must see the same disk under the same paths. To continue an interrupted build, run the same command again.
+    Memory use does not grow with the texts, and the corpus is the same for any number of workers. Text lines, JSON
+    lines and folders are counted in chunks of 16 MiB, files in other formats as a whole. The workers of a Dask cluster
+    must see the same disk under the same paths. To continue an interrupted build, run the same command again.
 
     With --held-out, the texts are counted in memory by one process, and the vocabulary is chosen from corpus/train.
     """

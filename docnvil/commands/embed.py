@@ -17,7 +17,7 @@ from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option
     "--kind",
     type=click.Choice(["probabilities", "codes"]),
     default="probabilities",
-    help="Probability that each unit is on, or 1 where it is above 1/2.",
+    help="Probability that each unit is on, or binary codes: 1 where it is above 1/2.",
 )
 @with_options(DEVICE, force_option(), source_options)
 def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: bool, **options: Any) -> None:

@@ -32,9 +32,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @setting_options
 @grouped_option("--threads", group="Machine", type=POSITIVE, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
-@click.option("--dry-run", is_flag=True, help="Read the corpus, print data and settings, and stop.")
-@force_option("an existing model or an interrupted training")
-@click.option("--resume", is_flag=True, help="Continue an interrupted training.")
+@click.option("--dry-run", is_flag=True, help="Read the corpus, print its size and the settings, and stop.")
+@force_option("an existing model or an interrupted run")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @JSON
 @counting_options
 @by_all_processes
@@ -47,8 +47,8 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     docnvil fit counts.npz --recipe paper --epochs 500
     docnvil fit images.npz --array train --units 200,200
 
-    The model folder holds the weights, the vocabulary, the token rules and the history of the training. An interrupted
-    training keeps its last epoch beside that folder; continue it with --resume.
+    The model folder contains the weights, the vocabulary, the token rules and the training history. The state of an
+    interrupted run is in OUT.unfinished, next to that folder; continue it with --resume.
 
     torchrun trains one model with several processes: torchrun --nproc-per-node=4 -m docnvil fit corpus/
     """
@@ -82,7 +82,7 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
 
 
 def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGroup") -> bool:
-    """Check that the model can be written, and return whether to resume an interrupted training."""
+    """Check that the model can be written, and return whether to resume an interrupted run."""
     from docnvil.errors import OutputExistsError
     from docnvil.runtime.distributed import is_restart
     from docnvil.runtime.folders import refuse_existing_folder

@@ -28,12 +28,12 @@ class Texts(click.ParamType):
 
 MODEL = click.argument("model", type=CORPUS)
 SOURCE = click.argument("source", metavar="CORPUS", type=CORPUS)
-DEVICE = click.option("--device", default="auto", help="auto, cpu or cuda.")
+DEVICE = click.option("--device", default="auto", help="Device: auto, cpu or cuda.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 source_options = with_options(
     *options_of(SourceOptions),
-    grouped_option("--vocabulary", group="Input", type=CORPUS, help="File with one word per line: of texts or counts."),
+    grouped_option("--vocabulary", group="Input", type=CORPUS, help="Vocabulary of texts or counts: one word per line."),
 )
 counting_options = with_options(source_options, *options_of(TokenOptions), *options_of(VocabularyLimits))
 

@@ -44,7 +44,7 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
 
     --bound selects the bound on the log-likelihood: elbo, the variational bound of the papers; importance, which is
     tighter; annealed, which is still tighter but slower; or exact, for models of at most 20 units. With all but exact,
-    the model's perplexity is at most the one printed.
+    the true perplexity is at most the printed one, apart from sampling noise.
 
     --out writes one row per document, in the order of CORPUS; an empty document has 1 in the column "empty".
     """

@@ -17,7 +17,7 @@ NOT_SET_BY_RECIPES = ("vocabulary_size", "recipe")
 @click.argument("name", required=False, type=click.Choice(list(RECIPES)))
 @JSON
 def recipes(name: str | None, as_json: bool) -> None:
-    """Print the values that each recipe sets, or all settings of the recipe NAME.
+    """Print the settings that differ between recipes, or all settings of one recipe.
 
     \b
     docnvil recipes

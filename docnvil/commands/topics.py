@@ -43,8 +43,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     without the unit too.
 
     --coherence adds the coherence of each unit's words in these documents, and a last line with the mean over live
-    units, the share of distinct words among all listed words (diversity), and how far words belong to one unit only
-    (exclusivity). NPMI counts co-occurrences in documents, C_V in windows of 110 words, as gensim does.
+    units, the share of distinct words among all listed words (diversity), and how much the words belong to a single
+    unit (exclusivity). NPMI counts co-occurrences in documents, C_V in windows of 110 words, as gensim does.
     """
     from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import topic_words

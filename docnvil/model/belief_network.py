@@ -8,7 +8,7 @@ from docnvil.model.layers import BernoulliPrior, SigmoidLayer
 from docnvil.model.recognition import RecognitionNetwork
 from docnvil.model.settings import ModelConfig
 
-# Units act together, so each starts with only part of its profile. In q it is smaller, because it adds up over tokens.
+# Several units are on at once, so each starts with a part of its profile; a smaller one in q, which sums over tokens.
 GENERATIVE_PROFILE_SCALE = 0.5
 RECOGNITION_PROFILE_SCALE = 0.05
 

@@ -47,7 +47,7 @@ class ModelConfig:
     recognition_hidden: tuple[int, ...] = setting(
         (), "Model", "Sizes of tanh layers between the words and the first units", minimum=1, metavar="H|H,H..."
     )
-    start_logit: float = setting(0.0, None, "Initial bias of the units; below 0, units start rarely active")
+    start_logit: float = setting(0.0, None, "Initial bias of the units; below 0, few are active at first")
     weight_scale: float = setting(0.01, None, "Standard deviation of the initial weights", minimum=0)
 
     def __post_init__(self) -> None:

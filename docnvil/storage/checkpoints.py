@@ -1,4 +1,4 @@
-"""Checkpoints of interrupted trainings: one safetensors file beside the model folder, checksummed."""
+"""Checkpoints of interrupted runs: one safetensors file beside the model folder, checksummed."""
 
 import hashlib
 import json

@@ -34,7 +34,7 @@ class SourceOptions:
     )
     label_column: str | None = setting(None, "Input", "Column with a label, written after the id in embeddings")
     encoding: str = setting("utf-8", "Input", "Encoding of text files")
-    array: str | None = setting(None, "Input", "Array of an .npz file of binary vectors that has several")
+    array: str | None = setting(None, "Input", "Array of binary vectors, if an .npz file has several")
 
     def __post_init__(self) -> None:
         if self.format not in ("auto", *FORMATS):
@@ -57,11 +57,11 @@ class TokenOptions:
         None, "Text", "Regular expression of a word", effective="a letter, then letters, marks or digits"
     )
     lowercase: bool = setting(True, "Text", "Convert to lower case")
-    min_length: int = setting(2, "Text", "Characters of the shortest word", minimum=1)
-    stop_words: str = setting("english", "Text", "english, none, nltk:LANGUAGE, or a file with one word per line")
+    min_length: int = setting(2, "Text", "Minimum length of a word, in characters", minimum=1)
+    stop_words: str = setting("english", "Text", "Stop words: english, none, nltk:LANGUAGE, or a file, one per line")
     stemmer: str | None = setting(None, "Text", "Stemmer: porter, or snowball-LANGUAGE")
     tokenizer: str | None = setting(
-        None, "Text", "NLTK tokenizer instead: tweet, toktok, treebank, wordpunct, whitespace or word"
+        None, "Text", "NLTK tokenizer replacing --token-pattern: tweet, toktok, treebank, wordpunct, whitespace or word"
     )
 
 
@@ -72,5 +72,5 @@ class VocabularyLimits:
     size: int | None = setting(
         10_000, "Text", "Number of most frequent words to keep", minimum=1, option="vocabulary-size"
     )
-    min_df: float = setting(2, "Text", "Drop words in fewer documents: a number or a share", is_share=True)
-    max_df: float = setting(0.5, "Text", "Drop words in more documents: a number or a share", is_share=True)
+    min_df: float = setting(2, "Text", "Drop words in fewer documents than this number or share", is_share=True)
+    max_df: float = setting(0.5, "Text", "Drop words in more documents than this number or share", is_share=True)

@@ -35,13 +35,13 @@ class CheckedCounts:
 
 
 def checked_counts(counts: Any) -> CheckedCounts:
-    """Return counts of any kind as checked ones; what has been checked already is not checked again.
+    """Return counts of any kind as `CheckedCounts`; those already checked are returned unchanged.
 
     Arguments:
         counts: a `DocumentTermMatrix`, `CheckedCounts`, or a matrix `[N, V]`, dense or sparse.
 
     Raises:
-        CorpusError: negative or not finite numbers, or no matrix.
+        CorpusError: the numbers are negative or not finite, or do not form a matrix.
 
     Example:
         >>> checked_counts([[2, 0], [1, 1]]).matrix.shape
@@ -71,11 +71,11 @@ def canonical(matrix: csr_array) -> csr_array:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The documents of a training.
+    """The documents of a training run.
 
     Arguments:
         train: `[N, V]`, the documents that the parameters are fitted to.
-        validation: `[N', V]`, the documents that choose the best epoch.
+        validation: `[N', V]`, the documents to choose the best epoch by.
         vocabulary: the words of the columns.
     """
 
@@ -85,7 +85,7 @@ class TrainingData:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A SHA-256 of words and counts, which identifies the documents when a training is resumed.
+        """A SHA-256 of words and counts, which identifies the documents when training is resumed.
 
         Computed only when it is read, because it takes a pass over all counts.
         """
@@ -105,9 +105,9 @@ class TrainingData:
 def hold_out(
     counts: csr_array, validation: float | int, *, seed: int, max_share: float, empty_is_data: bool
 ) -> tuple[CountRows, CountRows]:
-    """Split off the documents that choose the best epoch, and return the others and those.
+    """Split off documents to choose the best epoch by, and return the training and the validation documents.
 
-    Empty documents are in neither part. If too few documents remain, both parts are all of them.
+    Empty documents are in neither part. If no document can be held out, both parts contain all documents.
 
     Arguments:
         counts: `[N, V]`.

@@ -41,7 +41,7 @@ def fit(
     Arguments:
         counts: `[N, V]` counts, a matrix (dense or sparse) or a `DocumentTermMatrix`.
         settings: the settings; None for the default recipe.
-        validation: `[N', V]`, documents that choose the best epoch; None holds out some of `counts`, as the settings
+        validation: `[N', V]`, documents to choose the best epoch by; None holds out some of `counts`, as the settings
             say.
         callbacks: receive the events of the training, see `Callback`.
         resume_from: a checkpoint of the same training to continue from.
@@ -49,9 +49,9 @@ def fit(
         profile: measures the time of each phase.
 
     Raises:
-        CorpusError: numbers that are no counts, or that the output layer cannot have produced.
-        ConfigurationError: settings that do not fit each other or the corpus.
-        CheckpointError: a checkpoint of other documents or other settings.
+        CorpusError: the numbers are not counts, or the output layer cannot produce them.
+        ConfigurationError: the settings do not fit each other or the corpus.
+        CheckpointError: the checkpoint has other documents or other settings.
         TrainingError: the bound became NaN or infinite.
 
     Example:
@@ -86,8 +86,8 @@ def split_data(documents: CheckedCounts, settings: Settings, validation: Any = N
     """Return the training and the validation documents: those given, or some held out of `documents`.
 
     Raises:
-        VocabularyError: validation documents of another width.
-        CorpusError: counts that the output layer cannot have produced.
+        VocabularyError: the validation documents have another number of columns.
+        CorpusError: the output layer cannot produce these counts.
         ConfigurationError: no document would remain for training.
     """
     visible = VISIBLE_LAYERS[settings.model_config(documents.matrix.shape[1]).observation]
@@ -111,7 +111,7 @@ def split_data(documents: CheckedCounts, settings: Settings, validation: Any = N
 
 
 def start_training(data: TrainingData, settings: Settings, processes: ProcessGroup = SINGLE_PROCESS) -> Training:
-    """Return a training of these documents at its starting point."""
+    """Return the initial state of training on these documents."""
     config = settings.training_config(n_documents=data.train.shape[0])
     device = choose_device(settings.device)
     check_precision(config.precision, device)

@@ -37,7 +37,7 @@ class FittedModel:
         history: one record per epoch.
         vocabulary: the words of the columns, numbered ones if they have no names.
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
-        corpus: figures of the training corpus.
+        corpus: size of the training corpus.
         run: machine, versions and duration.
 
     Example:
@@ -65,7 +65,7 @@ class FittedModel:
 
     @property
     def settings(self) -> Settings:
-        """The settings that train this model again, all of them as values of their own."""
+        """The settings that train this model again, with all values given explicitly."""
         values = {name: getattr(self.network.config, name) for name in settings_of(ModelConfig)}
         values |= {name: getattr(self.training, name) for name in settings_of(TrainingConfig)}
         del values["vocabulary_size"]
@@ -126,7 +126,7 @@ class FittedModel:
         return [[self.vocabulary[word] for word in topic.words] for topic in self.topics(top_n)]
 
     def checked(self, counts: Any) -> CheckedCounts:
-        """Return counts as checked ones, after comparing their vocabulary with the model's.
+        """Return counts as `CheckedCounts`, after comparing their vocabulary with the model's.
 
         Raises:
             VocabularyError: another vocabulary.

@@ -41,14 +41,14 @@ def train(
     on_batch: Callable[[int], None] = lambda n_documents: None,
     profile: NoProfile = NO_PROFILE,
 ) -> Iterator[EpochRecord]:
-    """Train until finished and yield a record after each epoch; the caller may save, draw or stop.
+    """Train until finished and yield a record after each epoch; between epochs, the caller may save, draw or stop.
 
     The parameters of the best epoch are kept in `training.best_parameters`; `Training.finish` loads them.
 
     Arguments:
         training: the state, changed in place.
         counts: `[N, V]`, the training documents.
-        validation: `[N', V]`, the documents that choose the best epoch.
+        validation: `[N', V]`, the documents to choose the best epoch by.
         on_batch: called with the number of documents after each update, for progress.
         profile: measures the time of each phase.
 
@@ -115,7 +115,7 @@ def update(
         losses.total.backward()
     with profile.phase("optimizer"):
         if l1 := config.l1 * warmup_scale:
-            # The prior is counted once per pass over the corpus, so a batch has its share of it.
+            # The prior counts once per epoch, so each batch adds its share of the prior's gradient.
             _add_l1_gradient(model.generative.visible.weight, l1 * len(batch.counts) / training.n_documents)
         parameters = (each for group in optimizer.param_groups for each in group["params"])
         training.processes.all_reduce(each.grad for each in parameters if each.grad is not None)
@@ -149,7 +149,7 @@ class _EpochTotals:
         self._moments: list[Tensor] = []
 
     def add(self, losses: Losses, units_on: Tensor, *, penalty: float) -> None:
-        """Add an update; the penalty in nats per active unit is taken out of the bound again."""
+        """Add an update; the penalty, in nats per active unit, is removed from the bound."""
         self._bound += losses.signal.mean(0).sum() + penalty * units_on
         self._units_on += units_on
         self._moments.append(signal_moments(losses.residuals[:1]))

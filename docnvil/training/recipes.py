@@ -17,7 +17,7 @@ class Recipe:
         model: values of `ModelConfig`.
         training: values of `TrainingConfig`.
         validation: documents held out to choose the best epoch, a number (int) or a share (float).
-        updates: the parameter updates after which more bring little, from which the number of epochs is derived; None
+        updates: the parameter updates from which the number of epochs is derived, because more improve little; None
             for a fixed number of epochs.
     """
 
@@ -57,7 +57,7 @@ DEFAULT = Recipe(
         "schedule": "cosine",
         "start": "clusters",
         "l1": 3.0,
-        "sparsity": 1.0,  # readable units at the price of 2 % of perplexity, see docs/evaluation.md
+        "sparsity": 1.0,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
         "baseline": "leave-one-out",
     },
     updates=4000,
@@ -66,7 +66,7 @@ DEFAULT = Recipe(
 RECIPES: dict[str, Recipe] = {
     "default": DEFAULT,
     "best": Recipe(
-        "The default without the sparsity penalty: lowest perplexity, denser codes that are harder to read",
+        "The default without the sparsity penalty: lowest perplexity, more active units, less readable topics",
         model=DEFAULT.model,
         training={**DEFAULT.training, "sparsity": 0.0},
         updates=4000,

@@ -1,4 +1,4 @@
-"""Settings of a training, and a recipe with the user's choices on top. Importing them does not import torch."""
+"""Settings of training: a recipe, and the values that replace it. Importing them does not import torch."""
 
 import difflib
 import math
@@ -51,7 +51,7 @@ class TrainingConfig:
     sparsity: float = setting(
         0.0,
         "Training",
-        "Penalty in nats per active unit per document; larger is more specific",
+        "Penalty in nats per active unit; larger values give more specific topics",
         minimum=0,
         only_with={"gradient": tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal)},
     )
@@ -61,10 +61,10 @@ class TrainingConfig:
         "leave-one-out", ESTIMATOR, "Baseline of NVIL's learning signal", only_with=NVIL_ONLY
     )
     center: bool = setting(
-        True, ESTIMATOR, "Subtract the running mean of the signal", only_with=NVIL_ONLY, aliases=("centre",)
+        True, ESTIMATOR, "Subtract the running mean of the learning signal", only_with=NVIL_ONLY, aliases=("centre",)
     )
     normalize: bool = setting(
-        True, ESTIMATOR, "Divide by its running deviation where above 1", only_with=NVIL_ONLY, aliases=("normalise",)
+        True, ESTIMATOR, "Divide by its standard deviation if above 1", only_with=NVIL_ONLY, aliases=("normalise",)
     )
     local_signals: bool = setting(True, ESTIMATOR, "Give each layer its own learning signal", only_with=NVIL_ONLY)
     patience: int | None = setting(
@@ -72,7 +72,7 @@ class TrainingConfig:
     )
     validation_samples: int = setting(10, None, "Samples per document for the validation bound", minimum=1)
     precision: Precision = setting(
-        "float32", "Machine", "Number type; tf32 (CUDA) and bf16 affect large matrix multiplications"
+        "float32", "Machine", "Number type; tf32 (CUDA) and bf16 only for large matrix multiplications"
     )
     seed: int = setting(
         0, "Common", "Random seed; the same seed gives the same model", minimum=0, parameter="random_state"
@@ -103,11 +103,11 @@ class FitConfig:
     validation: float | None = setting(
         None,
         "Common",
-        "Documents held out to choose the best epoch: number or share",
+        "Number or share of documents held out to choose the best epoch",
         is_share=True,
         effective="500, at most a tenth",
     )
-    device: str = setting("auto", "Machine", "auto, cpu or cuda", metavar="NAME")
+    device: str = setting("auto", "Machine", "Device: auto, cpu or cuda", metavar="NAME")
 
 
 def all_settings() -> dict[str, Setting]:
@@ -232,7 +232,7 @@ def check_validation(validation: float | int) -> None:
     """
     whole = isinstance(validation, Integral) and not isinstance(validation, bool)
     if not (validation >= 0 and (whole or validation < 1)):
-        raise ConfigurationError(f"validation is {validation}. Give a share from 0 up to 1, or a number of documents.")
+        raise ConfigurationError(f"validation is {validation}. Give a number of documents, or a share below 1.")
 
 
 def learning_rate_at(config: TrainingConfig, progress: float) -> float:

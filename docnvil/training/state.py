@@ -1,4 +1,4 @@
-"""The state of a training, and checkpoints of it.
+"""The state of training, and checkpoints of it.
 
 Axes: N documents, V vocabulary, K units.
 """
@@ -26,7 +26,7 @@ from docnvil.training.settings import TrainingConfig
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training between two epochs: everything needed to continue it to the same bytes.
+    """The state between two epochs: everything needed to continue training to the same bytes.
 
     Arguments:
         tensors: parameters, moments and optimizer state by name.
@@ -50,7 +50,7 @@ class Training:
     """Everything that changes while a network is trained.
 
     Arguments:
-        model: the network at the latest epoch; `finish` returns it at the best.
+        model: the network after the latest epoch; `finish` returns it with the parameters of the best one.
         gradient: the gradient estimator, with its baselines and moments if it has any.
         optimizer: over the parameters of both.
         config: the settings.
@@ -145,15 +145,15 @@ class Training:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Continue from a checkpoint, in place; the rest of the training then gives the same bytes.
 
-        The settings must be the same, except for the number of epochs if the learning rate is constant: then a training
-        may be extended, or ended sooner, but not before what is already done.
+        The settings must be the same. Only with a constant learning rate, the number of epochs may change, but not to
+        fewer than are already done.
 
         Raises:
-            CheckpointError: the checkpoint is of other documents or other settings.
+            CheckpointError: the checkpoint has other documents or other settings.
         """
         if checkpoint.fingerprint != self.fingerprint():
             raise CheckpointError(
-                "The interrupted training used other documents, or held out others. Give the corpus and options that it"
+                "The interrupted run had other training or validation documents. Give the corpus and options that it"
                 " was started with, or start again with --force."
             )
         _require_equal(asdict(from_saved(ModelConfig, checkpoint.model)), asdict(self.model.config))
@@ -186,6 +186,6 @@ def _require_equal(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None
     for name, value in current.items():
         if saved.get(name) != value:
             raise CheckpointError(
-                f"The interrupted training used {name} = {saved.get(name)}, not {value}. Give the same options, or"
+                f"The interrupted run used {name} = {saved.get(name)}, not {value}. Give the same options, or"
                 " start again with --force."
             )
