@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
-    """Read a corpus with its own vocabulary, by the rules of the options, and print its size on stderr."""
+    """Read a corpus with the token rules and vocabulary of the options, and print its size on stderr."""
     from docnvil.corpus.loading import load_document_term_matrix
 
     _refuse_idle_options(source, options)

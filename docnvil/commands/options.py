@@ -33,7 +33,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 
 source_options = with_options(
     *options_of(SourceOptions),
-    grouped_option("--vocabulary", group="Input", type=CORPUS, help="Vocabulary of texts or counts: one word per line."),
+    grouped_option("--vocabulary", group="Input", type=CORPUS, help="File with the vocabulary, one word per line."),
 )
 counting_options = with_options(source_options, *options_of(TokenOptions), *options_of(VocabularyLimits))
 
