@@ -107,11 +107,7 @@ def evaluate_completion(
 
 
 def evaluate_predictor(
-    predict: Predictor,
-    observed: csr_array | csr_matrix,
-    held_out: csr_array | csr_matrix,
-    *,
-    batch_size: int = 256,
+    predict: Predictor, observed: csr_array | csr_matrix, held_out: csr_array | csr_matrix, *, batch_size: int = 256
 ) -> CompletionScores:
     """Score the held-out words of each document under any model that predicts words.
 

@@ -119,10 +119,7 @@ class WordLayer(VisibleLayer):
 
     @classmethod
     def null_model(
-        cls,
-        column_sums: NDArray[np.float64],
-        n_documents: int | None = None,
-        pseudo_count: float = PSEUDO_COUNT,
+        cls, column_sums: NDArray[np.float64], n_documents: int | None = None, pseudo_count: float = PSEUDO_COUNT
     ) -> NullModel:
         """Return the unigram model: p(w) is proportional to how often w occurs in training, plus a pseudo-count.
 
