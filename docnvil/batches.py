@@ -26,12 +26,7 @@ COLUMN_OFFSET = 0x9E3779B97F4A7C15 - (1 << 64)  # so that column 0 is not hashed
 
 @dataclass(frozen=True)
 class Batch:
-    """Some documents on a device.
-
-    Arguments:
-        counts: their word counts, B rows.
-        keys: `[B]` int64, the keys of a `KeyedGenerator`, one per document.
-    """
+    """The word counts of B documents on a device, and their keys for a `KeyedGenerator`, `[B]` int64."""
 
     counts: SparseCounts
     keys: Tensor

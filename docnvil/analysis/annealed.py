@@ -26,17 +26,10 @@ def annealed_log_weights(
 ) -> Tensor:
     """Return log w of each sample, `[S, B]`, in double precision; the mean of w over samples estimates p(x).
 
-    log w = (1/T) sum_t [log p(x, h_t) - log q(h_t | x)], where h_0 is drawn from q and h_t from h_(t-1) by a Gibbs
-    sweep that leaves f_t invariant.
+    log w = (1/T) sum_t [log p(x, h_t) - log q(h_t | x)], where h_0, the given samples, are drawn from q(h | x) and h_t
+    from h_(t-1) by a Gibbs sweep that leaves f_t invariant; T is the number of temperatures.
 
     Source: Neal (2001), *Annealed importance sampling*, section 2.
-
-    Arguments:
-        model: the belief network.
-        counts: B documents.
-        samples: h_0, drawn from q(h | x), `[S, B, K]` for each layer.
-        temperatures: T.
-        generator: draws the sweeps.
     """
     log_weights = torch.zeros(samples[0].shape[:2], dtype=torch.float64, device=model.device)
     for step in range(temperatures):
@@ -55,14 +48,8 @@ def gibbs_sweep(
     """Draw each unit given all others, layer by layer from the document upward, and return the new samples.
 
     A unit is flipped with probability sigmoid(log f(flipped) - log f(current)), where
-    log f = (1 - beta) log q(h | x) + beta log p(x, h); the sweep leaves f invariant.
-
-    Arguments:
-        model: the belief network.
-        counts: B documents.
-        samples: `[S, B, K]` for each layer; not modified.
-        beta: t/T, the inverse temperature, between 0 (q) and 1 (the posterior).
-        generator: draws the units.
+    log f = (1 - beta) log q(h | x) + beta log p(x, h); the sweep leaves f invariant. beta = t/T is the inverse
+    temperature, between 0 (q) and 1 (the posterior).
     """
     samples = tuple(layer.clone() for layer in samples)
     for index, layer in enumerate(samples):
@@ -104,9 +91,7 @@ def _local_log_f(
 class _Below:
     """log p of the layer below, the document below the first layer, and its difference when a unit is flipped.
 
-    Arguments:
-        log_prob: maps settings of the layer, `[S, B, K]`, to the log-probability of the layer below, `[S, B]`.
-        layer: the current setting.
+    `log_prob` maps settings of the layer, `[S, B, K]`, to the log-probability of the layer below, `[S, B]`.
     """
 
     def __init__(self, log_prob: Callable[[Tensor], Tensor], layer: Tensor) -> None:
@@ -139,7 +124,6 @@ class _SoftmaxBelow:
         self.lengths = counts.lengths
 
     def difference(self, flipped: Tensor, unit: int) -> Tensor:
-        """Return the change of the log-probability if the unit is flipped, `[S, B]`."""
         on = flipped[..., unit]  # [S, B]
         # Two matrix-vector products are several times as fast as one product with a matrix of two columns.
         if_off, if_on = (self.exponentials.mv(factors[unit]) for factors in (self.off_factors, self.on_factors))
@@ -148,7 +132,6 @@ class _SoftmaxBelow:
         return linear - self.lengths * (self.proposed / self.normalizer).log().view_as(on)
 
     def update(self, flipped: Tensor, unit: int, accepted: Tensor) -> None:
-        """Make the last difference permanent where it is accepted, `[S, B]`."""
         on, accepted = flipped[..., unit].flatten() > 0, accepted.flatten()
         self.normalizer = torch.where(accepted, self.proposed, self.normalizer)
         self.exponentials[accepted & on] *= self.on_factors[unit]
@@ -158,9 +141,8 @@ class _SoftmaxBelow:
 def _layer_below(model: BeliefNetwork, counts: SparseCounts, samples: Samples, index: int) -> _Below | _SoftmaxBelow:
     visible = model.generative.visible
     if index:
-        return _Below(
-            lambda layer: model.generative.layers[index - 1](layer).log_prob(samples[index - 1]), samples[index]
-        )
+        below = model.generative.layers[index - 1]
+        return _Below(lambda layer: below(layer).log_prob(samples[index - 1]), samples[index])
     if isinstance(visible, SoftmaxLayer):
         return _SoftmaxBelow(visible, counts, samples[0])
     return _Below(lambda layer: visible(layer).log_prob(counts), samples[0])

@@ -20,14 +20,7 @@ MAX_DRAWS = 2_000_000  # of the R N drawn documents, how many exist at once: 16 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Bootstrap intervals (low, high) of a corpus's perplexities.
-
-    Arguments:
-        perplexity_per_document: the interval of `Perplexity.perplexity_per_document`.
-        perplexity_per_word: the interval of `Perplexity.perplexity_per_word`.
-        share: the share of the resampled perplexities between low and high.
-        resamples: R.
-    """
+    """Bootstrap intervals (low, high) of the perplexities in `Perplexity`, and the share of R resamples between."""
 
     perplexity_per_document: tuple[float, float]
     perplexity_per_word: tuple[float, float]
@@ -85,5 +78,4 @@ def bootstrap_intervals(
     quantiles = (1 - share) / 2, (1 + share) / 2
     # exp is increasing, so the quantiles of perplexities are those of nats.
     intervals = (np.exp(np.quantile(np.concatenate(nats), quantiles)) for nats in (per_document, per_word))
-    (low, high), (low_word, high_word) = (map(float, interval) for interval in intervals)
-    return Intervals((low, high), (low_word, high_word), share, n_resamples)
+    return Intervals(*(tuple(interval.tolist()) for interval in intervals), share, n_resamples)

@@ -35,9 +35,7 @@ def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> I
         )
     start = 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), device=model.device, dtype=model.dtype):
-        stop = start + len(batch.counts)
-        yield slice(start, stop), batch
-        start = stop
+        yield slice(start, start := start + len(batch.counts)), batch
 
 
 def documents_per_batch(n_samples: int, vocabulary_size: int) -> int:

@@ -9,11 +9,12 @@ Axes: S samples, B documents of a batch, N documents, V words, K units. Unit: na
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_array
 
 from docnvil.analysis.chunking import SAMPLES_PER_CHUNK, documents_per_batch, log_probabilities, model_batches
 from docnvil.analysis.nats import mean_perplexities
@@ -21,6 +22,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.text.sparse import CSR
 
 MIN_PROBABILITY = 1e-300  # so that a word predicted with probability 0 costs 690 nats and not infinitely many
 
@@ -51,12 +53,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class CompletionScores:
-    """How well a model predicts the held-out words of each document; every field is `[N]` float64.
-
-    Arguments:
-        log_likelihood: sum over held-out words of log p(w | observed part), in nats; 0 for documents without any.
-        lengths: the number of held-out words.
-    """
+    """Log p(held-out words | observed part) of each document, in nats, and the number of held-out words, `[N]` each."""
 
     log_likelihood: NDArray[np.float64]
     lengths: NDArray[np.float64]
@@ -76,21 +73,9 @@ class CompletionScores:
 
 
 def evaluate_completion(
-    model: BeliefNetwork,
-    observed: csr_array | csr_matrix,
-    held_out: csr_array | csr_matrix,
-    *,
-    n_samples: int = 100,
-    seed: int = 0,
+    model: BeliefNetwork, observed: CSR, held_out: CSR, *, n_samples: int = 100, seed: int = 0
 ) -> CompletionScores:
-    """Score the held-out words of each document under a belief network; see `predict_words`.
-
-    Arguments:
-        model: the belief network.
-        observed: `[N, V]` CSR, the part of each document that the model sees.
-        held_out: `[N, V]` CSR, the other part of the same documents.
-        n_samples: S, samples per document.
-        seed: determines the samples, together with the observed words.
+    """Score the held-out words `[N, V]` of each document under a belief network; see `predict_words`.
 
     Raises:
         ConfigurationError: no samples, or a model of binary vectors.
@@ -98,24 +83,13 @@ def evaluate_completion(
     """
     if n_samples < 1:
         raise ConfigurationError(f"n_samples is {n_samples}. A prediction needs 1 or more samples per document.")
-    return evaluate_predictor(
-        lambda counts: predict_words(model, counts, n_samples=n_samples, seed=seed),
-        observed,
-        held_out,
-        batch_size=documents_per_batch(n_samples, model.config.vocabulary_size),
-    )
+    predict = partial(predict_words, model, n_samples=n_samples, seed=seed)
+    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size)
+    return evaluate_predictor(predict, observed, held_out, batch_size=batch_size)
 
 
-def evaluate_predictor(
-    predict: Predictor, observed: csr_array | csr_matrix, held_out: csr_array | csr_matrix, *, batch_size: int = 256
-) -> CompletionScores:
-    """Score the held-out words of each document under any model that predicts words.
-
-    Arguments:
-        predict: maps observed counts `[B, V]` to word probabilities, dense `[B, V]`.
-        observed: `[N, V]` CSR, the part of each document that the model sees.
-        held_out: `[N, V]` CSR, the other part of the same documents.
-        batch_size: B.
+def evaluate_predictor(predict: Predictor, observed: CSR, held_out: CSR, *, batch_size: int = 256) -> CompletionScores:
+    """Score the held-out words of each document under any model that predicts words; both parts are `[N, V]`.
 
     Raises:
         VocabularyError: the parts have different numbers of columns.
@@ -151,20 +125,13 @@ def evaluate_predictor(
 
 
 @torch.no_grad()
-def predict_words(
-    model: BeliefNetwork, observed: csr_array | csr_matrix, *, n_samples: int = 100, seed: int = 0
-) -> NDArray[np.float64]:
+def predict_words(model: BeliefNetwork, observed: CSR, *, n_samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
     """Return p(w | x), the probability of each word to come next in each document, `[B, V]`, dense.
 
     p(w | x) = sum_s v_s p(w | x, h_s), with h_s drawn from q(h | x) and self-normalized importance weights v_s
     proportional to p(x, h_s) / q(h_s | x). Given h_s, the softmax layer does not depend on x; the
-    Dirichlet-multinomial layer does. The prior predicts the words of a document without observed words.
-
-    Arguments:
-        model: the belief network.
-        observed: `[B, V]` CSR; the result is dense, so pass one batch of documents at a time.
-        n_samples: S, samples per document.
-        seed: determines the samples, together with the observed words.
+    Dirichlet-multinomial layer does. The prior predicts the words of a document without observed words. The result is
+    dense, so pass one batch of documents at a time. The seed and the observed words determine the samples.
 
     Raises:
         VocabularyError: the counts and the model's vocabulary have different sizes.
@@ -188,20 +155,10 @@ def predict_words(
     return mean.cpu().numpy()
 
 
-def split_words(
-    counts: csr_array | csr_matrix, share: float, generator: np.random.Generator
-) -> tuple[csr_array, csr_array]:
-    """Split each document's words at random into an observed part and a held-out part.
+def split_words(counts: CSR, share: float, generator: np.random.Generator) -> tuple[csr_array, csr_array]:
+    """Split each document's words at random, and return the observed and the held-out counts, `[N, V]` each.
 
     Each single word is held out with probability `share`, independently of the others.
-
-    Arguments:
-        counts: `[N, V]` CSR of integers.
-        share: the expected share of held-out words, between 0 and 1.
-        generator: draws the split.
-
-    Returns:
-        The observed and the held-out counts, `[N, V]` CSR each.
 
     Raises:
         ConfigurationError: the share is not between 0 and 1.

@@ -22,12 +22,8 @@ def exact_terms(model: BeliefNetwork, counts: SparseCounts) -> tuple[Tensor, Ten
     log p(x) = log sum_h p(x, h), where h has the units of all layers. Works on chunks of settings, so that memory does
     not grow with their number.
 
-    Arguments:
-        model: a belief network of at most 20 units in total.
-        counts: B documents.
-
     Raises:
-        ConfigurationError: the model has too many units to enumerate.
+        ConfigurationError: the model has more than 20 units in total, too many to enumerate.
 
     Example:
         With weights of zero, every word of four has the same probability:

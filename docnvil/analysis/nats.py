@@ -12,14 +12,10 @@ def to_perplexity(nats_per_word: float) -> float:
 
 
 def mean_perplexities(log_likelihood: NDArray[np.float64], lengths: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the perplexity per document and the perplexity per word.
+    """Return the perplexities per document and per word, from log p(x_n) in nats and L_n, the number of words.
 
     Per document: exp(-(1/N) sum_n log p(x_n) / L_n), N being the documents with words, as in the NVIL papers.
     Per word: exp(-sum_n log p(x_n) / sum_n L_n), as in most toolkits.
-
-    Arguments:
-        log_likelihood: `[N]`, log p(x) of each document or its estimate, in nats.
-        lengths: `[N]`, L, the words of each document, some of them above 0.
 
     Example:
         >>> [round(value, 9) for value in mean_perplexities(-np.log([2.0, 8.0]), np.array([1.0, 1.0]))]

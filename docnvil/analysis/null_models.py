@@ -16,11 +16,7 @@ def null_perplexity(
 ) -> Perplexity:
     """Return the perplexity of a visible layer's model without units: the unigram model, or independent bits.
 
-    Arguments:
-        visible: the visible layer.
-        column_sums: `[V]`, how often each word occurs, or each bit is set, in the training documents.
-        n_documents: the number of training documents.
-        test: `[N, V]` CSR, the documents to evaluate.
+    It is fitted to the number of training documents and to how often each word occurs, or each bit is set, in them.
 
     Raises:
         CorpusError: no document has a word.

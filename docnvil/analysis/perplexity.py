@@ -65,16 +65,9 @@ class Perplexity:
 
 @dataclass(frozen=True)
 class DocumentBounds:
-    """Bounds on log p(x) of each document, in nats, and how they were estimated.
+    """The terms of `Perplexity` for each document, `[N]` float64, in nats, and how they were estimated.
 
-    Arguments:
-        log_likelihood: `[N]` float64, the chosen lower bound on log p(x), or log p(x) itself.
-        reconstruction: `[N]` float64, E_q[log p(x | h1)], how well the sampled units predict the words.
-        kl: `[N]` float64, E_q[log q(h | x) - log p(h)]; the ELBO is reconstruction - kl.
-        lengths: `[N]` float64, L, the words of each document; V for binary vectors.
-        bound: the kind of bound.
-        samples: S, samples per document; 0 if exact.
-        temperatures: T, the steps of the annealed bound; 0 for others.
+    The ELBO is reconstruction - kl. `lengths` has L, the words of each document; V for binary vectors.
     """
 
     log_likelihood: NDArray[np.float64]
@@ -148,17 +141,21 @@ def document_bounds(
         VocabularyError: the counts and the model's vocabulary have different sizes.
         ConfigurationError: an unknown bound, no samples or temperatures, or too many units for "exact".
     """
-    _check_estimator(bound, n_samples, temperatures)
+    if bound not in get_args(Bound):
+        raise ConfigurationError(f"bound is {bound!r}. Choose one of {', '.join(map(repr, get_args(Bound)))}.")
+    if n_samples < 1:
+        raise ConfigurationError(f"n_samples is {n_samples}. A bound needs 1 or more samples per document.")
+    if temperatures < 1:
+        raise ConfigurationError(f"temperatures is {temperatures}. The annealed bound needs 1 or more.")
     exact = bound == "exact"
     batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else documents_per_batch(n_samples, model.config.vocabulary_size)
     values = np.zeros((3, counts.shape[0]))  # log-likelihood, reconstruction, KL
     with onednn_products(model.device):
         for rows, batch in model_batches(model, counts, batch_size):
-            terms = (
-                exact_terms(model, batch.counts)
-                if exact
-                else _sampled_terms(model, batch, bound, n_samples, temperatures, seed)
-            )
+            if exact:
+                terms = exact_terms(model, batch.counts)
+            else:
+                terms = _sampled_terms(model, batch, bound, n_samples, temperatures, seed)
             values[:, rows] = torch.stack(terms).cpu().numpy()
     lengths = model.generative.visible.document_lengths(row_sums(counts, np.float64), counts.shape[1])
     return DocumentBounds(
@@ -168,15 +165,6 @@ def document_bounds(
         samples=0 if exact else n_samples,
         temperatures=temperatures if bound == "annealed" else 0,
     )
-
-
-def _check_estimator(bound: Bound, n_samples: int, temperatures: int) -> None:
-    if bound not in get_args(Bound):
-        raise ConfigurationError(f"bound is {bound!r}. Choose one of {', '.join(map(repr, get_args(Bound)))}.")
-    if n_samples < 1:
-        raise ConfigurationError(f"n_samples is {n_samples}. A bound needs 1 or more samples per document.")
-    if temperatures < 1:
-        raise ConfigurationError(f"temperatures is {temperatures}. The annealed bound needs 1 or more.")
 
 
 def _sampled_terms(

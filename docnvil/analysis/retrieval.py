@@ -24,14 +24,9 @@ Similarity = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.flo
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Precision and recall at R cutoffs, averaged over queries.
+    """Precision and recall at R cutoffs, the numbers of documents retrieved, averaged over queries.
 
-    Arguments:
-        retrieved: `[R]`, the cutoffs: numbers of documents retrieved, ascending.
-        precision: `[R]`, the share of the retrieved documents that have the query's label.
-        recall: `[R]`, the share of the documents with the query's label that are retrieved.
-        queries: the number of queries in the averages.
-        skipped: the number of queries whose label no document has.
+    The number of queries whose label no document has is `skipped`; they are not in the averages.
     """
 
     retrieved: tuple[int, ...]
@@ -45,10 +40,7 @@ class Retrieval:
 class Classification:
     """How well a logistic regression on unit probabilities predicts the labels of test documents.
 
-    Arguments:
-        accuracy: the share of test documents whose label is predicted.
-        macro_f1: the mean of F1 over labels.
-        most_frequent: the accuracy of always predicting the most frequent label of training.
+    `most_frequent` is the accuracy of always predicting the most frequent label of training.
     """
 
     accuracy: float
@@ -92,18 +84,10 @@ def retrieve(
     similarity: Similarity,
     retrieved: Sequence[int],
 ) -> Retrieval:
-    """Rank the documents for each query, and count how many of the first ones have its label.
+    """Rank the documents `[N, K]` for each query, `[Q, K]`, and count how many of the first ones have its label.
 
     Documents with equal similarity have no order, so the counts are means over all orders, as in McSherry & Najork
     (2008), *Computing information retrieval performance measures efficiently in the presence of tied scores*.
-
-    Arguments:
-        probabilities: `[N, K]`, unit probabilities of the documents to find.
-        labels: `[N]`, their labels.
-        query_probabilities: `[Q, K]`, unit probabilities of the queries.
-        query_labels: `[Q]`, their labels.
-        similarity: `hamming`, `cosine` or another function.
-        retrieved: the cutoffs, numbers of documents from 1 to N.
 
     Raises:
         CorpusError: there are more or fewer labels than documents, or no query has the label of a document.
@@ -152,12 +136,6 @@ def classify(
     test_labels: NDArray[Any],
 ) -> Classification:
     """Fit scikit-learn's logistic regression on standardized unit probabilities, and evaluate it on test documents.
-
-    Arguments:
-        probabilities: `[N, K]`, unit probabilities of the training documents.
-        labels: `[N]`, their labels.
-        test_probabilities: `[Q, K]`, unit probabilities of the test documents.
-        test_labels: `[Q]`, their labels.
 
     Raises:
         CorpusError: there are more or fewer labels than documents, or all training labels are the same.

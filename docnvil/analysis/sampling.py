@@ -25,15 +25,8 @@ def sample_documents(model: BeliefNetwork, lengths: NDArray[np.int64], *, seed: 
     """Yield documents from ancestral sampling, deepest units first: hn ~ p(hn), ..., h1 ~ p(h1 | h2), x ~ p(x | h1).
 
     A document depends on the seed, its row and its length, and on no other document: a sample of a million documents
-    starts with the sample of a thousand, and a longer document starts with the words of a shorter one.
-
-    Arguments:
-        model: the belief network.
-        lengths: `[N]`, the number of words of each document.
-        seed: determines all draws.
-
-    Yields:
-        The counts of some thousands of documents, `[n, V]` CSR, in the order of `lengths`.
+    starts with the sample of a thousand, and a longer document starts with the words of a shorter one. The counts of
+    some thousands of documents are yielded at once, in the order of `lengths`.
 
     Raises:
         ConfigurationError: it is a model of binary vectors.

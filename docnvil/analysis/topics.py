@@ -86,12 +86,7 @@ class Topic:
 
 
 def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
-    """Return the statistics of a corpus that `topics` needs, from one pass over it.
-
-    Arguments:
-        model: the belief network.
-        counts: `[N, V]` CSR; documents without words are skipped.
-    """
+    """Return the statistics of a corpus that `topics` needs, from one pass over it; skip documents without words."""
     n_units = model.config.units[0]
     documents_on = np.zeros((n_units, counts.shape[1]))
     activity, entropy = np.zeros((2, n_units))
@@ -115,13 +110,7 @@ def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
 
 
 def topics(model: BeliefNetwork, statistics: UnitStatistics, top_n: int = 10) -> list[Topic]:
-    """Return the topic of each unit of the first layer, in the order of the units.
-
-    Arguments:
-        model: the belief network.
-        statistics: from `unit_statistics`.
-        top_n: the largest number of words per unit.
-    """
+    """Return the topic of each unit of the first layer, with at most `top_n` words, in the order of the units."""
     weight = model.generative.visible.weight.detach().double().cpu().numpy()
     scores = association(statistics, weight)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top_n]
@@ -173,13 +162,9 @@ def exclusivity(statistics: UnitStatistics, word_lists: Sequence[Sequence[int]])
     here p1 takes the place of the probability that a topic generates the word. NaN for a unit without words.
     """
     p1, _ = _word_shares(statistics)
-    sums = p1[~statistics.dead].sum(0)
-    return np.array(
-        [
-            float(np.mean(p1[unit, list(words)] / np.maximum(sums, p1[unit])[list(words)])) if len(words) else np.nan
-            for unit, words in enumerate(word_lists)
-        ]
-    )
+    ratios = p1 / np.maximum(p1[~statistics.dead].sum(0), p1)
+    units = enumerate(map(list, word_lists))
+    return np.array([ratios[unit, words].mean() if words else np.nan for unit, words in units])
 
 
 def duplicates(statistics: UnitStatistics, scores: NDArray[np.float64]) -> list[int | None]:
@@ -198,9 +183,8 @@ def duplicates(statistics: UnitStatistics, scores: NDArray[np.float64]) -> list[
     cosines = directions @ directions.T  # [K, K]
     duplicate_of: list[int | None] = [None] * len(scores)
     originals: list[int] = []
-    for unit in np.argsort(-statistics.information, kind="stable").tolist():
-        if statistics.dead[unit]:
-            continue
+    ranked = np.argsort(-statistics.information, kind="stable")
+    for unit in ranked[~statistics.dead[ranked]].tolist():
         closest = max(originals, key=lambda other: cosines[unit, other], default=None)
         if closest is not None and cosines[unit, closest] >= DUPLICATE_COSINE:
             duplicate_of[unit] = closest

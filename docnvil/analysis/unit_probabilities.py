@@ -26,12 +26,6 @@ def unit_probabilities(
     give the probabilities of an autoregressive layer on 20 Newsgroups within 0.006 (root mean square) of those from
     3,000 samples, which takes 50 independent samples. A document without words gets the prior probabilities.
 
-    Arguments:
-        model: the belief network.
-        counts: `[N, V]` CSR.
-        n_samples: S, samples per document, for layers that need them.
-        seed: determines the samples, together with the documents' words.
-
     Raises:
         VocabularyError: the counts and the model's vocabulary have different sizes.
     """

@@ -15,6 +15,7 @@ from docnvil.errors import CorpusError
 
 _INT32_MAX = 2**31 - 1
 _TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
+CSR = csr_array | csr_matrix
 CHUNK_ENTRIES = 1 << 20  # stored counts per chunk of rows: 8 MB for each intermediate array
 
 
@@ -28,7 +29,7 @@ class SelectedRows:
         ((2, 2), [[1, 0]])
     """
 
-    matrix: csr_array | csr_matrix
+    matrix: CSR
     rows: NDArray[np.int64]
 
     @property
@@ -40,7 +41,7 @@ class SelectedRows:
         return self.matrix[self.rows[rows]]
 
 
-CountRows = csr_array | csr_matrix | SelectedRows
+CountRows = CSR | SelectedRows
 
 
 def entries_per_row(counts: CountRows) -> NDArray[np.int64]:
