@@ -1,4 +1,4 @@
-"""Progress of a training on stderr: a bar on a terminal, otherwise a line now and then."""
+"""Progress of training on stderr: a bar on a terminal, otherwise occasional lines."""
 
 import time
 from typing import Self

@@ -57,7 +57,7 @@ class ComparisonResult:
     Arguments:
         model: its name, or the path of its folder.
         settings: description of how it was fitted.
-        completion_per_word: exp(-sum log p(w | observed part) / number of hidden words).
+        completion_per_word: exp(-sum log p(w | observed part) / number of held-out words).
         completion_per_document: exp(-mean over documents of their mean log p(w | observed part)).
         npmi: mean over topics of the NPMI of their top words, in training and test documents. Words are ranked by
             association in docnvil's models, and by relevance in others.
@@ -109,7 +109,7 @@ def compare_models(
     Raises:
         ConfigurationError: a name is neither a known model nor a model folder.
         VocabularyError: training and test documents have different numbers of columns.
-        CorpusError: the two parts have different numbers of documents, or no word is hidden.
+        CorpusError: the two parts have different numbers of documents, or no word is held out.
     """
     check_model_names(models)
     evaluate_predictor(unigram_model(train.counts).predict, observed, hidden)  # raises before anything is trained

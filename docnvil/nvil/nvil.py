@@ -33,7 +33,7 @@ BaselineKind = Literal["learned", "leave-one-out", "none"]
 
 @dataclass(frozen=True)
 class Losses:
-    """The result of an estimator for one minibatch.
+    """The result of an estimator for one batch.
 
     Arguments:
         total: a scalar to differentiate; its value has no meaning. Its gradient is minus the estimated gradient of the

@@ -88,7 +88,7 @@ class ProcessGroup:
         digest = hashlib.sha256(repr(values).encode()).digest()
         if self.all_gather(torch.tensor(list(digest))).unique(dim=0).shape[0] > 1:
             raise ConfigurationError(
-                "The processes of this training have different documents, settings, seeds or checkpoints. Start all of"
+                "The processes of this run have different documents, settings, seeds or checkpoints. Start all of"
                 " them with the same corpus, options and seed, and an --out folder that all of them can read."
             )
 
@@ -141,7 +141,7 @@ def process_group() -> Iterator[ProcessGroup]:
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise WorkerError(
-            f"The processes of this training could not connect at {address} ({reason}). Check that every machine can"
+            f"The processes of this run could not connect at {address} ({reason}). Check that every machine can"
             " reach this address, then start them again."
         ) from error
     try:
@@ -185,6 +185,6 @@ def _translate_backend_errors() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise WorkerError(
-            "Another process of this training ended too early, so this one stopped. Rerun the same command with"
+            "Another process of this run ended too early, so this one stopped. Rerun the same command with"
             " --resume to continue from the last saved epoch."
         ) from error

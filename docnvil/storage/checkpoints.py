@@ -55,7 +55,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: the file is missing or damaged.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path} does not exist. Leave out --resume to start a training.")
+        raise CheckpointError(f"{path} does not exist. Leave out --resume to start training.")
     try:
         with safe_open(path, framework="pt") as file:
             texts = dict(file.metadata())

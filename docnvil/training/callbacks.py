@@ -1,11 +1,11 @@
-"""Callbacks: how callers of `fit` follow a training."""
+"""Callbacks: functions that `fit` calls during training."""
 
 from docnvil.training.records import EpochRecord
 from docnvil.training.state import Training
 
 
 class Callback:
-    """Receives the events of a training; override the methods that are needed.
+    """Receives the events of training; override the methods that are needed.
 
     Example:
         >>> class Printer(Callback):
