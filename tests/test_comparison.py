@@ -133,7 +133,7 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
     assert lines[1].split() == headings.split()
     assert lines[3].split() == ["sklearn-lda", "7.2", "-", "0.500", "-", "3", "-", "12,346", "-"]
     assert lines[4] == "gensim-lda        gone"
-    assert "60 training documents, 30 test documents; 129 hidden words (20% of each test document)" in lines[6]
+    assert "60 training documents, 30 test documents; 129 held-out words (20% of each test document)" in lines[6]
     assert "1 thread" in lines[6]
     assert lines[-1] == "sklearn-lda: quick"
 

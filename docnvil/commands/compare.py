@@ -110,7 +110,7 @@ def compare(
 
 
 def _load_test(test: Path, options: Mapping[str, Any], train: "DocumentTermMatrix") -> tuple[Any, Any]:
-    """Return the observed and the hidden words of the test documents, `[N, V]` each."""
+    """Return the observed and the held-out words of the test documents, `[N, V]` each."""
     from docnvil.analysis.completion import split_words
     from docnvil.runtime.randomness import stream
 
@@ -127,7 +127,7 @@ def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hi
     click.echo(
         f"{_table(rows)}\n\n"
         f"{summary['train_documents']:,} training documents, {summary['test_documents']:,} test documents;"
-        f" {summary['hidden_tokens']:,} hidden words ({hidden}); vocabulary of {summary['words']:,} words;"
+        f" {summary['hidden_tokens']:,} held-out words ({hidden}); vocabulary of {summary['words']:,} words;"
         f" {summary['components']} units or topics; seed {summary['seed']};"
         f" {summary['threads']} thread{'s' * (summary['threads'] > 1)}"
     )
