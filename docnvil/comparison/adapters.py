@@ -47,17 +47,11 @@ class TopicModel(Protocol):
 
 @dataclass(frozen=True)
 class MixtureOfTopics:
-    """A model whose documents are mixtures of topics: p(w | x) = sum_k theta_k(x) p(w | k).
+    """A model whose documents are mixtures of topics: p(w | x) = sum_k theta_k(x) p(w | k)."""
 
-    Arguments:
-        topics: p(w | k), `[K, V]`; rows sum to 1.
-        mixture: theta, maps counts `[N, V]` to proportions `[N, K]`; rows sum to 1.
-        smoothing: weight of the uniform distribution in each prediction.
-    """
-
-    topics: NDArray[np.float64]
-    mixture: Callable[[csr_array], NDArray[np.floating]]
-    smoothing: float = 0.0
+    topics: NDArray[np.float64]  # p(w | k), [K, V]; rows sum to 1
+    mixture: Callable[[csr_array], NDArray[np.floating]]  # theta: counts [N, V] to proportions [N, K], rows sum to 1
+    smoothing: float = 0.0  # weight of the uniform distribution in each prediction
 
     def predict(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
         """Return p(w | x) for each document, `[B, V]`; the result is dense, so pass a batch."""
@@ -95,17 +89,11 @@ class MixtureOfTopics:
 
 @dataclass(frozen=True)
 class BeliefNetworkTopics:
-    """docnvil's own model with the interface of a `TopicModel`: codes are probabilities of units, not proportions.
-
-    Arguments:
-        model: the fitted model.
-        n_samples: samples per document for predictions, see `predict_words`.
-        seed: seed of these samples.
-    """
+    """docnvil's own model with the interface of a `TopicModel`: codes are probabilities of units, not proportions."""
 
     model: FittedModel
-    n_samples: int = 100
-    seed: int = 0
+    n_samples: int = 100  # per document, for predictions
+    seed: int = 0  # of these samples
 
     @property
     def topics(self) -> NDArray[np.float64]:
@@ -257,13 +245,13 @@ def _adapt_tomotopy_lda(model: Any, vocabulary: list[str] | None, threads: int) 
 def _columns_of(words: Iterable[str], vocabulary: Sequence[str]) -> NDArray[np.int64]:
     """Return the column of each of the model's words."""
     columns = {word: column for column, word in enumerate(vocabulary)}
-    words = list(words)
-    if missing := next((word for word in words if word not in columns), None):
+    try:
+        return np.array([columns[word] for word in words], dtype=np.int64)
+    except KeyError as error:
         raise VocabularyError(
-            f"The model has the word {missing!r}, which is not in the vocabulary. Pass the words that the model was"
+            f"The model has the word {error}, which is not in the vocabulary. Pass the words that the model was"
             " fitted with."
-        )
-    return np.array([columns[word] for word in words], dtype=np.int64)
+        ) from None
 
 
 def _check_size(words: list[str] | None, width: int) -> None:

@@ -18,17 +18,11 @@ GENSIM_PASSES = 10
 
 @dataclass(frozen=True)
 class Peer:
-    """A topic model of another package.
+    """A topic model of another package."""
 
-    Arguments:
-        module: the module of the model; its package must be installed.
-        settings: description of how it is fitted.
-        fit: maps counts `[N, V]`, K, a seed and a number of threads to the adapted model.
-    """
-
-    module: str
-    settings: str
-    fit: Callable[[csr_array, int, int, int], MixtureOfTopics]
+    module: str  # its package must be installed
+    settings: str  # how the model is fitted
+    fit: Callable[[csr_array, int, int, int], MixtureOfTopics]  # from counts [N, V], K, a seed and a number of threads
 
     @property
     def is_installed(self) -> bool:
@@ -74,9 +68,8 @@ def fit_tomotopy_lda(counts: csr_array, n_topics: int, seed: int, threads: int) 
 
     model = tomotopy.LDAModel(k=n_topics, seed=seed)
     names = [str(column) for column in range(counts.shape[1])]
-    for words in word_lists(counts, names):
-        if words:  # tomotopy exits on empty documents
-            model.add_doc(words)
+    for words in filter(None, word_lists(counts, names)):  # tomotopy exits on empty documents
+        model.add_doc(words)
     model.train(TOMOTOPY_ITERATIONS, workers=threads)
     return adapt_topic_model(model, names, threads=threads)
 

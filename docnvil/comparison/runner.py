@@ -54,33 +54,22 @@ TOP_N = 10  # words per topic, for NPMI and diversity
 class ComparisonResult:
     """Scores of one model; None where there is no score.
 
-    Arguments:
-        model: its name, or the path of its folder.
-        settings: description of how it was fitted.
-        completion_per_word: exp(-sum log p(w | observed part) / number of held-out words).
-        completion_per_document: exp(-mean over documents of their mean log p(w | observed part)).
-        npmi: mean over topics of the NPMI of their top words, in training and test documents. Words are ranked by
-            association in docnvil's models, and by relevance in others.
-        diversity: share of distinct words among the top words of all topics.
-        topics: number of topics that have top words; dead units have none.
-        training_seconds: from the counts to the fitted model; None for a loaded model.
-        documents_per_second: speed of encoding the test documents.
-        peak_mebibytes: peak memory of the model's process, before scoring. The row of word frequencies shows how much
-            of it Python, the packages and the counts need.
-        error: why there are no scores.
+    Top words, for NPMI in training and test documents, are ranked by association in docnvil's models and by relevance
+    in others. The peak memory is that of the model's process before scoring; the row of word frequencies shows how much
+    of it Python, the packages and the counts need.
     """
 
-    model: str
-    settings: str = ""
-    completion_per_word: float | None = None
-    completion_per_document: float | None = None
-    npmi: float | None = None
-    diversity: float | None = None
-    topics: int | None = None
-    training_seconds: float | None = None
-    documents_per_second: float | None = None
+    model: str  # its name, or the path of its folder
+    settings: str = ""  # how it was fitted
+    completion_per_word: float | None = None  # exp(-sum log p(w | observed part) / number of held-out words)
+    completion_per_document: float | None = None  # exp(-mean over documents of their mean log p(w | observed part))
+    npmi: float | None = None  # mean over topics of the NPMI of their top words
+    diversity: float | None = None  # share of distinct words among the top words of all topics
+    topics: int | None = None  # number of topics that have top words; dead units have none
+    training_seconds: float | None = None  # from the counts to the fitted model; None for a loaded model
+    documents_per_second: float | None = None  # speed of encoding the test documents
     peak_mebibytes: float | None = None
-    error: str | None = None
+    error: str | None = None  # why there are no scores
 
 
 def compare_models(
@@ -149,12 +138,8 @@ def score_topic_model(
 ) -> dict[str, float | int | None]:
     """Return the scores of a `ComparisonResult`: completion, NPMI, diversity and number of topics.
 
-    Arguments:
-        model: a fitted model.
-        observed: `[N, V]`, the words of the test documents that the model sees.
-        hidden: `[N, V]`, the words to predict.
-        reference: `[N', V]`, documents in which NPMI counts words; words that occur in none are left out.
-        word_lists: the columns of each topic's top words.
+    `word_lists` has the columns of each topic's top words. NPMI counts them in the documents `reference`, `[N', V]`;
+    words that occur in none of these are left out.
     """
     batch_size = documents_per_batch(PREDICTION_SAMPLES, observed.shape[1])
     completion = evaluate_predictor(model.predict, observed, hidden, batch_size=batch_size).summarize()

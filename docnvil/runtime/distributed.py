@@ -4,8 +4,6 @@
 
 Every process holds the whole network. Losses are sums over documents, so gradients are all-reduced as sums and batches
 need not divide evenly. Random numbers are keyed by document, so the result equals that of one process up to rounding.
-
-Axes: R processes.
 """
 
 import hashlib
@@ -27,11 +25,7 @@ LAUNCH_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of one training, as seen by one of them; the default is a single process.
-
-    Arguments:
-        rank: number of this process, from 0 to R - 1.
-        size: R.
+    """The R = `size` processes of one training, as seen by process `rank` (from 0); the default is a single process.
 
     Example:
         >>> list(range(5))[ProcessGroup(rank=1, size=2).shard]
@@ -80,11 +74,7 @@ class ProcessGroup:
                 dist.broadcast(tensor, src=0)
 
     def require_agreement(self, *values: object) -> None:
-        """Check that all processes have the same values, by comparing hashes of their representations.
-
-        Raises:
-            ConfigurationError: the values of two processes differ.
-        """
+        """Raise `ConfigurationError` if the values of two processes differ; hashes of their `repr` are compared."""
         digest = hashlib.sha256(repr(values).encode()).digest()
         if self.all_gather(torch.tensor(list(digest))).unique(dim=0).shape[0] > 1:
             raise ConfigurationError(
@@ -107,11 +97,7 @@ def is_restart() -> bool:
 
 
 def local_device(name: str) -> str:
-    """Return the device of this process; on a machine with several GPUs, each process gets one.
-
-    Arguments:
-        name: the device requested for all processes, such as "auto", "cpu" or "cuda".
-    """
+    """Return the device of this process for the requested one; on a machine with several GPUs, each process has one."""
     if name not in ("auto", "cuda") or not is_launched() or not torch.cuda.is_available():
         return name
     number = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()

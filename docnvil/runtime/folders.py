@@ -62,13 +62,10 @@ def refuse_existing_folder(path: Path, *, kind: str, force: bool) -> None:
 def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder to fill; it becomes `path` if the block succeeds, and is deleted if it raises.
 
+    Missing parents of `path` are created. The manifest stores the kind, such as "model" or "corpus".
+
     One rename cannot replace a folder that has files. A replaced folder is first renamed to the temporary name plus
     `.old`; only a power failure between the two renames could leave it under that name.
-
-    Arguments:
-        path: target folder; missing parents are created.
-        kind: what the folder contains, such as "model" or "corpus"; stored in the manifest.
-        force: replace an existing folder, see `refuse_existing_folder`.
 
     Raises:
         OutputExistsError: `path` exists and may not be replaced.
@@ -97,11 +94,7 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
 
 
 def verify_folder(path: Path, *, kind: str) -> None:
-    """Check that `path` is a folder of this kind, and that no file of its manifest is missing or changed.
-
-    Raises:
-        CheckpointError: the folder, its manifest or one of its files is missing, truncated or changed.
-    """
+    """Raise `CheckpointError` if a folder of this kind, its manifest, or a file listed there is missing or changed."""
     if not path.is_dir():
         raise CheckpointError(f"There is no {kind} folder at {path}. Check the path.")
     remedy = f"Restore it, or make the {kind} again."
@@ -109,10 +102,8 @@ def verify_folder(path: Path, *, kind: str) -> None:
         file = path / name
         if not file.is_file():
             raise CheckpointError(f"{file} is missing from the {kind} folder. {remedy}")
-        if file.stat().st_size != expected["bytes"]:
-            raise CheckpointError(
-                f"{file} has {file.stat().st_size} bytes, but its manifest says {expected['bytes']}. {remedy}"
-            )
+        if (size := file.stat().st_size) != expected["bytes"]:
+            raise CheckpointError(f"{file} has {size} bytes, but its manifest says {expected['bytes']}. {remedy}")
         if sha256_of(file) != expected["sha256"]:
             raise CheckpointError(f"{file} does not match the SHA-256 in its manifest, so it was changed. {remedy}")
 
@@ -132,10 +123,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file to write; it becomes `path` if the block succeeds, and is deleted if it raises.
-
-    At any time `path` holds either the old content or the new.
-    """
+    """Yield a temporary file to write; it becomes `path` if the block succeeds, and is deleted if it raises."""
     path = path.resolve()  # so that a symbolic link is kept and its target replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -100,16 +100,14 @@ _ONEDNN = _OneDNN()
 @cache
 def _onednn_is_exact() -> bool:
     """Return whether oneDNN keeps float32 precision here, on a processor for which MKL is not optimized."""
-    # torch has the setting since 2.9.
-    has_setting = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")
+    has_setting = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")  # since torch 2.9
     if not has_setting or "intel" in processor().lower():
         return False
     cpu = torch.device("cpu")  # explicit device and dtype, because the caller may have changed the defaults
     generator = torch.Generator(cpu).manual_seed(0)
     for shape in ((500, 50, 2000), (2000, 500, 50), (64, 200, 512)):
-        left, right = (
-            torch.rand(size, generator=generator, dtype=torch.float32, device=cpu) for size in (shape[:2], shape[1:])
-        )
+        left = torch.rand(shape[:2], generator=generator, dtype=torch.float32, device=cpu)
+        right = torch.rand(shape[1:], generator=generator, dtype=torch.float32, device=cpu)
         with torch.autocast("cpu", enabled=False), _ONEDNN:
             products = left @ right, (right.T.contiguous() @ left.T.contiguous()).T, left @ right.T.contiguous().T
         exact = left.double() @ right.double()

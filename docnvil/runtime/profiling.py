@@ -16,14 +16,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """Time of one phase.
-
-    Arguments:
-        phase: its name.
-        seconds: total time.
-        share: its share of the total time of all phases.
-        ms_per_step: milliseconds per parameter update.
-    """
+    """Time of one phase: total, share of all phases' time, and milliseconds per parameter update."""
 
     phase: Phase
     seconds: float
@@ -44,11 +37,7 @@ class NoProfile:
 
 
 class Profile(NoProfile):
-    """A stopwatch for the phases of training.
-
-    Arguments:
-        device: where the work is done; a GPU is synchronized at the start and end of each phase.
-    """
+    """A stopwatch for the phases of training on a device; a GPU is synchronized at the start and end of each phase."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

@@ -28,12 +28,8 @@ def stream_seed(seed: int, name: str, *numbers: int) -> int:
     """Return the seed of a named random stream, for `torch.Generator.manual_seed` or `KeyedGenerator`.
 
     It is the first 63 bits of the SHA-256 of the JSON array `["name", seed, numbers...]`, so it is the same on every
-    platform and in every Python version.
-
-    Arguments:
-        seed: the user's seed, any integer.
-        name: the purpose of the stream, such as "holdout". Each purpose has a name of its own.
-        numbers: what else the stream depends on, such as the epoch.
+    platform and in every Python version. Each purpose has a name of its own, such as "holdout"; `numbers` are what else
+    the stream depends on, such as the epoch.
 
     Example:
         >>> stream_seed(0, "shuffle", 1)
