@@ -16,9 +16,6 @@ RECOGNITION_PROFILE_SCALE = 0.05
 class BeliefNetwork(nn.Module):
     """A generative model p(x, h) and a recognition network q(h | x) with the same units.
 
-    Arguments:
-        config: the settings of the network.
-
     Example:
         >>> network = build_model(ModelConfig(vocabulary_size=7, units=(3, 2)), torch.Generator().manual_seed(0))
         >>> [tuple(layer.shape) for layer in network.generative.sample(5, torch.Generator().manual_seed(0))]

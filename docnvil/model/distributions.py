@@ -20,10 +20,7 @@ UNITS_PER_CHUNK = 8  # units sampled one by one before one product with all late
 
 
 class Bernoulli:
-    """Independent binary units, p(h_k = 1) = sigmoid(logit_k).
-
-    Arguments:
-        logits: `[..., K]`.
+    """Independent binary units, p(h_k = 1) = sigmoid(logit_k), with logits `[..., K]`.
 
     Example:
         >>> Bernoulli(torch.zeros(3)).log_prob(torch.tensor([0.0, 1.0, 1.0])).exp()
@@ -62,14 +59,11 @@ class Bernoulli:
 class AutoregressiveBernoulli:
     """Binary units of which each is a logistic regression on the units before it, p(h) = prod_k p(h_k | h_<k).
 
-    p(h_k = 1 | h_<k) = sigmoid(logit_k + sum_(j<k) W_kj h_j).
+    p(h_k = 1 | h_<k) = sigmoid(logit_k + sum_(j<k) W_kj h_j), with logits `[..., K]`. Only the part of W, `[K, K]`,
+    below the diagonal is used.
 
     Source: Gregor et al. (2014), *Deep autoregressive networks*; the prior of fDARN and the autoregressive recognition
     layers of Mnih & Gregor (2014), section 5.2.
-
-    Arguments:
-        logits: `[..., K]`, without the contributions of units of the same layer.
-        weight: W, `[K, K]`; only the part below the diagonal is used.
 
     Example:
         The second unit is almost surely equal to the first:
@@ -150,7 +144,10 @@ def _units_first(values: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 class _LinearLogits:
-    """A distribution with logits W h + b, kept as factors."""
+    """A distribution with logits W h + b, kept as factors: h `[S, B, K]`, W `[V, K]` and b `[V]`.
+
+    The samples h can have any leading axes that broadcast against the documents.
+    """
 
     def __init__(self, samples: Tensor, weight: Tensor, bias: Tensor) -> None:
         self.samples, self.weight, self.bias = samples, weight, bias
@@ -168,11 +165,6 @@ class SoftmaxWords(_LinearLogits):
     sparse product x W; the `[S, B, V]` logits are needed for the normalizer only.
 
     Source: the "softmax units" of Mnih & Gregor (2014), section 5.3, after Salakhutdinov & Hinton (2009).
-
-    Arguments:
-        samples: the units h, `[S, B, K]`, or any leading axes that broadcast against the documents.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`.
 
     Example:
         A uniform model gives every word the probability 1 / V:
@@ -207,7 +199,8 @@ class SoftmaxWords(_LinearLogits):
 class DirichletMultinomialWords(SoftmaxWords):
     """Words from a Dirichlet-multinomial, which models burstiness: a word that has occurred is more likely to recur.
 
-    With concentrations a = A softmax(W h + b), whose sum is A = exp(s), the words of a document of length L have
+    With concentrations a = A softmax(W h + b), whose sum is A = exp(s), s being `log_concentration`, the words of a
+    document of length L have
 
     log p(x | h) = lgamma(A) - lgamma(A + L) + sum_w [lgamma(a_w + x_w) - lgamma(a_w)],
 
@@ -215,12 +208,6 @@ class DirichletMultinomialWords(SoftmaxWords):
 
     Source: Madsen, Kauchak & Elkan (2005), *Modeling word burstiness using the Dirichlet distribution*, section 4,
     without the multinomial coefficient.
-
-    Arguments:
-        samples: the units h, `[S, B, K]`.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`.
-        log_concentration: s, a scalar.
 
     Example:
         Two words with a = (1, 1): the probability of the second, equal to the first, is 2/3 instead of 1/2.
@@ -274,17 +261,11 @@ class DirichletMultinomialWords(SoftmaxWords):
 class Bits(_LinearLogits):
     """Binary vectors with logits a = W h + b + L x: independent bits given the units, or autoregressive ones.
 
-    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)). As in `SoftmaxWords`, the first sum needs only x W,
-    and the `[S, B, V]` logits are needed for the second only.
+    log p(x | h) = sum_(v: x_v = 1) a_v - sum_v log(1 + exp(a_v)). As in `SoftmaxWords`, the first sum needs only x W;
+    the second needs the `[S, B, V]` logits. Of L, the `lateral` weights, only the part below the diagonal is used.
 
     Source: Mnih & Gregor (2014), section 5.1; with L, the visible layer of a deep autoregressive network (DARN), Gregor
     et al. (2014), section 3.
-
-    Arguments:
-        samples: the units h, `[S, B, K]`.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`.
-        lateral: L, `[V, V]`, of which only the part below the diagonal is used; None for independent bits.
 
     Example:
         The probability of one particular result of three fair coins:

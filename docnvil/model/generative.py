@@ -24,13 +24,9 @@ UnitDistribution = Bernoulli | AutoregressiveBernoulli
 class GenerativeModel(nn.Module):
     """p(x, h1..hn) = p(x | h1) p(h1 | h2) ... p(hn), a sigmoid belief network.
 
-    Source: Mnih & Gregor (2014), sections 2 and 5.3.
+    `observation` is a key of `VISIBLE_LAYERS`, and an "autoregressive" prior makes the model an fDARN.
 
-    Arguments:
-        vocabulary_size: V.
-        units: the number of units of each layer, starting at the document.
-        prior: the dependence among the deepest units; "autoregressive" makes the model an fDARN.
-        observation: the visible layer, a key of `docnvil.model.visible.VISIBLE_LAYERS`.
+    Source: Mnih & Gregor (2014), sections 2 and 5.3.
     """
 
     def __init__(
@@ -56,10 +52,8 @@ class GenerativeModel(nn.Module):
     def log_prob_terms(self, counts: SparseCounts, samples: Samples) -> tuple[Tensor, ...]:
         """Return log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`, in nats; log p(x, h) is their sum."""
         layers = zip(self.distributions(samples), samples, strict=True)
-        return (
-            self.visible_distribution(samples).log_prob(counts),
-            *(layer.log_prob(value) for layer, value in layers),
-        )
+        log_visible = self.visible_distribution(samples).log_prob(counts)
+        return (log_visible, *(layer.log_prob(value) for layer, value in layers))
 
     def sample(self, n_documents: int, generator: Generator) -> Samples:
         """Return samples of h1..hn, each `[1, n_documents, K]`, drawn from the deepest layer to the first."""
@@ -72,11 +66,6 @@ class GenerativeModel(nn.Module):
 
     @torch.no_grad()
     def sample_means(self, n_vectors: int, generator: Generator) -> Tensor:
-        """Return the probability of each bit given sampled units, and given sampled earlier bits in a DARN, `[N, V]`.
-
-        Arguments:
-            n_vectors: N.
-            generator: for the samples.
-        """
+        """Return the probability of each bit given sampled units and, in a DARN, sampled earlier bits, `[N, V]`."""
         bits = self.visible_distribution(self.sample(n_vectors, generator)).units
         return bits.conditional(bits.sample(bits.logits.shape, generator)).mean[0]

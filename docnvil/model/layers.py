@@ -17,10 +17,8 @@ from docnvil.model.sparse import SparseCounts
 class Units(nn.Module):
     """Binary units with given logits, and the dependence among the units of one layer.
 
-    Arguments:
-        n_units: K.
-        dependence: "factorial" for independent units; "autoregressive" for units that also depend on the units before
-            them, with lateral weights.
+    It is "factorial" for independent units, "autoregressive" for units that also depend on the units before them, with
+    lateral weights.
     """
 
     def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
@@ -66,11 +64,8 @@ class SparseLinear(nn.Module):
     The weight is `[V, K]`, one row per word, so that a document gathers the rows of its words. Centered inputs stay
     sparse: (x - m) W = x W - m W.
 
-    Arguments:
-        vocabulary_size: V.
-        n_outputs: K.
-        transform: f; "counts" for x itself, "log1p" for log(1 + x), or "centered" for x - m, with the mean m of the
-            training counts in the buffer `mean`, `[V]`.
+    The transform f is "counts" for x itself, "log1p" for log(1 + x), or "centered" for x - m, with the mean m of the
+    training counts in the buffer `mean`, `[V]`.
     """
 
     def __init__(self, vocabulary_size: int, n_outputs: int, transform: InputTransform = "counts") -> None:
@@ -91,12 +86,8 @@ class SparseLinear(nn.Module):
 class WordSigmoidLayer(nn.Module):
     """Binary units given a document, q(h | x) with logits f(x) W + b, or with tanh layers in between.
 
-    Arguments:
-        vocabulary_size: V.
-        n_units: K.
-        transform: f, as in `SparseLinear`.
-        dependence: as in `Units`.
-        hidden: sizes of deterministic tanh layers between document and units, starting at the document.
+    The transform f is as in `SparseLinear` and the dependence as in `Units`. `hidden` has the sizes of the tanh layers,
+    which are deterministic, starting at the document.
     """
 
     def __init__(

@@ -4,9 +4,8 @@ A softmax needs the log-sum-exp of its logits, and binary vectors need the sum o
 `[S, B, V]` logits, most of the work of training. The logits are therefore computed chunk by chunk, and their
 exponentials are kept for the backward pass if there are few enough, or computed again. Source: Wijmans et al. (2024),
 *Cut your losses in large-vocabulary language models*, for GPUs; Chen et al. (2016), *Training deep nets with sublinear
-memory cost*, on recomputation.
-
-Plain versions of all functions are in tests/test_normalizers.py, which compares values and gradients.
+memory cost*, on recomputation. Plain versions of all functions are in tests/test_normalizers.py, which compares values
+and gradients.
 
 Axes: S samples, B documents of a batch, V words or bits, K units, R = S B rows; nnz (document, word) pairs of counts.
 """
@@ -30,12 +29,7 @@ TINY = 2.0**-60  # replaces a zero divisor; what it adds to a result is lost in 
 
 
 def log_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return logsumexp_w (W h + b)_w, `[..., K] -> [...]`.
-
-    Arguments:
-        samples: h, `[..., K]`.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`.
+    """Return logsumexp_w (W h + b)_w for samples h, `[..., K] -> [...]`.
 
     Example:
         >>> log_normalizer(torch.zeros(2, 3), torch.ones(4, 3), torch.zeros(4)).exp()
@@ -48,11 +42,7 @@ def log_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def log_word_probabilities(samples: Tensor, weight: Tensor, bias: Tensor, counts: SparseCounts) -> Tensor:
     """Return log softmax(W h + b)_w for the words that occur in each document, `[S, B, K] -> [S, nnz]`.
 
-    Arguments:
-        samples: h, `[S, B, K]`.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`.
-        counts: B documents with each word stored once; the values of the counts are not used.
+    Each word of a document is stored once in the counts, whose values are not used.
 
     Example:
         >>> x = SparseCounts(torch.tensor([2, 0]), torch.ones(2), torch.tensor([0, 1, 2]), vocabulary_size=4)
@@ -124,9 +114,7 @@ class _ChunkedSoftmax(torch.autograd.Function):
             gradient = torch.where(gradient == 0, -TINY * sizes, gradient)
         gradient = gradient[:, None]
         scale = gradient / ctx.sums  # g / Z, [R, 1]; it can underflow, so nothing is divided by it
-        grad_samples, grad_weight, grad_bias = _empty_gradients(
-            ctx, samples.reshape(-1, samples.shape[-1]), weight, bias
-        )
+        grad_samples, grad_weight, grad_bias = _empty_gradients(ctx, samples.reshape(-1, weight.shape[1]), weight, bias)
         for number, (chunk, rows) in enumerate(_row_chunks(samples, len(weight))):
             if ctx.kept:
                 exponentials = ctx.kept[number]
@@ -190,9 +178,7 @@ def _logits(rows: Tensor, weight: Tensor, bias: Tensor, scale: float = 1.0) -> T
 def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
     """Return log Gamma(a + x) - log Gamma(a): for whole x, the log of the rising factorial a (a + 1) ... (a + x - 1).
 
-    Arguments:
-        log_a: log a, `[S, nnz]`.
-        counts: x, `[nnz]`.
+    log a is `[S, nnz]` and the counts x are `[nnz]`.
 
     Example:
         >>> log_rising(torch.tensor([[2.0, 2.0]]).log(), torch.tensor([1.0, 3.0])).exp()
@@ -227,10 +213,7 @@ class _LogRising(torch.autograd.Function):
 def bits_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return sum_v log(1 + exp(a_v)) for logits a = W h + b, `[S, B, K] -> [S, B]`.
 
-    Arguments:
-        samples: h, `[S, B, K]`.
-        weight: W, `[V, K]`.
-        bias: b, `[V]`, or `[B, V]` if each vector has its own.
+    The bias b is `[V]`, or `[B, V]` if each vector has its own.
 
     Example:
         >>> bits_normalizer(torch.zeros(1, 1, 3), torch.ones(4, 3), torch.zeros(4)).exp()

@@ -18,12 +18,7 @@ from docnvil.runtime.randomness import Generator
 class RecognitionNetwork(nn.Module):
     """q(h1..hn | x) = q(h1 | x) q(h2 | h1) ..., the "inference network" of Mnih & Gregor (2014), section 2.
 
-    Arguments:
-        vocabulary_size: V.
-        units: the number of units of each layer, starting at the document.
-        transform: the input of the first layer, as in `docnvil.model.layers.SparseLinear`.
-        posterior: the dependence among the units of each layer given the layer below.
-        hidden: sizes of deterministic tanh layers between the document and h1.
+    `posterior` is the dependence among the units of each layer; `transform` and `hidden` are as in `WordSigmoidLayer`.
     """
 
     def __init__(

@@ -49,11 +49,9 @@ class SparseCounts:
         return len(self.offsets) - 1
 
     def rows(self, documents: slice, stored: slice) -> "SparseCounts":
-        """Return consecutive documents, as views of the same counts.
+        """Return consecutive documents, from explicit start to stop, as views of the same counts.
 
-        Arguments:
-            documents: which documents, with explicit start and stop.
-            stored: their positions in `indices`. `offsets` has them too, but reading it synchronizes the device.
+        `stored` has their positions in `indices`. `offsets` has them too, but reading it synchronizes the device.
 
         Example:
             >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), vocabulary_size=3)
@@ -64,11 +62,9 @@ class SparseCounts:
         return SparseCounts(self.indices[stored], self.values[stored], offsets, self.vocabulary_size)
 
     def select(self, rows: Tensor, n_stored: int) -> "SparseCounts":
-        """Return a copy of some of the documents, in the given order.
+        """Return a copy of some of the documents, `[N]` int64, in the given order.
 
-        Arguments:
-            rows: `[N]` int64, which documents.
-            n_stored: the number of their stored counts, given to avoid a device synchronization.
+        The number of their stored counts is given to avoid a device synchronization.
 
         Example:
             >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), vocabulary_size=3)

@@ -28,9 +28,7 @@ PSEUDO_COUNT = 0.01  # the count of a word that does not occur in the training d
 class NullModel:
     """A model without units, log p(x) = x . weight + constant, on which any model should improve.
 
-    Arguments:
-        weight: `[V]`, nats for each token of a word, or for each bit that is set.
-        constant: nats for each document.
+    `weight`, `[V]`, has the nats for each token of a word, or for each bit that is set.
 
     Example:
         >>> NullModel(np.log([0.25, 0.75]), 0.0).log_prob(csr_array(np.array([[2, 0], [0, 0]]))).round(3).tolist()
@@ -46,12 +44,7 @@ class NullModel:
 
 
 class VisibleLayer(nn.Module):
-    """A visible layer with logits W h + b; calling it with units returns p(x | h1).
-
-    Arguments:
-        n_units: K.
-        vocabulary_size: V.
-    """
+    """A visible layer with logits W h + b; calling it with units returns p(x | h1)."""
 
     observation: ClassVar[Observation]  # the value of the setting that selects this layer
     name: ClassVar[str]  # the name of the distribution in reports
@@ -80,9 +73,7 @@ class VisibleLayer(nn.Module):
     def initial_bias(cls, column_sums: Tensor, n_documents: int) -> Tensor:
         """Return the bias, `[V]`, with which the layer without units predicts the frequencies of the training data.
 
-        Arguments:
-            column_sums: `[V]`, how often each word occurs, or each bit is set, in the training data.
-            n_documents: N of the training data.
+        `column_sums`, `[V]`, says how often each word occurs, or each bit is set, in N documents of training data.
         """
         raise NotImplementedError
 
@@ -122,11 +113,6 @@ class WordLayer(VisibleLayer):
         cls, column_sums: NDArray[np.float64], n_documents: int | None = None, pseudo_count: float = PSEUDO_COUNT
     ) -> NullModel:
         """Return the unigram model: p(w) is proportional to how often w occurs in training, plus a pseudo-count.
-
-        Arguments:
-            column_sums: `[V]`, how often each word occurs in the training documents.
-            n_documents: not used.
-            pseudo_count: added to each frequency, so that no word has probability zero.
 
         Example:
             >>> WordLayer.null_model(np.array([5.0, 15.0]), pseudo_count=0).weight.round(3).tolist()

@@ -32,10 +32,7 @@ def antithetic_samples(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
     Arguments:
         uniforms: `[S, B, K]`, independent and uniform in [0, 1).
         logits: of the units, broadcast to the shape of `uniforms`.
-        group: n, a divisor of S.
-
-    Returns:
-        Zeros and ones, `[S, B, K]`; samples 0..n-1 are the first group.
+        group: n, a divisor of S; samples 0..n-1 are the first group.
 
     Example:
         >>> antithetic_samples(torch.tensor([0.3, 0.8]).view(2, 1, 1), torch.zeros(1, 1), 2).flatten()
@@ -51,13 +48,9 @@ def antithetic_samples(uniforms: Tensor, logits: Tensor, group: int) -> Tensor:
 def correlation(logits: Tensor, group: int) -> Tensor:
     """Return rho, the correlation of two samples of a unit from `antithetic_samples`, in the shape of the logits.
 
-    rho = (max(0, 2 m^(1 / (n-1)) - 1)^(n-1) - m^2) / (m (1 - m)) <= 0, with m = min(p, 1 - p).
+    rho = (max(0, 2 m^(1 / (n-1)) - 1)^(n-1) - m^2) / (m (1 - m)) <= 0, with m = min(p, 1 - p) and groups of n.
 
     Source: Dimitriev & Zhou (2021); for n = 2, where 1 / (1 - rho) = max(p, 1 - p), Dong, Mnih & Tucker (2020).
-
-    Arguments:
-        logits: of the units, any shape.
-        group: n.
 
     Example:
         Two samples of a fair coin always differ; among three, two must agree:
@@ -99,16 +92,10 @@ def arms(
 ) -> Losses:
     """Return losses whose gradient is ARMS's: all S samples of a set form one group; unbiased for the ELBO.
 
-    -sum_b mean_i (f_i - mean_(j != i) f_j) b_i / (1 - rho) grad logit for each unit of q; p's gradient and several
-    layers are as in `disarm`.
+    -sum_b mean_i (f_i - mean_(j != i) f_j) b_i / (1 - rho) grad logit for each unit of q; p's gradient, several layers
+    and the arguments are as in `disarm`, but S is any number from 2.
 
     Source: Dimitriev & Zhou (2021), *ARMS: antithetic-REINFORCE-multi-sample gradient for binary variables*.
-
-    Arguments:
-        log_p: p's terms, each `[L S, B]`, one set after the other; S is at least 2.
-        log_q: q's terms, each `[L S, B]`.
-        samples: the samples of each layer, `[L S, B, K]`.
-        logits: q's logits for these samples, `[B, K]` or `[L S, B, K]` for each layer.
     """
     return _antithetic(log_p, log_q, samples, logits, group=len(log_p[0]) // len(log_q))
 

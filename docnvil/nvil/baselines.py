@@ -6,11 +6,9 @@ from torch import Tensor, nn
 class InputDependentBaseline(nn.Module):
     """C(x) = v tanh(W x + b) + d, trained to minimize E[(l - C(x) - c)^2].
 
-    Source: Mnih & Gregor (2014), section 2.3.1 and supplement: one hidden layer of 100 tanh units.
+    `first` is the map W x + b from the input of the layer of q to the hidden units, `[..., n_hidden]`.
 
-    Arguments:
-        first: the map W x + b from the input of the layer of q to the hidden units, `[..., n_hidden]`.
-        n_hidden: the number of hidden units.
+    Source: Mnih & Gregor (2014), section 2.3.1 and supplement: one hidden layer of 100 tanh units.
     """
 
     def __init__(self, first: nn.Module, n_hidden: int = 100) -> None:

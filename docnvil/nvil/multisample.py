@@ -1,6 +1,7 @@
 """Gradients that compare several samples of q per document: RLOO, VIMCO, reweighted wake-sleep.
 
-Axes: S samples, B documents of a batch, B' documents sampled from the model. Unit: nats.
+Axes: S samples, at least 2 for RLOO and VIMCO; B documents of a batch, B' documents sampled from the model. The
+terms of p and q are as in `docnvil.nvil.signals`. Unit: nats.
 """
 
 import math
@@ -21,10 +22,6 @@ def rloo(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     NVIL with that baseline, the whole signal, and no centering or normalization.
 
     Source: Kool, van Hoof & Welling (2019), *Buy 4 REINFORCE samples, get a baseline for free!*
-
-    Arguments:
-        log_p: p's terms, each `[S, B]`, with S of at least 2.
-        log_q: q's terms, each `[S, B]`.
 
     Example:
         Each of two samples, with signals 3 and 1, is the baseline of the other:
@@ -48,10 +45,6 @@ def vimco(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     Source: Mnih & Rezende (2016), *Variational inference for Monte Carlo objectives*, the per-sample learning
     signals with the geometric mean.
 
-    Arguments:
-        log_p: p's terms, each `[S, B]`, with S of at least 2.
-        log_q: q's terms, each `[S, B]`.
-
     Example:
         Two samples of equal weight have no advantage over each other, and only grad log w is left:
 
@@ -67,7 +60,8 @@ def vimco(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
     replaced = torch.where(diagonal, leave_one_out(signal)[:, None], signal)  # [S, S, B]: row s without sample s
     advantage = bound - (torch.logsumexp(replaced, 1) - math.log(n_samples))  # L - L_-s, [S, B]
     log_p_total, log_q_total = sum_terms(log_p), sum_terms(log_q)
-    objective = advantage * log_q_total + _normalized_weights(signal) * (log_p_total - log_q_total)
+    weights = torch.softmax(signal, 0)  # w_s / sum_r w_r
+    objective = advantage * log_q_total + weights * (log_p_total - log_q_total)
     return Losses(-objective.sum(), signal, (advantage,))
 
 
@@ -86,17 +80,10 @@ def reweighted_wake_sleep(
 
     Source: Bornschein & Bengio (2015), *Reweighted wake-sleep*: the updates of p, and of q in both phases.
 
-    Arguments:
-        log_p: p's terms, each `[S, B]`. With S of 1 this is wake-sleep whose q also learns from its own samples.
-        log_q: q's terms, each `[S, B]`.
-        model_sample_log_q: q's terms of documents and units sampled from the model, each `[1, B']`.
+    With S of 1 this is wake-sleep whose q also learns from its own samples. `model_sample_log_q` has q's terms of
+    documents and units sampled from the model, each `[1, B']`.
     """
     signal = learning_signal(*detach_terms(log_p, log_q))  # log w
-    wake = (_normalized_weights(signal) * (sum_terms(log_p) + sum_terms(log_q))).sum()
+    wake = (torch.softmax(signal, 0) * (sum_terms(log_p) + sum_terms(log_q))).sum()  # the softmax is W_s
     sleep = sum_terms(model_sample_log_q).mean(0).sum()
     return Losses(-wake - sleep, signal, (signal,))
-
-
-def _normalized_weights(log_weights: Tensor) -> Tensor:
-    """Return self-normalized importance weights, w_s / sum_r w_r, `[S, B]`."""
-    return torch.softmax(log_weights, 0)

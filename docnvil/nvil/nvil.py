@@ -53,11 +53,6 @@ def nvil_surrogate(log_p: Sequence[Tensor], log_q: Sequence[Tensor], signals: Se
     Only its gradient has a meaning: no gradient flows through the signals.
 
     Source: Mnih & Gregor (2014), equations 3 and 4.
-
-    Arguments:
-        log_p: p's terms, each `[S, B]`.
-        log_q: q's terms, each `[S, B]`.
-        signals: l_i, one per layer of q, each `[S, B]`.
     """
     weighted = [signal.detach() * term for signal, term in zip(signals, log_q, strict=True)]
     return -sum_terms((*log_p, *weighted)).mean(0).sum()
@@ -109,12 +104,8 @@ class NVIL(nn.Module):
     def forward(self, log_p: Sequence[Tensor], log_q: Sequence[Tensor], parents: Sequence[object]) -> Losses:
         """Return losses whose gradient is NVIL's, and update the moments.
 
-        -sum_b mean_s [grad log p + sum_i l_i (grad log q_i + grad C_i)], with l_i after its variance reductions.
-
-        Arguments:
-            log_p: log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
-            log_q: log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`.
-            parents: x_i, the input of each layer of q, for learned baselines.
+        -sum_b mean_s [grad log p + sum_i l_i (grad log q_i + grad C_i)], with l_i after its variance reductions. The
+        terms are as in `docnvil.nvil.signals`; learned baselines need the parents x_i, the input of each layer of q.
         """
         fixed_p, fixed_q = detach_terms(log_p, log_q)
         whole = learning_signal(fixed_p, fixed_q)

@@ -42,12 +42,6 @@ def muprop(
 
     Source: Gu, Levine, Sutskever & Mnih (2016), *MuProp: unbiased backpropagation for stochastic neural networks*;
     here layer by layer, each given the sampled layer below.
-
-    Arguments:
-        log_p: p's terms, each `[S, B]`.
-        log_q: q's terms, each `[S, B]`.
-        samples: the samples of each layer, `[S, B, K]`.
-        expansions: one per layer.
     """
     signal = learning_signal(*detach_terms(log_p, log_q))
     residuals, analytic = [], torch.zeros_like(signal[0])
@@ -63,13 +57,9 @@ def straight_through_samples(logits: Tensor, uniforms: Tensor, temperature: floa
     """Return binary samples, zeros and ones, with the derivative of sigmoid((logit + noise) / T).
 
     The noise is logistic, the difference of two Gumbel variables, so that a unit is 1 with probability sigmoid(logit).
+    It is made from uniform numbers in [0, 1), in the shape of the samples.
 
     Source: Jang, Gu & Poole (2017), *Categorical reparameterization with Gumbel-softmax*, section 2.2, for two classes.
-
-    Arguments:
-        logits: `[.., K]`.
-        uniforms: uniform in [0, 1), in the shape of the samples.
-        temperature: T.
 
     Example:
         >>> logits = torch.zeros(2, requires_grad=True)
@@ -88,10 +78,6 @@ def straight_through_gumbel(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) ->
     -sum_b mean_s grad [log p(x, h_s) - log q(h_s | x)], including the derivative with respect to q through h_s.
 
     Source: Jang, Gu & Poole (2017), section 2.2.
-
-    Arguments:
-        log_p: p's terms, each `[S, B]`, of samples that carry a derivative.
-        log_q: q's terms, each `[S, B]`, of the same samples.
     """
     signal = learning_signal(log_p, log_q)
     fixed = signal.detach()

@@ -3,6 +3,9 @@
 The gradient of the bound with respect to q is E_q[l(x, h) grad log q(h | x)]. Subtracting from the signal l anything
 that does not depend on the sampled units leaves this expectation unchanged and can reduce the variance.
 
+The terms `log_p` are log p(x | h1), log p(h1 | h2), ..., log p(hn), and `log_q` are log q(h1 | x), log q(h2 | h1), ...,
+each `[S, B]`.
+
 Axes: S samples, B documents of a batch, K units, L layers of q, R processes. Unit: nats.
 """
 
@@ -27,10 +30,6 @@ def learning_signal(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Tensor:
     """Return l(x, h) = log p(x, h) - log q(h | x), `[S, B]`.
 
     Source: Mnih & Gregor (2014), equation 5.
-
-    Arguments:
-        log_p: log p(x | h1), log p(h1 | h2), ..., log p(hn), each `[S, B]`.
-        log_q: log q(h1 | x), log q(h2 | h1), ..., each `[S, B]`.
     """
     return sum_terms(log_p) - sum_terms(log_q)
 
@@ -47,10 +46,6 @@ def local_learning_signals(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> 
 
     Source: Mnih & Gregor (2014), section 2.3.3 ("local learning signals").
 
-    Arguments:
-        log_p: as in `learning_signal`; one term more than q has layers.
-        log_q: as in `learning_signal`.
-
     Example:
         >>> one, two, four = torch.tensor([[1.0]]), torch.tensor([[2.0]]), torch.tensor([[4.0]])
         >>> local_learning_signals([one, two, four], [-one, -one])
@@ -65,13 +60,8 @@ def local_learning_signals(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> 
 def add_sparsity_penalty(log_p: Sequence[Tensor], samples: Sequence[Tensor], penalty: float) -> tuple[Tensor, ...]:
     """Return p's terms with log p(h_i | .) - penalty sum_k h_ik in place of each layer's log p(h_i | .).
 
-    An estimator of the bound's gradient then estimates the gradient of the bound less the penalty times the expected
-    number of active units. The local signal of a layer includes the penalties of its own units and of those above.
-
-    Arguments:
-        log_p: as in `learning_signal`.
-        samples: h1, ..., hn, each `[S, B, K]`.
-        penalty: nats per active unit, zero or more.
+    An estimator of the bound's gradient then estimates the gradient of the bound less the penalty, in nats per active
+    unit, times their expected number. A layer's local signal has the penalties of its own units and of those above.
 
     Example:
         >>> words, prior = torch.tensor([[-9.0]]), torch.tensor([[-2.0]])
@@ -149,13 +139,9 @@ def update_moments(
 ) -> RunningMoments:
     """Return a c + (1 - a) mean(l) and a v + (1 - a) var(l), over all samples and documents of the batch.
 
-    Source: Mnih & Gregor (2014), supplement, Algorithm 1; a = 0.8 there.
+    a is the decay, the weight of the past; c and v are the moments before the batch. By default there is one process.
 
-    Arguments:
-        moments: c and v of L signals before the batch.
-        signals: the signals of the batch, each `[S, B]`.
-        decay: a, the weight of the past.
-        gather: all-gather over the processes that share the batch; by default there is one process.
+    Source: Mnih & Gregor (2014), supplement, Algorithm 1; a = 0.8 there.
 
     Example:
         >>> start = RunningMoments(torch.zeros(1), torch.zeros(1))

@@ -20,15 +20,11 @@ def wake_sleep(log_p: Sequence[Tensor], log_q: Sequence[Tensor], model_sample_lo
     """Return losses whose gradient is minus that of wake-sleep, summed over documents and averaged over samples.
 
     Wake: sum_b mean_s grad log p(x_b, h_s), with h_s from q(h | x_b). Sleep: sum_b grad log q(h_b | x_b), with
-    (x_b, h_b) from p.
+    (x_b, h_b) from p. The `[S, B]` terms of q serve only to report the bound; `model_sample_log_q` has q's terms of
+    documents and units sampled from the model, each `[1, B']`.
 
     Source: Hinton, Dayan, Frey & Neal (1995), *The wake-sleep algorithm for unsupervised neural networks*; as the
     baseline of Mnih & Gregor (2014), section 4.
-
-    Arguments:
-        log_p: p's terms, each `[S, B]`.
-        log_q: q's terms, each `[S, B]`, used only to report the bound.
-        model_sample_log_q: q's terms of documents and units sampled from the model, each `[1, B']`.
     """
     wake = sum_terms(log_p).mean(0).sum()
     sleep = sum_terms(model_sample_log_q).mean(0).sum()
