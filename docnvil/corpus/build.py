@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import load_npz
@@ -73,16 +74,8 @@ def build_corpus(
 ) -> CorpusSummary:
     r"""Build a prepared corpus from texts; an interrupted build of the same corpus is continued.
 
-    Arguments:
-        sources: files and folders of texts, in order.
-        out: the folder to create; until then, `scratch_folder(out)` holds what is finished.
-        options: how the sources are read.
-        rules: how texts are split into words.
-        limits: how the vocabulary is chosen.
-        vocabulary: the words to count; None chooses them by `limits`.
-        executor: runs steps 1 and 3; None runs them in this process.
-        force: whether to replace a corpus at `out`.
-        on_progress: called with the number of finished tasks and of all tasks.
+    Until the folder `out` is complete, `scratch_folder(out)` holds what is finished. Without a `vocabulary`, words are
+    chosen by the limits. The executor runs steps 1 and 3; the default runs them in this process.
 
     Raises:
         CorpusError: a source cannot be read, or there are no documents, or all are empty.
@@ -103,7 +96,7 @@ def build_corpus(
         counted = _count(sources, options, rules, scratch, run)
         vocabulary = choose_vocabulary(counted, limits) if vocabulary is None else vocabulary
         encoded, names = _encode(counted, vocabulary, scratch, run)
-        summary = _join(encoded, out, vocabulary, rules, names, source=sources[0], force=force)
+        summary = _join(encoded, sources[0], out, vocabulary, rules, metadata_names=names, force=force)
         n_tasks = 2 * len(set(counted)) + 1
         on_progress(n_tasks, n_tasks)
         for folder in (*scratch.glob("encoded-*"), *scratch.glob("counted*")):
@@ -227,20 +220,13 @@ def encode_shard(counted: Path, vocabulary: Vocabulary, metadata_names: Sequence
 
 
 def _join(
-    encoded: Iterable[Path],
-    out: Path,
-    vocabulary: Vocabulary,
-    rules: TokenRules,
-    metadata_names: Sequence[str],
-    *,
-    source: Path,
-    force: bool,
+    encoded: Iterable[Path], source: Path, out: Path, vocabulary: Vocabulary, rules: TokenRules, **options: Any
 ) -> CorpusSummary:
-    """Write the corpus from encoded shards, with one chunk in memory at a time."""
+    """Write the corpus from encoded shards, with one chunk in memory at a time; `options` are for `writing_corpus`."""
     chunks = _chunks_in(encoded)
     n_tokens = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
     dtype = np.int32 if n_tokens <= _INT32_MAX else np.int64
-    with writing_corpus(out, vocabulary, rules, metadata_names=metadata_names, dtype=dtype, force=force) as writer:
+    with writing_corpus(out, vocabulary, rules, dtype=dtype, **options) as writer:
         for chunk in chunks:
             writer.append_counts(load_npz(chunk / "counts.npz"))
             writer.append_table_rows((chunk / "documents.csv").read_bytes().decode())
@@ -253,11 +239,10 @@ def _join(
 
 def _is_complete(folder: Path, kind: str) -> bool:
     """Return whether a folder is there and intact; a damaged one is deleted."""
-    if not folder.exists():
-        return False
     try:
         verify_folder(folder, kind=kind)
+        return True
     except CheckpointError:
-        shutil.rmtree(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
         return False
-    return True

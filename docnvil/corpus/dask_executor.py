@@ -45,10 +45,7 @@ class DaskExecutor:
 
 @contextmanager
 def connect_to_dask(address: str) -> Iterator[DaskExecutor]:
-    """Connect to a Dask scheduler and yield an executor that runs tasks on its workers.
-
-    Arguments:
-        address: dask://HOST:PORT.
+    """Connect to the Dask scheduler at dask://HOST:PORT and yield an executor that runs tasks on its workers.
 
     Raises:
         ConfigurationError: the address has another form.
@@ -63,9 +60,8 @@ def connect_to_dask(address: str) -> Iterator[DaskExecutor]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise MissingDependencyError(
-            "--executor dask://... needs Dask. Install it with pip install 'docnvil[cluster]'."
-        ) from error
+        message = "--executor dask://... needs Dask. Install it with pip install 'docnvil[cluster]'."
+        raise MissingDependencyError(message) from error
     try:
         client = Client(f"tcp://{address.removeprefix(SCHEME)}", timeout=CONNECT_SECONDS, name="docnvil")
     except OSError as error:  # TimeoutError is an OSError

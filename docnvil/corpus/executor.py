@@ -12,9 +12,7 @@ class Executor(Protocol):
     def run_all(self, function: Callable[..., None], tasks: Sequence[Task]) -> Iterator[int]:
         """Call `function(*task)` for every task; yield the number of finished tasks after each of them.
 
-        Arguments:
-            function: can be imported by other processes, and may run again for a task whose process has died.
-            tasks: the arguments of the calls.
+        Other processes must be able to import the function. It may run again for a task whose process has died.
 
         Raises:
             WorkerError: processes died repeatedly. Exceptions of `function` are raised unchanged.

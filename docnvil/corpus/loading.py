@@ -97,19 +97,10 @@ def load_train_test(
 ) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
     """Load a source as training and test documents with a common vocabulary.
 
-    The vocabulary of texts is chosen from the training documents only, so nothing about the test documents influences
-    the model. Texts are read three times, so that they need not be kept in memory.
-
-    Arguments:
-        path: the source.
-        options: how the source is read.
-        held_out: number (int) or share (float) of test documents.
-        generator: source of the random numbers that select them.
-        vocabulary_path: as for `load_document_term_matrix`.
-        counting: `rules`, `size`, `min_df` and `max_df`, as for `load_document_term_matrix`.
-
-    Returns:
-        The training documents and the test documents, both in the order of the source.
+    `held_out` is the number (int) or share (float) of test documents; `counting` are `rules`, `size`, `min_df` and
+    `max_df` of `load_document_term_matrix`. Both results have the order of the source. The vocabulary of texts is
+    chosen from the training documents only, so nothing about the test documents influences the model. Texts are read
+    three times, so that they need not be kept in memory.
 
     Raises:
         ConfigurationError: one of the two sets would be empty. Also everything `load_document_term_matrix` raises.
@@ -120,9 +111,8 @@ def load_train_test(
     n_documents = sum(1 for _ in _read_some_documents(path, options))
     train_rows, test_rows = split_rows(n_documents, held_out, generator)
     train = count_words(_select(train_rows, read_documents(path, options)), **counting)
-    test = count_words(
-        _select(test_rows, read_documents(path, options)), rules=train.rules, vocabulary=train.vocabulary
-    )
+    test_documents = _select(test_rows, read_documents(path, options))
+    test = count_words(test_documents, rules=train.rules, vocabulary=train.vocabulary)
     if train.empty.all():
         raise all_empty_error(path, train.vocabulary_size)
     return train, test

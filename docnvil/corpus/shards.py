@@ -6,17 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from docnvil.text.documents import (
-    Document,
-    SourceOptions,
-    detect_format,
-    list_files,
-    read_chunk,
-    read_documents,
-    read_files,
-    split_source,
-)
+from docnvil.text import documents
+from docnvil.text.documents import Document
 from docnvil.text.files import FileChunk, is_remote
+from docnvil.text.settings import SourceOptions
 from docnvil.text.tokens import TokenRules
 
 BYTES_PER_SHARD = 16 << 20
@@ -34,10 +27,10 @@ class SourceShard:
     def read_documents(self) -> Iterator[Document]:
         """Yield the documents of the shard in their order."""
         if self.file_chunk is not None:
-            return read_chunk(self.source, self.file_chunk, self.options)
+            return documents.read_chunk(self.source, self.file_chunk, self.options)
         if self.file_names is None:
-            return read_documents(self.source, self.options)
-        return read_files(self.source, self.file_names, self.options)
+            return documents.read_documents(self.source, self.options)
+        return documents.read_files(self.source, self.file_names, self.options)
 
     def key(self, rules: TokenRules) -> str:
         """Return a hash of everything that the shard's counts depend on: the state of the files, options and rules."""
@@ -62,16 +55,16 @@ def split_into_shards(source: Path, options: SourceOptions) -> list[SourceShard]
 
     JSON lines and text files are split at line ends, folders between files; gzipped and other files are one shard.
     """
-    if detect_format(source, options) != "folder":
-        result = split_source(source, options, BYTES_PER_SHARD)
+    if documents.detect_format(source, options) != "folder":
+        result = documents.split_source(source, options, BYTES_PER_SHARD)
         if result is None:
             return [SourceShard(source, options)]
         file_chunks, options = result
         return [SourceShard(source, options, file_chunk=file_chunk) for file_chunk in file_chunks]
-    read_documents(source, options)  # raises an error if the options do not apply to folders
+    documents.read_documents(source, options)  # raises an error if the options do not apply to folders
     shards: list[list[str]] = []
     n_bytes = 0  # of the last shard
-    for name in list_files(source):
+    for name in documents.list_files(source):
         file_bytes = (source / name).stat().st_size
         n_bytes += file_bytes
         if not shards or n_bytes > BYTES_PER_SHARD:

@@ -13,14 +13,9 @@ MAX_WORDS_IN_MEMORY = 1 << 19  # distinct words; they take about 100 MB
 def merge_word_frequencies(tables: Iterable[tuple[list[str], NDArray[np.int64]]]) -> Iterator[tuple[str, int, int]]:
     """Yield each distinct word of several tables once, with the sums of its frequencies, in any order.
 
-    The sums are kept in a dictionary. Whenever it is full, it is moved to a temporary SQLite database, which in the end
-    adds up the rows of each word. SQLite sorts on disk, in the folder that the variable TMPDIR names or in /var/tmp.
-
-    Arguments:
-        tables: for each chunk, its distinct words, and the number of occurrences and of documents of each, `[W, 2]`.
-
-    Returns:
-        Words, each with its number of occurrences and the number of documents that contain it.
+    A table has distinct words, and the number of occurrences and of documents of each, `[W, 2]`. The sums are kept in a
+    dictionary. Whenever it is full, it is moved to a temporary SQLite database, which in the end adds up the rows of
+    each word. SQLite sorts on disk, in the folder that the variable TMPDIR names or in /var/tmp.
 
     >>> tables = [(["cat", "owl"], np.array([[3, 1], [1, 1]])), (["cat"], np.array([[2, 2]]))]
     >>> list(merge_word_frequencies(tables))

@@ -71,13 +71,7 @@ class CorpusWriter:
     def append(
         self, counts: csr_array, ids: Sequence[str], metadata: Mapping[str, Sequence[str]] | None = None
     ) -> None:
-        """Append n documents.
-
-        Arguments:
-            counts: the counts, `[n, V]`, in the form that `as_counts` returns.
-            ids: the n ids.
-            metadata: column name to n values; the columns are those of `writing_corpus`, in that order.
-        """
+        """Append n documents: counts `[n, V]` as `as_counts` returns them, and metadata in the order of their names."""
         self.append_counts(counts)
         self._documents.writerows(zip(ids, *(metadata or {}).values(), strict=True))
 
@@ -109,24 +103,10 @@ def writing_corpus(
 ) -> Iterator[CorpusWriter]:
     """Yield a writer; the folder appears at `path` when the block ends, and not at all if the block fails.
 
-    Arguments:
-        path: the folder to create.
-        vocabulary: the words of the columns, V.
-        rules: how the texts were split into words; None if the counts were not made from texts.
-        metadata_names: the names of the metadata.
-        dtype: the type of the counts, int32 or int64.
-        force: whether to replace a corpus at `path`.
+    The `rules` are None if the counts were not made from texts. `dtype` is the type of the counts, int32 or int64.
 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     with writing_corpus(Path(folder, "pets"), Vocabulary(["cat", "mouse"])) as writer:
-    ...         writer.append(csr_array(np.array([[2, 0], [0, 0]])), ["a", "b"])
-    ...         writer.append(csr_array(np.array([[1, 1]])), ["c"])
-    ...     np.load(Path(folder, "pets", "indptr.npy")).tolist()
-    [0, 1, 1, 3]
     """
     with writing_folder(path, kind="corpus", force=force) as folder:
         with ExitStack() as stack:
