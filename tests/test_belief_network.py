@@ -49,7 +49,7 @@ def test_elbo_is_at_most_the_log_likelihood(units, settings):
 
 @every_network
 def test_recognition_samples_follow_log_prob(units, settings):
-    network, counts = random_network(6, units, scale=0.3, **settings), random_counts(3, 6)
+    network, counts = random_network(6, units, scale=0.8, **settings), random_counts(3, 6)
     samples = network.recognition.sample(counts, 40_000, KeyedGenerator(0, torch.arange(3)))
     _, log_q, settings = joint_terms(network, counts)
     digits = 2.0 ** torch.arange(sum(units), dtype=torch.float64)
