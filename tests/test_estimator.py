@@ -171,9 +171,9 @@ def test_the_paper_recipe_uses_the_published_protocol(block_counts):
     [
         ({"n_components": 0}, "is 0"),
         ({"recipe": "grandmother's"}, "Choose one of default, best, binary, paper"),
-        ({"validation": 1.5}, "Give a share"),
-        ({"validation": float("nan")}, "Give a share"),
-        ({"validation": float("inf")}, "Give a share"),
+        ({"validation": 1.5}, "a share below 1"),
+        ({"validation": float("nan")}, "a share below 1"),
+        ({"validation": float("inf")}, "a share below 1"),
         ({"n_components": 2.5}, "is 2.5"),
         ({"random_state": -1}, "seed of 0 or more"),
         ({"device": "meta"}, "no device 'meta'"),
