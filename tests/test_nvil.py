@@ -158,10 +158,10 @@ def test_centering_near_the_mean_signal_reduces_the_variance(document):
 
 def test_running_moments_follow_the_closed_form():
     nvil = NVIL(1, baseline="none").double()
-    for signal in (torch.tensor([[1.0, 3.0]]), torch.tensor([[5.0, 5.0]])):
+    for signal in (torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 8.0]])):
         nvil([signal.double(), torch.zeros(1, 2).double()], [torch.zeros(1, 2).double()], [None])
     assert nvil.means.item() == pytest.approx(0.8 * 0.2 * 2 + 0.2 * 5)
-    assert nvil.variances.item() == pytest.approx(0.8 * 0.2 * 1)
+    assert nvil.variances.item() == pytest.approx(0.8 * 0.2 * 1 + 0.2 * 9)
 
 
 def test_moments_of_two_processes_are_those_of_the_whole_batch():
@@ -196,6 +196,16 @@ def test_a_learned_baseline_learns_the_signal(document):
         nvil([zero - 7, zero], [zero], [document]).total.backward()
         optimizer.step()
     assert nvil.networks[0](document).item() == pytest.approx(-7, abs=0.05)
+
+
+def test_the_gradient_of_a_baseline_is_summed_over_documents_and_averaged_over_samples():
+    """Two samples of three documents, with signals of -7 and predictions of 0: -sum_b mean_s l grad C."""
+    prediction = nn.Parameter(torch.zeros(3))
+    network = nn.Identity()
+    nvil = NVIL(1, networks=[network], center=False, normalize=False)
+    zeros = torch.zeros(2, 3)
+    nvil([zeros - 7, zeros], [zeros], [prediction]).total.backward()
+    assert prediction.grad.tolist() == [7, 7, 7]
 
 
 def test_leave_one_out_needs_two_samples():

@@ -19,7 +19,8 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.nvil import nvil_surrogate
-from docnvil.nvil.relaxed import straight_through_gumbel, straight_through_samples
+from docnvil.nvil.relaxed import Expansion, straight_through_gumbel, straight_through_samples
+from docnvil.nvil.relaxed import muprop as muprop_losses
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
 
 VOCABULARY_SIZE = 5
@@ -64,6 +65,16 @@ def test_muprop_has_less_variance_than_reinforce(document):
 
     without = gradient_variance(draws, reinforce, weight)
     assert gradient_variance(draws, lambda samples: muprop(network, document, samples), weight) < without / 3
+
+
+def test_residual_of_muprop_is_zero_for_a_linear_signal():
+    """l(h) = 2 + 3 h_1 - h_2 is its own Taylor expansion around any mean."""
+    samples = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]])
+    mean, slope = torch.tensor([[[0.25, 0.5]]]), torch.tensor([[[3.0, -1.0]]])
+    signal = 2 + (samples * slope).sum(-1)
+    expansion = Expansion(mean, 2 + (mean * slope).sum(-1), slope)
+    (residual,) = muprop_losses([signal[:1]], [torch.zeros(1, 1)], [samples[:1]], [expansion]).residuals
+    assert residual.tolist() == [[0]]
 
 
 def test_straight_through_samples_are_binary_and_follow_their_logits():

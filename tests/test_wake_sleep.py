@@ -34,6 +34,13 @@ def test_mean_gradients_of_both_phases_are_the_enumerated_ones():
         assert torch.allclose(gradient, of_sleep if name.startswith("recognition") else of_wake, atol=1e-10), name
 
 
+def test_gradients_are_averaged_over_samples_and_summed_over_documents():
+    log_p, model_sample_log_q = torch.zeros(2, 3, requires_grad=True), torch.zeros(1, 3, requires_grad=True)
+    wake_sleep([log_p], [torch.zeros(2, 3)], [model_sample_log_q]).total.backward()
+    assert log_p.grad.tolist() == [[-0.5] * 3] * 2
+    assert model_sample_log_q.grad.tolist() == [[-1] * 3]
+
+
 def test_sleep_phase_samples_follow_the_model():
     network = random_network(VOCABULARY_SIZE, (2,), scale=0.5)
     n_documents = 40_000
