@@ -64,6 +64,7 @@ def main(out: Path, keep_results: bool) -> None:
     step("6. Embed the held-out documents: the probability of each unit, one row per document.")
     docnvil("embed", "model", "corpus/test", "--out", "embeddings.csv", **shown)
     summary = docnvil(*coherence, "--json", cwd=out).json
+    click.echo("\nThree of these documents, with the units whose probability is above 0.9:")
     for line in example_lines(out, summary["units"]):
         click.echo(line)
     step("7. Write a page to read in a browser.")
