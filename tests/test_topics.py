@@ -75,9 +75,10 @@ def test_all_layers_have_probabilities(block_counts):
     assert prior_probabilities(deep.model_.network).shape == (6,)
 
 
+@pytest.mark.parametrize("units", [(3, 2), (4,)])
 @pytest.mark.parametrize("posterior", ["factorial", "autoregressive"])
-def test_unit_probabilities_agree_with_enumeration(posterior):
-    network = random_network(6, (3, 2), scale=0.5, prior="autoregressive", posterior=posterior)
+def test_unit_probabilities_agree_with_enumeration(posterior, units):
+    network = random_network(6, units, scale=0.5, prior="autoregressive", posterior=posterior)
     counts = csr_array(np.random.default_rng(0).integers(0, 3, size=(4, 6)) + 1)
     _, log_q, samples = joint_terms(network, sparse_counts(counts, torch.device("cpu"), torch.float64))
     weights = sum(log_q).exp()[..., None]
