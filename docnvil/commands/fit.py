@@ -78,7 +78,7 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     if isinstance(profile, Profile):
         note(_format_profile(profile))
         values |= {"steps": profile.steps, "profile": [asdict(row) for row in profile.table()]}
-    echo_result(values, _format_summary(model, out), as_json=as_json)
+    echo_result(values, _format_summary(model, out, values["dead_units"]), as_json=as_json)
 
 
 def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGroup") -> bool:
@@ -131,10 +131,6 @@ def _format_profile(profile: "Profile") -> str:
     return "\n".join([f"Time per phase, {profile.steps} steps:", *rows])
 
 
-def _profile_json(profile: "Profile") -> dict[str, Any]:
-    return {"steps": profile.steps, "profile": [asdict(row) for row in profile.table()]}
-
-
 def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
     return {
         "model": str(out),
@@ -154,9 +150,8 @@ def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> d
     }
 
 
-def _format_summary(model: "FittedModel", out: Path) -> str:
+def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
     visible, folder = model.network.generative.visible, shlex.quote(str(out))
-    dead = sum(topic.dead for topic in model.topics())
     units = "-".join(map(str, model.network.config.units)) + " units" + (f" ({dead} dead)" if dead else "")
     if visible.reports_perplexity:
         figure = f"validation perplexity {model.best.validation_perplexity:.1f} per document"
