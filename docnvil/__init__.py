@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         CorpusError,
         DocnvilError,
+        DocnvilWarning,
         MissingDependencyError,
         OutputExistsError,
         TrainingError,
@@ -67,8 +68,8 @@ _NAMES = {
     "corpus.loading": "load_document_term_matrix",
     "corpus.reading": "read_corpus",
     "corpus.writing": "write_corpus",
-    "errors": "CheckpointError ConfigurationError CorpusError DocnvilError MissingDependencyError OutputExistsError"
-    " TrainingError VocabularyError WorkerError",
+    "errors": "CheckpointError ConfigurationError CorpusError DocnvilError DocnvilWarning MissingDependencyError"
+    " OutputExistsError TrainingError VocabularyError WorkerError",
     "estimator": "DocNVIL",
     "storage.checkpoints": "read_checkpoint write_checkpoint",
     "storage.model_folder": "load=load_model save=save_model",

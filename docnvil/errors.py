@@ -39,3 +39,10 @@ class WorkerError(DocnvilError):
 
 class MissingDependencyError(DocnvilError):
     """An optional package or data set that an option needs is not installed."""
+
+
+class DocnvilWarning(UserWarning):
+    """Something about the input or the result that is probably not meant; the message says what to do.
+
+    Commands print the message on stderr; in Python, the filters of `warnings` apply.
+    """

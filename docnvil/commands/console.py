@@ -8,12 +8,14 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from docnvil.errors import DocnvilError
+from docnvil.errors import DocnvilError, DocnvilWarning
 
 INTERRUPTED = 130
 
@@ -24,7 +26,8 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and convert errors of docnvil and of the operating system to `click` errors."""
         try:
-            return super().invoke(ctx)
+            with printing_warnings():
+                return super().invoke(ctx)
         except click.UsageError:
             if os.environ.get("RANK", "0") != "0":  # all processes get the same arguments; the main one reports
                 ctx.exit(2)
@@ -87,6 +90,29 @@ def echo_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
 def note(text: str) -> None:
     """Print a line on stderr."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def printing_warnings() -> Iterator[list[str]]:
+    """Print each `DocnvilWarning` on stderr, once per message, and yield the list of these messages.
+
+    Of several processes with the same input, only the main one prints.
+    """
+    messages: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DocnvilWarning)
+        show_others = warnings.showwarning
+
+        def show(message: Any, category: type[Warning], *place: Any) -> None:
+            if not issubclass(category, DocnvilWarning):
+                show_others(message, category, *place)
+            elif (text := str(message)) not in messages:
+                messages.append(text)
+                if os.environ.get("RANK", "0") == "0":
+                    note(f"Warning: {text}")
+
+        warnings.showwarning = show
+        yield messages
 
 
 def shows_progress() -> bool:
