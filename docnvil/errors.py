@@ -1,11 +1,54 @@
-"""Errors that docnvil raises on purpose; each message says what is wrong and what to do.
+"""Errors that docnvil raises on purpose, and its warnings; each message says what is wrong and what to do.
 
 Commands print the message of a `DocnvilError` without a traceback and exit with status 1. Errors about values are also
 `ValueError`, which users of scikit-learn expect.
+
+Messages name settings by their options, such as `--text-column`. In Python, they read `text_column`.
 """
 
+import re
+import warnings
 
-class DocnvilError(Exception):
+# Options whose names in Python follow no rule.
+_PYTHON_NAMES = {
+    "out": "path",
+    "force": "force=True",
+    "resume": "resume_from",
+    "vocabulary-size": "size",
+    "samples": "n_samples",
+}
+_OPTION = re.compile(r"(?<![\w-])--(no-)?([a-z][a-z0-9-]*)")
+
+
+def name_in_python(message: str) -> str:
+    """Return a message with the Python names of the options in it.
+
+    Example:
+        >>> name_in_python("Choose one with --text-column, or pass --no-header.")
+        'Choose one with text_column, or pass header=False.'
+    """
+
+    def name(match: re.Match[str]) -> str:
+        negation, option = match.groups()
+        python_name = _PYTHON_NAMES.get(option, option.replace("-", "_"))
+        return f"{python_name}=False" if negation else python_name
+
+    return _OPTION.sub(name, message)
+
+
+class _Message(Exception):  # noqa: N818  a base class
+    """Mixin whose text has Python names; `command_line_message` has the names of options."""
+
+    def __str__(self) -> str:
+        return name_in_python(self.command_line_message)
+
+    @property
+    def command_line_message(self) -> str:
+        """The message for users of the command line."""
+        return super().__str__()
+
+
+class DocnvilError(_Message):
     """Base class of all errors raised on purpose."""
 
 
@@ -41,8 +84,13 @@ class MissingDependencyError(DocnvilError):
     """An optional package or data set that an option needs is not installed."""
 
 
-class DocnvilWarning(UserWarning):
+class DocnvilWarning(_Message, UserWarning):
     """Something about the input or the result that is probably not meant; the message says what to do.
 
     Commands print the message on stderr; in Python, the filters of `warnings` apply.
     """
+
+
+def warn(message: str) -> None:
+    """Issue a `DocnvilWarning`."""
+    warnings.warn(DocnvilWarning(message), stacklevel=3)

@@ -273,7 +273,7 @@ class TestCountWords:
             count_words(never(), min_df=2.0)
 
     def test_limits_that_exclude_all_words_are_an_error(self):
-        with pytest.raises(VocabularyError, match="--min-df 2 removes 2"):
+        with pytest.raises(VocabularyError, match="min_df 2 removes 2"):
             count_words(documents("cat", "owl"))
 
     @given(

@@ -153,7 +153,7 @@ def test_an_error_of_the_backend_says_how_to_continue(monkeypatch):
 
     for name in ("all_gather", "all_reduce", "broadcast"):
         monkeypatch.setattr(torch.distributed, name, fail)
-        with pytest.raises(WorkerError, match="--resume"):
+        with pytest.raises(WorkerError, match="resume_from"):
             getattr(ProcessGroup(1, 2), name)(torch.zeros(2) if name == "all_gather" else [torch.zeros(2)])
 
 

@@ -58,7 +58,7 @@ def test_folder_with_a_prepared_corpus(tmp_path):
 
 
 def test_unknown_suffix_is_refused_and_known_ones_are_listed(tmp_path):
-    with pytest.raises(CorpusError, match=r"a\.docx.*\.jsonl.*--format"):
+    with pytest.raises(CorpusError, match=r"a\.docx.*\.jsonl.*format"):
         detect_format(write(tmp_path / "a.docx", ""))
 
 
@@ -115,12 +115,12 @@ class TestFolder:
     def test_binary_file_is_refused_by_name(self, tmp_path):
         write(tmp_path / "a.txt", "fine")
         write(tmp_path / "b.png", b"\x89PNG\r\n")
-        with pytest.raises(CorpusError, match=r"b\.png is not utf-8 \(byte 0x89 at 0\).*--encoding latin-1"):
+        with pytest.raises(CorpusError, match=r"b\.png is not utf-8 \(byte 0x89 at 0\).*encoding latin-1"):
             read_all(tmp_path)
 
     def test_column_options_are_refused(self, tmp_path):
         write(tmp_path / "a.txt", "fine")
-        with pytest.raises(CorpusError, match="--id-column"):
+        with pytest.raises(CorpusError, match="id_column"):
             read_all(tmp_path, id_column="key")
 
 
@@ -158,7 +158,7 @@ class TestLines:
 
     def test_utf_16_is_recognized_in_the_error(self, tmp_path):
         path = write(tmp_path / "a.txt", "one\ntwo\n".encode("utf-16"))
-        with pytest.raises(CorpusError, match=r"not utf-8 .* Pass --encoding utf-16"):
+        with pytest.raises(CorpusError, match=r"not utf-8 .* Pass encoding utf-16"):
             read_all(path)
 
     def test_text_in_another_encoding_than_the_given_one_is_refused(self, tmp_path):
@@ -210,8 +210,8 @@ class TestJsonLines:
             ('{"text": "b"', "line 2 is not JSON"),
             ("[" * 100_000, "line 2 is not JSON"),
             ('["b"]', "line 2 is not a JSON object"),
-            ('{"body": "b", "id": "2"}', "line 2 has no column 'text'.*body, id.*--text-column"),
-            ('{"text": "b"}', "line 2 has no column 'id'.*--id-column"),
+            ('{"body": "b", "id": "2"}', "line 2 has no column 'text'.*body, id.*text_column"),
+            ('{"text": "b"}', "line 2 has no column 'id'.*id_column"),
             ('{"text": 3, "id": "2"}', "line 2 has 3 in the column 'text'.*not a string"),
             ('{"text": "b", "id": ""}', "line 2 has no id"),
             ('{"text": "b", "id": null}', "line 2 has no id"),
@@ -225,7 +225,7 @@ class TestJsonLines:
 
     def test_missing_label_column_is_refused(self, tmp_path):
         path = write(tmp_path / "a.jsonl", '{"text": "a"}\n')
-        with pytest.raises(CorpusError, match=r"no column 'topic' for the label.*--label-column"):
+        with pytest.raises(CorpusError, match=r"no column 'topic' for the label.*label_column"):
             read_all(path, label_column="topic")
 
     def test_lone_surrogates_become_question_marks(self, tmp_path):

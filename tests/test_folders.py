@@ -83,7 +83,7 @@ def test_a_failed_rename_restores_the_old_folder(tmp_path, monkeypatch, error):
 
 def test_only_force_replaces_a_folder(tmp_path):
     write_example(tmp_path / "model")
-    with pytest.raises(OutputExistsError, match="--force"):
+    with pytest.raises(OutputExistsError, match="force=True"):
         write_example(tmp_path / "model", text="new")
     write_example(tmp_path / "model", text="new", force=True)
     assert (tmp_path / "model" / "a.txt").read_text() == "new"

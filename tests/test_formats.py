@@ -138,9 +138,7 @@ class TestVocabulary:
     def test_vocabulary_with_too_few_words_is_refused(self, write_file, format):
         path = write_file(TEXT_BY_FORMAT[format])
         write_file("a\nb\n", "vocabulary.txt")
-        with pytest.raises(
-            VocabularyError, match=r"counts\.txt has \d words and .*vocabulary\.txt has 2.*--vocabulary"
-        ):
+        with pytest.raises(VocabularyError, match=r"counts\.txt has \d words and .*vocabulary\.txt has 2.*vocabulary"):
             read_counts(path, format)
 
     @pytest.mark.parametrize("format", ["ldac", "svmlight"])

@@ -58,7 +58,7 @@ def test_training_again_gives_the_same_files(folder, block_counts, tmp_path):
 def test_an_existing_model_is_replaced_only_with_force(fitted, folder, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(folder, copy)
-    with pytest.raises(OutputExistsError, match="--force"):
+    with pytest.raises(OutputExistsError, match="force=True"):
         fitted.save(copy)
     fitted.save(copy, force=True)
     DocNVIL.load(copy)

@@ -106,7 +106,7 @@ def test_progress_counts_every_document(counts):
 
 
 def test_a_bound_that_is_not_finite_stops_the_training(counts):
-    with pytest.raises(TrainingError, match="smaller --learning-rate"):
+    with pytest.raises(TrainingError, match="smaller learning_rate"):
         trained(counts, replace(QUICK, learning_rate=1e30, optimizer="sgd"))
 
 

@@ -141,8 +141,8 @@ class TestBuilding:
     @pytest.mark.parametrize(
         ("limits", "message"),
         [
-            ({"min_df": 11}, "None of the 4 words.*--min-df 11 removes 4 .*lower it"),
-            ({"min_df": 4, "max_df": 0.5}, "--min-df 4 removes 3 .*--max-df 0.5 removes 1 .*raise it"),
+            ({"min_df": 11}, "None of the 4 words.*min_df 11 removes 4 .*lower it"),
+            ({"min_df": 4, "max_df": 0.5}, "min_df 4 removes 3 .*max_df 0.5 removes 1 .*raise it"),
         ],
     )
     def test_limits_that_remove_all_words_are_named(self, limits, message):

@@ -33,7 +33,7 @@ class ErrorReportingGroup(click.Group):
                 ctx.exit(2)
             raise
         except DocnvilError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(error.command_line_message) from error
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED)
@@ -106,7 +106,7 @@ def printing_warnings() -> Iterator[list[str]]:
         def show(message: Any, category: type[Warning], *place: Any) -> None:
             if not issubclass(category, DocnvilWarning):
                 show_others(message, category, *place)
-            elif (text := str(message)) not in messages:
+            elif (text := message.command_line_message) not in messages:
                 messages.append(text)
                 if os.environ.get("RANK", "0") == "0":
                     note(f"Warning: {text}")

@@ -7,13 +7,14 @@ say), and cannot stop a running task. Here a new process repeats the task, and a
 import os
 import signal
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
 
 from docnvil.corpus.executor import Task
-from docnvil.errors import WorkerError
+from docnvil.errors import DocnvilWarning, WorkerError, warn
 from docnvil.runtime.process import tune_malloc
 
 MAX_CONSECUTIVE_DEATHS = 3
@@ -35,7 +36,7 @@ class ProcessPool:
                 ready = connection.wait([worker.pipe for worker in workers])
                 for worker in [worker for worker in workers if worker.pipe in ready]:
                     try:
-                        error = worker.pipe.recv()
+                        error, messages = worker.pipe.recv()
                     except (EOFError, OSError):
                         n_deaths += 1
                         if n_deaths == MAX_CONSECUTIVE_DEATHS:
@@ -47,6 +48,8 @@ class ProcessPool:
                         worker.stop()
                         workers[workers.index(worker)] = _Worker(function, worker.task)
                         continue
+                    for message in messages:
+                        warn(message)
                     if error is not None:
                         raise error
                     n_done, n_deaths = n_done + 1, 0
@@ -62,7 +65,7 @@ class ProcessPool:
 
 
 class _Worker:
-    """A process that runs one task at a time, and sends None or the exception of the task through a pipe."""
+    """A process that runs one task at a time, and sends its exception, or None, and its warnings through a pipe."""
 
     def __init__(self, function: Callable[..., None], task: Task) -> None:
         context = get_context("spawn")
@@ -94,13 +97,16 @@ def _serve(function: Callable[..., None], pipe: connection.Connection) -> None:
             task = pipe.recv()
         except EOFError:  # the parent has ended
             return
-        try:
-            function(*task)
-        except Exception as error:
-            error.add_note(traceback.format_exc())  # pickling drops the traceback
-            pipe.send(error)
-        else:
-            pipe.send(None)
+        failure = None
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DocnvilWarning)
+            try:
+                function(*task)
+            except Exception as error:
+                error.add_note(traceback.format_exc())  # pickling drops the traceback
+                failure = error
+        messages = [each.message for each in caught if isinstance(each.message, DocnvilWarning)]
+        pipe.send((failure, [message.command_line_message for message in messages]))
 
 
 def _exit_with_parent() -> None:

@@ -1,0 +1,45 @@
+"""Messages: Python names in Python, options on the command line; warnings of the library on stderr."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from docnvil.commands.console import printing_warnings
+from docnvil.corpus.process_pool import ProcessPool
+from docnvil.errors import CorpusError, DocnvilWarning, OutputExistsError, warn
+
+
+def test_messages_have_python_names_and_options_of_the_command_line():
+    message = "x.csv has no column 'a--b'. Choose one with --text-column, or pass --no-header and --encoding."
+    error = CorpusError(message)
+    assert str(error) == "x.csv has no column 'a--b'. Choose one with text_column, or pass header=False and encoding."
+    assert error.command_line_message == message
+    assert pickle.loads(pickle.dumps(error)).command_line_message == message
+    assert str(OutputExistsError("Pass --force, or another --out.")) == "Pass force=True, or another path."
+
+
+def test_commands_name_the_option(tmp_path):
+    (tmp_path / "x.csv").write_text("id,body\n1,cat\n", encoding="utf-8")
+    command = [sys.executable, "-m", "docnvil", "corpus", "build", "x.csv", "--out", "o"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "--text-column" in result.stderr
+
+
+def test_commands_print_each_warning_once(capsys):
+    with printing_warnings():
+        for _ in range(2):
+            warn("Pass --encoding.")
+        with pytest.warns(RuntimeWarning, match="other"):
+            warnings.warn("other", RuntimeWarning, stacklevel=1)
+    assert capsys.readouterr().err == "Warning: Pass --encoding.\n"
+    with pytest.warns(DocnvilWarning, match=r"^Pass encoding\.$"):
+        warn("Pass --encoding.")
+
+
+def test_warnings_of_worker_processes_are_issued_again():
+    with pytest.warns(DocnvilWarning, match=r"^Check encoding\.$"):
+        assert list(ProcessPool(1).run_all(warn, [("Check --encoding.",)])) == [1]
