@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from docnvil.comparison.adapters import MixtureOfTopics
 from docnvil.comparison.peers import PEERS
 from docnvil.runtime.randomness import stream
-from docnvil.training.kmeans_init import cluster_profiles
+from docnvil.training.kmeans_init import cluster_documents
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def cluster_topics(counts: csr_array, n_topics: int, seed: int) -> FittedTopics:
 
 
 def _profiles(counts: csr_array, n_topics: int, seed: int) -> NDArray[np.float64]:
-    profiles = cluster_profiles(counts, n_topics, stream(seed, "k-means")).astype(np.float64)
+    profiles = cluster_documents(counts, n_topics, stream(seed, "k-means")).profiles.astype(np.float64)
     background = np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel() + 0.5
     return np.exp(profiles) * background / background.sum()
 

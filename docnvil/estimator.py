@@ -40,7 +40,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_components: K, the number of binary units; a tuple makes several layers, the first next to the words.
         recipe: preset values of all settings: "default", "best", "binary" or "paper". The arguments below replace
             them unless None.
-        prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other.
+        prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other; or
+            "mixture", whose components are themes, one per document.
+        themes: the number of components of a mixture prior.
         posterior: the same for the units within each recognition layer. The gradients "disarm", "arms", "muprop" and
             "st-gumbel" need "factorial", which is then the default.
         observation: the output layer: "softmax" or "dirichlet-multinomial" (models burstiness) over words, "bernoulli"
@@ -93,6 +95,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         *,
         recipe: str = "default",
         prior: str | None = None,
+        themes: int | None = None,
         posterior: str | None = None,
         observation: str | None = None,
         recognition_input: str | None = None,
@@ -122,6 +125,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_components = n_components
         self.recipe = recipe
         self.prior = prior
+        self.themes = themes
         self.posterior = posterior
         self.observation = observation
         self.recognition_input = recognition_input

@@ -19,7 +19,7 @@ Gradients = dict[str, Tensor]
 
 
 def random_network(
-    vocabulary_size: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7, **settings: str
+    vocabulary_size: int, units: tuple[int, ...], seed: int = 0, scale: float = 0.7, **settings: str | int
 ) -> BeliefNetwork:
     """Return a network in double precision with random weights and biases, far from their initial values."""
     network = build_model(ModelConfig(vocabulary_size, units, **settings), torch.Generator().manual_seed(seed)).double()

@@ -19,6 +19,7 @@ KINDS = [
     {"units": (3, 2)},
     {"units": (4,), "prior": "autoregressive", "posterior": "autoregressive"},
     {"units": (2, 2, 2), "posterior": "autoregressive", "observation": "dirichlet-multinomial"},
+    {"units": (2, 2), "prior": "mixture", "themes": 3},
 ]
 
 

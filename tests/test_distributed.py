@@ -41,6 +41,7 @@ CASES: dict[str, tuple[TrainingConfig, dict[str, object]]] = {
         CONFIG,
         {"prior": "autoregressive", "posterior": "autoregressive", "observation": "dirichlet-multinomial"},
     ),
+    "mixture": (CONFIG, {"prior": "mixture", "themes": 3, "posterior": "autoregressive"}),
     "bits": (replace(CONFIG, start="random", l1=0.0), {"observation": "autoregressive-bernoulli"}),
     "wake-sleep": (replace(CONFIG, gradient="wake-sleep"), {"units": (4, 2)}),
     "rws": (replace(CONFIG, gradient="rws"), {"observation": "dirichlet-multinomial"}),

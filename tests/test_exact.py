@@ -20,6 +20,8 @@ KINDS = [
     {"units": (4, 3, 2)},
     {"units": (5,), "prior": "autoregressive", "posterior": "autoregressive"},
     {"units": (3, 2), "posterior": "autoregressive", "observation": "dirichlet-multinomial"},
+    {"units": (5,), "prior": "mixture", "themes": 3},
+    {"units": (3, 2), "prior": "mixture", "themes": 4, "posterior": "autoregressive"},
 ]
 
 

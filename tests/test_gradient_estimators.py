@@ -46,8 +46,8 @@ def test_a_block_corpus_is_learned(name, block_counts):
 def test_every_supported_model_trains_for_an_epoch(name, block_counts):
     config = TrainingConfig(epochs=1, batch_size=40, n_samples=2, gradient=name)
     posterior = "autoregressive" if GRADIENTS[name].supports_autoregressive_q else "factorial"
-    for units in [(3,), (4, 3, 2)]:
-        model = {"units": units, "prior": "autoregressive", "posterior": posterior}
+    for units, prior in [((3,), "autoregressive"), ((4, 3, 2), "autoregressive"), ((4, 3), "mixture")]:
+        model = {"units": units, "prior": prior, "posterior": posterior}
         training = trained(block_counts, config, observation="dirichlet-multinomial", **model)
         assert all(value.isfinite().all() for value in training.model.state_dict().values())
         assert 0 < training.history[-1].units_on < sum(units)

@@ -6,11 +6,11 @@ from scipy.sparse import csr_array, vstack
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
 from docnvil.training import kmeans_init as clusters
-from docnvil.training.kmeans_init import cluster_profiles
+from docnvil.training.kmeans_init import cluster_documents
 
 
 def profiles(counts, n_clusters: int, seed: int = 0) -> np.ndarray:
-    return cluster_profiles(csr_array(counts), n_clusters, np.random.default_rng(seed))
+    return cluster_documents(csr_array(counts), n_clusters, np.random.default_rng(seed)).profiles
 
 
 def test_each_block_of_documents_has_a_cluster(block_counts):

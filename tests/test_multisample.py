@@ -30,6 +30,7 @@ NETWORKS = [
     ((2, 1), {}),
     ((3,), AUTOREGRESSIVE),
     ((2, 1), {**AUTOREGRESSIVE, "observation": "dirichlet-multinomial"}),
+    ((2, 1), {"prior": "mixture", "themes": 2}),
 ]
 
 

@@ -99,13 +99,17 @@ class TestDescription:
     def test_names_the_network(self, settings, expected):
         assert describe_network(ModelConfig(2000, **settings)) == expected
 
-    @pytest.mark.parametrize("prior", ["factorial", "autoregressive"])
+    @pytest.mark.parametrize("prior", ["factorial", "autoregressive", "mixture"])
     @pytest.mark.parametrize("observation", VISIBLE_LAYERS)
     @pytest.mark.parametrize("posterior", ["factorial", "autoregressive"])
     def test_names_every_combination(self, prior, observation, posterior):
         config = ModelConfig(2000, prior=prior, posterior=posterior, observation=observation)
         description = describe_model(config, TrainingConfig())
-        kinds = {"factorial": "Sigmoid belief network", "autoregressive": "fDARN"}
+        kinds = {
+            "factorial": "Sigmoid belief network",
+            "autoregressive": "fDARN",
+            "mixture": "Sigmoid belief network with 50 themes",
+        }
         is_darn = prior == "autoregressive" and observation == "autoregressive-bernoulli"
         assert description.startswith(f"{'DARN' if is_darn else kinds[prior]}, 50 units, ")
         assert f", {VISIBLE_LAYERS[observation].name} output layer, " in description

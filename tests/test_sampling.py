@@ -35,9 +35,10 @@ def sampled(network, lengths, seed=0) -> csr_array:
         ((3,), {}),
         ((2, 2), {}),
         ((3,), {"prior": "autoregressive"}),
+        ((3,), {"prior": "mixture", "themes": 2}),
         ((2,), {"observation": "dirichlet-multinomial"}),
     ],
-    ids=["one layer", "two layers", "fDARN", "Dirichlet-multinomial"],
+    ids=["one layer", "two layers", "fDARN", "mixture", "Dirichlet-multinomial"],
 )
 def test_documents_are_as_frequent_as_the_model_says(units, settings):
     network = random_network(WORDS, units, **settings)

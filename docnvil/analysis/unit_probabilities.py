@@ -45,8 +45,8 @@ def unit_probabilities(
 
 @torch.no_grad()
 def prior_probabilities(model: BeliefNetwork, *, n_samples: int = 10_000, seed: int = 0) -> NDArray[np.floating]:
-    """Return p(h_k = 1), `[K]`, in the model's dtype: exact for a single factorial layer, else a mean over samples."""
-    if len(model.config.units) == 1 and model.config.prior == "factorial":
+    """Return p(h_k = 1), `[K]`, in the model's dtype: exact for a single layer, unless it is autoregressive."""
+    if len(model.config.units) == 1 and model.config.prior != "autoregressive":
         return model.generative.prior().mean.cpu().numpy()
     samples = model.generative.sample(n_samples, KeyedGenerator(seed, torch.arange(n_samples, device=model.device)))
     layers = zip(model.generative.distributions(samples), samples, strict=True)

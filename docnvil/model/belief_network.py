@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from docnvil.model.generative import GenerativeModel
 from docnvil.model.layers import BernoulliPrior, SigmoidLayer
+from docnvil.model.mixture import MixturePrior
 from docnvil.model.recognition import RecognitionNetwork
 from docnvil.model.settings import ModelConfig
 
@@ -25,7 +26,9 @@ class BeliefNetwork(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.generative = GenerativeModel(config.vocabulary_size, config.units, config.prior, config.observation)
+        self.generative = GenerativeModel(
+            config.vocabulary_size, config.units, config.prior, config.observation, config.themes
+        )
         self.recognition = RecognitionNetwork(
             config.vocabulary_size, config.units, config.recognition_input, config.posterior, config.recognition_hidden
         )
@@ -68,6 +71,8 @@ def build_model(
     for module in (*network.recognition.modules(), *network.generative.modules()):
         if isinstance(module, SigmoidLayer | BernoulliPrior):
             module.bias.fill_(config.start_logit)
+        if isinstance(module, MixturePrior):
+            module.initialize(config.start_logit, generator)
     if config.recognition_hidden:
         for layer in (first.linear, *first.deeper):  # tanh layers with tiny weights learn slowly at first
             layer.weight.normal_(0.0, config.vocabulary_size**-0.5, generator=generator)

@@ -12,19 +12,21 @@ from torch import Tensor, nn
 
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli
 from docnvil.model.layers import BernoulliPrior, SigmoidLayer
-from docnvil.model.settings import Dependence, Observation
+from docnvil.model.mixture import BernoulliMixture, MixturePrior
+from docnvil.model.settings import Observation, PriorKind
 from docnvil.model.sparse import SparseCounts
 from docnvil.model.visible import VISIBLE_LAYERS, VisibleDistribution
 from docnvil.runtime.randomness import Generator
 
 Samples = tuple[Tensor, ...]  # h1, ..., hn, each `[S, B, K]`
-UnitDistribution = Bernoulli | AutoregressiveBernoulli
+UnitDistribution = Bernoulli | AutoregressiveBernoulli | BernoulliMixture
 
 
 class GenerativeModel(nn.Module):
     """p(x, h1..hn) = p(x | h1) p(h1 | h2) ... p(hn), a sigmoid belief network.
 
-    `observation` is a key of `VISIBLE_LAYERS`, and an "autoregressive" prior makes the model an fDARN.
+    `observation` is a key of `VISIBLE_LAYERS`, and an "autoregressive" prior makes the model an fDARN. A "mixture"
+    prior has `themes` components.
 
     Source: Mnih & Gregor (2014), sections 2 and 5.3.
     """
@@ -33,13 +35,14 @@ class GenerativeModel(nn.Module):
         self,
         vocabulary_size: int,
         units: Sequence[int],
-        prior: Dependence = "factorial",
+        prior: PriorKind = "factorial",
         observation: Observation = "softmax",
+        themes: int = 50,
     ) -> None:
         super().__init__()
         self.visible = VISIBLE_LAYERS[observation](units[0], vocabulary_size)
         self.layers = nn.ModuleList(SigmoidLayer(above, below) for below, above in pairwise(units))
-        self.prior = BernoulliPrior(units[-1], prior)
+        self.prior = MixturePrior(units[-1], themes) if prior == "mixture" else BernoulliPrior(units[-1], prior)
 
     def visible_distribution(self, samples: Samples) -> VisibleDistribution:
         """Return p(x | h1)."""
@@ -58,7 +61,7 @@ class GenerativeModel(nn.Module):
     def sample(self, n_documents: int, generator: Generator) -> Samples:
         """Return samples of h1..hn, each `[1, n_documents, K]`, drawn from the deepest layer to the first."""
         prior = self.prior()
-        samples = [prior.sample((1, n_documents, len(prior.logits)), generator)]
+        samples = [prior.sample((1, n_documents, prior.logits.shape[-1]), generator)]
         for layer in reversed(self.layers):
             units = layer(samples[0])
             samples.insert(0, units.sample(units.logits.shape, generator))

@@ -7,6 +7,7 @@ from docnvil.errors import ConfigurationError
 from docnvil.schema import check_settings, setting
 
 Dependence = Literal["factorial", "autoregressive"]
+PriorKind = Literal["factorial", "autoregressive", "mixture"]
 InputTransform = Literal["counts", "log1p", "centered"]
 Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
 
@@ -31,8 +32,8 @@ class ModelConfig:
         metavar="K|K,K...",
         parameter="n_components",
     )
-    prior: Dependence = setting(
-        "factorial", "Model", "Dependence among the units of the deepest layer; autoregressive is an fDARN"
+    prior: PriorKind = setting(
+        "factorial", "Model", "Deepest layer: independent units, autoregressive ones (fDARN), or a mixture"
     )
     posterior: Dependence = setting("factorial", "Model", "Dependence among the units of each recognition layer")
     observation: Observation = setting(
@@ -49,6 +50,13 @@ class ModelConfig:
     )
     start_logit: float = setting(0.0, None, "Initial bias of the units; below 0, few are active at first")
     weight_scale: float = setting(0.01, None, "Standard deviation of the initial weights", minimum=0)
+    themes: int = setting(
+        50,
+        "Model",
+        "Components of a mixture prior; each document gets one as its theme",
+        minimum=1,
+        only_with={"prior": ("mixture",)},
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

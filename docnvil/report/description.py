@@ -24,11 +24,13 @@ def describe_network(config: ModelConfig) -> str:
     """Return the kind of network, its units from the document upward, its output layer and its recognition network.
 
     A deepest layer with autoregressive units makes it an fDARN, and autoregressive bits besides a DARN (Gregor et al.,
-    2014, *Deep autoregressive networks*).
+    2014, *Deep autoregressive networks*). The themes are the components of a mixture prior.
     """
     kind = "Sigmoid belief network"
     if config.prior == "autoregressive":
         kind = "DARN" if config.observation == "autoregressive-bernoulli" else "fDARN"
+    elif config.prior == "mixture":
+        kind = f"Sigmoid belief network with {config.themes:,} theme{'' if config.themes == 1 else 's'}"
     units = "1 unit" if config.units == (1,) else f"{layer_sizes(config.units)} units"
     recognition = f"{config.posterior} recognition network"
     if config.recognition_hidden:

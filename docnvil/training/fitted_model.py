@@ -22,7 +22,7 @@ from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.data import CheckedCounts, checked_counts
 from docnvil.training.recipes import RECIPES
 from docnvil.training.records import EpochRecord, best_of
-from docnvil.training.settings import Settings, TrainingConfig
+from docnvil.training.settings import Settings, TrainingConfig, all_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,9 @@ class FittedModel:
         values = {name: getattr(self.network.config, name) for name in settings_of(ModelConfig)}
         values |= {name: getattr(self.training, name) for name in settings_of(TrainingConfig)}
         del values["vocabulary_size"]
-        gradient = self.training.gradient
-        for name, each in settings_of(TrainingConfig).items():
-            if gradient not in each.only_with.get("gradient", (gradient,)):
+        chosen = {"gradient": self.training.gradient, "prior": self.network.config.prior}
+        for name, each in all_settings().items():
+            if any(chosen[other] not in allowed for other, allowed in each.only_with.items() if other in chosen):
                 del values[name]
         if self.corpus["validation"] != RECIPES[self.recipe].validation:
             values["validation"] = self.corpus["validation"]

@@ -1,4 +1,4 @@
-"""Initialization of the first layer's units by k-means clusters of documents.
+"""Initialization of the first layer's units, and of themes, by k-means clusters of documents.
 
 From a random start, binary units find dense codes that are hard to interpret, or stay inactive. Units that start at
 clusters of documents stay close to topics that have a name, at no loss in the bound.
@@ -6,21 +6,40 @@ clusters of documents stay close to topics that have a name, at no loss in the b
 Axes: N documents, V vocabulary, K units.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
+from docnvil.analysis.unit_probabilities import unit_probabilities
+from docnvil.model.belief_network import BeliefNetwork
 from docnvil.text.sparse import CountRows, entries_per_row
 
 MAX_DOCUMENTS = 20_000  # for fifty clusters, a sample of this size is as good as all documents
 ITERATIONS = 10
 PRIOR_TOKENS = 300.0  # tokens of the corpus added to each cluster, which smooths small clusters
+PRIOR_DOCUMENTS = 10.0  # documents with the average units added to each cluster
 
 
-def cluster_profiles(counts: CountRows, n_clusters: int, generator: np.random.Generator) -> NDArray[np.float32]:
-    """Cluster documents and return log p(w | k) / p(w) of each cluster and word, `[K, V]`.
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of documents.
 
-    Spherical k-means on log(1 + x) idf vectors of unit length; a cluster without documents has a row of zeros.
+    Arguments:
+        rows: `[M]`, the rows of the documents that were clustered, ascending.
+        members: `[K, M]` of zeros and ones, the cluster of each of these documents.
+        profiles: `[K, V]`, log p(w | k) / p(w) of each cluster and word; zeros for a cluster without documents.
+    """
+
+    rows: NDArray[np.int64]
+    members: csr_array
+    profiles: NDArray[np.float32]
+
+
+def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.Generator) -> Clusters:
+    """Cluster documents by spherical k-means on log(1 + x) idf vectors of unit length.
 
     Source: Dhillon & Modha (2001), *Concept decompositions for large sparse text data using clustering*.
 
@@ -31,13 +50,14 @@ def cluster_profiles(counts: CountRows, n_clusters: int, generator: np.random.Ge
 
     Example:
         >>> blocks = csr_array(np.kron(np.eye(2, dtype=int), np.full((30, 2), 9)))
-        >>> profiles = cluster_profiles(blocks, 2, np.random.default_rng(1))
-        >>> sorted(np.sign(profiles).tolist())
+        >>> clusters = cluster_documents(blocks, 2, np.random.default_rng(1))
+        >>> sorted(np.sign(clusters.profiles).tolist())
         [[-1.0, -1.0, 1.0, 1.0], [1.0, 1.0, -1.0, -1.0]]
     """
     rows = np.flatnonzero(entries_per_row(counts))
     if not len(rows):
-        return np.zeros((n_clusters, counts.shape[1]), dtype=np.float32)
+        no_words = np.zeros((n_clusters, counts.shape[1]), dtype=np.float32)
+        return Clusters(rows, csr_array((n_clusters, 0), dtype=np.float32), no_words)
     if len(rows) > MAX_DOCUMENTS:
         rows = np.sort(generator.choice(rows, MAX_DOCUMENTS, replace=False))
     sample = csr_array(counts[rows]).astype(np.float32)
@@ -49,9 +69,26 @@ def cluster_profiles(counts: CountRows, n_clusters: int, generator: np.random.Ge
         centers /= np.linalg.norm(centers, axis=1, keepdims=True) + 1e-9
     background = np.asarray(sample.sum(axis=0, dtype=np.float64)).ravel() + 0.5
     background /= background.sum()
-    words = (_membership(directions, centers) @ sample).toarray().astype(np.float64)
+    members = _membership(directions, centers)
+    words = (members @ sample).toarray().astype(np.float64)
     smoothed = (words + PRIOR_TOKENS * background) / (words.sum(axis=1, keepdims=True) + PRIOR_TOKENS)
-    return np.log(smoothed / background).astype(np.float32)
+    return Clusters(rows, members, np.log(smoothed / background).astype(np.float32))
+
+
+def start_themes(model: BeliefNetwork, counts: CountRows, clusters: Clusters) -> None:
+    """Set each component of a mixture prior to the units' mean probabilities in a cluster of documents, in place.
+
+    The probabilities are those of the initial recognition network; the weight of the component is the cluster's share.
+    """
+    if not len(clusters.rows):
+        return
+    n_units = model.config.units[-1]
+    on = unit_probabilities(model, counts[clusters.rows])[:, -n_units:].astype(np.float64)  # [M, K]
+    sizes = clusters.members.sum(axis=1, dtype=np.float64)[:, None]  # [C, 1]
+    means = (clusters.members @ on + PRIOR_DOCUMENTS * on.mean(axis=0)) / (sizes + PRIOR_DOCUMENTS)
+    shares = (sizes[:, 0] + 1) / (sizes.sum() + len(sizes))
+    prior = model.generative.prior
+    prior.initialize_from(torch.from_numpy(means).to(prior.bias), torch.from_numpy(shares).to(prior.bias))
 
 
 def _unit_length_tf_idf(counts: csr_array) -> csr_array:

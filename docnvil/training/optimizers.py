@@ -22,9 +22,10 @@ def build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingC
     """
     groups = []
     for modules, lr_scale in (((model.generative,), 1.0), ((model.recognition, gradient), config.recognition_rate)):
-        parameters = [parameter for module in modules for parameter in module.parameters()]
-        matrices = [parameter for parameter in parameters if parameter.dim() == 2]
-        others = [parameter for parameter in parameters if parameter.dim() != 2]
+        named = [pair for module in modules for pair in module.named_parameters()]
+        is_matrix = [parameter.dim() == 2 and not name.endswith("bias") for name, parameter in named]
+        matrices = [parameter for (_, parameter), matrix in zip(named, is_matrix, strict=True) if matrix]
+        others = [parameter for (_, parameter), matrix in zip(named, is_matrix, strict=True) if not matrix]
         groups += [
             {"params": matrices, "lr_scale": lr_scale, "weight_decay": config.weight_decay},
             {"params": others, "lr_scale": lr_scale, "weight_decay": 0.0},

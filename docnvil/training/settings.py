@@ -204,8 +204,9 @@ class Settings:
     def _refuse_idle(self) -> None:
         """Refuse settings that have no effect together with the others that were chosen."""
         declared = all_settings()
-        for other in ("gradient", "observation"):
-            actual = self.values.get(other, declared[other].default)
+        for other in ("gradient", "observation", "prior"):
+            in_recipe = {**self.recipe.model, **self.recipe.training}.get(other, declared[other].default)
+            actual = self.values.get(other, in_recipe)
             idle = [name for name in self.values if actual not in declared[name].only_with.get(other, (actual,))]
             idle = [name for name in idle if self.values[name] is False or self.values[name] != 0]
             if idle and actual in declared[other].choices:

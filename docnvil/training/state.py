@@ -18,7 +18,7 @@ from docnvil.runtime.precision import parameter_type
 from docnvil.runtime.randomness import stream, stream_seed
 from docnvil.schema import from_saved
 from docnvil.text.sparse import CountRows, column_sums
-from docnvil.training.kmeans_init import cluster_profiles
+from docnvil.training.kmeans_init import cluster_documents, start_themes
 from docnvil.training.optimizers import build_gradient, build_optimizer
 from docnvil.training.records import EpochRecord, best_of
 from docnvil.training.settings import TrainingConfig
@@ -88,11 +88,15 @@ class Training:
         they depend on neither device nor precision.
         """
         generator = torch.Generator().manual_seed(stream_seed(config.seed, "initial weights"))
-        profiles = None
+        clusters = profiles = None
         if config.start == "clusters":
-            found = cluster_profiles(counts, model_config.units[0], stream(config.seed, "k-means"))
-            profiles = torch.from_numpy(found)
+            clusters = cluster_documents(counts, model_config.units[0], stream(config.seed, "k-means"))
+            profiles = torch.from_numpy(clusters.profiles)
         model = build_model(model_config, generator, torch.from_numpy(column_sums(counts)), profiles, counts.shape[0])
+        if clusters is not None and model_config.prior == "mixture":
+            if model_config.themes != model_config.units[0]:
+                clusters = cluster_documents(counts, model_config.themes, stream(config.seed, "k-means of themes"))
+            start_themes(model, counts, clusters)
         gradient = build_gradient(model, config, generator, processes)
         for module in (model, gradient):
             module.to(device, parameter_type(config.precision))
