@@ -1,27 +1,75 @@
 """Perplexities of models without units, which every model should improve on. All are exact.
 
+There are two for words: the unigram model, and the model's own output layer without units. The second also knows how
+words recur in a document (burstiness), so what a model gains on it is the work of its units.
+
 Axes: N documents, V words.
 """
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.analysis.concentration import fit_concentration
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity
-from docnvil.model.visible import PSEUDO_COUNT, NullModel, VisibleLayer, WordLayer
-from docnvil.text.sparse import CountRows, row_chunks, row_sums
+from docnvil.model.null_models import NullModel
+from docnvil.model.visible import PSEUDO_COUNT, VisibleLayer, WordLayer
+from docnvil.text.sparse import CountRows, column_sums, row_chunks, row_sums
+
+
+@dataclass(frozen=True)
+class LayerWithoutUnits:
+    """A model's output layer without units, and its figures on the validation documents of the training.
+
+    Arguments:
+        concentration: A, by maximum likelihood on the training documents; None if it is infinite, because words do not
+            recur more often than independent ones, or if the layer has none.
+        validation_bound: mean log p(x) of the validation documents, in nats per document; None if all are empty.
+        validation_perplexity: their perplexity, averaged per document; None if all are empty.
+    """
+
+    concentration: float | None
+    validation_bound: float | None
+    validation_perplexity: float | None
+
+
+def fit_without_units(
+    visible: VisibleLayer | type[VisibleLayer], counts: CountRows, train: CountRows, validation: CountRows
+) -> LayerWithoutUnits:
+    """Fit a visible layer without units, and evaluate it on the validation documents.
+
+    Arguments:
+        visible: the layer.
+        counts: `[N, V]`, all documents given for training, whose frequencies later evaluations use.
+        train: `[M, V]`, those that the parameters were fitted to; only they give the frequencies for validation.
+        validation: `[N', V]`, the documents that the best epoch was chosen by.
+    """
+    concentration = math.inf
+    if visible.has_concentration:
+        unigram = visible.null_model(column_sums(counts), counts.shape[0])
+        concentration = fit_concentration(counts, np.exp(unigram.weight))
+    bound = perplexity = None
+    if visible.empty_is_data or row_sums(validation, np.float64).any():
+        result = evaluate_null_model(
+            visible, visible.without_units(column_sums(train), train.shape[0], concentration), validation
+        )
+        bound, perplexity = result.log_likelihood / result.documents, result.perplexity_per_document
+    return LayerWithoutUnits(concentration if math.isfinite(concentration) else None, bound, perplexity)
 
 
 def null_perplexity(
     visible: VisibleLayer | type[VisibleLayer], column_sums: NDArray[np.float64], n_documents: int, test: CountRows
 ) -> Perplexity:
-    """Return the perplexity of a visible layer's model without units: the unigram model, or independent bits.
+    """Return the perplexity of the unigram model, or of independent bits for a layer of bits.
 
     It is fitted to the number of training documents and to how often each word occurs, or each bit is set, in them.
 
     Raises:
         CorpusError: no document has a word.
     """
-    return _evaluate(visible, visible.null_model(column_sums, n_documents), test)
+    return evaluate_null_model(visible, visible.null_model(column_sums, n_documents), test)
 
 
 def unigram_perplexity(
@@ -42,10 +90,38 @@ def unigram_perplexity(
         >>> unigram_perplexity(np.array([5.0, 5.0]), csr_array(np.array([[1, 3]]))).perplexity_per_word
         2.0
     """
-    return _evaluate(WordLayer, WordLayer.null_model(word_frequency, pseudo_count=pseudo_count), test)
+    return evaluate_null_model(WordLayer, WordLayer.null_model(word_frequency, pseudo_count=pseudo_count), test)
 
 
-def _evaluate(visible: VisibleLayer | type[VisibleLayer], null_model: NullModel, test: CountRows) -> Perplexity:
+def evaluate_null_model(
+    visible: VisibleLayer | type[VisibleLayer], null_model: NullModel, test: CountRows
+) -> Perplexity:
+    """Return the exact perplexity of a model without units on documents `[N, V]` of a layer's kind.
+
+    Raises:
+        CorpusError: no document has a word.
+    """
     log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, row_chunks(test))])
     lengths = visible.document_lengths(row_sums(test, np.float64), test.shape[1])
     return DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths, bound="exact").summarize()
+
+
+def describe_nothing_learned(figure: float, without_units: float) -> str | None:
+    """Return a sentence for users if a model is not better than its own output layer without units, or else None.
+
+    Arguments:
+        figure: a perplexity of the model, or its nats per document; lower is better.
+        without_units: the same figure of the layer without units, on the same documents.
+
+    Example:
+        >>> describe_nothing_learned(831.0, 1104.0) is None
+        True
+        >>> print(describe_nothing_learned(1111.6, 1104.0))
+        The units have learned nothing: without units, the same output layer reaches 1,104.0, and the model 1,111.6.
+    """
+    if figure < without_units:
+        return None
+    return (
+        "The units have learned nothing: without units, the same output layer reaches"
+        f" {without_units:,.1f}, and the model {figure:,.1f}."
+    )

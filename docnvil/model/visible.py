@@ -6,7 +6,7 @@ modules use their attributes and methods, and do not depend on the type of the l
 Axes: S samples, B documents of a batch, N documents, V words or bits, K units. Unit: nats.
 """
 
-from dataclasses import dataclass
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -17,30 +17,12 @@ from torch import Tensor, nn
 
 from docnvil.errors import CorpusError
 from docnvil.model.distributions import Bits, DirichletMultinomialWords, SoftmaxWords
+from docnvil.model.null_models import DirichletMultinomialNullModel, IndependentNullModel, NullModel
 from docnvil.model.settings import Observation
 
 VisibleDistribution = SoftmaxWords | DirichletMultinomialWords | Bits
 INITIAL_CONCENTRATION = 200.0  # A; close to the softmax layer, and training finds how bursty the words are
 PSEUDO_COUNT = 0.01  # the count of a word that does not occur in the training documents, in the null model
-
-
-@dataclass(frozen=True)
-class NullModel:
-    """A model without units, log p(x) = x . weight + constant, on which any model should improve.
-
-    `weight`, `[V]`, has the nats for each token of a word, or for each bit that is set.
-
-    Example:
-        >>> NullModel(np.log([0.25, 0.75]), 0.0).log_prob(csr_array(np.array([[2, 0], [0, 0]]))).round(3).tolist()
-        [-2.773, 0.0]
-    """
-
-    weight: NDArray[np.float64]
-    constant: float
-
-    def log_prob(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
-        """Return log p(x) of each document, `[N, V] -> [N]`."""
-        return counts @ self.weight + self.constant
 
 
 class VisibleLayer(nn.Module):
@@ -54,6 +36,7 @@ class VisibleLayer(nn.Module):
     reports_perplexity: ClassVar[bool]  # whether evaluation reports perplexity, or else nats per document
     supports_completion: ClassVar[bool]  # whether the distribution has `predict`
     samples_are_images: ClassVar[bool]  # whether samples are shown as images, or else as words
+    has_concentration: ClassVar[bool] = False  # whether words recur in a document, as `log_concentration` says
 
     def __init__(self, n_units: int, vocabulary_size: int) -> None:
         super().__init__()
@@ -78,9 +61,19 @@ class VisibleLayer(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def null_model(cls, column_sums: NDArray[np.float64], n_documents: int) -> NullModel:
-        """Return the model without units to compare with; the arguments are those of `initial_bias`."""
+    def null_model(cls, column_sums: NDArray[np.float64], n_documents: int) -> IndependentNullModel:
+        """Return the model of independent words or bits; the arguments are those of `initial_bias`."""
         raise NotImplementedError
+
+    @classmethod
+    def without_units(
+        cls, column_sums: NDArray[np.float64], n_documents: int, concentration: float = math.inf
+    ) -> NullModel:
+        """Return this layer without units, with the frequencies of the training data and a given concentration.
+
+        Layers without a concentration are the model of independent words or bits.
+        """
+        return cls.null_model(column_sums, n_documents)
 
 
 class WordLayer(VisibleLayer):
@@ -111,7 +104,7 @@ class WordLayer(VisibleLayer):
     @classmethod
     def null_model(
         cls, column_sums: NDArray[np.float64], n_documents: int | None = None, pseudo_count: float = PSEUDO_COUNT
-    ) -> NullModel:
+    ) -> IndependentNullModel:
         """Return the unigram model: p(w) is proportional to how often w occurs in training, plus a pseudo-count.
 
         Example:
@@ -119,7 +112,7 @@ class WordLayer(VisibleLayer):
             [-1.386, -0.288]
         """
         frequencies = column_sums + pseudo_count
-        return NullModel(np.log(frequencies / frequencies.sum()), 0.0)
+        return IndependentNullModel(np.log(frequencies / frequencies.sum()), 0.0)
 
 
 class SoftmaxLayer(WordLayer):
@@ -138,6 +131,7 @@ class DirichletMultinomialLayer(WordLayer):
 
     observation = "dirichlet-multinomial"
     name = "Dirichlet-multinomial"
+    has_concentration = True
 
     def __init__(self, n_units: int, vocabulary_size: int) -> None:
         super().__init__(n_units, vocabulary_size)
@@ -146,6 +140,21 @@ class DirichletMultinomialLayer(WordLayer):
     def forward(self, samples: Tensor) -> DirichletMultinomialWords:
         """Return p(x | h1) for units `[..., K]`."""
         return DirichletMultinomialWords(samples, self.weight, self.bias, self.log_concentration)
+
+    @classmethod
+    def without_units(
+        cls, column_sums: NDArray[np.float64], n_documents: int, concentration: float = math.inf
+    ) -> NullModel:
+        """Return a Dirichlet-multinomial with the same concentrations for all documents; unigram if A is infinite.
+
+        Example:
+            >>> DirichletMultinomialLayer.without_units(np.array([5.0, 15.0]), 9, 8.0).probability.round(2)
+            array([0.25, 0.75])
+        """
+        unigram = cls.null_model(column_sums, n_documents)
+        if math.isinf(concentration):
+            return unigram
+        return DirichletMultinomialNullModel(np.exp(unigram.weight), concentration)
 
 
 class BernoulliLayer(VisibleLayer):
@@ -189,7 +198,7 @@ class BernoulliLayer(VisibleLayer):
         return torch.log((column_sums + 0.5) / (n_documents - column_sums + 0.5))
 
     @classmethod
-    def null_model(cls, column_sums: NDArray[np.float64], n_documents: int) -> NullModel:
+    def null_model(cls, column_sums: NDArray[np.float64], n_documents: int) -> IndependentNullModel:
         """Return independent bits, each set as often as in training: log p(x) = x . b - sum_v log(1 + exp(b_v)).
 
         Example:
@@ -197,7 +206,7 @@ class BernoulliLayer(VisibleLayer):
             array([-1.386])
         """
         logits = cls.initial_bias(torch.from_numpy(column_sums), n_documents).numpy()
-        return NullModel(logits, -float(np.logaddexp(0, logits).sum()))
+        return IndependentNullModel(logits, -float(np.logaddexp(0, logits).sum()))
 
 
 class AutoregressiveBernoulliLayer(BernoulliLayer):

@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize  # bytes, written by us: a full disk is then reported by the system
 
 from docnvil import __version__
+from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.topics import UnitStatistics, topics
 from docnvil.errors import CheckpointError, DocnvilError
 from docnvil.model.belief_network import BeliefNetwork
@@ -113,6 +114,7 @@ def _read(path: Path, description: dict[str, Any], device: torch.device) -> Fitt
         token_rules=None if rules is None else TokenRules.from_json(rules),
         corpus=description["corpus"],
         run=json.loads((path / "run.json").read_text(encoding="utf-8")),
+        no_units=LayerWithoutUnits(**description["no_units"]) if description.get("no_units") else None,
     )
 
 
@@ -126,6 +128,7 @@ def _description(model: FittedModel) -> dict[str, Any]:
         "best_epoch": model.best.epoch,
         "validation_bound": model.best.validation_bound,
         "validation_perplexity": model.best.validation_perplexity,
+        "no_units": None if model.no_units is None else asdict(model.no_units),
         "corpus": dict(model.corpus),
         "tokens": None if model.token_rules is None else model.token_rules.to_json(),
     }

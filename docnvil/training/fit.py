@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from docnvil.analysis.null_models import fit_without_units
 from docnvil.analysis.topics import unit_statistics
 from docnvil.errors import VocabularyError
 from docnvil.model.visible import VISIBLE_LAYERS
@@ -79,7 +80,7 @@ def fit(
             for callback in callbacks:
                 callback.on_epoch(training, record)
     held_out = settings.validation if validation is None else data.validation.shape[0]
-    return _fitted_model(training, documents, settings.recipe_name, held_out)
+    return _fitted_model(training, documents, data, settings.recipe_name, held_out)
 
 
 def split_data(documents: CheckedCounts, settings: Settings, validation: Any = None) -> TrainingData:
@@ -120,7 +121,9 @@ def start_training(data: TrainingData, settings: Settings, processes: ProcessGro
     return training
 
 
-def _fitted_model(training: Training, documents: CheckedCounts, recipe: str, held_out: float | int) -> FittedModel:
+def _fitted_model(
+    training: Training, documents: CheckedCounts, data: TrainingData, recipe: str, held_out: float | int
+) -> FittedModel:
     """Take the parameters of the best epoch and the statistics of the training corpus."""
     network, counts = training.finish(), documents.matrix
     is_float = counts.dtype.kind == "f"
@@ -148,4 +151,5 @@ def _fitted_model(training: Training, documents: CheckedCounts, recipe: str, hel
             "matrix_products": product_library(network.device),
             **machine(),
         },
+        no_units=fit_without_units(network.generative.visible, counts, data.train, data.validation),
     )

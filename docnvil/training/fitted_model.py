@@ -3,6 +3,7 @@
 Axes: N documents, V vocabulary, K units.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
 from docnvil.text.tokens import TokenRules
@@ -39,6 +42,7 @@ class FittedModel:
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
         corpus: size of the training corpus.
         run: machine, versions and duration.
+        no_units: the same output layer without units, to compare with; None in folders of earlier versions.
 
     Example:
         >>> import docnvil
@@ -57,6 +61,7 @@ class FittedModel:
     token_rules: TokenRules | None
     corpus: Mapping[str, Any]
     run: Mapping[str, Any]
+    no_units: LayerWithoutUnits | None = None
 
     @property
     def best(self) -> EpochRecord:
@@ -76,6 +81,18 @@ class FittedModel:
         if self.corpus["validation"] != RECIPES[self.recipe].validation:
             values["validation"] = self.corpus["validation"]
         return Settings(self.recipe, **values)
+
+    def null_model(self) -> NullModel | None:
+        """Return the same output layer without units, fitted to the training documents, on which units should improve.
+
+        None for a folder of an earlier version, which does not contain the concentration of the layer.
+        """
+        visible, statistics = self.network.generative.visible, self.statistics
+        if visible.has_concentration and self.no_units is None:
+            return None
+        concentration = self.no_units and self.no_units.concentration
+        sums, n_documents = statistics.word_frequency, statistics.n_documents
+        return visible.without_units(sums, n_documents, math.inf if concentration is None else concentration)
 
     def transform(self, counts: Any) -> NDArray[np.floating]:
         """Return q(h_k = 1 | x), `[N, K]`, units of all layers; an empty document gets the prior's probabilities.
