@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import betaln, digamma, gammaln
+from scipy.special import digamma
 
+from docnvil.model.null_models import log_rising
 from docnvil.text.sparse import CountRows, chunk_slices, entries_per_row
 
 MAX_DOCUMENTS = 100_000  # of more documents, evenly spaced ones are read; the error of A is then below one percent
@@ -39,9 +40,8 @@ class CountHistogram:
 
     def log_likelihood(self, concentration: float) -> float:
         """Return the sum over documents of log p(x), in nats."""
-        start = concentration * self.probability
-        words = self.weight @ (gammaln(self.count) - betaln(start, self.count))
-        return float(words - self.documents @ (gammaln(self.length) - betaln(concentration, self.length)))
+        words = self.weight @ log_rising(concentration * self.probability, self.count)
+        return float(words - self.documents @ log_rising(concentration, self.length))
 
     def gradient(self, concentration: float) -> float:
         """Return the derivative of the log-likelihood with respect to A."""

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_result
-from docnvil.commands.evaluation import finish, format_interval, intervals_json, load_model_to_evaluate
+from docnvil.commands.evaluation import (
+    finish,
+    format_interval,
+    format_null_models,
+    intervals_json,
+    load_model_to_evaluate,
+    no_units_json,
+    nothing_learned,
+    null_model_of,
+)
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.options import CORPUS, MODEL, PROPORTION, SOURCE, evaluation_options, with_options
 
@@ -30,12 +39,13 @@ def completion(model: Path, source: Path, predict: Path | None, share: float, sa
     docnvil completion model/ observed.npz --predict hidden.npz --json
 
     MODEL sees the other words of a document. Each held-out word costs -log p(word | observed words) nats. The result
-    is not a bound, so it compares models of any kind.
+    is not a bound, so it compares models of any kind. Beside it are the unigram model, and the model's own output layer
+    without units: what the model gains on that is the work of its units.
 
     --out writes one row per document, in the order of CORPUS; a document without held-out words has 1 in the column
     "empty".
     """
-    from docnvil.analysis.completion import evaluate_completion, split_words
+    from docnvil.analysis.completion import evaluate_completion, evaluate_predictor, split_words
     from docnvil.runtime.randomness import stream
 
     fitted = load_model_to_evaluate(model, options)
@@ -48,17 +58,28 @@ def completion(model: Path, source: Path, predict: Path | None, share: float, sa
         observed, held_out = (matrix.counts for matrix in matrices)
     scores = evaluate_completion(fitted.network, observed, held_out, n_samples=samples, seed=seed)
     result = scores.summarize()
+    null_model, statistics = null_model_of(fitted), fitted.statistics
+    unigram = fitted.network.generative.visible.null_model(statistics.word_frequency, statistics.n_documents)
+    null, no_units = (
+        None if each is None else evaluate_predictor(each.predict, observed, held_out).summarize()
+        for each in (unigram, null_model)
+    )
     intervals = finish(scores, matrices[0], ("log_likelihood",), options)
     unknown = sum(matrix.n_unknown for matrix in matrices)
-    values = {**asdict(result), "samples": samples, "unknown_tokens": unknown, **intervals_json(intervals)}
     names = ("perplexity_per_document", "perplexity_per_word")
+    null_values = {**{f"unigram_{name}": getattr(null, name) for name in names}, **no_units_json(no_units)}
+    intervals_values = intervals_json(intervals)
+    values = {**asdict(result), "samples": samples, "unknown_tokens": unknown, **null_values, **intervals_values}
     per_document, per_word = (format_interval(intervals, name) for name in names)
     skipped = f" ({result.skipped:,} without any left out)" if result.skipped else ""
     text = (
-        f"completion perplexity per word      {result.perplexity_per_word:10.2f}{per_word}\n"
-        f"completion perplexity per document  {result.perplexity_per_document:10.2f}{per_document}\n"
+        f"completion perplexity per word      {result.perplexity_per_word:10.2f}{per_word}"
+        f"   {format_null_models(null, no_units, names[1])}\n"
+        f"completion perplexity per document  {result.perplexity_per_document:10.2f}{per_document}"
+        f"   {format_null_models(null, no_units, names[0])}\n"
         f"from {result.tokens:,} held-out tokens of {result.documents:,} documents{skipped}; {samples} samples"
         + "".join(f"\n{describe_unknown_tokens(matrix)}" for matrix in matrices if matrix.n_unknown)
+        + nothing_learned(result, no_units)
     )
     echo_result(values, text, as_json=options["as_json"])
 

@@ -9,12 +9,14 @@ from docnvil.commands.console import note
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
-    from docnvil.analysis.completion import CompletionScores
-    from docnvil.analysis.perplexity import DocumentBounds
+    from docnvil.analysis.completion import Completion, CompletionScores
+    from docnvil.analysis.perplexity import DocumentBounds, Perplexity
+    from docnvil.model.null_models import NullModel
     from docnvil.text.counts import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
 
     DocumentScores = DocumentBounds | CompletionScores
+    Perplexities = Perplexity | Completion
 
 
 def load_model_to_evaluate(model: Path, options: Mapping[str, Any]) -> "FittedModel":
@@ -54,3 +56,42 @@ def format_interval(intervals: "Intervals | None", name: str, convert: Callable[
         return ""
     low, high = map(convert, getattr(intervals, name))
     return f"   ({intervals.share:.4g} interval {low:.2f} to {high:.2f})"
+
+
+def null_model_of(fitted: "FittedModel") -> "NullModel | None":
+    """Return the model's output layer without units; print a note if the folder does not contain it."""
+    null_model = fitted.null_model()
+    if null_model is None:
+        note(
+            "The model was written by a version of docnvil that did not fit its output layer without units, so that"
+            " comparison is missing. Train the model again to see it."
+        )
+    return null_model
+
+
+def format_null_models(unigram: "Perplexities", no_units: "Perplexities | None", name: str) -> str:
+    """Return one perplexity of the unigram model and of the layer without units, in parentheses.
+
+    The softmax layer without units is the unigram model itself, so it is not repeated.
+    """
+    text = f"unigram model: {getattr(unigram, name):.2f}"
+    if no_units is not None and getattr(no_units, name) != getattr(unigram, name):
+        text += f"; same layer, no units: {getattr(no_units, name):.2f}"
+    return f"({text})"
+
+
+def no_units_json(no_units: "Perplexities | None") -> dict[str, float | None]:
+    """Return the perplexities of the layer without units as entries of a JSON object; None where it is unknown."""
+    names = ("perplexity_per_document", "perplexity_per_word")
+    return {f"no_units_{name}": getattr(no_units, name, None) for name in names}
+
+
+def nothing_learned(result: "Perplexities", no_units: "Perplexities | None") -> str:
+    """Return a line to append if the model is not better than its layer without units, per document and per word."""
+    from docnvil.analysis.null_models import describe_nothing_learned
+
+    if no_units is None:
+        return ""
+    names = ("perplexity_per_document", "perplexity_per_word")
+    texts = [describe_nothing_learned(getattr(result, name), getattr(no_units, name)) for name in names]
+    return f"\n{texts[0]}" if all(texts) else ""

@@ -144,6 +144,8 @@ def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> d
         "best_epoch": model.best.epoch,
         "validation_bound": model.best.validation_bound,
         "validation_perplexity_per_document": model.best.validation_perplexity,
+        "no_units_validation_bound": model.no_units.validation_bound,
+        "no_units_validation_perplexity_per_document": model.no_units.validation_perplexity,
         "seconds": model.run["seconds"],
         "device": model.run["device"],
         "seed": model.training.seed,
@@ -155,12 +157,15 @@ def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
     units = "-".join(map(str, model.network.config.units)) + " units" + (f" ({dead} dead)" if dead else "")
     if visible.reports_perplexity:
         figure = f"validation perplexity {model.best.validation_perplexity:.1f} per document"
+        no_units = model.no_units.validation_perplexity
     else:
         figure = f"validation bound {model.best.validation_bound:.2f} nats per {visible.document_noun}"
+        no_units = model.no_units.validation_bound
+    without = "" if no_units is None else f"; same layer, no units: {no_units:.1f}"
     look = f"docnvil draw {folder} --out pictures/" if visible.samples_are_images else f"docnvil topics {folder}"
     return (
         f"Trained {units} for {len(model.history)} epochs in {model.run['seconds']:.0f} s on {model.run['device']}.\n"
-        f"Best epoch {model.best.epoch}: {figure} (bound, seed {model.training.seed}).\n"
+        f"Best epoch {model.best.epoch}: {figure} (bound, seed {model.training.seed}{without}).\n"
         f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
         "Next:\n"
         f"  {look}\n"

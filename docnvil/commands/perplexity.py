@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_result
-from docnvil.commands.evaluation import finish, format_interval, intervals_json, load_model_to_evaluate
+from docnvil.commands.evaluation import (
+    finish,
+    format_interval,
+    format_null_models,
+    intervals_json,
+    load_model_to_evaluate,
+    no_units_json,
+    nothing_learned,
+    null_model_of,
+)
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.options import MODEL, POSITIVE, SOURCE, evaluation_options, with_options
 
@@ -40,7 +49,8 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
 
     Perplexity per document is exp of the mean over documents of nats per word, as in the papers; perplexity per word is
     exp of all nats divided by all words. For models of binary vectors the result is the negative log-likelihood, in
-    nats per vector.
+    nats per vector. Beside them are the unigram model, and the model's own output layer without units: what the model
+    gains on that is the work of its units.
 
     --bound selects the bound on the log-likelihood: elbo, the variational bound of the papers; importance, which is
     tighter; annealed, which is still tighter but slower; or exact, for models of at most 20 units. With all but exact,
@@ -48,7 +58,7 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
 
     --out writes one row per document, in the order of CORPUS; an empty document has 1 in the column "empty".
     """
-    from docnvil.analysis.null_models import null_perplexity
+    from docnvil.analysis.null_models import evaluate_null_model, null_perplexity
     from docnvil.analysis.perplexity import document_bounds
 
     fitted = load_model_to_evaluate(model, options)
@@ -59,13 +69,21 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
     intervals = finish(bounds, matrix, ("log_likelihood", "reconstruction", "kl"), options)
     visible, statistics = fitted.network.generative.visible, fitted.statistics
     null = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, matrix.counts)
-    report = _document_report if visible.reports_perplexity else _vector_report
-    values, text = report(result, null, matrix, intervals)
+    if not visible.reports_perplexity:
+        values, text = _vector_report(result, null, matrix, intervals)
+    else:
+        null_model = null_model_of(fitted)
+        no_units = None if null_model is None else evaluate_null_model(visible, null_model, matrix.counts)
+        values, text = _document_report(result, null, no_units, matrix, intervals)
     echo_result({**values, **intervals_json(intervals)}, text, as_json=options["as_json"])
 
 
 def _document_report(
-    result: "Perplexity", null: "Perplexity", matrix: "DocumentTermMatrix", intervals: "Intervals | None"
+    result: "Perplexity",
+    null: "Perplexity",
+    no_units: "Perplexity | None",
+    matrix: "DocumentTermMatrix",
+    intervals: "Intervals | None",
 ) -> tuple[dict[str, Any], str]:
     """Return the perplexities of documents as JSON values and as text."""
     names = ("perplexity_per_document", "perplexity_per_word")
@@ -74,22 +92,25 @@ def _document_report(
     empty = f" ({result.empty_documents:,} empty left out)" if result.empty_documents else ""
     text = (
         f"perplexity per document  {result.perplexity_per_document:10.2f}{per_document}"
-        f"   (unigram model: {null.perplexity_per_document:.2f})\n"
+        f"   {format_null_models(null, no_units, names[0])}\n"
         f"perplexity per word      {result.perplexity_per_word:10.2f}{per_word}"
-        f"   (unigram model: {null.perplexity_per_word:.2f})\n"
+        f"   {format_null_models(null, no_units, names[1])}\n"
         f"log-likelihood           {result.log_likelihood:,.1f} nats"
         f" (reconstruction {result.reconstruction:,.1f}, KL {result.kl:,.1f})\n"
         f"from {result.documents:,} documents with {result.tokens:,} tokens{empty}; {_format_bound(result)}"
     )
     if matrix.n_unknown:
         text += f"\n{describe_unknown_tokens(matrix)}"
-    return {**asdict(result), "unknown_tokens": matrix.n_unknown, **unigram}, text
+    text += nothing_learned(result, no_units)
+    return {**asdict(result), "unknown_tokens": matrix.n_unknown, **unigram, **no_units_json(no_units)}, text
 
 
 def _vector_report(
     result: "Perplexity", null: "Perplexity", matrix: "DocumentTermMatrix", intervals: "Intervals | None"
 ) -> tuple[dict[str, Any], str]:
     """Return the negative log-likelihood of binary vectors as JSON values and as text."""
+    from docnvil.analysis.null_models import describe_nothing_learned
+
     nats, null_nats = (-each.log_likelihood / each.documents for each in (result, null))
     n_bits = matrix.vocabulary_size
     interval = format_interval(intervals, "perplexity_per_document", lambda perplexity: n_bits * log(perplexity))
@@ -99,6 +120,8 @@ def _vector_report(
         f"KL                       {result.kl / result.documents:10.2f}\n"
         f"from {result.documents:,} vectors of {n_bits:,} bits; {_format_bound(result)}"
     )
+    if warning := describe_nothing_learned(nats, null_nats):
+        text += f"\n{warning}"
     values = {"negative_log_likelihood": nats, "negative_log_likelihood_of_independent_bits": null_nats}
     return {**values, **asdict(result)}, text
 

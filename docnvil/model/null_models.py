@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from scipy.special import betaln, gammaln
 
+STIRLING_FROM = 100.0  # from here on, the first two terms of the series have double precision
+
 
 class NullModel(Protocol):
     """A distribution over documents that does not depend on any unit."""
@@ -67,11 +69,11 @@ class DirichletMultinomialNullModel:
         """Return log p(x) of each document's word sequence, `[N, V] -> [N]`; 0 for an empty document."""
         counts = csr_array(counts)
         values = counts.data.astype(np.float64)
-        terms = _log_rising(self.concentration * self.probability[counts.indices], values)
+        terms = log_rising(self.concentration * self.probability[counts.indices], values)
         documents = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
         word_terms = np.bincount(documents, terms, minlength=counts.shape[0])
         lengths = np.bincount(documents, values, minlength=counts.shape[0])
-        return word_terms - _log_rising(np.full(len(lengths), self.concentration), lengths)
+        return word_terms - log_rising(self.concentration, lengths)
 
     def predict(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
         """Return the probability of each next word, (a_w + x_w) / (A + L), `[N, V]`, dense."""
@@ -79,12 +81,23 @@ class DirichletMultinomialNullModel:
         return (self.concentration * self.probability + counts.toarray()) / (self.concentration + lengths)
 
 
-def _log_rising(start: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_rising(start: NDArray[np.float64] | float, steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log of start (start + 1) ... (start + steps - 1), which is lgamma(start + steps) - lgamma(start).
 
-    Through the beta function, because for a large start the difference of the two would lose most digits.
+    The difference of the two would lose most digits where `start` is large. There it is taken between the terms of
+    Stirling's series; elsewhere it comes from the beta function.
+
+    Example:
+        >>> log_rising(np.array([2.0, 1e9]), np.array([3.0, 0.0])).round(3)  # log(2 * 3 * 4), log(1)
+        array([3.178, 0.   ])
     """
-    result = np.zeros_like(start)
-    positive = steps > 0
-    result[positive] = gammaln(steps[positive]) - betaln(start[positive], steps[positive])
+    start, steps = np.broadcast_arrays(np.asarray(start, dtype=np.float64), steps)
+    result = np.zeros(start.shape)
+    small = (start < STIRLING_FROM) & (steps > 0)
+    result[small] = gammaln(steps[small]) - betaln(start[small], steps[small])
+    large = start >= STIRLING_FROM
+    low, step = start[large], steps[large]
+    high = low + step
+    series = (1 / high - 1 / low) / 12 - (1 / high**3 - 1 / low**3) / 360
+    result[large] = step * (np.log(high) - 1) + (low - 0.5) * np.log1p(step / low) + series
     return result
