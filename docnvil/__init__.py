@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from docnvil.analysis.completion import Completion
     from docnvil.analysis.null_models import unigram_perplexity
     from docnvil.analysis.perplexity import Perplexity
+    from docnvil.analysis.themes import Theme
     from docnvil.analysis.topics import Topic
     from docnvil.comparison.adapters import adapt_topic_model
     from docnvil.comparison.runner import compare_models
@@ -62,6 +63,7 @@ _NAMES = {
     "analysis.completion": "Completion",
     "analysis.null_models": "unigram_perplexity",
     "analysis.perplexity": "Perplexity",
+    "analysis.themes": "Theme",
     "analysis.topics": "Topic",
     "comparison.adapters": "adapt_topic_model",
     "comparison.runner": "compare_models",

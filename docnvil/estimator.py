@@ -14,6 +14,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity
+from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
 from docnvil.errors import ConfigurationError
 from docnvil.storage.model_folder import load_model, save_model
@@ -42,7 +43,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             them unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other; or
             "mixture", whose components are themes, one per document.
-        themes: the number of components of a mixture prior.
+        n_themes: the number of components of a mixture prior.
         posterior: the same for the units within each recognition layer. The gradients "disarm", "arms", "muprop" and
             "st-gumbel" need "factorial", which is then the default.
         observation: the output layer: "softmax" or "dirichlet-multinomial" (models burstiness) over words, "bernoulli"
@@ -95,7 +96,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         *,
         recipe: str = "default",
         prior: str | None = None,
-        themes: int | None = None,
+        n_themes: int | None = None,
         posterior: str | None = None,
         observation: str | None = None,
         recognition_input: str | None = None,
@@ -125,7 +126,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.n_components = n_components
         self.recipe = recipe
         self.prior = prior
-        self.themes = themes
+        self.n_themes = n_themes
         self.posterior = posterior
         self.observation = observation
         self.recognition_input = recognition_input
@@ -199,6 +200,15 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Return the top words of every unit of the first layer, best first."""
         check_is_fitted(self)
         return self.model_.top_words(top_n)
+
+    def themes(self, X: Counts) -> NDArray[np.int64]:
+        """Return the most probable theme of each document, `[N]`, -1 for one without words; needs a mixture prior."""
+        return self.model_.themes(self._counts(X, reset=False))
+
+    def theme_topics(self, top_n: int = 10) -> list[Theme]:
+        """Return every theme with its top words, see `FittedModel.theme_topics`; needs a mixture prior."""
+        check_is_fitted(self)
+        return self.model_.theme_topics(top_n)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model as a folder, see `docnvil.save`.

@@ -23,31 +23,44 @@ from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option
 def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: bool, **options: Any) -> None:
     """Write MODEL's embedding of each document of CORPUS: its id, its metadata, then one column per unit.
 
+    A model with a mixture prior also gives each document a theme, in the column after the id.
+
     \b
     docnvil embed model/ corpus/ --out embeddings.csv
     docnvil embed model/ posts.jsonl --label-column group --kind codes --out codes.csv
-    docnvil embed model/ corpus/ --out embeddings.npy    ids go to embeddings.ids.txt
+    docnvil embed model/ corpus/ --out embeddings.npy    ids go to embeddings.ids.txt, themes to embeddings.themes.npy
 
     There is one row per document, in the order of CORPUS. A document without known words gets the prior probabilities.
     """
+    import numpy as np
+
     from docnvil.analysis.unit_probabilities import binary_codes
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.storage.model_folder import load_model
-    from docnvil.storage.tables import embedding_format, ids_path, write_embeddings
+    from docnvil.storage.tables import embedding_format, ids_path, themes_path, write_embeddings
     from docnvil.text.sparse import row_chunks
 
     for file in (out, ids_path(out)) if embedding_format(out) == "npy" else (out,):
         refuse_existing_file(file, force=force)
     fitted = load_model(model, device)
+    if fitted.has_themes and embedding_format(out) == "npy":
+        refuse_existing_file(themes_path(out), force=force)
     matrix = load_for_model(source, options, fitted, may_be_empty=True)
     n_units = sum(fitted.network.config.units)
     chunks = (fitted.transform(chunk) for chunk in row_chunks(matrix.counts))
     if kind == "codes":
         chunks = (binary_codes(probabilities).astype(int) for probabilities in chunks)
-    write_embeddings(out, matrix.ids, matrix.metadata, n_units, chunks)
+    themes = None
+    if fitted.has_themes:
+        no_rows = np.empty(0, dtype=np.int64)
+        themes = np.concatenate([no_rows, *(fitted.themes(chunk) for chunk in row_chunks(matrix.counts))])
+    write_embeddings(out, matrix.ids, matrix.metadata, n_units, chunks, themes)
+    sizes = f"{matrix.n_documents:,} documents, {n_units} units"
+    if themes is not None:
+        sizes += f", {len(np.unique(themes[themes >= 0])):,} of {fitted.network.config.themes:,} themes"
     empty = int(matrix.empty.sum())
     without_words = f"; {empty:,} without known words have the prior probabilities" if empty else ""
-    note(f"Wrote {out}: {matrix.n_documents:,} documents, {n_units} units{without_words}.")
+    note(f"Wrote {out}: {sizes}{without_words}.")
     if repeated := matrix.repeated_ids:
         first = ", ".join(repeated[:3]) + (", ..." if len(repeated) > 3 else "")
         ids = "1 id occurs" if len(repeated) == 1 else f"{len(repeated):,} ids occur"

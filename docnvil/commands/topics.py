@@ -12,6 +12,7 @@ from docnvil.commands.inputs import load_for_model, sequences_for_model
 from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, source_options, with_options
 
 if TYPE_CHECKING:
+    from docnvil.analysis.themes import Theme
     from docnvil.analysis.topics import Topic
     from docnvil.training.fitted_model import FittedModel
 
@@ -34,6 +35,9 @@ MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
     """List the units of MODEL, one per line: number, share of documents with the unit on, words.
 
+    The themes of a mixture prior follow: number, share of documents, words, and the units that are on
+    more often in these documents.
+
     \b
     docnvil topics model/
     docnvil topics model/ --coherence train/ --coherence test/
@@ -52,16 +56,23 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     fitted = load_model(model, "cpu")
     listed = fitted.topics(words)
     live = [topic for topic in listed if not topic.dead]
-    coherence = _coherence(fitted, live, references, options, measure) if references else {}
+    themes = fitted.theme_topics(words) if fitted.has_themes else []
+    used = [theme for theme in themes if not theme.unused]
+    all_values = _coherence(fitted, [*live, *used], references, options, measure) if references else []
+    coherence = _by_number([topic.unit for topic in live], all_values[: len(live)])
+    theme_coherence = _by_number([theme.theme for theme in used], all_values[len(live) :])
     summary = _summary(live, coherence, measure)
     if as_json:
         units = [asdict(topic) | {"words": topic_words(topic, fitted.vocabulary)} for topic in listed]
         if references:
             units = [unit | {measure: coherence.get(unit["unit"])} for unit in units]
-        echo_json({"units": units, **summary})
+        theme_rows = [asdict(theme) | {"words": topic_words(theme, fitted.vocabulary)} for theme in themes]
+        if references:
+            theme_rows = [theme | {measure: theme_coherence.get(theme["theme"])} for theme in theme_rows]
+        echo_json({"units": units, **({"themes": theme_rows} if fitted.has_themes else {}), **summary})
         return
     for topic in listed:
-        value = f"{coherence[topic.unit]:6.3f}  " if topic.unit in coherence else "        " if references else ""
+        value = _format_coherence(coherence.get(topic.unit)) if references else ""
         text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _format_mark(topic)
         click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{text}")
     if coherence:
@@ -69,6 +80,39 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
             f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f},"
             f" exclusivity {summary['exclusivity']:.3f}, over {summary['live_units']} live units of {len(listed)}"
         )
+    if themes:
+        _print_themes(fitted, themes, theme_coherence if references else None, measure)
+
+
+def _print_themes(
+    fitted: "FittedModel", themes: Sequence["Theme"], coherence: Mapping[int, float] | None, measure: str
+) -> None:
+    """Print one line per theme and, with their coherence, a last line of means."""
+    from docnvil.analysis.coherence import diversity
+    from docnvil.storage.tables import topic_words
+
+    click.echo("\nthemes: share of documents, words, units that are on more often")
+    for theme in themes:
+        value = "" if coherence is None else _format_coherence(coherence.get(theme.theme))
+        text = "(unused)" if theme.unused else " ".join(topic_words(theme, fitted.vocabulary))
+        units = f"  (units {', '.join(map(str, theme.units))})" if theme.units else ""
+        click.echo(f"{theme.theme:4d}  {theme.share:6.1%}  {value}{text}{units}")
+    if coherence:
+        mean = sum(coherence.values()) / len(coherence)
+        used = [theme.words for theme in themes if theme.words]
+        click.echo(
+            f"\nmean {MEASURES[measure]} {mean:.3f}, diversity {diversity(used):.3f}, over {len(used)} used themes of"
+            f" {len(themes)}"
+        )
+
+
+def _format_coherence(value: float | None) -> str:
+    return "        " if value is None else f"{value:6.3f}  "
+
+
+def _by_number(numbers: Sequence[int], values: Sequence[float]) -> dict[int, float]:
+    """Return the coherence by unit or theme, without those that have none (NaN)."""
+    return {number: value for number, value in zip(numbers, values, strict=False) if value == value}
 
 
 def _format_mark(topic: "Topic") -> str:
@@ -78,24 +122,27 @@ def _format_mark(topic: "Topic") -> str:
 
 
 def _coherence(
-    fitted: "FittedModel", live: Sequence["Topic"], references: Sequence[Path], options: Mapping[str, Any], measure: str
-) -> dict[int, float]:
-    """Return the coherence of each live unit's words over the documents of all references, by unit."""
+    fitted: "FittedModel",
+    listed: Sequence["Topic | Theme"],
+    references: Sequence[Path],
+    options: Mapping[str, Any],
+    measure: str,
+) -> list[float]:
+    """Return the coherence of each list of words over the documents of all references."""
     from itertools import chain
 
-    import numpy as np
     from scipy.sparse import csr_array, vstack
 
     from docnvil.analysis.coherence import c_v, npmi
 
-    word_lists = [topic.words for topic in live]
+    word_lists = [each.words for each in listed]
     if measure == "c_v":
         texts = chain.from_iterable(sequences_for_model(path, options, fitted) for path in references)
         values = c_v(word_lists, texts)
     else:
         counts = [load_for_model(path, options, fitted).counts for path in references]
         values = npmi(word_lists, csr_array(vstack(counts, format="csr")))
-    return {topic.unit: float(value) for topic, value in zip(live, values, strict=True) if not np.isnan(value)}
+    return [float(value) for value in values]
 
 
 def _summary(live: Sequence["Topic"], coherence: Mapping[int, float], measure: str) -> dict[str, float | None]:

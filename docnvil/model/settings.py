@@ -56,6 +56,7 @@ class ModelConfig:
         "Components of a mixture prior; each document gets one as its theme",
         minimum=1,
         only_with={"prior": ("mixture",)},
+        parameter="n_themes",
     )
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
 from docnvil.report.formatting import format_percent
 from docnvil.report.svg import FONTS, LIGHT, element, escape_xml, text_element, text_width
@@ -43,7 +44,7 @@ def draw_overview(
     return element("svg", *parts, **attributes, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=summary) + "\n"
 
 
-def words_with_strength(topic: Topic, words: Sequence[str]) -> list[tuple[str, int]]:
+def words_with_strength(topic: Topic | Theme, words: Sequence[str]) -> list[tuple[str, int]]:
     """Return the words with a score above zero, best first, each with how boldly to write it, from 0 to 3.
 
     Example:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import DEAD_INFORMATION, DUPLICATE_COSINE, GENERAL_RATIO, GENERAL_SHARE, Topic
 from docnvil.report import formatting
 from docnvil.report.curves import training_charts
@@ -30,6 +31,7 @@ def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> 
     units = _topics_with_words(model, top_n)
     live = sorted((unit for unit in units if not unit[0].dead), key=lambda unit: (-unit[0].information, unit[0].unit))
     visible = model.network.generative.visible
+    themes = sorted(_themes_with_words(model, top_n), key=lambda pair: (-pair[0].share, pair[0].theme))
     return _template().render(
         model=model,
         title=title or _default_title(model),
@@ -40,6 +42,8 @@ def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> 
         dead=[topic.unit for topic, _ in units if topic.dead],
         duplicates=sorted((topic.unit, topic.duplicate_of) for topic, _ in live if topic.duplicate_of is not None),
         general=sorted(topic.unit for topic, _ in live if topic.general),
+        themes=[(theme, words_with_strength(theme, words)) for theme, words in themes if not theme.unused],
+        unused_themes=[theme.theme for theme, _ in themes if theme.unused],
         settings={
             "model": asdict(model.network.config),
             "training": {"recipe": model.recipe, **asdict(model.training)},
@@ -71,6 +75,12 @@ def _default_title(model: FittedModel) -> str:
 
 def _topics_with_words(model: FittedModel, top_n: int) -> list[tuple[Topic, Sequence[str]]]:
     return [(topic, topic_words(topic, model.vocabulary)) for topic in model.topics(top_n)]
+
+
+def _themes_with_words(model: FittedModel, top_n: int) -> list[tuple[Theme, Sequence[str]]]:
+    if not model.has_themes:
+        return []
+    return [(theme, topic_words(theme, model.vocabulary)) for theme in model.theme_topics(top_n)]
 
 
 def _token_rules(model: FittedModel) -> dict[str, Any] | None:

@@ -5,6 +5,8 @@
     parameters.safetensors   weights of p and q
     units.safetensors        how often words and units occur together in the training documents
     topics.csv               the top words of each unit
+    themes.safetensors       how often themes, words and units occur together, if the prior is a mixture
+    themes.csv               the top words of each theme, likewise
     history.csv              one row per epoch
     run.json                 machine, versions and duration; the only file that differs between two runs with one seed
     manifest.json            size and SHA-256 of every other file
@@ -27,6 +29,7 @@ from safetensors.torch import save as serialize  # bytes, written by us: a full 
 
 from docnvil import __version__
 from docnvil.analysis.null_models import LayerWithoutUnits
+from docnvil.analysis.themes import ThemeStatistics
 from docnvil.analysis.topics import UnitStatistics, topics
 from docnvil.errors import CheckpointError, DocnvilError
 from docnvil.model.belief_network import BeliefNetwork
@@ -34,7 +37,7 @@ from docnvil.model.settings import ModelConfig
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.folders import verify_folder, write_json, writing_folder
 from docnvil.schema import from_saved
-from docnvil.storage.tables import history_csv, read_history, write_topics
+from docnvil.storage.tables import history_csv, read_history, write_themes, write_topics
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.fitted_model import FittedModel
@@ -67,6 +70,9 @@ def save_model(model: FittedModel, path: str | Path, *, force: bool = False) -> 
         (draft / "units.safetensors").write_bytes(serialize_arrays(statistics))
         (draft / "history.csv").write_text(history_csv(model.history), encoding="utf-8")
         write_topics(draft / "topics.csv", topics(model.network, model.statistics, TOP_WORDS), model.vocabulary)
+        if model.has_themes:
+            (draft / "themes.safetensors").write_bytes(serialize_arrays(asdict(model.theme_statistics)))
+            write_themes(draft / "themes.csv", model.theme_topics(TOP_WORDS), model.vocabulary)
 
 
 def load_model(path: str | Path, device: torch.device | str = "auto") -> FittedModel:
@@ -103,12 +109,14 @@ def _read(path: Path, description: dict[str, Any], device: torch.device) -> Fitt
     network = BeliefNetwork(from_saved(ModelConfig, description["model"]))
     network.to(parameters["generative.prior.bias"].dtype).load_state_dict(parameters)
     statistics = load_arrays(path / "units.safetensors")
+    has_themes = network.config.prior == "mixture"
     rules = description["tokens"]
     return FittedModel(
         network=network.to(device),
         recipe=description["recipe"],
         training=from_saved(TrainingConfig, description["training"]),
         statistics=UnitStatistics(**{**statistics, "n_documents": int(statistics["n_documents"])}),
+        theme_statistics=ThemeStatistics(**load_arrays(path / "themes.safetensors")) if has_themes else None,
         history=read_history((path / "history.csv").read_text(encoding="utf-8")),
         vocabulary=Vocabulary.load(path / "vocabulary.txt"),
         token_rules=None if rules is None else TokenRules.from_json(rules),

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.analysis.nats import to_perplexity
+from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replace_file, replacing_file
@@ -46,29 +47,45 @@ def ids_path(path: Path) -> Path:
     return path.with_suffix(".ids.txt")
 
 
+def themes_path(path: Path) -> Path:
+    """Return the path of the themes of an `.npy` file, an array of integers: `codes.themes.npy` for `codes.npy`."""
+    return path.with_suffix(".themes.npy")
+
+
 def write_embeddings(
-    path: Path, ids: Sequence[str], metadata: Mapping[str, Sequence[str]], n_units: int, chunks: Iterable[NDArray[Any]]
+    path: Path,
+    ids: Sequence[str],
+    metadata: Mapping[str, Sequence[str]],
+    n_units: int,
+    chunks: Iterable[NDArray[Any]],
+    themes: NDArray[np.int64] | None = None,
 ) -> None:
     """Write one row per document in the format of `embedding_format`, holding one chunk in memory at a time.
 
     The chunks are consecutive rows of the embeddings, `[n, K]` each: probabilities, written as float32 (six significant
-    digits in CSV), or binary codes as integers, written as uint8. CSV and Parquet have the columns id, metadata (with
-    the prefix "metadata_" if another column has the name), and one per unit. An `.npy` has the embeddings only,
-    `[N, K]`, and the ids are in `ids_path`.
+    digits in CSV), or binary codes as integers, written as uint8. CSV and Parquet have the columns id, theme (if given,
+    `[N]`; blank or null for a document without one, -1), metadata (with the prefix "metadata_" if another column has
+    the name), and one per unit. An `.npy` has the embeddings only, `[N, K]`; the ids are in `ids_path`, and the themes
+    in `themes_path`.
 
     Raises:
         CorpusError: the format is `.npy` and an id contains a line break.
     """
     form, chunks = embedding_format(path), _count_rows(chunks, len(ids))
     units = [f"unit{unit}" for unit in range(n_units)]
-    names = ["id", *(f"metadata_{name}" if name in ("id", *units) else name for name in metadata)]
+    first = (
+        {"id": ids}
+        if themes is None
+        else {"id": ids, "theme": [None if theme < 0 else theme for theme in themes.tolist()]}
+    )
+    names = [*first, *(f"metadata_{name}" if name in (*first, *units) else name for name in metadata)]
     if form == "npy":
-        _write_npy(path, ids, n_units, chunks)
+        _write_npy(path, ids, n_units, chunks, themes)
     elif form == "parquet":
-        _write_parquet(path, names, [ids, *metadata.values()], units, chunks)
+        _write_parquet(path, names, [*first.values(), *metadata.values()], units, chunks)
     else:
         with _writing_csv(path, [*names, *units]) as file:
-            file.writelines(_csv_lines(zip(ids, *metadata.values(), strict=True), chunks))
+            file.writelines(_csv_lines(zip(*first.values(), *metadata.values(), strict=True), chunks))
 
 
 def _count_rows(chunks: Iterable[NDArray[Any]], n_rows: int) -> Iterator[NDArray[Any]]:
@@ -82,7 +99,7 @@ def _count_rows(chunks: Iterable[NDArray[Any]], n_rows: int) -> Iterator[NDArray
         raise ValueError(f"There are {total} embeddings for {n_rows} ids. Pass one row per id.")
 
 
-def _csv_lines(labels: Iterable[tuple[str, ...]], chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
+def _csv_lines(labels: Iterable[tuple[object, ...]], chunks: Iterable[NDArray[Any]]) -> Iterator[str]:
     """Yield CSV lines of labels, quoted where necessary, and numbers, which need no quotes.
 
     Numbers are formatted one row at a time, which is several times as fast as one at a time.
@@ -96,7 +113,9 @@ def _csv_lines(labels: Iterable[tuple[str, ...]], chunks: Iterable[NDArray[Any]]
             yield f"{text.removesuffix(LINE_END)},{numbers % tuple(row)}"
 
 
-def _write_npy(path: Path, ids: Sequence[str], n_units: int, chunks: Iterable[NDArray[Any]]) -> None:
+def _write_npy(
+    path: Path, ids: Sequence[str], n_units: int, chunks: Iterable[NDArray[Any]], themes: NDArray[np.int64] | None
+) -> None:
     if invalid := next((name for name in ids if "\n" in name or "\r" in name), None):
         raise CorpusError(f"The id {invalid!r} contains a line break, but its file has one id per line. Write a .csv.")
     with replacing_file(path) as draft:
@@ -107,11 +126,15 @@ def _write_npy(path: Path, ids: Sequence[str], n_units: int, chunks: Iterable[ND
                     header = {"descr": dtype.str, "fortran_order": False, "shape": (len(ids), n_units)}
                     np.lib.format.write_array_header_1_0(file, header)
                 file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
+        if themes is not None:
+            with io.BytesIO() as content:
+                np.save(content, themes)
+                replace_file(themes_path(path), content.getvalue())
         replace_file(ids_path(path), "".join(f"{name}\n" for name in ids).encode())
 
 
 def _write_parquet(
-    path: Path, names: list[str], columns: list[Sequence[str]], units: list[str], chunks: Iterable[NDArray[Any]]
+    path: Path, names: list[str], columns: list[Sequence[Any]], units: list[str], chunks: Iterable[NDArray[Any]]
 ) -> None:
     import pyarrow
     import pyarrow.parquet
@@ -121,11 +144,12 @@ def _write_parquet(
         for chunk in chunks:
             dtype = _file_dtype(chunk)
             if writer is None:
-                texts = [(name, pyarrow.string()) for name in names]
+                types = [pyarrow.int32() if name == "theme" else pyarrow.string() for name in names]
                 numbers = [(unit, pyarrow.from_numpy_dtype(dtype)) for unit in units]
-                schema = pyarrow.schema([*texts, *numbers])
+                schema = pyarrow.schema([*zip(names, types, strict=True), *numbers])
                 writer = stack.enter_context(pyarrow.parquet.ParquetWriter(draft, schema))
-            labels = [pyarrow.array(column[start : start + len(chunk)], pyarrow.string()) for column in columns]
+            rows = slice(start, start + len(chunk))
+            labels = [pyarrow.array(column[rows], kind) for column, kind in zip(columns, types, strict=True)]
             values = [pyarrow.array(column) for column in np.ascontiguousarray(chunk.T, dtype=dtype)]
             writer.write_table(pyarrow.Table.from_arrays([*labels, *values], schema=schema))
             start += len(chunk)
@@ -160,13 +184,22 @@ def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) ->
     _write_csv(path, ["unit", "share", "information", "dead", "words"], rows)
 
 
+def write_themes(path: Path, themes: Iterable[Theme], vocabulary: Vocabulary) -> None:
+    """Write one CSV row per theme: share of documents that have it, the units that it raises, words."""
+    rows = []
+    for theme in themes:
+        words = " ".join(topic_words(theme, vocabulary))
+        rows.append((theme.theme, f"{theme.share:.4f}", " ".join(map(str, theme.units)), words))
+    _write_csv(path, ["theme", "share", "units", "words"], rows)
+
+
 def write_records(path: Path, records: Sequence[Mapping[str, object]]) -> None:
     """Write one CSV row per record, with the fields of the first record; None is left blank."""
     _write_csv(path, list(records[0]), (record.values() for record in records))
 
 
-def topic_words(topic: Topic, vocabulary: Vocabulary) -> list[str]:
-    """Return the top words of a unit, best first."""
+def topic_words(topic: Topic | Theme, vocabulary: Vocabulary) -> list[str]:
+    """Return the top words of a unit or theme, best first."""
     return [vocabulary[column] for column in topic.words]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from docnvil.analysis.null_models import fit_without_units
+from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
 from docnvil.errors import VocabularyError
 from docnvil.model.visible import VISIBLE_LAYERS
@@ -143,6 +144,7 @@ def _fitted_model(
             "tokens": float(lengths.sum()) if is_float else int(lengths.sum()),
             "validation": held_out,
         },
+        theme_statistics=theme_statistics(network, counts) if network.config.prior == "mixture" else None,
         run={
             "seconds": sum(training.epoch_seconds),
             "epoch_seconds": training.epoch_seconds,

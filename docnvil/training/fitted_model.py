@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
+from docnvil.analysis.themes import Theme, ThemeStatistics, assign_themes, describe_themes, require_themes
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import VocabularyError
@@ -37,6 +38,7 @@ class FittedModel:
         recipe: the name of the recipe that the settings started from.
         training: the settings of the training.
         statistics: how often words and units occur together in the training documents.
+        theme_statistics: the same for themes, or None if the prior is no mixture.
         history: one record per epoch.
         vocabulary: the words of the columns, numbered ones if they have no names.
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
@@ -62,6 +64,7 @@ class FittedModel:
     corpus: Mapping[str, Any]
     run: Mapping[str, Any]
     no_units: LayerWithoutUnits | None = None
+    theme_statistics: ThemeStatistics | None = None
 
     @property
     def best(self) -> EpochRecord:
@@ -141,6 +144,32 @@ class FittedModel:
     def top_words(self, top_n: int = 10) -> list[list[str]]:
         """Return the top words of every unit of the first layer, best first."""
         return [[self.vocabulary[word] for word in topic.words] for topic in self.topics(top_n)]
+
+    @property
+    def has_themes(self) -> bool:
+        """Whether the prior is a mixture, whose components are themes."""
+        return self.network.config.prior == "mixture"
+
+    def themes(self, counts: Any) -> NDArray[np.int64]:
+        """Return the most probable theme of each document, argmax_c E_q[p(c | h)], `[N]`; -1 for one without words.
+
+        Arguments:
+            counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
+
+        Raises:
+            ConfigurationError: the model's prior is no mixture.
+            VocabularyError: counts with another vocabulary.
+        """
+        return assign_themes(self.network, self.checked(counts).matrix)
+
+    def theme_topics(self, top_n: int = 10) -> list[Theme]:
+        """Return every theme with its top words (columns and scores), its share and the units that it raises.
+
+        Raises:
+            ConfigurationError: the model's prior is no mixture.
+        """
+        require_themes(self.network)
+        return describe_themes(self.theme_statistics, self.statistics, top_n)
 
     def checked(self, counts: Any) -> CheckedCounts:
         """Return counts as `CheckedCounts`, after comparing their vocabulary with the model's.
