@@ -38,13 +38,13 @@ class FittedModel:
         recipe: the name of the recipe that the settings started from.
         training: the settings of the training.
         statistics: how often words and units occur together in the training documents.
-        theme_statistics: the same for themes, or None if the prior is no mixture.
         history: one record per epoch.
         vocabulary: the words of the columns, numbered ones if they have no names.
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
         corpus: size of the training corpus.
         run: machine, versions and duration.
         no_units: the same output layer without units, to compare with; None in folders of earlier versions.
+        theme_statistics: how often words, units and themes occur together, or None if the prior is no mixture.
 
     Example:
         >>> import docnvil
