@@ -15,16 +15,25 @@ from scipy.sparse import csr_array, save_npz
 
 import docnvil
 from docnvil import DocNVIL
-from docnvil.analysis.completion import evaluate_completion
+from docnvil.analysis.completion import evaluate_completion, evaluate_predictor
+from docnvil.analysis.concentration import fit_concentration
 from docnvil.analysis.null_models import unigram_perplexity
 from docnvil.commands import main
 from docnvil.comparison import runner
 from docnvil.comparison.adapters import MixtureOfTopics
 from docnvil.comparison.peers import PEERS
-from docnvil.comparison.runner import UNIGRAM, ComparisonResult, compare_models, model_names, score_topic_model
+from docnvil.comparison.runner import (
+    NO_UNITS,
+    UNIGRAM,
+    ComparisonResult,
+    compare_models,
+    model_names,
+    score_topic_model,
+)
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.model.visible import DirichletMultinomialLayer
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
@@ -70,6 +79,27 @@ def test_word_frequencies_come_first_and_are_exact(output, block_counts):
     assert first["npmi"] is first["topics"] is first["documents_per_second"] is None
 
 
+def test_the_layer_without_units_comes_second(output, block_counts):
+    row = output["models"][1]
+    assert row["model"] == NO_UNITS
+    sums = block_counts[:60].sum(0).astype(float)
+    concentration = fit_concentration(csr_array(block_counts[:60]), (sums + 0.01) / (sums + 0.01).sum())
+    model = DirichletMultinomialLayer.without_units(sums, 60, concentration)
+    parts = csr_array(block_counts[60:90]), csr_array(block_counts[90:])
+    expected = evaluate_predictor(model.predict, *parts).summarize()
+    assert row["completion_per_word"] == pytest.approx(expected.perplexity_per_word)
+    assert row["completion_per_document"] == pytest.approx(expected.perplexity_per_document)
+    assert row["topics"] is None
+
+
+def test_a_model_of_another_package_has_a_second_row_with_a_cache(output):
+    first, second = output["rows"]["sklearn-lda"], output["rows"]["sklearn-lda + cache"]
+    assert "a cache of the document's words, A = " in second["settings"]
+    same = ("npmi", "diversity", "topics", "training_seconds", "peak_mebibytes")
+    assert all(first[name] == second[name] for name in same)
+    assert "docnvil + cache" not in output["rows"]
+
+
 def test_a_model_folder_is_loaded_and_scored(output, folder, block_counts):
     row = output["rows"][str(folder / "model")]
     model = DocNVIL.load(folder / "model")
@@ -105,8 +135,8 @@ def test_a_model_with_another_vocabulary_has_an_error(folder, tmp_path):
     for part in ("observed", "hidden"):
         shutil.copy(folder / f"{part}.npz", tmp_path)
     task = {"model": str(folder / "narrow"), "n_components": 3, "seed": 0, "threads": 1}
-    runner._write_result(tmp_path, task)
-    result = json.loads((tmp_path / "result.json").read_text())
+    runner._write_results(tmp_path, task)
+    (result,) = json.loads((tmp_path / "result.json").read_text())
     assert "15 columns, and the model has 10 words" in result["error"]
 
 
@@ -115,7 +145,7 @@ def test_the_table_is_also_written_as_csv(output, folder):
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == [row["model"] for row in output["models"]]
     assert rows[0]["npmi"] == ""
-    assert float(rows[1]["npmi"]) == output["models"][1]["npmi"]
+    assert float(rows[2]["npmi"]) == output["models"][2]["npmi"]
     assert "sklearn-lda ..." in output["stderr"]
     assert (output["seed"], output["threads"], output["components"], output["hidden_tokens"]) == (5, 1, 3, 600)
 
@@ -124,18 +154,20 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
     scores = {"completion_per_word": 7.25, "npmi": 0.5, "topics": 3, "documents_per_second": 12345.6}
     rows = [
         ComparisonResult(UNIGRAM, "no topics", 15.0, 15.0),
-        ComparisonResult("sklearn-lda", "quick", **scores),
+        ComparisonResult(NO_UNITS, "", 7.5, 7.5),
+        ComparisonResult("sklearn-lda", "quick", **scores, completion_per_document=7.0),
         ComparisonResult("gensim-lda", error="gone"),
+        ComparisonResult("docnvil", "", 8.0, 8.0),
     ]
     monkeypatch.setattr(runner, "compare_models", lambda *arguments, **options: iter(rows))
     lines = run(folder / "train.npz", folder / "observed.npz").stdout.splitlines()
     headings = "model per word per document NPMI diversity topics seconds per second MiB"
     assert lines[1].split() == headings.split()
-    assert lines[3].split() == ["sklearn-lda", "7.2", "-", "0.500", "-", "3", "-", "12,346", "-"]
-    assert lines[4] == "gensim-lda        gone"
-    assert "60 training documents, 30 test documents; 129 held-out words (20% of each test document)" in lines[6]
-    assert "1 thread" in lines[6]
-    assert lines[-1] == "sklearn-lda: quick"
+    assert lines[4].split() == ["sklearn-lda", "7.2", "7.0", "0.500", "-", "3", "-", "12,346", "-"]
+    assert lines[5].split() == ["gensim-lda", "gone"]
+    assert "60 training documents, 30 test documents; 129 held-out words (20% of each test document)" in lines[8]
+    assert "1 thread" in lines[8]
+    assert lines[-2:] == ["sklearn-lda: quick", "docnvil predicts no better than the model without units."]
 
 
 @pytest.mark.parametrize(
@@ -148,10 +180,10 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
     ],
 )
 def test_a_process_that_dies_has_an_error(monkeypatch, tmp_path, returncode, stderr, message):
-    (tmp_path / "result.json").write_text('{"model": "the previous one"}')
+    (tmp_path / "result.json").write_text('[{"model": "the previous one"}]')
     process = subprocess.CompletedProcess([], returncode, stderr=stderr)
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: process)
-    row = runner._run_in_subprocess(tmp_path, {"model": "docnvil", "threads": 1})
+    (row,) = runner._run_in_subprocess(tmp_path, {"model": "docnvil", "threads": 1})
     assert message in row.error
     assert row.completion_per_word is None
 
@@ -186,8 +218,8 @@ def test_any_exception_becomes_an_error_in_the_row(monkeypatch, tmp_path):
         raise ZeroDivisionError("by zero\nand more")
 
     monkeypatch.setattr(runner, "_measure", fail)
-    runner._write_result(tmp_path, {"model": "sklearn-lda"})
-    assert json.loads((tmp_path / "result.json").read_text())["error"] == "ZeroDivisionError: by zero"
+    runner._write_results(tmp_path, {"model": "sklearn-lda"})
+    assert json.loads((tmp_path / "result.json").read_text())[0]["error"] == "ZeroDivisionError: by zero"
 
 
 def test_invalid_input_raises_before_any_process_starts(monkeypatch, block_counts):

@@ -95,8 +95,9 @@ def test_scikit_learn_adapters_agree_with_scikit_learn(counts):
     from sklearn.decomposition import NMF, LatentDirichletAllocation
 
     lda = LatentDirichletAllocation(3, random_state=0).fit(counts)
-    proportions = lda.transform(counts) @ (lda.components_ / lda.components_.sum(1, keepdims=True))
-    assert adapt_topic_model(lda, NAMES).predict(counts) == pytest.approx(proportions)
+    adapted = adapt_topic_model(lda, NAMES)
+    assert adapted.topics == pytest.approx(lda.components_ / lda.components_.sum(1, keepdims=True))
+    assert adapted.encode(counts) == pytest.approx(lda.transform(counts))
     nmf = NMF(3, random_state=0).fit(counts.astype(np.float64))
     rebuilt = nmf.inverse_transform(nmf.transform(counts.astype(np.float64)))
     shares = rebuilt / rebuilt.sum(1, keepdims=True)

@@ -60,7 +60,10 @@ def compare(
     docnvil compare corpus/train corpus/test
     docnvil compare train.npz observed.npz --predict hidden.npz --models model/,docnvil-best,tomotopy-lda --json
 
-    Each model runs in its own process on the CPU. If it fails or is not installed, its row shows the error.
+    Each model runs in its own process on the CPU. If it fails or is not installed, its row shows the error. The first
+    two rows are models without units: word frequencies, and a Dirichlet-multinomial, in which words recur in a
+    document. Models of other packages have a second row with a cache of the document's words, so that words recur in
+    their predictions too.
 
     \b
     completion            perplexity of held-out words given the others of their document, lower is better; per word:
@@ -134,6 +137,20 @@ def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hi
     for row in rows:
         if row.settings:
             click.echo(f"{row.model}: {row.settings}")
+    for name in _no_better_than_no_units(rows):
+        click.echo(f"{name} predicts no better than the model without units.")
+
+
+def _no_better_than_no_units(rows: Sequence["ComparisonResult"]) -> list[str]:
+    """Return the names of models whose completion per word and per document is not better than without units."""
+    from docnvil.comparison.runner import NO_UNITS, REFERENCES
+
+    measures = ("completion_per_word", "completion_per_document")
+    without = next((row for row in rows if row.model == NO_UNITS), None)
+    scored = [row for row in rows if row.model not in REFERENCES and row.completion_per_word is not None]
+    if without is None:
+        return []
+    return [row.model for row in scored if all(getattr(row, each) >= getattr(without, each) for each in measures)]
 
 
 def _table(rows: Sequence["ComparisonResult"]) -> str:

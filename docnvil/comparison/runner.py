@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,9 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 from docnvil.analysis.chunking import documents_per_batch
 from docnvil.analysis.coherence import diversity, npmi
-from docnvil.analysis.completion import evaluate_predictor
-from docnvil.comparison.adapters import BeliefNetworkTopics, TopicModel, unigram_model
+from docnvil.analysis.completion import Predictor, evaluate_predictor
+from docnvil.comparison.adapters import BeliefNetworkTopics, TopicModel, null_model_of_words, unigram_model
+from docnvil.comparison.cache import add_cache
 from docnvil.comparison.peers import PEERS
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
@@ -41,6 +42,12 @@ from docnvil.training.recipes import RECIPES
 from docnvil.training.settings import Settings
 
 UNIGRAM = "word frequencies"
+NO_UNITS = "no units, Dirichlet-multinomial"
+REFERENCES = {  # models without units, evaluated before all others in one process, and their descriptions
+    UNIGRAM: "no topics",
+    NO_UNITS: "no topics: word frequencies, and words that recur in a document",
+}
+CACHE = " + cache"  # after the name of a model of another package
 DOCNVIL_RECIPES = {  # model name -> recipe, for the recipes of models of word counts
     ("docnvil" if name == "default" else f"docnvil-{name}"): name
     for name, recipe in RECIPES.items()
@@ -56,7 +63,7 @@ class ComparisonResult:
 
     Top words, for NPMI in training and test documents, are ranked by association in docnvil's models and by relevance
     in others. The peak memory is that of the model's process before scoring; the row of word frequencies shows how much
-    of it Python, the packages and the counts need.
+    of it Python, the packages and the counts need. With a cache, only completion differs.
     """
 
     model: str  # its name, or the path of its folder
@@ -83,7 +90,9 @@ def compare_models(
     threads: int = 1,
     on_start: Callable[[str], None] = lambda model: None,
 ) -> Iterator[ComparisonResult]:
-    """Fit or load each model and yield its scores, after those of the word frequencies.
+    """Fit or load each model and yield its scores, after those of two models without units.
+
+    A fitted model of another package has two results, the second with a cache, see `docnvil.comparison.cache`.
 
     Arguments:
         models: names from `model_names()`, or paths of model folders with the same vocabulary.
@@ -110,7 +119,7 @@ def compare_models(
         for model in (UNIGRAM, *dict.fromkeys(models)):
             on_start(model)
             task = {"model": model, "n_components": n_components, "seed": seed, "threads": threads}
-            yield _run_in_subprocess(folder, task)
+            yield from _run_in_subprocess(folder, task)
 
 
 def model_names() -> list[str]:
@@ -141,26 +150,32 @@ def score_topic_model(
     `word_lists` has the columns of each topic's top words. NPMI counts them in the documents `reference`, `[N', V]`;
     words that occur in none of these are left out.
     """
-    batch_size = documents_per_batch(PREDICTION_SAMPLES, observed.shape[1])
-    completion = evaluate_predictor(model.predict, observed, hidden, batch_size=batch_size).summarize()
     occurs = np.bincount(reference.indices, minlength=reference.shape[1]) > 0
     lists = [[column for column in columns if occurs[column]] for columns in word_lists]
     coherences = npmi(lists, reference)
     is_defined = ~np.isnan(coherences)
     return {
-        "completion_per_word": completion.perplexity_per_word,
-        "completion_per_document": completion.perplexity_per_document,
+        **_completion_scores(model.predict, observed, hidden),
         "npmi": float(coherences[is_defined].mean()) if is_defined.any() else None,
         "diversity": diversity(lists) if any(lists) else None,
         "topics": sum(map(bool, lists)),
     }
 
 
-def _run_in_subprocess(folder: Path, task: dict[str, Any]) -> ComparisonResult:
-    """Run `_write_result` in a new process and return the result, or the reason why there is none."""
+def _completion_scores(predict: Predictor, observed: csr_array, hidden: csr_array) -> dict[str, float]:
+    batch_size = documents_per_batch(PREDICTION_SAMPLES, observed.shape[1])
+    completion = evaluate_predictor(predict, observed, hidden, batch_size=batch_size).summarize()
+    return {
+        "completion_per_word": completion.perplexity_per_word,
+        "completion_per_document": completion.perplexity_per_document,
+    }
+
+
+def _run_in_subprocess(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
+    """Run `_write_results` in a new process and return the results, or the reason why there are none."""
     model = task["model"]
     if model in PEERS and not PEERS[model].is_installed:
-        return ComparisonResult(model, error="not installed: pip install 'docnvil[peers]'")
+        return [ComparisonResult(model, error="not installed: pip install 'docnvil[peers]'")]
     result = folder / "result.json"
     result.unlink(missing_ok=True)
     environment = {
@@ -173,22 +188,24 @@ def _run_in_subprocess(folder: Path, task: dict[str, Any]) -> ComparisonResult:
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     process = subprocess.run(command, env=environment, text=True, **streams)
     if result.exists():
-        return ComparisonResult(**json.loads(result.read_text(encoding="utf-8")))
+        return [ComparisonResult(**row) for row in json.loads(result.read_text(encoding="utf-8"))]
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
         reason = ", perhaps for lack of memory" * (name == "SIGKILL")
-        return ComparisonResult(model, error=f"its process was ended by {name}{reason}")
+        return [ComparisonResult(model, error=f"its process was ended by {name}{reason}")]
     last_line = (process.stderr.strip().splitlines() or ["no error message"])[-1]
-    return ComparisonResult(model, error=f"its process ended with status {process.returncode}: {last_line}")
+    return [ComparisonResult(model, error=f"its process ended with status {process.returncode}: {last_line}")]
 
 
-def _measure(folder: Path, task: dict[str, Any]) -> ComparisonResult:
+def _measure(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
     """Fit or load one model, measure time and memory, and score it; runs in the model's own process."""
     torch.set_num_threads(task["threads"])
     train = read_corpus(folder / "train")
     observed, hidden = (csr_array(load_npz(folder / f"{part}.npz")) for part in ("observed", "hidden"))
     test = csr_array(observed + hidden)
     name = task["model"]
+    if name == UNIGRAM:
+        return [_measure_reference(each, csr_array(train.counts), observed, hidden) for each in REFERENCES]
     fit, settings = _prepare(name, train, task)
     started = time.perf_counter()
     model = fit()
@@ -197,23 +214,35 @@ def _measure(folder: Path, task: dict[str, Any]) -> ComparisonResult:
     encoded = time.perf_counter()
     peak = peak_mebibytes()
     reference = csr_array(vstack([train.counts, test], format="csr"))
-    scores = score_topic_model(model, observed, hidden, reference, [] if name == UNIGRAM else model.words(TOP_N))
-    was_fitted = name == UNIGRAM or name in model_names()
-    return ComparisonResult(
+    result = ComparisonResult(
         model=name,
         settings=settings,
-        training_seconds=fitted - started if was_fitted else None,
-        documents_per_second=None if name == UNIGRAM else test.shape[0] / (encoded - fitted),
+        training_seconds=fitted - started if name in model_names() else None,
+        documents_per_second=test.shape[0] / (encoded - fitted),
         peak_mebibytes=peak,
-        **{**scores, "topics": None if name == UNIGRAM else scores["topics"]},
+        **score_topic_model(model, observed, hidden, reference, model.words(TOP_N)),
     )
+    if name not in PEERS:
+        return [result]
+    cached = add_cache(model, csr_array(train.counts), seed=task["seed"])
+    settings = f"the same with a cache of the document's words, A = {cached.concentration:.4g}"
+    scores = _completion_scores(cached.predict, observed, hidden)
+    return [result, replace(result, model=name + CACHE, settings=settings, **scores)]
+
+
+def _measure_reference(name: str, train: csr_array, observed: csr_array, hidden: csr_array) -> ComparisonResult:
+    """Fit and score a model without units."""
+    started = time.perf_counter()
+    model = unigram_model(train) if name == UNIGRAM else null_model_of_words(train)
+    seconds = time.perf_counter() - started
+    peak = peak_mebibytes()
+    scores = _completion_scores(model.predict, observed, hidden)
+    return ComparisonResult(name, REFERENCES[name], training_seconds=seconds, peak_mebibytes=peak, **scores)
 
 
 def _prepare(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> tuple[Callable[[], TopicModel], str]:
     """Import a model's package; return a function that fits or loads the model, and a description of its settings."""
     n_components, seed, threads = task["n_components"], task["seed"], task["threads"]
-    if name == UNIGRAM:
-        return lambda: unigram_model(train.counts), "no topics"
     if name in PEERS:
         peer = PEERS[name]
         import_module(peer.module)
@@ -232,15 +261,15 @@ def _prepare(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> tupl
     return load, "loaded"
 
 
-def _write_result(folder: Path, task: dict[str, Any]) -> None:
-    """Write the result of one model, or the error it raised, to `result.json`."""
+def _write_results(folder: Path, task: dict[str, Any]) -> None:
+    """Write the results of one model, or the error it raised, to `result.json`."""
     try:
-        result = _measure(folder, task)
+        results = _measure(folder, task)
     except Exception as error:  # of docnvil or of any other package
         prefix = "" if isinstance(error, DocnvilError) else f"{type(error).__name__}: "
-        result = ComparisonResult(task["model"], error=f"{prefix}{error}".partition("\n")[0])
-    replace_file(folder / "result.json", json.dumps(asdict(result)).encode())
+        results = [ComparisonResult(task["model"], error=f"{prefix}{error}".partition("\n")[0])]
+    replace_file(folder / "result.json", json.dumps([asdict(result) for result in results]).encode())
 
 
 if __name__ == "__main__":
-    _write_result(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    _write_results(Path(sys.argv[1]), json.loads(sys.argv[2]))
