@@ -8,6 +8,7 @@ Messages name settings by their options, such as `--text-column`. In Python, the
 
 import re
 import warnings
+from collections.abc import Sequence
 
 # Options whose names in Python follow no rule.
 _PYTHON_NAMES = {
@@ -94,3 +95,14 @@ class DocnvilWarning(_Message, UserWarning):
 def warn(message: str) -> None:
     """Issue a `DocnvilWarning`."""
     warnings.warn(DocnvilWarning(message), stacklevel=3)
+
+
+def format_examples(names: Sequence[str], maximum: int = 10) -> str:
+    """Return the first of some names, in quotes, and the number of the others.
+
+    Example:
+        >>> print(format_examples(["New York", "don't", "it's"], maximum=2))
+        "New York", "don't" and 1 more
+    """
+    rest = f" and {len(names) - maximum:,} more" if len(names) > maximum else ""
+    return ", ".join(f'"{name}"' for name in names[:maximum]) + rest

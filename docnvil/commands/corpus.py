@@ -113,9 +113,9 @@ def _build(sources: tuple[Path, ...], out: Path, executor: "Executor", options: 
     from tqdm import tqdm
 
     from docnvil.corpus.build import VocabularyLimits, build_corpus, is_outdated, scratch_folder
-    from docnvil.text.vocabulary import Vocabulary
+    from docnvil.text.word_checks import load_vocabulary
 
-    counting = counting_of(options)
+    counting = counting_of(options, sources)
     rules, vocabulary_path = counting.pop("rules"), counting.pop("vocabulary_path")
     scratch = scratch_folder(out)
     if is_outdated(scratch):
@@ -133,7 +133,7 @@ def _build(sources: tuple[Path, ...], out: Path, executor: "Executor", options: 
                 source_of(options),
                 rules,
                 VocabularyLimits(**counting),
-                vocabulary=None if vocabulary_path is None else Vocabulary.load(vocabulary_path),
+                vocabulary=None if vocabulary_path is None else load_vocabulary(vocabulary_path, rules),
                 executor=executor,
                 force=options["force"],
                 on_progress=show_progress,

@@ -1,6 +1,6 @@
 """Reading a corpus as the options of a command say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTerm
     from docnvil.corpus.loading import load_document_term_matrix
 
     _refuse_idle_options(source, options)
-    matrix = load_document_term_matrix(source, source_of(options), **counting_of(options))
+    matrix = load_document_term_matrix(source, source_of(options), **counting_of(options, [source]))
     note(describe_corpus(matrix))
     return matrix
 
@@ -36,7 +36,7 @@ def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float)
     from docnvil.runtime.randomness import stream
 
     rng = stream(options["seed"], "test split")
-    return load_train_test(source, source_of(options), held_out, rng, **counting_of(options))
+    return load_train_test(source, source_of(options), held_out, rng, **counting_of(options, [source]))
 
 
 def load_for_model(
@@ -115,17 +115,37 @@ def note_unknown_tokens(matrix: "DocumentTermMatrix") -> None:
         note(describe_unknown_tokens(matrix))
 
 
-def counting_of(options: Mapping[str, Any]) -> dict[str, Any]:
+def counting_of(options: Mapping[str, Any], sources: Sequence[Path]) -> dict[str, Any]:
     """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
+    from docnvil.text.splitters import DEFAULT_TOKEN_PATTERN
     from docnvil.text.stop_words import read_stop_words
-    from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, TokenRules
+    from docnvil.text.tokens import TokenRules
 
     chosen = {name: options[name] for name in settings_of(TokenOptions)}
     name = chosen.pop("stop_words")
+    if name == "auto":
+        name = _detect_stop_words(options, sources)
     chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
     limits = {name: options[name] for name in settings_of(VocabularyLimits)}
     rules = TokenRules(**chosen, stop_words=read_stop_words(name), stop_words_name=name)
     return {"rules": rules, "vocabulary_path": options["vocabulary"], **limits}
+
+
+def _detect_stop_words(options: Mapping[str, Any], sources: Sequence[Path]) -> str:
+    """Return the languages of the texts as a value of --stop-words, and print them."""
+    from itertools import chain
+
+    from docnvil.text.documents import read_documents
+    from docnvil.text.languages import LANGUAGES, detect_languages
+
+    texts = (read_documents(source, source_of(options)) for source in sources if contains_text(source, options))
+    shares = detect_languages(document.text for document in chain.from_iterable(texts))
+    if not shares:
+        note("The language of the texts is not clear, so no stop words are dropped. Name it with --stop-words.")
+        return "none"
+    described = ", ".join(f"{LANGUAGES[code]} ({share:.0%} of the documents read)" for code, share in shares.items())
+    note(f"Stop words of {described} are dropped.")
+    return ",".join(LANGUAGES[code] for code in shares)
 
 
 def source_of(options: Mapping[str, Any]) -> SourceOptions:

@@ -40,8 +40,9 @@ from docnvil.text.settings import VocabularyLimits
 from docnvil.text.token_reader import TokenReader
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
+from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
-SCRATCH_VERSION = 3  # of the folders of counted shards
+SCRATCH_VERSION = 4  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
@@ -94,9 +95,14 @@ def build_corpus(
     run = partial(_run, executor or SerialExecutor(), on_progress)
     try:
         counted = _count(sources, options, rules, scratch, run)
-        vocabulary = choose_vocabulary(counted, limits) if vocabulary is None else vocabulary
+        is_chosen = vocabulary is None
+        vocabulary = choose_vocabulary(counted, limits, rules) if vocabulary is None else vocabulary
         encoded, names = _encode(counted, vocabulary, scratch, run)
         summary = _join(encoded, sources[0], out, vocabulary, rules, metadata_names=names, force=force)
+        if is_chosen:
+            n_without_words = sum(load_chunk_info(chunk)["n_empty"] for chunk in _chunks_in(counted))
+            with_words = summary.n_documents - n_without_words
+            warn_of_limits(with_words, summary.n_empty - n_without_words, **asdict(limits))
         n_tasks = 2 * len(set(counted)) + 1
         on_progress(n_tasks, n_tasks)
         for folder in (*scratch.glob("encoded-*"), *scratch.glob("counted*")):
@@ -203,11 +209,15 @@ def _reader_for(rules: TokenRules) -> TokenReader:
     return reader
 
 
-def choose_vocabulary(counted: Iterable[Path], limits: VocabularyLimits) -> Vocabulary:
-    """Return the vocabulary of counted shards."""
+def choose_vocabulary(counted: Iterable[Path], limits: VocabularyLimits, rules: TokenRules) -> Vocabulary:
+    """Return the vocabulary of counted shards, and warn if their words look wrong."""
     chunks = _chunks_in(counted)
     n_documents = sum(load_chunk_info(chunk)["n_documents"] for chunk in chunks)
-    return choose_words(merge_word_frequencies(map(load_words, chunks)), n_documents, **asdict(limits))
+    lengths = WordLengths()
+    words = lengths.watch(merge_word_frequencies(map(load_words, chunks)))
+    vocabulary = choose_words(words, n_documents, **asdict(limits))
+    warn_of_words(lengths, rules)
+    return vocabulary
 
 
 def encode_shard(counted: Path, vocabulary: Vocabulary, metadata_names: Sequence[str], target: Path) -> None:

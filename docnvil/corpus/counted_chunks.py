@@ -6,7 +6,7 @@ A counted chunk is a folder with
     words.json         the W words, which are those of this chunk only
     frequencies.npy    for each word, its number of occurrences and of documents, [W, 2]
     documents.json     the ids and the metadata
-    chunk.json         n and the names of the metadata
+    chunk.json         n, how many of these documents have no words, and the names of the metadata
 
 and an encoded chunk, which is ready to be appended to the corpus, is a folder with
 
@@ -47,7 +47,9 @@ def save_counted_chunk(folder: Path, accumulator: CountAccumulator) -> None:
     metadata = accumulator.metadata()
     _write_json(folder / "words.json", [words[column] for column in used.tolist()])
     _write_json(folder / "documents.json", [accumulator.ids, *metadata.values()])
-    _write_json(folder / "chunk.json", {"n_documents": counts.shape[0], "metadata_names": list(metadata)})
+    n_empty = int(np.count_nonzero(np.diff(counts.indptr) == 0))
+    info = {"n_documents": counts.shape[0], "n_empty": n_empty, "metadata_names": list(metadata)}
+    _write_json(folder / "chunk.json", info)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -15,6 +15,7 @@ from docnvil.text.formats import read_counts
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.text.word_checks import load_vocabulary
 
 _DEFAULTS = SourceOptions()
 
@@ -56,7 +57,7 @@ def load_document_term_matrix(
     form = detect_format(path, options)
     if form in TEXT_FORMATS:
         if vocabulary is None and vocabulary_path is not None:
-            vocabulary = Vocabulary.load(vocabulary_path)
+            vocabulary = load_vocabulary(vocabulary_path, rules)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
         matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:

@@ -17,6 +17,7 @@ from docnvil.text.sparse import as_counts, column_sums, document_frequencies, ro
 from docnvil.text.token_reader import DROPPED, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
+from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -171,9 +172,14 @@ def count_words(
         columns = accumulator.reader.index.words
         counts = accumulator.take_counts(len(columns))
         frequencies = column_sums(counts).astype(np.int64).tolist(), document_frequencies(counts).tolist()
-        words = zip(columns, *frequencies, strict=True)
+        lengths = WordLengths()
+        words = lengths.watch(zip(columns, *frequencies, strict=True))
         vocabulary = choose_words(words, len(accumulator.ids), size=size, min_df=min_df, max_df=max_df)
+        n_with_words = np.count_nonzero(np.diff(counts.indptr))
         counts = take_columns(counts, np.array([columns[word] for word in vocabulary]))
+        n_emptied = n_with_words - np.count_nonzero(np.diff(counts.indptr))
+        warn_of_words(lengths, rules)
+        warn_of_limits(n_with_words, n_emptied, size=size, min_df=min_df, max_df=max_df)
     return DocumentTermMatrix(counts, vocabulary, tuple(accumulator.ids), accumulator.metadata(), rules, unknown_counts)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.text.token_reader import DROPPED, TokenIndex, TokenReader
-from docnvil.text.tokens import DEFAULT_TOKEN_PATTERN, Tokenizer, TokenRules
+from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
 _HEAD_BYTES, _TAIL_BYTES = 8, 4  # of a span in its first key, and in each further key
@@ -36,8 +36,7 @@ _Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]  # rows and columns
 def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -> TokenReader:
     """Return a `FastTokenReader` for the default token pattern, else a `TokenReader`; no vocabulary means all words."""
     tokenizer = Tokenizer(rules)
-    is_default = rules.token_pattern == DEFAULT_TOKEN_PATTERN and rules.tokenizer is None
-    return (FastTokenReader if is_default else TokenReader)(tokenizer, TokenIndex(tokenizer, vocabulary))
+    return (FastTokenReader if rules.is_default_pattern else TokenReader)(tokenizer, TokenIndex(tokenizer, vocabulary))
 
 
 class FastTokenReader(TokenReader):
@@ -84,7 +83,9 @@ class FastTokenReader(TokenReader):
 
     def _encode(self, text: str) -> bytes:
         # In ASCII text, `bytes.translate` does the lower-casing; elsewhere, case can depend on neighboring letters.
-        return text.encode() if text.isascii() else self.tokenizer.normalize(text).encode(errors="surrogatepass")
+        if text.isascii() and not self.tokenizer.normalizes_ascii:
+            return text.encode()
+        return self.tokenizer.normalize(text).encode(errors="surrogatepass")
 
     def _look_up(self, data: bytes, starts: _Integers, lengths: _Integers, rows: NDArray[np.int32]) -> _Tokens:
         """Return the tokens of spans of up to `_MAX_REMEMBERED_BYTES`."""
@@ -128,8 +129,12 @@ class FastTokenReader(TokenReader):
         """Split distinct spans and store their columns."""
         texts = b"\n".join(spans).decode(errors="surrogatepass").split("\n")
         is_ascii = np.fromiter(map(str.isascii, texts), dtype=bool, count=len(texts))
-        # An ASCII span without its leading digits is one token, or empty.
-        ascii_tokens = (text.lstrip(digits) for text in compress(texts, is_ascii))
+        # An ASCII span is one token, unless it starts with a digit; version 1 then dropped the digits only.
+        ascii_texts = compress(texts, is_ascii)
+        if self.tokenizer.rules.version == 1:
+            ascii_tokens = (text.lstrip(digits) for text in ascii_texts)
+        else:
+            ascii_tokens = ("" if text[:1] in digits else text for text in ascii_texts)
         self._columns[numbers[is_ascii]] = self.index.columns_of(ascii_tokens)
         for number, text in zip(numbers[~is_ascii].tolist(), compress(texts, ~is_ascii), strict=True):
             columns = self.index.columns_of(self.tokenizer.split_normalized(text))

@@ -58,11 +58,15 @@ class TokenOptions:
     )
     lowercase: bool = setting(True, "Text", "Convert to lower case")
     min_length: int = setting(2, "Text", "Minimum length of a word, in characters", minimum=1)
-    stop_words: str = setting("english", "Text", "Stop words: english, none, nltk:LANGUAGE, or a file, one per line")
+    stop_words: str = setting("english", "Text", "Stop words: languages, auto, none, nltk:LANGUAGE, or a file")
     stemmer: str | None = setting(None, "Text", "Stemmer: porter, or snowball-LANGUAGE")
     tokenizer: str | None = setting(
-        None, "Text", "NLTK tokenizer replacing --token-pattern: tweet, toktok, treebank, wordpunct, whitespace or word"
+        None,
+        "Text",
+        "Tokenizer: tweet, toktok, treebank, wordpunct, whitespace, word, or MODULE:FUNCTION",
     )
+    strip_accents: bool = setting(False, "Text", "Remove accents from Latin and Greek letters")
+    join_hyphens: bool = setting(False, "Text", "Join words hyphenated at line ends")
 
 
 @dataclass(frozen=True)

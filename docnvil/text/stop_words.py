@@ -1,54 +1,97 @@
 """Lists of stop words: words too common to say what a document is about."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
-from docnvil.text.files import open_text
+import regex
 
-# Splitting "don't" or "they'll" at the apostrophe leaves pieces that scikit-learn's list does not have. "won" (won't)
-# also drops the past tense of "win".
-_CONTRACTIONS = """ain't aren't couldn't daren't didn't doesn't don't hadn't hasn't haven't isn't mayn't mightn't
-    mustn't needn't oughtn't shan't shouldn't wasn't weren't won't wouldn't they'll they're they've"""
-_CONTRACTION_PIECES = set(_CONTRACTIONS.replace("'", " ").split()) - {"t", "they"}
+from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
+from docnvil.text import english
+from docnvil.text.files import open_text
+from docnvil.text.languages import CODES
+
+# The end of a contraction, and beginnings of elided words with more than two letters. They tell which parts of a
+# split entry are no words: "don" and "t" of "don't", but not "clock" of "o'clock".
+_ENCLITICS = {"t", "s", "d", "m", "re", "ve", "ll", "all", "em", "n't", "'s", "'d", "'m", "'re", "'ve", "'ll"}
+_ELIDED = {
+    *("aujourd", "hui", "lorsqu", "puisqu", "jusqu", "quelqu", "presqu", "quoiqu", "entr", "qu"),  # French
+    *("dell", "nell", "sull", "dall", "all", "coll", "quell", "quest", "nessun", "ciascun", "degl", "negl"),  # Italian
+}
+_MAX_PART = 2  # letters of parts that are dropped in any case
+_SPLIT_AT_APOSTROPHES = regex.compile(r"[\p{L}\p{M}]*(?:['’ʼ][\p{L}\p{M}]*)+").fullmatch
+_NOT_WORD = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
 @cache
 def english_stop_words() -> tuple[str, ...]:
-    """Return scikit-learn's English stop words and the pieces of split contractions, sorted.
+    """Return English function words, contractions, and the parts that contractions are split into, sorted.
 
     Example:
-        >>> {"the", "don", "ve"} <= set(english_stop_words())
+        >>> {"the", "don't", "don", "ve"} <= set(english_stop_words())
         True
     """
-    # scikit-learn takes a second to import, and rules that are read from a model do not need it.
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+    words = {word for name in vars(english) if name.isupper() for word in getattr(english, name).split()}
+    parts = {part for word in english.CONTRACTIONS.split() for part in word.split("'")} - {""}
+    return tuple(sorted(words | parts))
 
-    return tuple(sorted({*ENGLISH_STOP_WORDS, *_CONTRACTION_PIECES}))
+
+@cache
+def stop_words_of(code: str) -> tuple[str, ...]:
+    """Return the stop words of a language by its ISO 639-1 code, sorted: those of stopwordsiso, but for English."""
+    if code == "en":
+        return english_stop_words()
+    from stopwordsiso import stopwords
+
+    return tuple(sorted(stopwords(code)))
 
 
-def read_stop_words(name_or_path: str) -> tuple[str, ...]:
-    """Return the words of a list of stop words.
+def read_stop_words(names: str) -> tuple[str, ...]:
+    """Return the words of one or several lists of stop words.
 
     Arguments:
-        name_or_path: "english", "none", "nltk:" and a language, or the path of a UTF-8 file with one word per line.
+        names: "none", or separated by commas: names or codes of languages ("german", "de"), "nltk:" and a language, and
+            paths of UTF-8 files with one word per line.
 
     Raises:
         CorpusError: there is no such file.
         ConfigurationError: NLTK has no list for the language.
         MissingDependencyError: NLTK's lists are not installed.
+
+    Example:
+        >>> {"the", "und"} <= set(read_stop_words("english,de"))
+        True
     """
-    if name_or_path == "none":
+    if names == "none":
         return ()
-    if name_or_path == "english":
-        return english_stop_words()
-    prefix, _, language = name_or_path.partition(":")
+    parts = [names] if Path(names).is_file() else [part.strip() for part in names.split(",") if part.strip()]
+    lists = [_read_list(part) for part in parts]
+    return lists[0] if len(lists) == 1 else tuple(sorted(set().union(*lists)))
+
+
+def is_list_of_languages(names: str) -> bool:
+    """Return whether a name of `read_stop_words` has languages only, no files.
+
+    Example:
+        >>> is_list_of_languages("english,de"), is_list_of_languages("en,stop.txt")
+        (True, False)
+    """
+    parts = [part.strip().lower() for part in names.split(",")]
+    return all(part in CODES or part == "none" or part.startswith(("nltk:", "auto")) for part in parts)
+
+
+def _read_list(name: str) -> tuple[str, ...]:
+    if (code := CODES.get(name.lower())) is not None:
+        return stop_words_of(code)
+    prefix, _, language = name.partition(":")
     if prefix == "nltk":
         return _nltk_stop_words(language)
-    path = Path(name_or_path)
+    path = Path(name)
     if not path.is_file():
         raise CorpusError(
-            f"There is no file of stop words at {path}. Check the path, or use english, none or nltk:<language>."
+            f"{name} is neither a language with stop words nor a file. Use auto, none, a file with one word per line,"
+            " nltk:<language>, or languages such as english, german or fr; docs/text.md lists them."
         )
     with open_text(path) as file:
         return tuple(sorted(set(map(str.strip, file)) - {""}))
@@ -66,3 +109,56 @@ def _nltk_stop_words(language: str) -> tuple[str, ...]:
     if language not in languages:
         raise ConfigurationError(f"NLTK has no stop words for {language!r}. Choose one of {', '.join(languages)}.")
     return tuple(sorted(set(stopwords.words(language))))
+
+
+@dataclass(frozen=True)
+class MatchedStopWords:
+    """A list of stop words after the token rules.
+
+    Arguments:
+        tokens: the tokens to drop.
+        split: entries that the rules split at an apostrophe; parts that are no words by themselves are among `tokens`.
+        unmatched: entries that can never match, because the rules split or drop them.
+    """
+
+    tokens: frozenset[str]
+    split: tuple[str, ...]
+    unmatched: tuple[str, ...]
+
+
+def match_stop_words(
+    entries: Iterable[str], normalize: Callable[[str], str], split: Callable[[str], list[str]]
+) -> MatchedStopWords:
+    r"""Apply the token rules to a list of stop words.
+
+    Arguments:
+        entries: the list.
+        normalize: `Tokenizer.normalize`.
+        split: `Tokenizer.split_normalized`.
+
+    >>> matched = match_stop_words(["The", "don't", "o'clock", "of course"], str.lower, regex.compile(r"\w+").findall)
+    >>> sorted(matched.tokens), matched.split, matched.unmatched
+    (['don', 'o', 't', 'the'], ("don't", "o'clock"), ('of course',))
+    """
+    tokens, split_entries, unmatched = set(), [], []
+    for entry in entries:
+        normalized = normalize(entry)
+        parts = split(normalized)
+        if "'" in entry:  # some token patterns keep curly apostrophes
+            curly = split(normalize(entry.replace("'", "’")))
+            tokens.update(curly if len(curly) == 1 else ())
+        if len(parts) == 1 and _NOT_WORD.sub("", parts[0]) == _NOT_WORD.sub("", normalized):
+            tokens.add(parts[0])
+        elif len(parts) > 1 and _SPLIT_AT_APOSTROPHES(normalized):
+            split_entries.append(entry)
+            tokens |= _parts_that_are_no_words(parts)
+        else:
+            unmatched.append(entry)
+    return MatchedStopWords(frozenset(tokens), tuple(split_entries), tuple(unmatched))
+
+
+def _parts_that_are_no_words(parts: list[str]) -> set[str]:
+    """Return the parts of a split contraction that occur in no other way, or hardly."""
+    if parts[-1] in _ENCLITICS:
+        return set(parts)
+    return {part for part in parts if len(part) <= _MAX_PART or part in _ELIDED}

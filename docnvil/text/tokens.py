@@ -1,40 +1,42 @@
 """Token rules: how a text becomes words. They are saved with every model that was trained with them.
 
-A text is normalized to composed Unicode (NFC), lower-cased and split into tokens. Tokens that are stop words or shorter
+A text is normalized (see `normalization`), lower-cased and split into tokens. Tokens that are stop words or shorter
 than `min_length` are dropped *before* stemming, and so are stems shorter than `min_length`.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import regex
 
-from docnvil.errors import CheckpointError, ConfigurationError, MissingDependencyError
+from docnvil.errors import CheckpointError, ConfigurationError
+from docnvil.text.normalization import (
+    Normalizer,
+    join_line_end_hyphens,
+    normalize_v1,
+    restore_apostrophes,
+)
 from docnvil.text.settings import TokenOptions
-from docnvil.text.stop_words import english_stop_words
+from docnvil.text.splitters import (
+    DEFAULT_TOKEN_PATTERN,
+    TOKEN_PATTERN_V1,
+    Split,
+    check_tokenizer,
+    compile_pattern,
+    import_tokenizer,
+    is_function_name,
+    make_nltk_splitter,
+    make_pattern_splitters,
+)
+from docnvil.text.stop_words import english_stop_words, match_stop_words
 
-#: A letter, then letters, combining marks and digits: "python3" is a token, "1990" is not, "x_train" gives "train", and
-#: Hindi words, whose vowels are marks, stay whole. In scripts without spaces, a sequence of letters is one token.
-DEFAULT_TOKEN_PATTERN = r"\p{L}[\p{L}\p{M}\p{N}]*"
+VERSION = 2  # of the token rules; models with version 1 have no number
 
-# Equivalent to the default pattern on ASCII text, and three times as fast in the engine of the standard library.
-_DEFAULT_ON_ASCII = re.compile("[A-Za-z][A-Za-z0-9]*")
-
-# NLTK's tokenizers also return punctuation; words contain a letter, or a pictograph such as an emoji.
+# Tokenizers also return punctuation; words contain a letter, or a pictograph such as an emoji.
 _WORDLIKE = regex.compile(r"[\p{L}\p{So}]")
-
-NLTK_TOKENIZERS = {
-    "tweet": "TweetTokenizer",
-    "toktok": "ToktokTokenizer",
-    "treebank": "TreebankWordTokenizer",
-    "wordpunct": "WordPunctTokenizer",
-    "whitespace": "WhitespaceTokenizer",
-    "word": "word_tokenize",
-}
+_PICTOGRAPH = regex.compile(r"[\p{Emoji_Presentation}\u2600-\u27BF\U0001F1E6-\U0001F1FF\U0001F300-\U0001FAFF]")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,11 @@ class TokenRules:
         stop_words: the words to drop; by default those of `english_stop_words`.
         stop_words_name: where the stop words come from, for display: a name, or the path of a file.
         stemmer: "porter", or "snowball-" and a language; None for no stemming.
-        tokenizer: one of `NLTK_TOKENIZERS` instead of the pattern; tokens without a letter or pictograph are dropped.
+        tokenizer: instead of the pattern, one of `NLTK_TOKENIZERS` or a function "package.module:function"; tokens
+            without a letter or pictograph are dropped.
+        strip_accents: whether Latin and Greek letters lose their accents.
+        join_hyphens: whether words that are hyphenated at the end of a line are joined.
+        version: the version of the rules; 1 splits texts like docnvil 0.1.
 
     Raises:
         ConfigurationError: the pattern does not compile or has several groups, a name is unknown, or the length is out
@@ -62,6 +68,9 @@ class TokenRules:
     stop_words_name: str = ""
     stemmer: str | None = None
     tokenizer: str | None = None
+    strip_accents: bool = TokenOptions.strip_accents
+    join_hyphens: bool = TokenOptions.join_hyphens
+    version: int = VERSION
 
     def __post_init__(self) -> None:
         if not self.stop_words_name:
@@ -69,12 +78,18 @@ class TokenRules:
             object.__setattr__(self, "stop_words_name", name)
         if self.min_length < 1:
             raise ConfigurationError(f"min_length is {self.min_length}. Give an integer >= 1.")
-        if self.tokenizer is not None and self.tokenizer not in NLTK_TOKENIZERS:
-            raise ConfigurationError(
-                f"{self.tokenizer!r} is not a tokenizer of docnvil. Choose one of {', '.join(NLTK_TOKENIZERS)}."
-            )
-        _compile(self.token_pattern)
+        if self.version not in (1, VERSION):
+            raise ConfigurationError(f"The token rules have version {self.version!r}. Give 1 or {VERSION}.")
+        if self.tokenizer is not None:
+            check_tokenizer(self.tokenizer)
+        compile_pattern(self.token_pattern)
         _make_stemmer(self.stemmer)
+
+    @property
+    def is_default_pattern(self) -> bool:
+        """Whether texts are split by the default pattern of this version."""
+        default = TOKEN_PATTERN_V1 if self.version == 1 else DEFAULT_TOKEN_PATTERN
+        return self.tokenizer is None and self.token_pattern == default
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules as a JSON object."""
@@ -82,17 +97,23 @@ class TokenRules:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TokenRules":
-        """Return the rules that `to_json` saved.
+        """Return the rules that `to_json` saved, in this version or an earlier one.
 
         Raises:
             CheckpointError: a key is unknown or missing, or a value has the wrong type.
         """
+        if isinstance(value, Mapping) and set(value) == set(_KEYS_V1):
+            value = {**_ADDED_SINCE_V1, **value}
         _check_json(value)
         return cls(**{**value, "stop_words": tuple(value["stop_words"])})
 
 
-_JSON_TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(TokenRules).items()}
-_JSON_TYPES["stop_words"] = (list,)
+_JSON_TYPES = {
+    name: (list,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
+    for name, hint in get_type_hints(TokenRules).items()
+}
+_KEYS_V1 = ("token_pattern", "lowercase", "min_length", "stop_words", "stop_words_name", "stemmer", "tokenizer")
+_ADDED_SINCE_V1 = {"strip_accents": False, "join_hyphens": False, "version": 1}
 
 
 def _check_json(value: object) -> None:
@@ -117,7 +138,7 @@ def tokenize(text: str, rules: TokenRules) -> list[str]:
         rules: how text becomes words.
 
     Example:
-        >>> tokenize("The cat didn't see 3 mice in mp3 format.", TokenRules())
+        >>> tokenize("The cat didn't see 3 mice in mp3 format on the 19th.", TokenRules())
         ['cat', 'mice', 'mp3', 'format']
     """
     return Tokenizer(rules)(text)
@@ -133,9 +154,14 @@ class Tokenizer:
 
     def __init__(self, rules: TokenRules) -> None:
         self.rules = rules
+        self._clean = _make_cleaner(rules)
+        self._normalize = _make_normalizer(rules)
         self._ascii_findall, self._findall = _make_splitters(rules)
         self._stem = _make_stemmer(rules.stemmer)
-        self._stop_words = frozenset(map(self.normalize, rules.stop_words))
+        if rules.version == 1:
+            self._stop_words = frozenset(map(self.normalize, rules.stop_words))
+        else:
+            self._stop_words = match_stop_words(rules.stop_words, self._normalize, self.split_normalized).tokens
         self._cached_word = cache(self.word)
 
     def __call__(self, text: str) -> list[str]:
@@ -153,57 +179,60 @@ class Tokenizer:
     def word(self, token: str) -> str:
         """Return the word of a token from `split`, or `""` if the rules drop it."""
         min_length = self.rules.min_length
-        if len(token) < min_length or token in self._stop_words:
+        if token in self._stop_words:
             return ""
-        if self.rules.tokenizer is not None and not _WORDLIKE.search(token):
+        if self.rules.tokenizer is not None:
+            if self.rules.version > 1 and _PICTOGRAPH.search(token):
+                return token.replace("\ufe0f", "")  # ❤ with and without the selector of its colored form
+            if not _WORDLIKE.search(token):
+                return ""
+        if len(token) < min_length:
             return ""
-        stem = self._stem(token)
+        stem = self._stem(token if self.rules.version == 1 else restore_apostrophes(token))
         return stem if len(stem) >= min_length else ""
 
     def normalize(self, text: str) -> str:
-        """Return a text in composed form, and in lower case if the rules say so."""
-        text = text if text.isascii() else unicodedata.normalize("NFC", text)
-        return text.lower() if self.rules.lowercase else text
+        """Return a text without what the rules strip, in composed form, and in lower case if the rules say so."""
+        return self._normalize(text if self._clean is None else self._clean(text))
+
+    @property
+    def normalizes_ascii(self) -> bool:
+        """Whether texts in ASCII change in other ways than by lower-casing."""
+        return self._clean is not None
 
 
-def _compile(pattern: str) -> regex.Pattern[str]:
-    try:
-        compiled = regex.compile(pattern)
-    except regex.error as error:
-        raise ConfigurationError(
-            f"The token pattern {pattern!r} is not a regular expression ({error}). Correct it."
-        ) from None
-    if compiled.groups > 1:
-        raise ConfigurationError(
-            f"The token pattern {pattern!r} has {compiled.groups} capture groups, but only one can be the token. Write"
-            " the others as (?:...)."
-        )
-    return compiled
+def _make_cleaner(rules: TokenRules) -> Callable[[str], str] | None:
+    """Return a function that removes parts of texts, or None if the rules keep everything."""
+    return join_line_end_hyphens if rules.join_hyphens else None
 
 
-def _make_splitters(rules: TokenRules) -> tuple[Callable[[str], list[str]], Callable[[str], list[str]]]:
+def _make_normalizer(rules: TokenRules) -> Callable[[str], str]:
+    if rules.version == 1:
+        return lambda text: normalize_v1(text, lowercase=rules.lowercase)
+    is_function = rules.tokenizer is not None and is_function_name(rules.tokenizer)
+    # A pattern with an apostrophe in it says which kind it wants.
+    pattern = rules.token_pattern if rules.tokenizer is None and not rules.is_default_pattern else ""
+    return Normalizer(
+        lowercase=rules.lowercase and not is_function,  # upper case helps taggers; the tokens are lower-cased
+        strip_accents=rules.strip_accents,
+        letter_apostrophes=not is_function and "'" not in pattern,
+        straight_apostrophes=not is_function and not rules.is_default_pattern and not {"’", "ʼ"} & set(pattern),
+    )
+
+
+def _make_splitters(rules: TokenRules) -> tuple[Split, Split]:
     """Return two functions that split text into tokens: one for ASCII text and one for any text."""
-    if rules.tokenizer is not None:
-        split = _make_nltk_splitter(rules.tokenizer)
+    if rules.tokenizer is None:
+        return make_pattern_splitters(rules.token_pattern)
+    if not is_function_name(rules.tokenizer):
+        split = make_nltk_splitter(rules.tokenizer, version=rules.version)
         return split, split
-    findall = _compile(rules.token_pattern).findall
-    return _DEFAULT_ON_ASCII.findall if rules.token_pattern == DEFAULT_TOKEN_PATTERN else findall, findall
-
-
-def _make_nltk_splitter(name: str) -> Callable[[str], list[str]]:
-    import nltk.tokenize
-
-    tokenizer = getattr(nltk.tokenize, NLTK_TOKENIZERS[name])
-    if name != "word":
-        return tokenizer().tokenize
-    try:
-        tokenizer("A test.")
-    except LookupError:
-        raise MissingDependencyError(
-            "The tokenizer 'word' needs NLTK data. Download it with python -m nltk.downloader punkt_tab, or choose"
-            " tweet, toktok, treebank, wordpunct or whitespace, which need none."
-        ) from None
-    return tokenizer
+    function = import_tokenizer(rules.tokenizer)
+    if not rules.lowercase:
+        return function, function
+    lower_case = Normalizer()
+    split = lambda text: [lower_case(token) for token in function(text)]  # noqa: E731
+    return split, split
 
 
 def _make_stemmer(name: str | None) -> Callable[[str], str]:
