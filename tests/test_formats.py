@@ -32,7 +32,7 @@ TEXT_BY_FORMAT = {  # MATRIX in each format
     "mtx": f"{BANNER}\n%\n3 4 3\n1 1 2\n1 3 1\n3 2 3\n",
     "uci": "3\n4\n3\n1 1 2\n1 3 1\n3 2 3\n",
     "ldac": "2 0:2 2:1\n0\n1 1:3\n",
-    "svmlight": "0 1:2 3:1\n0\n0 2:3\n",
+    "svmlight": "# Column indices are one-based\n0 1:2 3:1\n0\n0 2:3\n",
 }
 
 
@@ -119,7 +119,7 @@ def test_failed_write_keeps_the_old_file(tmp_path):
 
 
 class TestVocabulary:
-    @pytest.mark.parametrize("name", ["counts.vocab.txt", "vocab.counts.txt", "vocabulary.txt"])
+    @pytest.mark.parametrize("name", ["counts.vocab.txt", "vocab.counts.txt", "counts.txt.vocab", "counts.vocab", "vocabulary.txt", "vocab.txt"])
     def test_vocabulary_file_beside_the_counts_is_used(self, write_file, name):
         path = write_file(TEXT_BY_FORMAT["uci"])
         assert read_counts(path, "uci").vocabulary == Vocabulary.numbered(4)
@@ -182,7 +182,7 @@ class TestMalformed:
             ("3\n4\n1\n4 1 1\n", "line 4 .*document 4 .* from 1 to 3"),
             ("3\n4\n1\n1 0 1\n", "line 4 .*word 0 .* from 1 to 4"),
             ("3\n4\n1\n1 5 1\n", "line 4 .*word 5 .* from 1 to 4"),
-            ("3\n4\n1\n1 1.5 1\n", "line 4 .*word 1.5 is not an integer"),
+            ("3\n4\n1\n1 1.5 1\n", "line 4 .*word '1.5' is not an integer"),
             ("3\n4\n1\n1 1 -1\n", "line 4 .*count -1"),
             ("3\n4\n2\n1 1 1.5\n1 1 0.5\n", "line 4 .*count 1.5"),
             ("3\n4\n1\n1 1\n", "line 4 .*'1 1' is not 3 numbers"),
@@ -207,7 +207,7 @@ class TestMalformed:
             ("1 -1:1", "word -1"),
             ("1 0:-1", "count -1"),
             ("1 0:0.5", "count 0.5"),
-            ("1 0.5:1", "word 0.5"),
+            ("1 0.5:1", "word '0.5' is not an integer"),
             ("one 0:1", "'one'"),
             (f"1 0:{10**30}", r"count 1e\+30"),
         ],
@@ -228,7 +228,10 @@ class TestMalformed:
             ("0 1:nan", "count nan"),
             ("0 1:inf", "count inf"),
             ("0 1:-1", "count -1"),
-            ("0 a:1", "'a:1' is not 2 numbers"),
+            ("0 a:1", "word 'a' is not an integer"),
+            ("0 1_0:1", "word '1_0' is not an integer"),
+            ("0 1:1_0", "'1:1_0' is not 2 numbers"),
+            ("0 2.0:1", "word '2.0' is not an integer"),
             ("0 -1:1", "word -1"),
             ("0 1:1e30", r"count 1e\+30"),
         ],

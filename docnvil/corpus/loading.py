@@ -1,6 +1,7 @@
 """Loading of a document-term matrix from any source: texts are counted, counts and prepared corpora are read."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def load_document_term_matrix(
     """
     path = as_path(path)
     form = detect_format(path, options)
+    options.refuse_idle(path, form)
     if form in TEXT_FORMATS:
         if vocabulary is None and vocabulary_path is not None:
             vocabulary = load_vocabulary(vocabulary_path, rules)
@@ -62,16 +64,59 @@ def load_document_term_matrix(
         matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:
         if form != "corpus":
-            matrix = read_counts(path, form, vocabulary_path=vocabulary_path, array=options.array)
+            numbering: dict[str, Any] = {"index_base": options.index_base, "transpose": options.transpose}
+            numbering |= {"array": options.array, "model_vocabulary": vocabulary}
+            matrix = read_counts(path, form, vocabulary_path=vocabulary_path, **numbering)
         elif vocabulary_path is None:
             matrix = read_corpus(path)
         else:
             raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
         if vocabulary is not None:
             matrix = _fit_vocabulary(matrix, vocabulary, path)
+    matrix = replace(matrix, reading={**recorded_options(path, options), **matrix.reading})
     if matrix.empty.all() and not may_be_empty:
         raise all_empty_error(path, matrix.vocabulary_size)
     return matrix
+
+
+def recorded_options(path: Path, options: SourceOptions) -> dict[str, Any]:
+    """Return the options with which later sources are read in the same way, as JSON values.
+
+    They are those that differ from the defaults, except the array, which is another one in later files. The suffix of
+    the source says which files the format is for.
+    """
+    recorded = options.non_default()
+    recorded.pop("array", None)
+    return {**recorded, "suffix": _suffix(path)} if "format" in recorded else recorded
+
+
+def later_options(
+    path: Path, recorded: Mapping[str, Any], options: SourceOptions = _DEFAULTS, chosen: Collection[str] = ()
+) -> SourceOptions:
+    """Return the options for a source that is read like an earlier one.
+
+    Options that differ from the default, or are `chosen`, take precedence over `recorded_options`. The recorded format
+    is for sources with the suffix of the earlier one, and for those whose name does not indicate a format.
+
+    Raises:
+        CorpusError: there is nothing at `path`, or its format is not known.
+    """
+    if options.format == "auto" and "format" in recorded and "format" not in chosen:
+        if path.suffix and _suffix(path) == recorded.get("suffix"):
+            return later_options(path, recorded, replace(options, format=recorded["format"]), chosen)
+        try:
+            detect_format(path, options)
+        except CorpusError:
+            options = replace(options, format=recorded["format"])
+    return options.with_recorded(recorded, detect_format(path, options), chosen)
+
+
+def _suffix(path: Path) -> str:
+    """Return the suffix of a file without that of its compression."""
+    name = path.name.lower()
+    for compression in (".gz", ".bz2", ".xz", ".zst", ".zip"):
+        name = name.removesuffix(compression)
+    return Path(name).suffix
 
 
 def all_empty_error(path: Path, vocabulary_size: int) -> CorpusError:
@@ -138,11 +183,14 @@ def _fit_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Pa
     """Return the matrix with the columns of `vocabulary`, matched by word, or by position if there are no words."""
     if matrix.vocabulary.is_numbered or vocabulary.is_numbered:
         if matrix.vocabulary_size != len(vocabulary):
+            remedy = "Pass the words of the counts with --vocabulary."
+            if matrix.n_documents == len(vocabulary):
+                remedy = "The number of rows fits; pass --transpose if the rows are words."
             raise VocabularyError(
                 f"{path} has {matrix.vocabulary_size} words, but the model has {len(vocabulary)}, and they cannot be"
-                " matched by name. Pass the words of the counts with --vocabulary."
+                f" matched by name. {remedy}"
             )
-        return DocumentTermMatrix(matrix.counts, vocabulary, matrix.ids, matrix.metadata, matrix.rules)
+        return replace(matrix, vocabulary=vocabulary)
     if not any(word in vocabulary for word in matrix.vocabulary):
         raise VocabularyError(
             f"{path} and the model have no word in common: {matrix.vocabulary} and {vocabulary}. Use counts of the same"

@@ -1,6 +1,6 @@
 """The document-term matrix: counts `[N, V]` with the words of its columns and the ids of its rows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class DocumentTermMatrix:
         metadata: further values of the documents: column name to N strings, `""` where a document has no value.
         rules: how the texts were split into words; None if the counts were not made from texts.
         unknown_counts: number of words of each document that are not in the vocabulary, `[N]`; None if all are.
+        reading: options with which later sources are read in the same way, see `SourceOptions`.
         source: where the counts come from, for error messages.
 
     Raises:
@@ -52,6 +53,7 @@ class DocumentTermMatrix:
     metadata: dict[str, Sequence[str]] = field(default_factory=dict)
     rules: TokenRules | None = None
     unknown_counts: NDArray[np.int64] | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
     source: InitVar[str] = "The document-term matrix"
 
     def __post_init__(self, source: str) -> None:

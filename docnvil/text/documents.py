@@ -15,7 +15,7 @@ from docnvil.text.records import Record, RecordIterator, list_columns, read_json
 from docnvil.text.settings import TEXT_FORMATS, SourceOptions
 
 _SUFFIXES = {".txt": "lines", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
-_SUFFIXES |= {".parquet": "parquet", ".npz": "npz", ".npy": "bits", ".mtx": "mtx"}
+_SUFFIXES |= {".parquet": "parquet", ".npz": "npz", ".npy": "bits", ".mtx": "mtx", ".mm": "mtx"}
 _SUFFIXES |= {".ldac": "ldac", ".lda-c": "ldac", ".svmlight": "svmlight", ".svm": "svmlight", ".libsvm": "svmlight"}
 
 

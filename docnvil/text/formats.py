@@ -1,7 +1,6 @@
 """Readers and writers of count files: SciPy npz, Matrix Market, UCI, LDA-C and svmlight; all but npz also gzipped.
 
-None of the formats has words or ids. They are in files next to the counts, one per line: `train.vocab.txt` and
-`train.ids.txt` for `train.npz`; the words of UCI's `docword.kos.txt` are in `vocab.kos.txt`.
+None of the formats has words or ids. They are in files next to the counts, see `companion_files`.
 """
 
 import zipfile
@@ -10,45 +9,90 @@ from pathlib import Path
 
 from scipy.sparse import load_npz, save_npz
 
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.runtime.folders import replace_file
 from docnvil.text.bits import read_bits
+from docnvil.text.companion_files import (
+    check_words,
+    find_vocabulary,
+    ids_path,
+    load_ids,
+    vocabulary_paths,
+    warn_of_missing_vocabulary,
+)
 from docnvil.text.counts import DocumentTermMatrix
-from docnvil.text.files import is_gzipped, open_text, replace_surrogates, translate_os_errors, write_bytes
-from docnvil.text.line_formats import LINE_FORMATS, AnySparse, ReadCounts
-from docnvil.text.settings import COUNT_FORMATS
+from docnvil.text.files import replace_surrogates, translate_os_errors, write_bytes
+from docnvil.text.line_formats import LINE_FORMATS, AnySparse, Numbering, ReadCounts
+from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, IndexBase, SourceOptions
 from docnvil.text.vocabulary import Vocabulary
 
 
 def read_counts(
-    path: str | Path, format: str, *, vocabulary_path: Path | None = None, array: str | None = None
+    path: str | Path,
+    format: str,
+    *,
+    vocabulary_path: str | Path | None = None,
+    array: str | None = None,
+    index_base: IndexBase = "auto",
+    transpose: bool = False,
+    model_vocabulary: Vocabulary | None = None,
 ) -> DocumentTermMatrix:
     """Read a file of counts.
 
     The words are those of `vocabulary_path`, or else of the first of these files next to the counts:
-    `<stem>.vocab.txt`, `vocab.<stem>.txt`, `vocabulary.txt`. Without any, they are `word0`, `word1` ... The ids are
-    those of `<stem>.ids.txt`, or else row numbers from 1. Labels become the metadata column `label`.
+    `<stem>.vocab.txt`, `vocab.<stem>.txt`, `<name>.vocab`, `vocabulary.txt` and others. Without any, they are `word0`,
+    `word1` ..., and a `DocnvilWarning` lists the files. The ids are those of `<stem>.ids.txt`, or else row numbers from
+    1. Labels become the metadata column `label`.
 
     Arguments:
         path: the file.
         format: one of `COUNT_FORMATS`, or "bits" for binary vectors.
         vocabulary_path: a file with one word per line.
         array: the array to read from an `.npz` of binary vectors, if it has several.
+        index_base: the number of the first word in svmlight and LDA-C, "0" or "1". With "auto", it is what the file
+            settles; a `DocnvilWarning` says what is assumed if it settles nothing.
+        transpose: whether the rows are words and the columns are documents, in "npz" and "mtx".
+        model_vocabulary: the words of the model that the counts are for, which count if the file has no vocabulary.
 
     Raises:
         CorpusError: the file is missing, malformed or truncated, or does not contain counts.
         VocabularyError: the number of words differs from the number of columns.
     """
     path = Path(path)
+    options = SourceOptions(format, array=array, index_base=index_base, transpose=transpose)
+    options.refuse_idle(path, format)
+    words_path = find_vocabulary(path) if vocabulary_path is None else Path(vocabulary_path)
+    vocabulary = None if words_path is None else Vocabulary.load(words_path)
+    known = model_vocabulary if vocabulary is None else vocabulary
+    width = None if known is None else len(known)
     if format == "bits":
-        words = vocabulary_path or _find_vocabulary(path)
-        counts, labels = read_bits(path, array, width=None if words is None else len(Vocabulary.load(words)))
+        read = read_bits(path, array, width=width)
     else:
-        read, _ = _get_reader_and_writer(format)
-        counts, labels = read(path)
-    vocabulary, counts = _load_vocabulary(path, format, counts, vocabulary_path)
-    metadata = {} if labels is None else {"label": labels}
-    return DocumentTermMatrix(counts, vocabulary, _load_ids(path, counts.shape[0]), metadata, source=str(path))
+        reader, _ = _get_reader_and_writer(format)
+        read = reader(path, Numbering(options.index_base, width))
+    counts = read.counts.T if transpose else read.counts
+    if words_path is None:
+        if not counts.shape[1]:
+            raise CorpusError(f"{path} has no words. Check the file, or pass --vocabulary.")
+        vocabulary = Vocabulary.numbered(counts.shape[1])
+        if format != "bits" and not (model_vocabulary and model_vocabulary.is_numbered):
+            warn_of_missing_vocabulary(path, counts.shape)
+    else:
+        states_width = format not in NUMBERED_WORDS["format"]
+        is_part = model_vocabulary is not None
+        check_words(path, words_path, vocabulary, counts.shape, states_width=states_width, is_part=is_part)
+        counts = counts if states_width else _widen(counts, len(vocabulary))
+    metadata = {} if read.labels is None else {"label": read.labels}
+    reading = options.non_default() if read.index_base is None else {"index_base": str(read.index_base)}
+    reading.pop("array", None)
+    ids = load_ids(path, counts.shape)
+    return DocumentTermMatrix(counts, vocabulary, ids, metadata, reading=reading, source=str(path))
+
+
+def _widen(counts: AnySparse, width: int) -> AnySparse:
+    """Return counts with empty columns for words after the last one that occurs."""
+    counts.resize(counts.shape[0], width)
+    return counts
 
 
 def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> tuple[Path, ...]:
@@ -81,71 +125,21 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
     for id in matrix.ids:
         if "\n" in id or "\r" in id or not id or replace_surrogates(id) != id:
             raise CorpusError(f"The id {id!r} cannot be written on a line of text. Write a prepared corpus instead.")
-    vocabulary_path, ids_path = _vocabulary_paths(path)[format == "uci"], path.with_name(f"{_stem(path)}.ids.txt")
+    words_path, documents_path = vocabulary_paths(path)[format == "uci"], ids_path(path)
     with write_bytes(path) as file:
         write(file, matrix.counts, matrix.metadata.get("label"))
-    matrix.vocabulary.save(vocabulary_path)
-    replace_file(ids_path, "".join(f"{id}\n" for id in matrix.ids).encode("utf-8"))
-    return path, vocabulary_path, ids_path
+    matrix.vocabulary.save(words_path)
+    replace_file(documents_path, "".join(f"{id}\n" for id in matrix.ids).encode("utf-8"))
+    return path, words_path, documents_path
 
 
-def _get_reader_and_writer(format: str) -> tuple[Callable[[Path], ReadCounts], Callable[..., None]]:
+def _get_reader_and_writer(format: str) -> tuple[Callable[[Path, Numbering], ReadCounts], Callable[..., None]]:
     if format not in _READERS_AND_WRITERS:
         raise ConfigurationError(f"{format!r} is not a count format. Choose one of {', '.join(COUNT_FORMATS)}.")
     return _READERS_AND_WRITERS[format]
 
 
-def _stem(path: Path) -> str:
-    return (path.with_suffix("") if is_gzipped(path) else path).stem
-
-
-def _vocabulary_paths(path: Path) -> tuple[Path, Path, Path]:
-    # Specific names come first, as `vocabulary.txt` may belong to another file in the folder.
-    stem = _stem(path)
-    uci_name = f"vocab.{stem.removeprefix('docword.')}.txt"
-    return path.with_name(f"{stem}.vocab.txt"), path.with_name(uci_name), path.with_name("vocabulary.txt")
-
-
-def _find_vocabulary(path: Path) -> Path | None:
-    return next((file for file in _vocabulary_paths(path) if file.is_file()), None)
-
-
-def _load_vocabulary(
-    path: Path, format: str, counts: AnySparse, vocabulary_path: Path | None
-) -> tuple[Vocabulary, AnySparse]:
-    words_path = vocabulary_path or _find_vocabulary(path)
-    n_columns = counts.shape[1]
-    if words_path is None:
-        if not n_columns:
-            raise CorpusError(f"{path} has no words. Check the file, or pass --vocabulary.")
-        return Vocabulary.numbered(n_columns), counts
-    vocabulary = Vocabulary.load(words_path)
-    # These formats do not state the number of words; without a vocabulary, it follows from the last word.
-    if format in ("ldac", "svmlight") and n_columns < len(vocabulary):
-        counts.resize(counts.shape[0], len(vocabulary))
-    if counts.shape[1] != len(vocabulary):
-        raise VocabularyError(
-            f"{path} has {n_columns} words and {words_path} has {len(vocabulary)}. Pass the vocabulary of these counts"
-            " with --vocabulary."
-        )
-    return vocabulary, counts
-
-
-def _load_ids(path: Path, n_documents: int) -> tuple[str, ...]:
-    file = path.with_name(f"{_stem(path)}.ids.txt")
-    if not file.is_file():
-        return tuple(str(number) for number in range(1, n_documents + 1))
-    with open_text(file) as lines:
-        ids = tuple(line.removesuffix("\n") for line in lines)
-    if len(ids) != n_documents:
-        raise CorpusError(
-            f"{path} has {n_documents} documents and {file} has {len(ids)} ids. Remove {file.name} if it belongs to"
-            f" another file, or download {path.name} again."
-        )
-    return ids
-
-
-def _read_npz(path: Path) -> ReadCounts:
+def _read_npz(path: Path, numbering: Numbering) -> ReadCounts:
     with translate_os_errors(path):
         try:
             with path.open("rb") as file:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.io import mmwrite
 from scipy.sparse import coo_array, csr_array
 
-from docnvil.errors import CorpusError
+from docnvil.errors import CorpusError, warn
 from docnvil.text.files import open_text
 
 # Larger sizes are errors in the file, and arrays of these sizes would not fit in memory.
@@ -28,17 +28,37 @@ MAX_WORDS, MAX_DOCUMENTS = 10**7, 10**9
 _MAX_COUNT = 2**53 - 1  # larger integers are not exact in float64
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
+_STATED_BASE = re.compile(r"\b(zero|one)-based", re.IGNORECASE)
+
 AnySparse = Any  # a SciPy sparse matrix or array, which `DocumentTermMatrix` validates
 
 
 class ReadCounts(NamedTuple):
-    """Counts `[N, V]`, not validated, with V from the last word if the format does not state it, and labels of rows."""
+    """Counts as a file has them.
+
+    Arguments:
+        counts: `[N, V]`, not validated; V follows from the last word if the format does not state it.
+        labels: the labels of the rows.
+        index_base: the number of the first word in the file, if the format leaves it open.
+        words: the words of the columns, if the file has them.
+        ids: the ids of the rows, if the file has them.
+    """
 
     counts: AnySparse
     labels: tuple[str, ...] | None = None
+    index_base: int | None = None
+    words: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = None
 
 
-def read_mtx(path: Path) -> ReadCounts:
+class Numbering(NamedTuple):
+    """What is known about the numbers of words before a file is read: the first one, and V."""
+
+    index_base: str = "auto"
+    vocabulary_size: int | None = None
+
+
+def read_mtx(path: Path, numbering: Numbering) -> ReadCounts:
     """Read Matrix Market coordinates: a banner, `%` comments, `N V entries`, then `document word count`, from 1."""
     with open_text(path) as file:
         if not _MTX_BANNER.fullmatch(file.readline().strip()):
@@ -50,14 +70,14 @@ def read_mtx(path: Path) -> ReadCounts:
         return _read_entries(lines, next((line for line in lines if line.strip() and not line.startswith("%")), ""))
 
 
-def read_uci(path: Path) -> ReadCounts:
+def read_uci(path: Path, numbering: Numbering) -> ReadCounts:
     """Read UCI bags of words: lines with N, V and the number of entries, then `document word count`, from 1."""
     with open_text(path) as file:
         lines = _Lines(path, file)
         return _read_entries(lines, " ".join(next(lines, "").strip() for _ in range(3)))
 
 
-def read_ldac(path: Path) -> ReadCounts:
+def read_ldac(path: Path, numbering: Numbering) -> ReadCounts:
     """Read LDA-C: one line `M word:count ...` per document, with M pairs and words from 0."""
 
     def split(line: str) -> list[str]:
@@ -66,21 +86,21 @@ def read_ldac(path: Path) -> ReadCounts:
             raise ValueError(f"it begins with {length!r} and has {len(pairs)} pairs")
         return pairs
 
-    return ReadCounts(_read_pairs(path, split, lambda words: 0))
+    return _read_pairs(path, split, lambda words: _index_base(path, words, numbering, None, otherwise=0))
 
 
-def read_svmlight(path: Path) -> ReadCounts:
+def read_svmlight(path: Path, numbering: Numbering) -> ReadCounts:
     """Read svmlight: one line `label word:count ... # comment` per document.
 
-    Words are numbered from 1, unless a word 0 occurs or a comment contains "zero-based", as scikit-learn writes it.
-    Blank lines, other comments and `qid:` are ignored.
+    Words are numbered from 0 or 1, see `_index_base`. Blank lines, other comments and `qid:` are ignored.
     """
     labels: list[str] = []
-    is_zero_based = False
+    stated: int | None = None
 
     def split(line: str) -> list[str] | None:
-        nonlocal is_zero_based
-        is_zero_based = is_zero_based or (line.startswith("#") and "zero-based" in line)
+        nonlocal stated
+        if line.startswith("#") and (match := _STATED_BASE.search(line)):  # as scikit-learn writes it
+            stated = 0 if match[1].lower() == "zero" else 1
         label, *pairs = line.split("#", 1)[0].split() or [""]
         if not label:
             return None
@@ -89,8 +109,42 @@ def read_svmlight(path: Path) -> ReadCounts:
         labels.append(label)
         return [pair for pair in pairs if not pair.startswith("qid:")]
 
-    counts = _read_pairs(path, split, lambda words: 0 if is_zero_based or not words.all() else 1)
-    return ReadCounts(counts, tuple(labels))
+    read = _read_pairs(path, split, lambda words: _index_base(path, words, numbering, stated, otherwise=None))
+    return read._replace(labels=tuple(labels))
+
+
+def _index_base(
+    path: Path, words: NDArray[np.integer], numbering: Numbering, stated: int | None, *, otherwise: int | None
+) -> int:
+    """Return the number of the first word, which the format leaves open.
+
+    In this order, it is what the user chose, what a comment in the file states, 0 if a word 0 occurs, 1 if word V
+    occurs, and `otherwise`. If `otherwise` is None, too, nothing settles it. With a vocabulary, 0 is then assumed, as in
+    the files that Python programs write beside a list of words; without one, 1, as in the definition of svmlight. A
+    warning says so.
+    """
+    base, size = numbering.index_base, numbering.vocabulary_size
+    least, most = (int(words.min()), int(words.max())) if len(words) else (-1, -1)
+    given = int(base) if base != "auto" else stated
+    if given is not None:
+        if least == 0 and given == 1:
+            source = "--index-base" if base != "auto" else "its comment"
+            raise CorpusError(f"{path} contains the word 0, but {source} says that the first word is 1. Correct that.")
+        return given
+    if least == 0 or not len(words):
+        return 0 if len(words) or otherwise is not None else 1
+    if most == size:
+        if otherwise == 0:
+            warn(f"{path} contains the word {most} of {size}, so its words are numbered from 1, not from 0.")
+        return 1
+    if otherwise is not None:
+        return otherwise
+    assumed = 1 if size is None else 0
+    warn(
+        f"{path} does not say whether its first word has the number 0 or 1. {assumed} is assumed; pass --index-base 0"
+        " or 1 to be sure."
+    )
+    return assumed
 
 
 def write_mtx(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
@@ -112,13 +166,14 @@ def write_ldac(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None
 
 
 def write_svmlight(file: BinaryIO, counts: csr_array, labels: tuple[str, ...] | None = None) -> None:
-    """Write svmlight with words from 1 and the labels, or 0 without labels; see `read_svmlight`."""
+    """Write svmlight with words from 1, which a comment states, and the labels, or 0 without; see `read_svmlight`."""
     labels = ("0",) * counts.shape[0] if labels is None else labels
     for label in labels:
         if label.split() != [label] or ":" in label or "#" in label:
             raise CorpusError(
                 f"The label {label!r} cannot be written to svmlight. Choose another format, or number the labels."
             )
+    file.write(b"# Column indices are one-based\n")
     _write_pairs(file, counts, labels, first_word=1)
 
 
@@ -133,7 +188,7 @@ def _rows(counts: csr_array) -> Iterator[tuple[list[int], list[int]]]:
         yield counts.indices[start:end].tolist(), counts.data[start:end].tolist()
 
 
-LINE_FORMATS: dict[str, tuple[Callable[[Path], ReadCounts], Callable[..., None]]] = {
+LINE_FORMATS: dict[str, tuple[Callable[[Path, Numbering], ReadCounts], Callable[..., None]]] = {
     "mtx": (read_mtx, write_mtx),
     "uci": (read_uci, write_uci),
     "ldac": (read_ldac, write_ldac),
@@ -177,7 +232,7 @@ def _read_entries(lines: _Lines, header: str) -> ReadCounts:
 
 def _read_pairs(
     path: Path, split: Callable[[str], list[str] | None], first_word: Callable[[NDArray], int]
-) -> coo_array:
+) -> ReadCounts:
     """Read one document of pairs `word:count` per line.
 
     `split` returns the pairs of a line, or None if it has no document, and raises `ValueError` if it is malformed.
@@ -199,9 +254,11 @@ def _read_pairs(
         lines = _Lines(path, file)
         limits = {"word": (0, MAX_WORDS - 1), "count": (0, _MAX_COUNT)}
         words, counts = _parse(lines, split_lines(lines), limits, delimiter=":")
-    words -= first_word(words)
+    index_base = first_word(words)
+    words -= index_base
     documents = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    return coo_array((counts, (documents, words)), shape=(len(lengths), words.max(initial=-1) + 1))
+    shape = (len(lengths), int(words.max(initial=-1)) + 1)
+    return ReadCounts(coo_array((counts, (documents, words)), shape=shape), index_base=index_base)
 
 
 def _parse(
@@ -222,18 +279,28 @@ def _parse(
     if first is None:
         return [np.zeros(0, dtype=np.int64) for _ in limits]  # loadtxt would warn
     try:
-        # Unlike a plain type, a type with fields requires this number of columns.
-        dtype = np.dtype([(name, np.float64) for name in limits])
+        # Unlike a plain type, a type with fields requires this number of columns. Counts may be written as 2.0 or 1e2.
+        dtype = np.dtype([(name, np.float64 if name == "count" else np.int64) for name in limits])
         numbers = np.loadtxt(chain([first], counted), dtype=dtype, delimiter=delimiter, comments=None, ndmin=1)
     except (CorpusError, UnicodeError):
         raise
     except ValueError:
-        raise lines.error(f"{text.strip()[:40]!r} is not {len(limits)} numbers") from None
+        raise lines.error(_describe_malformed(text, list(limits), delimiter)) from None
     for name, (least, most) in limits.items():
         invalid = ~((numbers[name] >= least) & (numbers[name] <= most) & (np.floor(numbers[name]) == numbers[name]))
         if invalid.any():
             index = int(invalid.argmax())
-            reason = f"the {name} {numbers[name][index]:.16g} is not an integer from {least} to {most}"
+            reason = f"the {name} {numbers[name][index].item():.16g} is not an integer from {least} to {most}"
             raise lines.error(reason, line_numbers[index])
     # Small types for documents and words save memory.
     return [numbers[name].astype(np.int32 if most < 2**31 else np.int64) for name, (_, most) in limits.items()]
+
+
+def _describe_malformed(text: str, names: list[str], delimiter: str | None) -> str:
+    """Say why a text is not a sequence of integers with these names."""
+    values = text.split(delimiter)
+    if len(values) == len(names):
+        for name, value in zip(names, values, strict=True):
+            if name != "count" and not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):
+                return f"the {name} {value.strip()[:40]!r} is not an integer"
+    return f"{text.strip()[:40]!r} is not {len(names)} numbers"

@@ -1,13 +1,23 @@
 """Settings for reading and counting texts, declared once; importing them loads no large package."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self
 
 from docnvil.errors import ConfigurationError
-from docnvil.schema import setting
+from docnvil.schema import setting, settings_of
 
 TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
 FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
+
+# The formats for which an option has an effect.
+WITH_COLUMNS = {"format": ("jsonl", "csv", "tsv", "parquet")}
+NUMBERED_WORDS = {"format": ("ldac", "svmlight")}
+MATRICES = {"format": ("npz", "mtx")}
+BITS = {"format": ("bits",)}
+
+IndexBase = Literal["auto", "0", "1"]
 
 
 @dataclass(frozen=True)
@@ -22,19 +32,31 @@ class SourceOptions:
         label_column: a column that must exist and comes first in the metadata.
         encoding: the encoding of text files, by its Python name.
         array: the array to read from an `.npz` of binary vectors, if it has several.
+        index_base: the number of the first word in svmlight and LDA-C, "0" or "1"; "auto" finds it out.
+        transpose: whether the rows of a matrix are words and its columns are documents.
 
     Raises:
-        ConfigurationError: the format or the encoding is unknown.
+        ConfigurationError: the format, the encoding or the index base is unknown.
     """
 
     format: str = setting("auto", "Input", f"Format: {', '.join(FORMATS)}; auto goes by the file name")
-    text_column: str = setting("text", "Input", "Column with the text")
+    text_column: str = setting("text", "Input", "Column with the text", only_with=WITH_COLUMNS)
     id_column: str | None = setting(
-        None, "Input", "Column with the ids", effective="id if there is one, else row numbers"
+        None,
+        "Input",
+        "Column with the ids",
+        effective="id if there is one, else row numbers",
+        only_with=WITH_COLUMNS,
     )
-    label_column: str | None = setting(None, "Input", "Column with a label, written after the id in embeddings")
+    label_column: str | None = setting(
+        None, "Input", "Column with a label, written after the id in embeddings", only_with=WITH_COLUMNS
+    )
     encoding: str = setting("utf-8", "Input", "Encoding of text files")
-    array: str | None = setting(None, "Input", "Array of binary vectors, if an .npz file has several")
+    array: str | None = setting(None, "Input", "Array of binary vectors, if an .npz file has several", only_with=BITS)
+    index_base: IndexBase = setting(
+        "auto", "Input", "Number of the first word in svmlight and LDA-C", only_with=NUMBERED_WORDS
+    )
+    transpose: bool = setting(False, "Input", "Read rows as words and columns as documents", only_with=MATRICES)
 
     def __post_init__(self) -> None:
         if self.format not in ("auto", *FORMATS):
@@ -47,6 +69,43 @@ class SourceOptions:
             raise ConfigurationError(
                 f"{self.encoding!r} is not an encoding that Python supports. Try utf-8, latin-1 or cp1252."
             ) from None
+        object.__setattr__(self, "index_base", str(self.index_base))
+        if self.index_base not in ("auto", "0", "1"):
+            raise ConfigurationError(f"index_base is {self.index_base!r}. Choose 0, 1 or auto.")
+
+    def non_default(self) -> dict[str, Any]:
+        """Return the options that differ from the defaults."""
+        return {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
+
+    def refuse_idle(self, source: object, format: str, chosen: Collection[str] = ()) -> None:
+        """Raise a `ConfigurationError` if an option has no effect for a format, and is `chosen` or not its default."""
+        names = {*self.non_default(), *chosen} & set(settings_of(SourceOptions))
+        for name, each in settings_of(SourceOptions).items():
+            if name in names and format not in each.only_with.get("format", (format,)):
+                raise ConfigurationError(
+                    f"--{each.option} has no effect on {source}, which is read as {format}. Leave it out, or choose"
+                    " another --format."
+                )
+
+    def with_recorded(self, recorded: Mapping[str, Any], format: str, chosen: Collection[str] = ()) -> Self:
+        """Return these options completed by recorded ones, see `DocumentTermMatrix.reading`.
+
+        Arguments:
+            recorded: the options of an earlier source.
+            format: the format of the new source; options that have no effect for it are left out.
+            chosen: names of options that are kept as they are.
+        """
+        known = settings_of(SourceOptions)
+        values = {
+            name: value
+            for name, value in recorded.items()
+            if name in known
+            and name not in ("format", *chosen, *self.non_default())
+            and format in known[name].only_with.get("format", (format,))
+        }
+        return replace(self, **values)
 
 
 @dataclass(frozen=True)
