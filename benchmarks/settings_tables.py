@@ -68,8 +68,9 @@ def _values(setting: Setting) -> str:
 
 def _meaning(setting: Setting) -> str:
     """Return the help text, and the values of other settings that the setting needs."""
+    declared = all_settings() | settings_of(SourceOptions)
     needs = [
-        f"only with `--{all_settings()[name].option}` {', '.join(f'`{value}`' for value in values)}"
+        f"only with `--{declared[name].option}` {', '.join(f'`{value}`' for value in values)}"
         for name, values in setting.only_with.items()
     ]
     return "; ".join([setting.help, *needs])

@@ -266,7 +266,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             check_is_fitted(self)
         if isinstance(X, DocumentTermMatrix):
             validate_data(self, X.counts, accept_sparse="csr", reset=reset, skip_check_array=True)
-            return CheckedCounts(X.counts, X.vocabulary, X.rules) if reset else self.model_.checked(X)
+            return CheckedCounts(X.counts, X.vocabulary, X.rules, X.reading) if reset else self.model_.checked(X)
         kinds = [np.float64, np.float32, np.int64, np.int32]
         matrix = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=reset)
         check_non_negative(matrix, f"{type(self).__name__} (counts of words)")

@@ -119,7 +119,10 @@ def test_failed_write_keeps_the_old_file(tmp_path):
 
 
 class TestVocabulary:
-    @pytest.mark.parametrize("name", ["counts.vocab.txt", "vocab.counts.txt", "counts.txt.vocab", "counts.vocab", "vocabulary.txt", "vocab.txt"])
+    @pytest.mark.parametrize(
+        "name",
+        ["counts.vocab.txt", "vocab.counts.txt", "counts.txt.vocab", "counts.vocab", "vocabulary.txt", "vocab.txt"],
+    )
     def test_vocabulary_file_beside_the_counts_is_used(self, write_file, name):
         path = write_file(TEXT_BY_FORMAT["uci"])
         assert read_counts(path, "uci").vocabulary == Vocabulary.numbered(4)

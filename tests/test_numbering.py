@@ -93,7 +93,7 @@ class TestIndexBase:
         with pytest.raises(CorpusError, match="contains the word 0, but index_base says"):
             read_counts(folder / "train.svmlight", "svmlight", index_base="1")
         (folder / "test.svmlight").write_text("0 1:2 3:1\n")
-        with pytest.raises(VocabularyError, match="has 4 words and .* has 3.*index_base 1"):
+        with pytest.raises(VocabularyError, match=r"has 4 words and .* has 3.*index_base 1"):
             read_counts(folder / "test.svmlight", "svmlight", index_base="0")
         with pytest.raises(ConfigurationError, match="Choose 0, 1 or auto"):
             SourceOptions(index_base="2")
@@ -176,7 +176,7 @@ class TestVocabularyFile:
         with pytest.warns(DocnvilWarning, match="has 4 words, of which .* only the first 3.*first line is"):
             read_counts(folder / "train.svmlight", "svmlight")
         save_npz(folder / "train.npz", csr_array(COUNTS))
-        with pytest.raises(VocabularyError, match="has 3 words and .* has 4. Its first line is .*if it is a heading"):
+        with pytest.raises(VocabularyError, match=r"has 3 words and .* has 4. Its first line is .*if it is a heading"):
             read_counts(folder / "train.npz", "npz")
 
     def test_more_words_than_in_use_are_told(self, folder):
@@ -204,7 +204,9 @@ class TestOptionsWithoutEffect:
         (tmp_path / "a.csv").write_text("text\ncats purr\n")
         (tmp_path / "a.svm").write_text("0 0:1\n")
         save_npz(tmp_path / "a.npz", csr_array(COUNTS))
-        result = run("corpus", "build", tmp_path / name, "--min-df", 1, "--max-df", "1.0", "--out", tmp_path / "o", *options)
+        result = run(
+            "corpus", "build", tmp_path / name, "--min-df", 1, "--max-df", "1.0", "--out", tmp_path / "o", *options
+        )
         assert result.exit_code in (1, 2)
         assert f"{options[0]} has no effect" in result.stderr
         assert not (tmp_path / "o").exists()

@@ -117,12 +117,13 @@ def _load_test(test: Path, options: Mapping[str, Any], train: "DocumentTermMatri
     from docnvil.analysis.completion import split_words
     from docnvil.runtime.randomness import stream
 
-    matrix = load_with_rules(test, options, train.rules, train.vocabulary)
+    matrix = load_with_rules(test, options, train.rules, train.vocabulary, train.reading)
     note(describe_corpus(matrix))
     note_unknown_tokens(matrix)
     if options["predict"] is None:
         return split_words(matrix.counts, options["share"], stream(options["seed"], "hidden words"))
-    return matrix.counts, load_with_rules(options["predict"], options, train.rules, train.vocabulary).counts
+    predict = load_with_rules(options["predict"], options, train.rules, train.vocabulary, train.reading)
+    return matrix.counts, predict.counts
 
 
 def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hidden: str) -> None:

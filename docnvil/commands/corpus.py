@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_json, note, shows_progress
-from docnvil.commands.inputs import contains_text, counting_of, load_for_training, load_in_two, source_of
+from docnvil.commands.inputs import (
+    contains_text,
+    counting_of,
+    load_for_training,
+    load_in_two,
+    refuse_idle_options,
+    source_of,
+)
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.setting_options import Share
 
@@ -62,6 +69,8 @@ def build(
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)
+    for source in sources:
+        refuse_idle_options(source, options)
     if held_out is None and all(contains_text(source, options) for source in sources):
         with _make_executor(workers, executor) as runs_tasks:
             summaries = [_build(sources, out, runs_tasks, options)]

@@ -1,6 +1,7 @@
 """Reading a corpus as the options of a command say."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTerm
     """Read a corpus with the token rules and vocabulary of the options, and print its size on stderr."""
     from docnvil.corpus.loading import load_document_term_matrix
 
-    _refuse_idle_options(source, options)
+    refuse_idle_options(source, options)
     matrix = load_document_term_matrix(source, source_of(options), **counting_of(options, [source]))
     note(describe_corpus(matrix))
     return matrix
@@ -35,6 +36,7 @@ def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float)
     from docnvil.corpus.loading import load_train_test
     from docnvil.runtime.randomness import stream
 
+    refuse_idle_options(source, options)
     rng = stream(options["seed"], "test split")
     return load_train_test(source, source_of(options), held_out, rng, **counting_of(options, [source]))
 
@@ -42,18 +44,41 @@ def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float)
 def load_for_model(
     source: Path, options: Mapping[str, Any], model: "FittedModel", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
-    """Read a corpus with the token rules and the vocabulary of a model."""
-    return load_with_rules(source, options, model.token_rules, model.vocabulary, may_be_empty=may_be_empty)
+    """Read a corpus like that of a model, with its token rules and its vocabulary."""
+    checks = {"may_be_empty": may_be_empty}
+    return load_with_rules(source, options, model.token_rules, model.vocabulary, model.reading, **checks)
 
 
 def load_with_rules(
-    source: Path, options: Mapping[str, Any], rules: "TokenRules | None", vocabulary: "Vocabulary", **checks: bool
+    source: Path,
+    options: Mapping[str, Any],
+    rules: "TokenRules | None",
+    vocabulary: "Vocabulary",
+    reading: Mapping[str, Any],
+    **checks: bool,
 ) -> "DocumentTermMatrix":
-    """Read a corpus with given token rules and a given vocabulary."""
+    """Read a corpus with given token rules and a given vocabulary, and with the recorded options `reading`."""
     from docnvil.corpus.loading import load_document_term_matrix
 
     given = {"rules": rules, "vocabulary": vocabulary, "vocabulary_path": options["vocabulary"]}
-    return load_document_term_matrix(source, source_of(options), **given, **checks)
+    return load_document_term_matrix(source, _later_source_of(source, options, reading), **given, **checks)
+
+
+def _later_source_of(source: Path, options: Mapping[str, Any], reading: Mapping[str, Any]) -> SourceOptions:
+    """Return the options for a source that is read after another one, whose recorded options are `reading`."""
+    from docnvil.corpus.loading import later_options
+    from docnvil.errors import warn
+    from docnvil.text.documents import detect_format
+    from docnvil.text.files import as_path
+
+    chosen = _chosen(settings_of(SourceOptions))
+    later = later_options(as_path(source), reading, source_of(options), chosen)
+    form = detect_format(source, later)
+    idle = later.idle(form, chosen)  # options can be for another one of several sources
+    declared = settings_of(SourceOptions)
+    for name in idle:
+        warn(f"--{declared[name].option} has no effect on {source}, which is read as {form}.")
+    return replace(later, **{name: declared[name].default for name in idle})
 
 
 def sequences_for_model(
@@ -62,23 +87,35 @@ def sequences_for_model(
     """Read texts with the token rules of a model, each as the columns of its words in order."""
     from docnvil.errors import CorpusError
     from docnvil.text.counts import word_sequences
-    from docnvil.text.documents import read_documents
+    from docnvil.text.documents import TEXT_FORMATS, detect_format, read_documents
 
-    if not contains_text(source, options):
+    reading = _later_source_of(source, options, model.reading)
+    if detect_format(source, reading) not in TEXT_FORMATS:
         raise CorpusError(
             f"{source} contains counts, and C_V needs texts, with their words in order. Give the texts, or choose npmi."
         )
-    return word_sequences(read_documents(source, source_of(options)), model.token_rules, model.vocabulary)
+    return word_sequences(read_documents(source, reading), model.token_rules, model.vocabulary)
 
 
-def _refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
-    """Refuse token options for a source of counts."""
+def refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
+    """Refuse options that have no effect on a source: token options for counts, and columns for lines, for example."""
+    from docnvil.text.documents import detect_format
+
+    source_options = source_of(options)
+    source_options.refuse_idle(
+        source, detect_format(source, source_options), chosen=_chosen(settings_of(SourceOptions))
+    )
     if contains_text(source, options):
         return
-    context = click.get_current_context()
     for each in (*settings_of(TokenOptions).values(), *settings_of(VocabularyLimits).values()):
-        if context.get_parameter_source(each.name) == click.core.ParameterSource.COMMANDLINE:
+        if each.name in _chosen([each.name]):
             raise click.UsageError(f"{source} contains counts, to which --{each.option} does not apply. Leave it out.")
+
+
+def _chosen(names: Iterable[str]) -> set[str]:
+    """Return the names of the options that were given on the command line."""
+    source_of_value = click.get_current_context().get_parameter_source
+    return {name for name in names if source_of_value(name) == click.core.ParameterSource.COMMANDLINE}
 
 
 def contains_text(source: Path, options: Mapping[str, Any]) -> bool:

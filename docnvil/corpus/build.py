@@ -27,7 +27,7 @@ from scipy.sparse import load_npz
 import docnvil
 from docnvil.corpus.counted_chunks import encode_chunk, load_chunk_info, load_words, save_counted_chunk
 from docnvil.corpus.executor import Executor, SerialExecutor, Task
-from docnvil.corpus.loading import all_empty_error, no_documents_error
+from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded_options
 from docnvil.corpus.shards import SourceShard, split_into_shards
 from docnvil.corpus.word_frequencies import merge_word_frequencies
 from docnvil.corpus.writing import writing_corpus
@@ -98,7 +98,8 @@ def build_corpus(
         is_chosen = vocabulary is None
         vocabulary = choose_vocabulary(counted, limits, rules) if vocabulary is None else vocabulary
         encoded, names = _encode(counted, vocabulary, scratch, run)
-        summary = _join(encoded, sources[0], out, vocabulary, rules, metadata_names=names, force=force)
+        recorded = {"metadata_names": names, "reading": recorded_options(sources[0], options)}
+        summary = _join(encoded, sources[0], out, vocabulary, rules, force=force, **recorded)
         if is_chosen:
             n_without_words = sum(load_chunk_info(chunk)["n_empty"] for chunk in _chunks_in(counted))
             with_words = summary.n_documents - n_without_words

@@ -51,7 +51,9 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
         ids, metadata = _open_documents(path / "documents.csv", int(description["documents"]))
         rules = None if description["rules"] is None else TokenRules.from_json(description["rules"])
         vocabulary = Vocabulary.load(path / "vocabulary.txt")
-        return DocumentTermMatrix(_map_counts(path, len(vocabulary)), vocabulary, ids, metadata, rules)
+        reading = dict(description.get("reading", {}))  # folders of earlier versions do not have it
+        counts = _map_counts(path, len(vocabulary))
+        return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, reading=reading)
     except CheckpointError:
         raise
     except (DocnvilError, OSError, ValueError, KeyError, TypeError, csv.Error) as error:

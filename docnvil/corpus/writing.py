@@ -2,7 +2,7 @@
 
 A prepared corpus is a folder of files that people and other programs can open:
 
-    corpus.json       format version, sizes and token rules
+    corpus.json       format version, sizes, token rules, and the options that the source was read with
     vocabulary.txt    one word per line, V lines
     documents.csv     id and metadata, one row per document
     indptr.npy        where the entries of each document begin, [N + 1], int64
@@ -14,7 +14,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -99,11 +99,13 @@ def writing_corpus(
     *,
     metadata_names: Sequence[str] = (),
     dtype: DTypeLike = np.int32,
+    reading: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Iterator[CorpusWriter]:
     """Yield a writer; the folder appears at `path` when the block ends, and not at all if the block fails.
 
-    The `rules` are None if the counts were not made from texts. `dtype` is the type of the counts, int32 or int64.
+    The `rules` are None if the counts were not made from texts. `dtype` is the type of the counts, int32 or int64;
+    `reading` has the options that the source was read with.
 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
@@ -125,6 +127,7 @@ def writing_corpus(
             "words": len(vocabulary),
             "tokens": writer.n_tokens,
             "empty_documents": writer.n_empty,
+            "reading": dict(reading or {}),
             "rules": None if rules is None else rules.to_json(),
         }
         write_json(folder / "corpus.json", description)
@@ -141,6 +144,6 @@ def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
     """
-    options = {"metadata_names": tuple(matrix.metadata), "dtype": matrix.counts.dtype, "force": force}
-    with writing_corpus(Path(path), matrix.vocabulary, matrix.rules, **options) as writer:
+    options = {"metadata_names": tuple(matrix.metadata), "dtype": matrix.counts.dtype, "reading": matrix.reading}
+    with writing_corpus(Path(path), matrix.vocabulary, matrix.rules, force=force, **options) as writer:
         writer.append(matrix.counts, matrix.ids, matrix.metadata)

@@ -1,6 +1,6 @@
 """A fitted model as a folder that people can open.
 
-    model.json               settings of the network and the training, figures of the corpus, token rules
+    model.json               settings of network and training, figures of the corpus, reading options, token rules
     vocabulary.txt           one word per line, in the order of the columns
     parameters.safetensors   weights of p and q
     units.safetensors        how often words and units occur together in the training documents
@@ -121,6 +121,7 @@ def _read(path: Path, description: dict[str, Any], device: torch.device) -> Fitt
         vocabulary=Vocabulary.load(path / "vocabulary.txt"),
         token_rules=None if rules is None else TokenRules.from_json(rules),
         corpus=description["corpus"],
+        reading=description.get("reading", {}),  # folders of earlier versions do not have it
         run=json.loads((path / "run.json").read_text(encoding="utf-8")),
         no_units=LayerWithoutUnits(**description["no_units"]) if description.get("no_units") else None,
     )
@@ -138,5 +139,6 @@ def _description(model: FittedModel) -> dict[str, Any]:
         "validation_perplexity": model.best.validation_perplexity,
         "no_units": None if model.no_units is None else asdict(model.no_units),
         "corpus": dict(model.corpus),
+        "reading": dict(model.reading),
         "tokens": None if model.token_rules is None else model.token_rules.to_json(),
     }

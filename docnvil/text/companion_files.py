@@ -6,7 +6,20 @@ from docnvil.errors import CorpusError, VocabularyError, warn
 from docnvil.text.files import is_gzipped, open_text
 from docnvil.text.vocabulary import Vocabulary
 
-_HEADERS = {"word", "words", "term", "terms", "token", "tokens", "feature", "features", "vocab", "vocabulary", "x", "v1"}
+_HEADERS = {
+    "word",
+    "words",
+    "term",
+    "terms",
+    "token",
+    "tokens",
+    "feature",
+    "features",
+    "vocab",
+    "vocabulary",
+    "x",
+    "v1",
+}
 
 
 def stem_of(path: Path) -> str:

@@ -6,6 +6,7 @@ None of the formats has words or ids. They are in files next to the counts, see 
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from scipy.sparse import load_npz, save_npz
 
@@ -83,8 +84,9 @@ def read_counts(
         check_words(path, words_path, vocabulary, counts.shape, states_width=states_width, is_part=is_part)
         counts = counts if states_width else _widen(counts, len(vocabulary))
     metadata = {} if read.labels is None else {"label": read.labels}
-    reading = options.non_default() if read.index_base is None else {"index_base": str(read.index_base)}
-    reading.pop("array", None)
+    reading: dict[str, Any] = {"transpose": True} if transpose else {}
+    if read.index_base is not None:
+        reading["index_base"] = str(read.index_base)
     ids = load_ids(path, counts.shape)
     return DocumentTermMatrix(counts, vocabulary, ids, metadata, reading=reading, source=str(path))
 

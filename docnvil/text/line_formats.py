@@ -118,10 +118,9 @@ def _index_base(
 ) -> int:
     """Return the number of the first word, which the format leaves open.
 
-    In this order, it is what the user chose, what a comment in the file states, 0 if a word 0 occurs, 1 if word V
-    occurs, and `otherwise`. If `otherwise` is None, too, nothing settles it. With a vocabulary, 0 is then assumed, as in
-    the files that Python programs write beside a list of words; without one, 1, as in the definition of svmlight. A
-    warning says so.
+    It is what the user chose; or what a comment in the file states; or 0 if a word 0 occurs; or 1 if word V occurs; or
+    `otherwise`. If that is None, nothing settles it, and a warning says what is assumed: 0 with a vocabulary, as in
+    files that Python programs write beside a list of words; and 1 without one, as svmlight is defined.
     """
     base, size = numbering.index_base, numbering.vocabulary_size
     least, most = (int(words.min()), int(words.max())) if len(words) else (-1, -1)

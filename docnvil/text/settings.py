@@ -13,6 +13,7 @@ FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
 
 # The formats for which an option has an effect.
 WITH_COLUMNS = {"format": ("jsonl", "csv", "tsv", "parquet")}
+WITH_LABELS = {"format": (*WITH_COLUMNS["format"], "corpus")}
 NUMBERED_WORDS = {"format": ("ldac", "svmlight")}
 MATRICES = {"format": ("npz", "mtx")}
 BITS = {"format": ("bits",)}
@@ -49,7 +50,7 @@ class SourceOptions:
         only_with=WITH_COLUMNS,
     )
     label_column: str | None = setting(
-        None, "Input", "Column with a label, written after the id in embeddings", only_with=WITH_COLUMNS
+        None, "Input", "Column with a label, written after the id in embeddings", only_with=WITH_LABELS
     )
     encoding: str = setting("utf-8", "Input", "Encoding of text files")
     array: str | None = setting(None, "Input", "Array of binary vectors, if an .npz file has several", only_with=BITS)
@@ -79,15 +80,23 @@ class SourceOptions:
             each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
         }
 
+    def idle(self, format: str, chosen: Collection[str] = ()) -> list[str]:
+        """Return the options that have no effect for a format, although they are `chosen` or not at their default."""
+        declared = settings_of(SourceOptions)
+        names = {*self.non_default(), *chosen}
+        return [
+            name
+            for name, each in declared.items()
+            if name in names and format not in each.only_with.get("format", (format,))
+        ]
+
     def refuse_idle(self, source: object, format: str, chosen: Collection[str] = ()) -> None:
-        """Raise a `ConfigurationError` if an option has no effect for a format, and is `chosen` or not its default."""
-        names = {*self.non_default(), *chosen} & set(settings_of(SourceOptions))
-        for name, each in settings_of(SourceOptions).items():
-            if name in names and format not in each.only_with.get("format", (format,)):
-                raise ConfigurationError(
-                    f"--{each.option} has no effect on {source}, which is read as {format}. Leave it out, or choose"
-                    " another --format."
-                )
+        """Raise a `ConfigurationError` if an option has no effect for a format, see `idle`."""
+        for name in self.idle(format, chosen):
+            raise ConfigurationError(
+                f"--{settings_of(SourceOptions)[name].option} has no effect on {source}, which is read as {format}."
+                " Leave it out, or choose another --format."
+            )
 
     def with_recorded(self, recorded: Mapping[str, Any], format: str, chosen: Collection[str] = ()) -> Self:
         """Return these options completed by recorded ones, see `DocumentTermMatrix.reading`.

@@ -4,7 +4,8 @@ Axes: N documents, V vocabulary.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -27,11 +28,13 @@ class CheckedCounts:
         matrix: `[N, V]` CSR, finite and not negative, without duplicates or stored zeros.
         vocabulary: the words of the columns; numbered ones if they have no names.
         token_rules: how texts became words, or None if the counts came ready-made.
+        reading: options that the source was read with, see `DocumentTermMatrix`.
     """
 
     matrix: csr_array
     vocabulary: Vocabulary
     token_rules: TokenRules | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 def checked_counts(counts: Any) -> CheckedCounts:
@@ -50,7 +53,7 @@ def checked_counts(counts: Any) -> CheckedCounts:
     if isinstance(counts, CheckedCounts):
         return counts
     if isinstance(counts, DocumentTermMatrix):
-        return CheckedCounts(counts.counts, counts.vocabulary, counts.rules)
+        return CheckedCounts(counts.counts, counts.vocabulary, counts.rules, counts.reading)
     matrix = canonical(csr_array(counts) if issparse(counts) else csr_array(np.asarray(counts)))
     if matrix.ndim != 2:
         raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")

@@ -137,6 +137,7 @@ def _fitted_model(
         history=tuple(training.history),
         vocabulary=documents.vocabulary,
         token_rules=documents.token_rules,
+        reading=documents.reading,
         corpus={
             "documents": counts.shape[0],
             "empty_documents": int((lengths == 0).sum()),

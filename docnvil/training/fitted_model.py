@@ -5,7 +5,7 @@ Axes: N documents, V vocabulary, K units.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class FittedModel:
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
         corpus: size of the training corpus.
         run: machine, versions and duration.
+        reading: options with which later sources are read in the same way, see `DocumentTermMatrix`.
         no_units: the same output layer without units, to compare with; None in folders of earlier versions.
         theme_statistics: how often words, units and themes occur together, or None if the prior is no mixture.
 
@@ -63,6 +64,7 @@ class FittedModel:
     token_rules: TokenRules | None
     corpus: Mapping[str, Any]
     run: Mapping[str, Any]
+    reading: Mapping[str, Any] = field(default_factory=dict)
     no_units: LayerWithoutUnits | None = None
     theme_statistics: ThemeStatistics | None = None
 
