@@ -64,37 +64,40 @@ def read_counts(
     options.refuse_idle(path, format)
     words_path = find_vocabulary(path) if vocabulary_path is None else Path(vocabulary_path)
     vocabulary = None if words_path is None else Vocabulary.load(words_path)
-    known = model_vocabulary if vocabulary is None else vocabulary
-    width = None if known is None else len(known)
-    if format == "bits":
-        read = read_bits(path, array, width=width)
-    else:
-        reader, _ = _get_reader_and_writer(format)
-        read = reader(path, Numbering(options.index_base, width))
-    counts = read.counts.T if transpose else read.counts
-    if words_path is None:
-        if not counts.shape[1]:
-            raise CorpusError(f"{path} has no words. Check the file, or pass --vocabulary.")
-        vocabulary = Vocabulary.numbered(counts.shape[1])
-        if format != "bits" and not (model_vocabulary and model_vocabulary.is_numbered):
-            warn_of_missing_vocabulary(path, counts.shape)
+    read = _read(path, options, vocabulary or model_vocabulary)
+    if vocabulary is None:
+        vocabulary = _numbered_words(path, format, read.counts.shape, model_vocabulary)
     else:
         states_width = format not in NUMBERED_WORDS["format"]
-        is_part = model_vocabulary is not None
-        check_words(path, words_path, vocabulary, counts.shape, states_width=states_width, is_part=is_part)
-        counts = counts if states_width else _widen(counts, len(vocabulary))
+        checks = {"states_width": states_width, "is_part": model_vocabulary is not None}
+        check_words(path, words_path, vocabulary, read.counts.shape, **checks)
+        if not states_width:  # words after the last one that occurs have no columns yet
+            read.counts.resize(read.counts.shape[0], len(vocabulary))
     metadata = {} if read.labels is None else {"label": read.labels}
     reading: dict[str, Any] = {"transpose": True} if transpose else {}
     if read.index_base is not None:
         reading["index_base"] = str(read.index_base)
-    ids = load_ids(path, counts.shape)
-    return DocumentTermMatrix(counts, vocabulary, ids, metadata, reading=reading, source=str(path))
+    ids = load_ids(path, read.counts.shape)
+    return DocumentTermMatrix(read.counts, vocabulary, ids, metadata, reading=reading, source=str(path))
 
 
-def _widen(counts: AnySparse, width: int) -> AnySparse:
-    """Return counts with empty columns for words after the last one that occurs."""
-    counts.resize(counts.shape[0], width)
-    return counts
+def _read(path: Path, options: SourceOptions, vocabulary: Vocabulary | None) -> ReadCounts:
+    """Read counts without their vocabulary."""
+    width = None if vocabulary is None else len(vocabulary)
+    if options.format == "bits":
+        return read_bits(path, options.array, width=width)
+    reader, _ = _get_reader_and_writer(options.format)
+    read = reader(path, Numbering(options.index_base, width))
+    return read._replace(counts=read.counts.T) if options.transpose else read
+
+
+def _numbered_words(path: Path, format: str, shape: tuple[int, int], model_vocabulary: Vocabulary | None) -> Vocabulary:
+    """Return placeholders for the words of counts `[N, V]`, with a warning if names were to be expected."""
+    if not shape[1]:
+        raise CorpusError(f"{path} has no words. Check the file, or pass --vocabulary.")
+    if format != "bits" and not (model_vocabulary and model_vocabulary.is_numbered):
+        warn_of_missing_vocabulary(path, shape)
+    return Vocabulary.numbered(shape[1])
 
 
 def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> tuple[Path, ...]:

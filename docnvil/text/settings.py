@@ -81,7 +81,12 @@ class SourceOptions:
         }
 
     def idle(self, format: str, chosen: Collection[str] = ()) -> list[str]:
-        """Return the options that have no effect for a format, although they are `chosen` or not at their default."""
+        """Return the options that have no effect for a format, although they are `chosen` or not at their default.
+
+        Arguments:
+            format: the format of the source.
+            chosen: names of options that the user gave.
+        """
         declared = settings_of(SourceOptions)
         names = {*self.non_default(), *chosen}
         return [
@@ -91,7 +96,13 @@ class SourceOptions:
         ]
 
     def refuse_idle(self, source: object, format: str, chosen: Collection[str] = ()) -> None:
-        """Raise a `ConfigurationError` if an option has no effect for a format, see `idle`."""
+        """Raise a `ConfigurationError` if an option has no effect for a format, see `idle`.
+
+        Arguments:
+            source: the source, for the message.
+            format: its format.
+            chosen: names of options that the user gave.
+        """
         for name in self.idle(format, chosen):
             raise ConfigurationError(
                 f"--{settings_of(SourceOptions)[name].option} has no effect on {source}, which is read as {format}."
