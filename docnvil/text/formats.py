@@ -23,7 +23,7 @@ from docnvil.text.companion_files import (
 )
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.files import replace_surrogates, translate_os_errors, write_bytes
-from docnvil.text.line_formats import LINE_FORMATS, AnySparse, Numbering, ReadCounts
+from docnvil.text.line_formats import LINE_FORMATS, Numbering, ReadCounts
 from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, IndexBase, SourceOptions
 from docnvil.text.vocabulary import Vocabulary
 
