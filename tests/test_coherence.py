@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from docnvil.analysis import coherence as module
-from docnvil.analysis.coherence import c_v, diversity, npmi
+from docnvil.analysis.coherence import c_v, diversity, npmi, single_list_share
 from docnvil.errors import CorpusError
 
 
@@ -46,6 +46,27 @@ def test_npmi_of_words_that_always_or_never_occur_together():
     always, never = npmi([[0, 1], [0, 2]], counts)
     assert always == pytest.approx(1)
     assert never < -0.9
+
+
+def test_words_that_never_occur_together_score_higher_where_they_are_rare_unless_exact():
+    """The usual formula adds 1e-12 to joint probabilities."""
+    counts = np.zeros((1000, 4), dtype=int)
+    counts[0, 0] = counts[1, 1] = 1  # rare
+    counts[:500, 2] = counts[500:, 3] = 1  # frequent
+    rare, frequent = npmi([[0, 1], [2, 3]], csr_array(counts))
+    assert rare == pytest.approx(-0.5, abs=1e-9)
+    assert frequent == pytest.approx(-0.95, abs=0.005)
+    assert npmi([[0, 1], [2, 3]], csr_array(counts), exact=True).tolist() == [-1, -1]
+
+
+def test_exact_npmi_differs_for_words_that_never_occur_together_only(counts):
+    lists = [[0, 1, 2], [3, 4], [5, 6, 7]]
+    assert npmi(lists, csr_array(counts), exact=True) == pytest.approx(npmi(lists, csr_array(counts)), abs=1e-9)
+    everywhere = csr_array(np.ones((4, 2), dtype=int))
+    assert npmi([[0, 1]], everywhere, exact=True) == 1
+    counts[:, 3] = 0
+    with pytest.raises(CorpusError, match="occurs in none"):
+        npmi([[0, 3]], csr_array(counts), exact=True)
 
 
 def test_npmi_does_not_depend_on_the_order_of_words(counts):
@@ -127,3 +148,11 @@ def test_diversity_is_the_share_of_distinct_words():
     assert diversity([[1, 2], [3, 4]]) == 1
     assert diversity([[1, 2], [1, 2]]) == 0.5
     assert np.isnan(diversity([[], []]))
+
+
+def test_words_of_several_lists_count_once_or_not_at_all():
+    lists = [[1, 2], [2, 3], [2, 4]]
+    assert diversity(lists) == pytest.approx(4 / 6)
+    assert single_list_share(lists) == pytest.approx(3 / 6)
+    assert single_list_share([[1, 2], [3]]) == 1
+    assert np.isnan(single_list_share([[], []]))

@@ -14,7 +14,8 @@ from test_commands import QUICK, failed, run
 
 import docnvil
 from docnvil.analysis.bootstrap import bootstrap_intervals
-from docnvil.analysis.coherence import diversity, npmi
+from docnvil.analysis.clustering import compare_clusters, strongest_unit
+from docnvil.analysis.coherence import diversity, npmi, single_list_share
 from docnvil.analysis.completion import evaluate_completion, split_words
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
@@ -207,8 +208,19 @@ def test_coherence_is_that_of_the_words_of_its_unit(model, corpus):
         assert result["units"][topic.unit]["words"] == [WORDS[word] for word in topic.words]
     assert result["npmi"] == pytest.approx(np.nanmean(expected))
     assert result["diversity"] == pytest.approx(diversity([topic.words for topic in live]))
+    assert result["single_list_share"] == pytest.approx(single_list_share([topic.words for topic in live]))
     text = run("topics", model, "--words", 4, "--coherence", paths[0], "--coherence", paths[1]).stdout
-    assert f"mean NPMI {result['npmi']:.3f}, diversity {result['diversity']:.3f}" in text
+    assert f"mean NPMI {result['npmi']:.3f}, diversity {result['diversity']:.3f} (distinct words;" in text
+    assert f"listed for one unit only: {result['single_list_share']:.3f})" in text
+
+
+def test_exact_npmi_is_a_measure(model, corpus, tmp_path):
+    """Each document has one word only, so that no two words occur together."""
+    save_npz(tmp_path / "alone.npz", csr_array(np.eye(12, dtype=int)))
+    arguments = ("topics", model, "--coherence", tmp_path / "alone.npz")
+    assert run_json(*arguments, "--measure", "npmi_exact")["npmi_exact"] == -1
+    assert run_json(*arguments)["npmi"] > -0.9
+    assert "mean exact NPMI -1.000" in run(*arguments, "--measure", "npmi_exact").stdout
 
 
 def test_topics_of_a_model_without_live_units_have_no_means(corpus, tmp_path):
@@ -256,6 +268,10 @@ def test_retrieval_finds_documents_of_the_same_label(model, labeled):
         first, tenth = (result["retrieval"][name]["precision"][index] for index in (0, 4))
         assert f"  {name:<21}{first:8.3f}{tenth:8.3f}\n" in text
     assert f"accuracy {result['classification']['accuracy']:.3f}" in text
+    test_probabilities = docnvil.load(model).transform(load_npz(rest[1]))
+    clustering = compare_clusters(strongest_unit(test_probabilities), np.load(rest[-1]))
+    assert result["clustering"] == pytest.approx(asdict(clustering))
+    assert f"purity {clustering.purity:.3f}, NMI {clustering.nmi:.3f}" in text
 
 
 def test_retrieval_searches_the_training_documents(model, corpus, labeled):

@@ -17,18 +17,24 @@ WINDOW = 110  # tokens of a C_V window, as in Röder, Both & Hinneburg (2015) an
 TEXTS_PER_CHUNK = 1000
 
 
-def npmi(word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix) -> NDArray[np.float64]:
+def npmi(
+    word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix, *, exact: bool = False
+) -> NDArray[np.float64]:
     """Return the mean normalized pointwise mutual information of each list over its pairs of words, `[K]`.
 
     NPMI(v, w) = log(p(v, w) / (p(v) p(w))) / -log p(v, w), where p is the share of documents that contain the word, or
-    both words. It is 1 for two words that always occur together and close to -1 for two that never do.
+    both words. It is 1 for two words that always occur together, and 0 for independent ones. For words that never occur
+    together its limit is -1. gensim, and the literature after it, add 1e-12 to joint probabilities instead, which gives
+    log(1e-12 / (p(v) p(w))) / -log 1e-12: -0.95 for two words in half of the documents each, but -0.5 for two in a
+    thousandth. Lists of rare words thus score better than they would with `exact`.
 
     Source: Bouma (2009), *Normalized (pointwise) mutual information in collocation extraction*; over whole documents as
-    in gensim's `c_npmi`, with the same 1e-12 added to joint probabilities.
+    in gensim's `c_npmi`.
 
     Arguments:
         word_lists: the column numbers of each unit's words, `[K][T]`; a list of fewer than two words has NaN.
         counts: `[N, V]`, the documents in which co-occurrences are counted.
+        exact: words that never occur together have -1, and nothing is added to joint probabilities.
 
     Raises:
         CorpusError: there are no documents, or a listed word occurs in none of them.
@@ -37,6 +43,8 @@ def npmi(word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix) ->
         >>> counts = csr_array(np.array([[1, 1, 0], [2, 1, 0], [0, 0, 3], [0, 0, 1]]))
         >>> npmi([[0, 1], [0, 2]], counts).round(3)
         array([ 1.  , -0.95])
+        >>> npmi([[0, 1], [0, 2]], counts, exact=True).round(3)
+        array([ 1., -1.])
     """
     if not any(len(words) for words in word_lists):
         return np.full(len(word_lists), np.nan)
@@ -44,7 +52,8 @@ def npmi(word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix) ->
         raise CorpusError("There are no documents in which to count co-occurrences. Give a corpus with documents.")
     distinct = _distinct_words(word_lists)
     present = csr_array(counts)[:, distinct].astype(bool).astype(np.float64)
-    association = _association((present.T @ present).toarray() / counts.shape[0])  # [D, D]
+    associate = _exact_association if exact else _association
+    association = associate((present.T @ present).toarray() / counts.shape[0])  # [D, D]
     return np.array([_pair_mean(association, np.searchsorted(distinct, words)) for words in word_lists])
 
 
@@ -99,6 +108,8 @@ def c_v(
 def diversity(word_lists: Sequence[Sequence[int]]) -> float:
     """Return the number of distinct words divided by the number of all listed words; NaN if no word is listed.
 
+    A second definition of topic diversity is `single_list_share`, which is lower.
+
     Source: Dieng, Ruiz & Blei (2020), *Topic modeling in embedding spaces*, section 6 ("topic diversity").
 
     Example:
@@ -109,6 +120,22 @@ def diversity(word_lists: Sequence[Sequence[int]]) -> float:
     return len(set(listed)) / len(listed) if listed else float("nan")
 
 
+def single_list_share(word_lists: Sequence[Sequence[int]]) -> float:
+    """Return the share of all listed words that are in one list only; NaN if no word is listed.
+
+    This too is called topic diversity. A word in two lists counts once in `diversity`, and not at all here.
+
+    Source: Wu et al. (2023), *Effective neural topic modeling with embedding clustering regularization*, section 4.1.
+
+    Example:
+        >>> single_list_share([[0, 1], [1, 2]])
+        0.5
+    """
+    listed = [word for words in word_lists for word in words]
+    _, times = np.unique(listed, return_counts=True)
+    return int((times == 1).sum()) / len(listed) if listed else float("nan")
+
+
 def _distinct_words(word_lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([np.asarray(words, dtype=np.int64) for words in word_lists]))
 
@@ -116,10 +143,27 @@ def _distinct_words(word_lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
 def _association(joint: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return NPMI of each pair, `[D, D]`, from the shares of documents or windows that contain both words."""
     marginal = joint.diagonal()
-    if not marginal.all():
-        raise CorpusError("A listed word occurs in none of the documents. Compute coherence on a larger corpus.")
+    _check_marginals(joint)
     joint = joint + EPSILON
     return np.log(joint / np.outer(marginal, marginal)) / np.maximum(-np.log(joint), EPSILON)
+
+
+def _exact_association(joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return NPMI of each pair, `[D, D]`, as `_association` but with the limits where it has none.
+
+    They are -1 for words that never occur together, and 1 for words that are in all documents.
+    """
+    association = np.where(joint >= 1, 1.0, -1.0)
+    between = (joint > 0) & (joint < 1)
+    _check_marginals(joint)
+    independent = np.outer(joint.diagonal(), joint.diagonal())
+    association[between] = np.log(joint[between] / independent[between]) / -np.log(joint[between])
+    return association
+
+
+def _check_marginals(joint: NDArray[np.float64]) -> None:
+    if not joint.diagonal().all():
+        raise CorpusError("A listed word occurs in none of the documents. Compute coherence on a larger corpus.")
 
 
 def _count_windows(

@@ -69,7 +69,7 @@ def compare(
     completion            perplexity of held-out words given the others of their document, lower is better; per word:
                           over all held-out words; per document: averaged over documents
     NPMI, diversity       coherence of the top ten words of each topic in all documents, and share of distinct
-                          words among them; higher is better
+                          words among them; higher is better; --json adds the share of words in one topic only
     topics                topics that have top words; dead units of docnvil have none
     training seconds      from counts to the fitted model
     documents per second  from counts to unit probabilities or topic proportions

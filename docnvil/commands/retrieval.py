@@ -35,8 +35,11 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
 
     Precision is the share of the most similar documents that have the query's label, by the Hamming distance of binary
     codes and by the cosine of unit probabilities; ties count as the mean over their orders. The classification is a
-    logistic regression on the probabilities.
+    logistic regression on the probabilities. The clusters of the documents of TEST are their most probable units;
+    purity is the share of documents with the most frequent label of their cluster, and NMI normalized mutual
+    information.
     """
+    from docnvil.analysis.clustering import compare_clusters, strongest_unit
     from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
     from docnvil.storage.model_folder import load_model
 
@@ -52,10 +55,12 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     data = probabilities, labels, test_probabilities, test_labels
     results = {each.__name__: retrieve(*data, similarity=each, retrieved=cutoffs) for each in (hamming, cosine)}
     classification = classify(*data)
+    clustering = compare_clusters(strongest_unit(test_probabilities), test_labels)
     if options["as_json"]:
         empty = sum(int(matrix.empty.sum()) for matrix in matrices)
         by_similarity = {name: asdict(result) for name, result in results.items()}
-        echo_json({"retrieval": by_similarity, "classification": asdict(classification), "empty_documents": empty})
+        by_labels = {"classification": asdict(classification), "clustering": asdict(clustering)}
+        echo_json({"retrieval": by_similarity, **by_labels, "empty_documents": empty})
         return
     click.echo("precision at           " + "".join(f"{cutoff:8d}" for cutoff in printed))
     for name, result in results.items():
@@ -65,6 +70,8 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     click.echo(
         f"classification         accuracy {classification.accuracy:.3f}, macro F1 {classification.macro_f1:.3f}"
         f"   (most frequent label: {classification.most_frequent:.3f})\n"
+        f"clustering             purity {clustering.purity:.3f}, NMI {clustering.nmi:.3f}"
+        f"   ({clustering.clusters} units as clusters, {clustering.labels} labels)\n"
         f"from {result.queries:,} queries{skipped} against {n_documents:,} documents"
     )
 

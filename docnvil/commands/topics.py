@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from docnvil.analysis.topics import Topic
     from docnvil.training.fitted_model import FittedModel
 
-MEASURES = {"npmi": "NPMI", "c_v": "C_V"}
+MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
 
 
 @click.command()
@@ -47,8 +47,10 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     without the unit too.
 
     --coherence adds the coherence of each unit's words in these documents, and a last line with the mean over live
-    units, the share of distinct words among all listed words (diversity), and how much the words belong to a single
-    unit (exclusivity). NPMI counts co-occurrences in documents, C_V in windows of 110 words, as gensim does.
+    units, the share of distinct words among all listed words (diversity), the share of words listed for one unit only,
+    and how much the words belong to a single unit (exclusivity). NPMI counts co-occurrences in documents, C_V in
+    windows of 110 words, as gensim does; npmi_exact scores words that never occur together as -1, where gensim's
+    formula gives about -0.5 to rare ones.
     """
     from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import topic_words
@@ -77,7 +79,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
         click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{text}")
     if coherence:
         click.echo(
-            f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f},"
+            f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f} (distinct words;"
+            f" listed for one unit only: {summary['single_list_share']:.3f}),"
             f" exclusivity {summary['exclusivity']:.3f}, over {summary['live_units']} live units of {len(listed)}"
         )
     if themes:
@@ -101,8 +104,8 @@ def _print_themes(
         mean = sum(coherence.values()) / len(coherence)
         used = [theme.words for theme in themes if theme.words]
         click.echo(
-            f"\nmean {MEASURES[measure]} {mean:.3f}, diversity {diversity(used):.3f}, over {len(used)} used themes of"
-            f" {len(themes)}"
+            f"\nmean {MEASURES[measure]} {mean:.3f}, diversity {diversity(used):.3f} (distinct words), over"
+            f" {len(used)} used themes of {len(themes)}"
         )
 
 
@@ -141,13 +144,13 @@ def _coherence(
         values = c_v(word_lists, texts)
     else:
         counts = [load_for_model(path, options, fitted).counts for path in references]
-        values = npmi(word_lists, csr_array(vstack(counts, format="csr")))
+        values = npmi(word_lists, csr_array(vstack(counts, format="csr")), exact=measure == "npmi_exact")
     return [float(value) for value in values]
 
 
 def _summary(live: Sequence["Topic"], coherence: Mapping[int, float], measure: str) -> dict[str, float | None]:
     """Return the means over live units; None where no unit has a value."""
-    from docnvil.analysis.coherence import diversity
+    from docnvil.analysis.coherence import diversity, single_list_share
 
     with_words = [topic for topic in live if topic.words]
     return {
@@ -155,6 +158,7 @@ def _summary(live: Sequence["Topic"], coherence: Mapping[int, float], measure: s
         "duplicate_units": sum(topic.duplicate_of is not None for topic in live),
         "general_units": sum(topic.general for topic in live),
         "diversity": diversity([topic.words for topic in with_words]) if with_words else None,
+        "single_list_share": single_list_share([topic.words for topic in with_words]) if with_words else None,
         "exclusivity": sum(topic.exclusivity for topic in with_words) / len(with_words) if with_words else None,
         measure: sum(coherence.values()) / len(coherence) if coherence else None,
     }

@@ -25,7 +25,7 @@ import torch
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 from docnvil.analysis.chunking import documents_per_batch
-from docnvil.analysis.coherence import diversity, npmi
+from docnvil.analysis.coherence import diversity, npmi, single_list_share
 from docnvil.analysis.completion import Predictor, evaluate_predictor
 from docnvil.comparison.adapters import BeliefNetworkTopics, TopicModel, null_model_of_words, unigram_model
 from docnvil.comparison.cache import add_cache
@@ -72,6 +72,7 @@ class ComparisonResult:
     completion_per_document: float | None = None  # exp(-mean over documents of their mean log p(w | observed part))
     npmi: float | None = None  # mean over topics of the NPMI of their top words
     diversity: float | None = None  # share of distinct words among the top words of all topics
+    single_list_share: float | None = None  # share of top words that are in one topic only
     topics: int | None = None  # number of topics that have top words; dead units have none
     training_seconds: float | None = None  # from the counts to the fitted model; None for a loaded model
     documents_per_second: float | None = None  # speed of encoding the test documents
@@ -145,7 +146,7 @@ def check_model_names(models: Sequence[str]) -> None:
 def score_topic_model(
     model: TopicModel, observed: csr_array, hidden: csr_array, reference: csr_array, word_lists: list[list[int]]
 ) -> dict[str, float | int | None]:
-    """Return the scores of a `ComparisonResult`: completion, NPMI, diversity and number of topics.
+    """Return the scores of a `ComparisonResult`: completion, NPMI, two kinds of diversity, number of topics.
 
     `word_lists` has the columns of each topic's top words. NPMI counts them in the documents `reference`, `[N', V]`;
     words that occur in none of these are left out.
@@ -158,6 +159,7 @@ def score_topic_model(
         **_completion_scores(model.predict, observed, hidden),
         "npmi": float(coherences[is_defined].mean()) if is_defined.any() else None,
         "diversity": diversity(lists) if any(lists) else None,
+        "single_list_share": single_list_share(lists) if any(lists) else None,
         "topics": sum(map(bool, lists)),
     }
 
