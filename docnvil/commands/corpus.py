@@ -22,6 +22,7 @@ from docnvil.commands.setting_options import Share
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary
     from docnvil.corpus.executor import Executor
+    from docnvil.text.counts import DocumentTermMatrix
 
 
 @click.group()
@@ -56,7 +57,6 @@ def build(
 
     With --held-out, the texts are counted in memory by one process, and the vocabulary is chosen from corpus/train.
     """
-    from docnvil.corpus.build import CorpusSummary
     from docnvil.corpus.writing import write_corpus
     from docnvil.errors import OutputExistsError
     from docnvil.runtime.folders import is_folder_of_kind, refuse_existing_folder
@@ -83,18 +83,26 @@ def build(
             matrices = load_in_two(sources[0], options, held_out)
         for folder, matrix in zip(folders, matrices, strict=True):
             write_corpus(matrix, folder, force=force)
-        summaries = [
-            CorpusSummary(matrix.n_documents, int(matrix.empty.sum()), matrix.vocabulary_size, matrix.n_tokens)
-            for matrix in matrices
-        ]
+        summaries = [_summarize(matrix) for matrix in matrices]
     if options["as_json"]:
         echo_json({"corpora": [_to_json(*pair) for pair in zip(folders, summaries, strict=True)]})
         return
     for folder, summary in zip(folders, summaries, strict=True):
+        unknown = ""
+        if summary.n_unknown:
+            share = summary.n_unknown / (summary.n_unknown + summary.n_tokens)
+            unknown = f" {summary.n_unknown:,} tokens ({share:.0%}) are not in the vocabulary."
         click.echo(
             f"Wrote {folder}: {summary.n_documents:,} documents ({summary.n_empty:,} empty),"
-            f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all."
+            f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all.{unknown}"
         )
+
+
+def _summarize(matrix: "DocumentTermMatrix") -> "CorpusSummary":
+    from docnvil.corpus.build import CorpusSummary
+
+    sizes = matrix.n_documents, int(matrix.empty.sum()), matrix.vocabulary_size, matrix.n_tokens
+    return CorpusSummary(*sizes, n_unknown=matrix.n_unknown)
 
 
 def _to_json(folder: Path, summary: "CorpusSummary") -> dict[str, Any]:
@@ -104,6 +112,7 @@ def _to_json(folder: Path, summary: "CorpusSummary") -> dict[str, Any]:
         "empty_documents": summary.n_empty,
         "words": summary.vocabulary_size,
         "tokens": summary.n_tokens,
+        "unknown_tokens": summary.n_unknown,
     }
 
 

@@ -42,7 +42,7 @@ from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
-SCRATCH_VERSION = 4  # of the folders of counted shards
+SCRATCH_VERSION = 5  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
@@ -52,13 +52,18 @@ OnProgress = Callable[[int, int], None]  # takes the number of finished tasks an
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """Sizes of a corpus; `n_repeated_ids` is the number of documents whose id an earlier document has."""
+    """Sizes of a corpus.
+
+    `n_repeated_ids` is the number of documents whose id an earlier document has, and `n_unknown` the number of tokens
+    that are not in the vocabulary, if that was not chosen from these documents.
+    """
 
     n_documents: int
     n_empty: int
     vocabulary_size: int
     n_tokens: int
     n_repeated_ids: int = 0
+    n_unknown: int = 0
 
 
 def build_corpus(
@@ -89,7 +94,7 @@ def build_corpus(
     ...     notes, limits = Path(folder, "notes.txt"), VocabularyLimits(max_df=1.0)
     ...     _ = notes.write_text("a mouse, a cat\na cat\nnothing\n")
     ...     build_corpus([notes], Path(folder, "corpus"), SourceOptions(), TokenRules(), limits)
-    CorpusSummary(n_documents=3, n_empty=1, vocabulary_size=1, n_tokens=2, n_repeated_ids=0)
+    CorpusSummary(n_documents=3, n_empty=1, vocabulary_size=1, n_tokens=2, n_repeated_ids=0, n_unknown=0)
     """
     scratch = scratch_folder(out)
     run = partial(_run, executor or SerialExecutor(), on_progress)
@@ -99,6 +104,7 @@ def build_corpus(
         vocabulary = choose_vocabulary(counted, limits, rules) if vocabulary is None else vocabulary
         encoded, names = _encode(counted, vocabulary, scratch, run)
         recorded = {"metadata_names": names, "reading": recorded_options(sources[0], options)}
+        recorded["has_unknown"] = not is_chosen
         summary = _join(encoded, sources[0], out, vocabulary, rules, force=force, **recorded)
         if is_chosen:
             n_without_words = sum(load_chunk_info(chunk)["n_empty"] for chunk in _chunks_in(counted))
@@ -240,12 +246,13 @@ def _join(
     with writing_corpus(out, vocabulary, rules, dtype=dtype, **options) as writer:
         for chunk in chunks:
             writer.append_counts(load_npz(chunk / "counts.npz"))
+            writer.append_unknown(np.load(chunk / "unknown.npy"))
             writer.append_table_rows((chunk / "documents.csv").read_bytes().decode())
         if writer.n_empty == writer.n_documents:
             raise all_empty_error(source, len(vocabulary))
     n_distinct_ids = len(np.unique(np.concatenate([np.load(chunk / "id_hashes.npy") for chunk in chunks])))
-    n_documents = writer.n_documents
-    return CorpusSummary(n_documents, writer.n_empty, len(vocabulary), n_tokens, n_documents - n_distinct_ids)
+    sizes = writer.n_documents, writer.n_empty, len(vocabulary), n_tokens
+    return CorpusSummary(*sizes, writer.n_documents - n_distinct_ids, writer.n_unknown)
 
 
 def _is_complete(folder: Path, kind: str) -> bool:

@@ -13,6 +13,7 @@ and an encoded chunk, which is ready to be appended to the corpus, is a folder w
     counts.npz         the counts over the vocabulary, [n, V]
     documents.csv      rows for the corpus's table of documents, without a header
     id_hashes.npy      a 64-bit hash of each id, [n]
+    unknown.npy        the number of words of each document that are not in the vocabulary, [n]
     chunk.json         the sum of the counts
 """
 
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, load_npz, save_npz
 
 from docnvil.text.accumulator import CountAccumulator
-from docnvil.text.sparse import column_sums, document_frequencies, take_columns
+from docnvil.text.sparse import column_sums, document_frequencies, row_sums, take_columns
 from docnvil.text.vocabulary import Vocabulary
 
 
@@ -75,8 +76,10 @@ def encode_chunk(counted: Path, target: Path, vocabulary: Vocabulary, metadata_n
     target.mkdir()
     column_of = {word: column for column, word in enumerate(_read_json(counted / "words.json"))}
     columns = np.array([column_of.get(word, -1) for word in vocabulary])
-    counts = take_columns(load_npz(counted / "counts.npz"), columns)
+    all_counts = load_npz(counted / "counts.npz")
+    counts = take_columns(all_counts, columns)
     save_npz(target / "counts.npz", counts, compressed=False)
+    np.save(target / "unknown.npy", row_sums(all_counts) - row_sums(counts))
     ids, *values = _read_json(counted / "documents.json")
     metadata = dict(zip(load_chunk_info(counted)["metadata_names"], values, strict=True))
     with (target / "documents.csv").open("w", encoding="utf-8", newline="") as file:

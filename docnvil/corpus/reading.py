@@ -53,7 +53,9 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
         vocabulary = Vocabulary.load(path / "vocabulary.txt")
         reading = dict(description.get("reading", {}))  # folders of earlier versions do not have it
         counts = _map_counts(path, len(vocabulary))
-        return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, reading=reading)
+        unknown = path / "unknown.npy"
+        unknown_counts = np.load(unknown, allow_pickle=False) if unknown.is_file() else None
+        return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, reading)
     except CheckpointError:
         raise
     except (DocnvilError, OSError, ValueError, KeyError, TypeError, csv.Error) as error:

@@ -8,6 +8,8 @@ A prepared corpus is a folder of files that people and other programs can open:
     indptr.npy        where the entries of each document begin, [N + 1], int64
     indices.npy       the columns of the entries, int32
     counts.npy        the counts of the entries, int32 or int64
+    unknown.npy       the number of words of each document that are not in the vocabulary, [N], int64; only if the
+                      vocabulary was not chosen from these documents
 """
 
 import csv
@@ -59,13 +61,14 @@ class CorpusWriter:
     """A corpus that is being written; `writing_corpus` makes one."""
 
     def __init__(self, arrays: Sequence[ArrayWriter], table: TextIO, metadata_names: Sequence[str]) -> None:
-        self._indptr, self._indices, self._counts = arrays
+        self._indptr, self._indices, self._counts, *unknown = arrays
+        self._unknown = unknown[0] if unknown else None
         self._table = table
         # Lines end in CRLF, because the csv module then quotes fields that contain either character.
         self._documents = csv.writer(table, lineterminator="\r\n")
         self._documents.writerow(["id", *metadata_names])
         self._n_entries = 0
-        self.n_documents = self.n_tokens = self.n_empty = 0
+        self.n_documents = self.n_tokens = self.n_empty = self.n_unknown = 0
         self._indptr.append(np.zeros(1, np.int64))
 
     def append(
@@ -86,6 +89,12 @@ class CorpusWriter:
         self.n_tokens += int(counts.data.sum(dtype=np.int64))
         self.n_empty += int((row_entries == 0).sum())
 
+    def append_unknown(self, unknown_counts: NDArray[np.int64]) -> None:
+        """Append the numbers of unknown words of n documents, `[n]`, if the corpus has them."""
+        if self._unknown is not None:
+            self._unknown.append(unknown_counts)
+            self.n_unknown += int(unknown_counts.sum())
+
     def append_table_rows(self, rows: str) -> None:
         """Append ids and metadata as text that a `csv.writer` with the same settings has written."""
         self._table.write(rows)
@@ -100,21 +109,23 @@ def writing_corpus(
     metadata_names: Sequence[str] = (),
     dtype: DTypeLike = np.int32,
     reading: Mapping[str, Any] | None = None,
+    has_unknown: bool = False,
     force: bool = False,
 ) -> Iterator[CorpusWriter]:
     """Yield a writer; the folder appears at `path` when the block ends, and not at all if the block fails.
 
     The `rules` are None if the counts were not made from texts. `dtype` is the type of the counts, int32 or int64;
-    `reading` has the options that the source was read with.
+    `reading` has the options that the source was read with; `has_unknown` says whether unknown words are counted.
 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
     """
     with writing_folder(path, kind="corpus", force=force) as folder:
         with ExitStack() as stack:
+            kinds = {"indptr": np.int64, "indices": np.int32, "counts": dtype}
+            kinds |= {"unknown": np.int64} if has_unknown else {}
             arrays = [
-                stack.enter_context(closing(ArrayWriter(folder / f"{name}.npy", kind)))
-                for name, kind in (("indptr", np.int64), ("indices", np.int32), ("counts", dtype))
+                stack.enter_context(closing(ArrayWriter(folder / f"{name}.npy", kind))) for name, kind in kinds.items()
             ]
             table = stack.enter_context((folder / "documents.csv").open("w", encoding="utf-8", newline=""))
             writer = CorpusWriter(arrays, table, metadata_names)
@@ -127,6 +138,7 @@ def writing_corpus(
             "words": len(vocabulary),
             "tokens": writer.n_tokens,
             "empty_documents": writer.n_empty,
+            "unknown_tokens": writer.n_unknown if has_unknown else None,
             "reading": dict(reading or {}),
             "rules": None if rules is None else rules.to_json(),
         }
@@ -144,6 +156,10 @@ def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
     """
+    unknown_counts = matrix.unknown_counts
     options = {"metadata_names": tuple(matrix.metadata), "dtype": matrix.counts.dtype, "reading": matrix.reading}
+    options["has_unknown"] = unknown_counts is not None
     with writing_corpus(Path(path), matrix.vocabulary, matrix.rules, force=force, **options) as writer:
         writer.append(matrix.counts, matrix.ids, matrix.metadata)
+        if unknown_counts is not None:
+            writer.append_unknown(unknown_counts)

@@ -1,0 +1,79 @@
+"""Words outside the vocabulary are counted wherever the vocabulary was not chosen from the documents."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from docnvil.commands import main
+from docnvil.corpus.reading import read_corpus
+from docnvil.corpus.writing import write_corpus
+
+RARE = [f"rare{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(200)]
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def figures(*arguments: object) -> dict[str, Any]:
+    return json.loads(run(*arguments, "--json").stdout)
+
+
+@pytest.fixture
+def messages(tmp_path: Path) -> Path:
+    lines = [f"sail wind {word}" if n % 2 else f"oven salt {word}" for n, word in enumerate(RARE)]
+    (tmp_path / "messages.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_a_held_out_corpus_has_the_unknown_words_that_its_texts_have(messages):
+    built = figures(
+        "corpus", "build", messages / "messages.txt", "--held-out", 0.2, "--max-df", "1.0", "--out", messages / "o"
+    )
+    assert [each["unknown_tokens"] for each in built["corpora"]] == [0, 40]
+    test = read_corpus(messages / "o" / "test")
+    assert test.unknown_counts.tolist() == [1] * 40
+    run("fit", messages / "o" / "train", "--units", 2, "--epochs", 1, "--out", messages / "model")
+    texts = (messages / "messages.txt").read_text().splitlines()
+    (messages / "test.txt").write_text("".join(f"{texts[int(id) - 1]}\n" for id in test.ids))
+    results = [figures("perplexity", messages / "model", messages / name) for name in ("test.txt", "o/test")]
+    assert results[0]["unknown_tokens"] == results[1]["unknown_tokens"] == 40
+    assert results[0]["perplexity_per_word"] == pytest.approx(results[1]["perplexity_per_word"])
+    assert (
+        "40 tokens (33%) are not in the model's vocabulary"
+        in run("perplexity", messages / "model", messages / "o/test").stdout
+    )
+    completed = figures("completion", messages / "model", messages / "o" / "test")
+    assert completed["unknown_tokens"] == 40
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_corpus_with_a_given_vocabulary_counts_unknown_words(messages, workers):
+    (messages / "words.txt").write_text("sail\nwind\noven\n")
+    options = ("--vocabulary", messages / "words.txt", "--workers", workers)
+    run("corpus", "build", messages / "messages.txt", *options, "--out", messages / "o")
+    corpus = read_corpus(messages / "o")
+    assert corpus.unknown_counts.tolist() == [2, 1] * 100
+    write_corpus(corpus, messages / "again")
+    assert (messages / "again" / "unknown.npy").read_bytes() == (messages / "o" / "unknown.npy").read_bytes()
+    assert json.loads((messages / "o" / "corpus.json").read_text())["unknown_tokens"] == 300
+
+
+def test_a_corpus_with_a_chosen_vocabulary_has_no_unknown_words(messages):
+    run("corpus", "build", messages / "messages.txt", "--out", messages / "o")
+    assert read_corpus(messages / "o").unknown_counts is None
+    assert not (messages / "o" / "unknown.npy").exists()
+
+
+def test_a_corpus_counted_again_over_a_model_adds_its_unknown_words(messages):
+    run("corpus", "build", messages / "messages.txt", "--held-out", 0.5, "--max-df", "1.0", "--out", messages / "o")
+    (messages / "other.txt").write_text("sail wind\nwind sail\noven oven\n" * 10)
+    run("fit", messages / "other.txt", "--max-df", "1.0", "--units", 2, "--epochs", 1, "--out", messages / "model")
+    test = read_corpus(messages / "o" / "test")
+    salt = int(test.counts[:, [test.vocabulary.index("salt")]].sum())
+    assert figures("perplexity", messages / "model", messages / "o" / "test")["unknown_tokens"] == 100 + salt
