@@ -12,7 +12,8 @@ from docnvil.errors import ConfigurationError, MissingDependencyError
 Split = Callable[[str], list[str]]
 
 # Scripts without spaces between words; a sequence of their letters is one token.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
+# LB=SA are those of Southeast Asia, such as Thai, Lao, Khmer and Burmese.
+_UNSPACED = r"\p{Ideographic}\p{Han}\p{Hiragana}\p{Katakana}\p{LB=SA}ー"
 _REST = rf"[[\p{{L}}\p{{M}}\p{{Nd}}\p{{Nl}}]--[{_UNSPACED}]]"  # of a word in other scripts
 
 #: A letter, then letters, combining marks and digits: "python3" is a token and "x_train" gives "train". What starts
@@ -23,7 +24,7 @@ DEFAULT_TOKEN_PATTERN = (
     rf"(?V1)\p{{Nd}}(?!\uFE0F?\u20E3)[{_REST}\u200C\u200D]*+(*SKIP)(*FAIL)"
     rf"|[[{_UNSPACED}]&&\p{{L}}][[{_UNSPACED}]&&[\p{{L}}\p{{M}}\p{{Nl}}]]*+"
     rf"|[\p{{L}}--[{_UNSPACED}]]{_REST}*+"
-    rf"(?:(?:[\u200C\u200D]|(?<=[lL])·(?=[lL])|[״׳]){_REST}++)*+(?:(?<=\p{{ccc=9}})\u200D)?"
+    rf"(?:(?:[\u200C\u200D]|(?<=[lL])·(?=[lL])|(?<=\p{{Hebrew}})[״׳](?=\p{{Hebrew}})){_REST}++)*+(?:(?<=\p{{ccc=9}})\u200D)?"
 )
 
 #: The default pattern of version 1 of the token rules.

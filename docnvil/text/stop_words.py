@@ -117,12 +117,14 @@ class MatchedStopWords:
 
     Arguments:
         tokens: the tokens to drop.
-        split: entries that the rules split at an apostrophe; parts that are no words by themselves are among `tokens`.
+        split: entries that the rules split at an apostrophe.
+        parts: parts of these entries that are dropped, too, since they are hardly words by themselves.
         unmatched: entries that can never match, because the rules split or drop them.
     """
 
     tokens: frozenset[str]
     split: tuple[str, ...]
+    parts: tuple[str, ...]
     unmatched: tuple[str, ...]
 
 
@@ -139,8 +141,12 @@ def match_stop_words(
     >>> matched = match_stop_words(["The", "don't", "o'clock", "of course"], str.lower, regex.compile(r"\w+").findall)
     >>> sorted(matched.tokens), matched.split, matched.unmatched
     (['don', 'o', 't', 'the'], ("don't", "o'clock"), ('of course',))
+    >>> matched.parts
+    ('don', 'o', 't')
     """
-    tokens, split_entries, unmatched = set(), [], []
+    tokens: set[str] = set()
+    parts_dropped: set[str] = set()
+    split_entries, unmatched = [], []
     for entry in entries:
         normalized = normalize(entry)
         parts = split(normalized)
@@ -151,10 +157,11 @@ def match_stop_words(
             tokens.add(parts[0])
         elif len(parts) > 1 and _SPLIT_AT_APOSTROPHES(normalized):
             split_entries.append(entry)
-            tokens |= _parts_that_are_no_words(parts)
+            parts_dropped |= _parts_that_are_no_words(parts)
         else:
             unmatched.append(entry)
-    return MatchedStopWords(frozenset(tokens), tuple(split_entries), tuple(unmatched))
+    parts = tuple(sorted(parts_dropped))
+    return MatchedStopWords(frozenset(tokens | parts_dropped), tuple(split_entries), parts, tuple(unmatched))
 
 
 def _parts_that_are_no_words(parts: list[str]) -> set[str]:

@@ -212,8 +212,14 @@ def choose_words(
             raise VocabularyError(
                 f"There are no words in the {n_documents} documents. Check the texts and the token rules."
             )
-        reasons = (f"--min-df {min_df} removes {n_rare} that are in too few documents; lower it",) if n_rare else ()
-        reasons += (f"--max-df {max_df} removes {n_common} that are in too many; raise it",) if n_common else ()
+        lower_it = "lower it"
+        if isinstance(min_df, float) and min_df == 1:
+            lower_it = "1.0 means all documents, so write 1 for no minimum"
+        reasons = (f"--min-df {min_df} removes {n_rare} that are in too few documents; {lower_it}",) if n_rare else ()
+        raise_it = "raise it"
+        if isinstance(max_df, int) and max_df == 1:
+            raise_it = "1 means one document, so write 1.0 for no maximum"
+        reasons += (f"--max-df {max_df} removes {n_common} that are in too many; {raise_it}",) if n_common else ()
         raise VocabularyError(
             f"None of the {n_words} words of the {n_documents} documents is left. {'. '.join(reasons)}."
         )

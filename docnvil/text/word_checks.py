@@ -87,7 +87,7 @@ def _kind(word: str) -> str:
 
 
 def _median(counts: Counter[int]) -> int:
-    rank = (counts.total() + 1) // 2
+    rank = counts.total() // 2 + 1
     for value in sorted(counts):
         rank -= counts[value]
         if rank <= 0:
@@ -101,7 +101,7 @@ def describe_stop_words(rules: TokenRules) -> str | None:
     Example:
         >>> print(describe_stop_words(TokenRules(stop_words=("the", "don't", "of course"))))
         Of the stop words (custom), "of course" can never match, because the token rules split or drop it. "don't" is
-        split; its parts are dropped where they are no words.
+        split by the token rules, so "don", "t" are dropped instead.
     """
     if is_list_of_languages(rules.stop_words_name):
         return None
@@ -115,8 +115,11 @@ def describe_stop_words(rules: TokenRules) -> str | None:
             f" because the token rules split or drop {it}."
         )
     if matched.split:
-        is_split = "is split; its parts" if len(matched.split) == 1 else "are split; their parts"
-        sentences.append(f"{format_examples(matched.split)} {is_split} are dropped where they are no words.")
+        verb = "is" if len(matched.split) == 1 else "are"
+        sentences.append(
+            f"{format_examples(matched.split)} {verb} split by the token rules, so {format_examples(matched.parts)} are"
+            " dropped instead."
+        )
     return " ".join(sentences) or None
 
 
