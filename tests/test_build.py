@@ -28,7 +28,8 @@ from docnvil.corpus.word_frequencies import merge_word_frequencies
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import CorpusError, VocabularyError, WorkerError
 from docnvil.text import accumulator
-from docnvil.text.documents import SourceOptions, read_documents
+from docnvil.text.documents import Document, SourceOptions, read_documents
+from docnvil.text.reading_report import ReadingReport
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary
 
@@ -138,7 +139,7 @@ def test_the_number_of_workers_does_not_change_the_corpus(sources, whole, tmp_pa
 def test_a_folder_is_split_between_files(text_folder, tmp_path, monkeypatch):
     write_corpus(load_document_term_matrix(text_folder), tmp_path / "whole")
     monkeypatch.setattr(shards, "BYTES_PER_SHARD", 1000)
-    assert len(split_into_shards(text_folder, AUTO)) > 5
+    assert len(split_into_shards(text_folder, AUTO, ReadingReport())) > 5
     build_corpus([text_folder], tmp_path / "built", AUTO, TokenRules(), VocabularyLimits())
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
 
@@ -161,7 +162,11 @@ def test_splitting_a_file_does_not_change_its_documents(tmp_path_factory, suffix
     whole = list(read_documents(path))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "BYTES_PER_SHARD", size)
-        documents = [document for shard in split_into_shards(path, AUTO) for document in shard.read_documents()]
+        documents = [
+            document
+            for shard in split_into_shards(path, AUTO, ReadingReport())
+            for document in shard.read_documents(ReadingReport())
+        ]
     assert documents == whole
 
 
@@ -170,7 +175,7 @@ def test_a_split_file_gives_the_same_bytes_and_the_same_line_numbers(tmp_path, m
     path = write_rows(tmp_path / "rows.jsonl", rows)
     write_corpus(load_document_term_matrix(path, size=150), tmp_path / "whole")
     monkeypatch.setattr(shards, "BYTES_PER_SHARD", 2000)
-    assert len(split_into_shards(path, AUTO)) > 3
+    assert len(split_into_shards(path, AUTO, ReadingReport())) > 3
     limits = VocabularyLimits(size=150)
     build_corpus([path], tmp_path / "built", AUTO, TokenRules(), limits, executor=ProcessPool(2))
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
@@ -187,7 +192,7 @@ def test_other_formats_are_not_split(tmp_path, monkeypatch, name, encoding):
     with opener(tmp_path / name, "wt", encoding=encoding) as file:
         file.write('text\n"a\nb"\n' * 3)
     monkeypatch.setattr(shards, "BYTES_PER_SHARD", 4)
-    assert len(split_into_shards(tmp_path / name, SourceOptions(encoding=encoding))) == 1
+    assert len(split_into_shards(tmp_path / name, SourceOptions(encoding=encoding), ReadingReport())) == 1
 
 
 @given(
@@ -243,9 +248,12 @@ def test_finished_shards_are_not_counted_again(sources, whole, tmp_path, monkeyp
 
     read = []
     read_documents = SourceShard.read_documents
-    monkeypatch.setattr(
-        SourceShard, "read_documents", lambda shard: (read.append(shard.source), read_documents(shard))[1]
-    )
+
+    def record(shard: SourceShard, report: ReadingReport) -> Iterator[Document]:
+        read.append(shard.source)
+        return read_documents(shard, report)
+
+    monkeypatch.setattr(SourceShard, "read_documents", record)
     build_corpus(sources, tmp_path / "built", AUTO, TokenRules(), VocabularyLimits(size=150))
     assert len(read) == 2  # the damaged one and the new one
     assert same_bytes(tmp_path / "built", whole)

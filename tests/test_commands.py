@@ -256,7 +256,7 @@ def test_a_corpus_of_empty_documents_is_refused(tmp_path):
 
 def test_the_first_undecodable_byte_is_named(tmp_path):
     (tmp_path / "latin.txt").write_bytes("wind\ncafé\n".encode("latin-1"))
-    fit_fails(tmp_path, tmp_path / "latin.txt", 1, "latin.txt", "0xe9", "8", "--encoding latin-1")
+    fit_fails(tmp_path, tmp_path / "latin.txt", 1, "latin.txt", "0xe9", "8", "--encoding cp1252")
 
 
 def test_a_malformed_json_line_is_named(tmp_path):

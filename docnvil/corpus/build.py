@@ -36,16 +36,18 @@ from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.text.accumulator import CountAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
 from docnvil.text.fast_tokens import make_token_reader
+from docnvil.text.reading_report import ReadingReport
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.token_reader import TokenReader
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
-SCRATCH_VERSION = 5  # of the folders of counted shards
+SCRATCH_VERSION = 6  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
+_REPORT = "report.json"  # in the folder of a counted shard: what was left out or replaced
 
 OnProgress = Callable[[int, int], None]  # takes the number of finished tasks and of all tasks
 
@@ -140,9 +142,13 @@ def _count(
     sources: Sequence[Path], options: SourceOptions, rules: TokenRules, scratch: Path, run: Callable[..., None]
 ) -> list[Path]:
     """Count the shards of all sources; return their folders in order, twice the same if a source is given twice."""
-    shards = [shard for source in sources for shard in split_into_shards(source, options)]
+    report = ReadingReport()
+    shards = [shard for source in sources for shard in split_into_shards(source, options, report)]
     counted = [_counted_folder(scratch) / shard.key(rules) for shard in shards]
     run(count_shard, {folder: (shard, rules, folder) for folder, shard in zip(counted, shards, strict=True)}, 0)
+    for folder in dict.fromkeys(counted):
+        report.merge(ReadingReport.from_json(json.loads((folder / _REPORT).read_text(encoding="utf-8"))))
+    report.warn()
     if not _chunks_in(counted):
         raise no_documents_error(sources[0])
     return counted
@@ -185,8 +191,10 @@ def count_shard(shard: SourceShard, rules: TokenRules, target: Path) -> None:
     if _is_complete(target, "counted shard"):
         return
     with writing_folder(target, kind="counted shard") as draft:
-        for number, accumulator in enumerate(_count_in_chunks(shard.read_documents(), rules)):
+        report = ReadingReport()
+        for number, accumulator in enumerate(_count_in_chunks(shard.read_documents(report), rules)):
             save_counted_chunk(draft / f"{number:06d}", accumulator)
+        (draft / _REPORT).write_text(json.dumps(report.to_json()), encoding="utf-8")
 
 
 def _count_in_chunks(documents: Iterable[Document], rules: TokenRules) -> Iterator[CountAccumulator]:

@@ -1,37 +1,43 @@
-"""Readers of documents: folders of text files, one document per line, JSON lines, CSV, TSV and Parquet.
+"""Readers of documents: folders of text files, one document per line, JSON, CSV, TSV and binary tables.
 
 Documents are read lazily, one at a time. Duplicate ids are kept, so a document is identified by its row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePath
 
 from docnvil.errors import CorpusError
 from docnvil.runtime.folders import is_folder_of_kind
 from docnvil.text.bits import is_plain_archive
-from docnvil.text.files import FileChunk, as_path, exists, is_remote, open_text, replace_surrogates, split_at_lines
-from docnvil.text.records import Record, RecordIterator, list_columns, read_json_lines, read_parquet, read_separated
+from docnvil.text.compression import COMPRESSED_SUFFIXES, uncompressed_name
+from docnvil.text.document import Document
+from docnvil.text.file_kinds import describe_binary
+from docnvil.text.files import (
+    FileChunk,
+    as_path,
+    exists,
+    is_remote,
+    open_text,
+    read_head,
+    resolve_encoding,
+    split_at_lines,
+    translate_os_errors,
+)
+from docnvil.text.json_records import is_json_array, read_json
+from docnvil.text.reading_report import ReadingReport
+from docnvil.text.record_documents import to_documents
+from docnvil.text.separated import read_separated
 from docnvil.text.settings import TEXT_FORMATS, SourceOptions
+from docnvil.text.tables import read_parquet
+from docnvil.text.text_folders import read_files
 
-_SUFFIXES = {".txt": "lines", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+__all__ = ["TEXT_FORMATS", "Document", "SourceOptions", "detect_format", "read_chunk", "read_documents", "split_source"]
+
+_SUFFIXES = {".txt": "lines", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+_SUFFIXES |= {".tab": "tsv"}
 _SUFFIXES |= {".parquet": "parquet", ".npz": "npz", ".npy": "bits", ".mtx": "mtx", ".mm": "mtx"}
 _SUFFIXES |= {".ldac": "ldac", ".lda-c": "ldac", ".svmlight": "svmlight", ".svm": "svmlight", ".libsvm": "svmlight"}
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document.
-
-    Arguments:
-        id: its id in the source; it may be repeated.
-        text: its text, which may be empty.
-        metadata: its other values by column, `""` for a missing value.
-    """
-
-    id: str
-    text: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 _DEFAULTS = SourceOptions()
@@ -41,7 +47,8 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     """Return the format of a source: `options.format`, or else the one that its kind and name indicate.
 
     A folder is a prepared corpus or a folder of text files. A file whose name starts with `docword` is in UCI format;
-    other files are classified by their suffix, without `.gz`. An `.npz` without a sparse matrix has binary vectors.
+    other files are classified by their suffix, without that of a compressed file. A folder with `corpus.tsv` and
+    `vocabulary.txt` or `metadata.json` is one of OCTIS. An `.npz` without a sparse matrix has binary vectors.
     """
     if options.format != "auto":
         return options.format
@@ -51,31 +58,40 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     if path.is_dir():
         # Without its manifest it is still a corpus, and reading it reports the missing file.
         is_corpus = is_folder_of_kind(path, "corpus") or (path / "corpus.json").is_file()
+        if not is_corpus and _is_octis(path):
+            return "octis"
         return "corpus" if is_corpus else "folder"
-    name = path.name.lower().removesuffix(".gz")
+    with translate_os_errors(path):
+        name = PurePath(uncompressed_name(path)).name.lower()
     if name.startswith("docword"):
         return "uci"
     format = _SUFFIXES.get(Path(name).suffix)
     if format is None:
+        kind = None if is_remote(path) else describe_binary(read_head(path))
+        if kind is not None:
+            raise CorpusError(f"{path} is {kind}, which docnvil does not read. Extract its text first.")
         raise CorpusError(
             f"The format of {path} is not clear from its name: docnvil reads folders, docword*.txt and"
-            f" {', '.join(_SUFFIXES)}, also with .gz. Rename it, or pass --format."
+            f" {', '.join(_SUFFIXES)}, also with {', '.join(COMPRESSED_SUFFIXES)}. Rename it, or pass --format."
         )
     if is_remote(path) and format not in TEXT_FORMATS:
         raise CorpusError(f"{path} contains counts, which are read only from local disks. Download it first.")
     return "bits" if format == "npz" and is_plain_archive(path) else format
 
 
-def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iterator[Document]:
+def read_documents(
+    path: str | Path, options: SourceOptions = _DEFAULTS, report: ReadingReport | None = None
+) -> Iterator[Document]:
     r"""Read the documents of a source, lazily and in a stable order.
 
-    Every file of a folder is a document, except hidden files. Its id is its path in the folder, and its label is the
-    first subfolder of that path. Files are sorted by path. In files with columns, the metadata is every column of plain
-    values except the text and the id. A null text gives an empty document, as does a blank line of a `.txt`.
+    Every text file of a folder is a document, except hidden files. Its id is its path in the folder, and its label is
+    the first subfolder of that path. Files are sorted by path. In files with columns, the metadata is every column of
+    plain values except the text and the id. A missing text gives an empty document, as does a blank line of a `.txt`.
 
     Arguments:
         path: a folder or file in one of `TEXT_FORMATS`.
         options: the columns and the encoding, and the format if the name does not indicate it.
+        report: what is left out, replaced or assumed is added to it; None issues a `DocnvilWarning` at the end.
 
     Raises:
         CorpusError: the source is missing, empty, malformed or in another encoding; a column is missing; a text is not
@@ -91,23 +107,43 @@ def read_documents(path: str | Path, options: SourceOptions = _DEFAULTS) -> Iter
         [('1', 'a first note'), ('2', 'and a second')]
     """
     path = as_path(path)
+    if report is not None:
+        return _read(path, options, report)
+    report = ReadingReport()
+    return _warn_at_end(_read(path, options, report), report)
+
+
+def _warn_at_end(documents: Iterator[Document], report: ReadingReport) -> Iterator[Document]:
+    yield from documents
+    report.warn()
+
+
+def _read(path: Path, options: SourceOptions, report: ReadingReport) -> Iterator[Document]:
     format = detect_format(path, options)
+    options.refuse_idle(path, format)
     match format:
-        case "folder" | "lines":
-            _refuse_columns(path, options)
-            return read_files(path, None, options) if format == "folder" else _read_lines(path, options)
+        case "folder":
+            return read_files(path, None, options, report)
+        case "lines":
+            return _read_lines(path, options, report)
         case "jsonl":
-            records = read_json_lines(path, options.encoding)
+            records = read_json(path, options, report)
         case "csv" | "tsv":
-            records = read_separated(path, options.encoding, delimiter="," if format == "csv" else "\t")
+            records = read_separated(path, options, report, delimiter="," if format == "csv" else "\t")
+        case "octis":
+            report.remark(f"{path} is a folder of OCTIS: the columns of corpus.tsv are text, partition and label.")
+            names = ("text", "partition", "label")
+            records = read_separated(path / "corpus.tsv", options, report, delimiter="\t", names=names)
         case "parquet":
             records = read_parquet(path)
         case _:
             raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
-    return _to_documents(path, records, options)
+    return to_documents(path, records, options, report)
 
 
-def split_source(path: Path, options: SourceOptions, size: int) -> tuple[list[FileChunk], SourceOptions] | None:
+def split_source(
+    path: Path, options: SourceOptions, size: int, report: ReadingReport
+) -> tuple[list[FileChunk], SourceOptions] | None:
     """Split a file of lines or JSON lines into chunks of about `size` bytes, to be read by `read_chunk`.
 
     CSV is not split: its fields may contain line breaks, so the end of a row is found only by reading from the start.
@@ -116,114 +152,39 @@ def split_source(path: Path, options: SourceOptions, size: int) -> tuple[list[Fi
     format = detect_format(path, options)
     if format not in ("lines", "jsonl") or path.stat().st_size <= size:
         return None
-    chunks = split_at_lines(path, encoding=options.encoding, size=size)
+    resolved = replace(options, encoding=resolve_encoding(path, options.encoding, ReadingReport()))
+    if format == "jsonl" and is_json_array(path, resolved):
+        return None
+    with open_text(path, encoding=resolved.encoding, errors=resolved.encoding_errors):
+        pass  # refuses a binary file, which the chunks would not recognize
+    chunks = split_at_lines(path, encoding=resolved.encoding, size=size)
     if chunks is None or len(chunks) < 2:
         return None
-    if format == "lines":
-        _refuse_columns(path, options)
-    elif options.id_column is None:
+    options.refuse_idle(path, format)
+    resolve_encoding(path, options.encoding, report)
+    if format == "jsonl" and options.id_column is None:
         # The first row of the file, not of the chunk, decides whether ids are row numbers.
-        first = next(read_json_lines(path, options.encoding), None)
-        options = replace(options, id_column="id" if first is not None and "id" in first[1] else "")
-    return chunks, options
+        first = next(read_json(path, resolved, ReadingReport()), None)
+        resolved = replace(resolved, id_column="id" if first is not None and "id" in first[1] else "")
+    return chunks, resolved
 
 
-def read_chunk(path: Path, chunk: FileChunk, options: SourceOptions) -> Iterator[Document]:
+def read_chunk(path: Path, chunk: FileChunk, options: SourceOptions, report: ReadingReport) -> Iterator[Document]:
     """Read the documents of one chunk of a file, see `split_source`, with the row numbers of the whole file."""
     if detect_format(path, options) == "lines":
-        return _read_lines(path, options, chunk)
-    return _to_documents(path, read_json_lines(path, options.encoding, chunk), options, chunk.rows_before)
+        return _read_lines(path, options, report, chunk)
+    return to_documents(path, read_json(path, options, report, chunk), options, report, chunk.rows_before)
 
 
-def _refuse_columns(path: Path, options: SourceOptions) -> None:
-    for option, column in (("--id-column", options.id_column), ("--label-column", options.label_column)):
-        if column:
-            raise CorpusError(f"{path} has no columns, so it has no column {column!r}. Remove {option}.")
+def _is_octis(folder: Path) -> bool:
+    others = ("vocabulary.txt", "metadata.json")
+    return (folder / "corpus.tsv").is_file() and any((folder / name).is_file() for name in others)
 
 
-def list_files(folder: Path) -> list[str]:
-    """Return the paths of a folder's documents, relative to it, in the order in which they are read."""
-    if not folder.is_dir():
-        raise CorpusError(f"There is no folder at {folder}. Check the path, or the --format.")
-    paths = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
-    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
-    if not visible:
-        raise CorpusError(f"The folder {folder} has no files. Put text files in it, or check the path.")
-    return visible
-
-
-def read_files(folder: Path, names: Iterable[str] | None, options: SourceOptions) -> Iterator[Document]:
-    """Read files of a folder as documents; the names are from `list_files`, None for all of them."""
-    for name in list_files(folder) if names is None else names:
-        with open_text(folder / name, encoding=options.encoding) as file:
-            text = file.read()
-        label, _, rest = replace_surrogates(name).partition("/")
-        yield Document(replace_surrogates(name), text, {"label": label} if rest else {})
-
-
-def _read_lines(path: Path, options: SourceOptions, chunk: FileChunk | None = None) -> Iterator[Document]:
-    with open_text(path, encoding=options.encoding, chunk=chunk) as file:
-        for number, line in enumerate(file, start=1 if chunk is None else chunk.lines_before + 1):
-            yield Document(str(number), line.removesuffix("\n"))
-
-
-def _to_documents(
-    path: Path, records: RecordIterator, options: SourceOptions, rows_before: int = 0
+def _read_lines(
+    path: Path, options: SourceOptions, report: ReadingReport, chunk: FileChunk | None = None
 ) -> Iterator[Document]:
-    id_column = options.id_column
-    names: tuple[str, ...] | None = None
-    columns: list[str] = []
-    for number, (place, record) in enumerate(records, start=rows_before + 1):
-        if number == 1 and id_column is None and "id" in record:
-            id_column = "id"
-        where = f"{path}, {place}"
-        if tuple(record) != names:  # most records have the columns of the previous one
-            names = tuple(record)
-            _require_columns(record, where, options, id_column)
-            used = (options.text_column, id_column, options.label_column)
-            columns = [options.label_column] if options.label_column else []
-            columns += [name for name in names if name not in used]
-        id = _to_string(record[id_column]) if id_column else str(number)
-        if not id:
-            raise CorpusError(f"{where} has no id in the column {id_column!r}. Add it, or choose another --id-column.")
-        text = _get_text(record[options.text_column], where, options.text_column)
-        yield Document(replace_surrogates(id), replace_surrogates(text), _get_metadata(record, columns, where, options))
-
-
-def _require_columns(record: Record, where: str, options: SourceOptions, id_column: str | None) -> None:
-    required = {"text": options.text_column, "id": id_column, "label": options.label_column}
-    for role, column in required.items():
-        if column and column not in record:
-            raise CorpusError(
-                f"{where} has no column {column!r} for the {role}. Its columns are"
-                f" {list_columns(list(record)) or 'none'}; choose one with --{role}-column."
-            )
-
-
-def _get_text(value: object, where: str, column: str) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise CorpusError(
-            f"{where} has {value!r:.40} in the column {column!r}, which is not a string. Quote it, or choose another"
-            " column with --text-column."
-        )
-    return value
-
-
-def _get_metadata(record: Record, columns: Sequence[str], where: str, options: SourceOptions) -> dict[str, str]:
-    values = {name: _to_string(record[name]) for name in columns}
-    if options.label_column and values[options.label_column] is None:
-        raise CorpusError(
-            f"{where} has no plain value in the label column {options.label_column!r}. Choose another --label-column."
-        )
-    return {replace_surrogates(name): replace_surrogates(value) for name, value in values.items() if value is not None}
-
-
-def _to_string(value: object) -> str | None:
-    """Return a plain value as a string, and None for lists, objects and bytes."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return None if isinstance(value, list | tuple | dict | bytes) else str(value)
+    start = 1 if chunk is None else chunk.lines_before + 1
+    with open_text(path, encoding=options.encoding, errors=options.encoding_errors, chunk=chunk, report=report) as file:
+        for number, line in enumerate(file, start=start):
+            yield Document(str(number), line.removesuffix("\n"))

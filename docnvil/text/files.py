@@ -1,19 +1,21 @@
-"""Opening of local and remote files, plain or gzipped; failures become a `CorpusError` that names the file."""
+"""Opening of local and remote files, plain or compressed; failures become a `CorpusError` that names the file."""
 
 import codecs
 import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import BytesIO, TextIOWrapper
-from itertools import chain
+from io import BufferedReader, BytesIO, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
+from docnvil.text.compression import DAMAGE_ERRORS, is_compressed, open_compressed
+from docnvil.text.decoding import RepairedBytes, RepairingDecoder, describe_undecodable, survey_utf8
+from docnvil.text.file_kinds import HEAD_BYTES, describe_binary
+from docnvil.text.reading_report import ReadingReport
 
 # Encodings, by Python's names, in which the byte 10 is always a line feed and a file needs no byte-order mark.
 _BYTE_LINE_ENCODINGS = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
@@ -76,6 +78,10 @@ def is_gzipped(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
 
+class BinaryFileError(CorpusError):
+    """A file is not text."""
+
+
 @dataclass(frozen=True)
 class FileChunk:
     """A byte range of a file that holds whole lines."""
@@ -88,29 +94,91 @@ class FileChunk:
 
 @contextmanager
 def open_text(
-    path: Path, *, encoding: str = "utf-8", newline: str | None = None, chunk: FileChunk | None = None
+    path: Path,
+    *,
+    encoding: str = "utf-8",
+    errors: str = "strict",
+    newline: str | None = None,
+    chunk: FileChunk | None = None,
+    report: ReadingReport | None = None,
 ) -> Iterator[TextIO]:
-    """Open a text file, or one chunk of it, unpacking it if its name ends in `.gz`; skip a UTF-8 byte-order mark.
+    """Open a text file, or one chunk of it, unpacking it if it is compressed; skip a UTF-8 byte-order mark.
 
-    If the file is not in this encoding, the `CorpusError` names the first invalid byte and its offset.
+    Arguments:
+        path: the file.
+        encoding: its encoding, or "auto" to detect it.
+        errors: "strict", "replace" or "ignore" for bytes that are invalid in the encoding.
+        newline: see `open`.
+        chunk: the part of the file to open; None for all of it.
+        report: invalid bytes and the detected encoding are added to it.
+
+    Raises:
+        CorpusError: the file cannot be read, is binary, or is not in this encoding; the message names the first invalid
+            byte, and the encoding that is more probable.
     """
-    may_have_mark = codecs.lookup(encoding).name == "utf-8" and (chunk is None or not chunk.start)
-    codec = "utf-8-sig" if may_have_mark else encoding
+    report = ReadingReport() if report is None else report
     with translate_os_errors(path):
+        encoding = resolve_encoding(path, encoding, report)
+        may_have_mark = codecs.lookup(encoding).name == "utf-8" and (chunk is None or not chunk.start)
+        codec = "utf-8-sig" if may_have_mark else encoding
         try:
-            with open_bytes(path, chunk) as file, TextIOWrapper(file, encoding=codec, newline=newline) as text:
-                yield text
+            with open_bytes(path, chunk) as file:
+                if chunk is None:
+                    file = _refuse_binary(path, file, encoding)
+                if errors != "strict":
+                    lines_before = 0 if chunk is None else chunk.lines_before
+
+                    def on_invalid(invalid: bytes, offset: int, line: int) -> None:
+                        report.add(errors, path, f"line {line}", len(invalid))
+
+                    decoder = RepairingDecoder(codec, errors, on_invalid, lines_before)
+                    file, codec = cast(BinaryIO, BufferedReader(RepairedBytes(file, decoder))), "utf-8"
+                with TextIOWrapper(file, encoding=codec, newline=newline) as text:
+                    yield text
         except UnicodeError as error:
-            raise CorpusError(_describe_undecodable(path, encoding, error)) from None
+            with open_bytes(path) as file:
+                survey = survey_utf8(file)
+            raise CorpusError(describe_undecodable(path, encoding, error, survey)) from None
+
+
+def resolve_encoding(path: Path, encoding: str, report: ReadingReport) -> str:
+    """Return the encoding, or for "auto" the one that fits the file; the report names it if it is not UTF-8."""
+    if encoding != "auto":
+        return encoding
+    with open_bytes(path) as file:
+        survey = survey_utf8(_refuse_binary(path, file, "utf-8"))
+    guess = survey.guess
+    if guess is None:
+        raise CorpusError(f"No encoding fits {path}. Pass its --encoding, or --encoding-errors replace with utf-8.")
+    if guess != "utf-8":
+        report.add("encoding", path, f"as {guess}")
+    return guess
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a file, unpacked."""
+    with open_bytes(path) as file:
+        return file.read(HEAD_BYTES)
+
+
+def _refuse_binary(path: Path, file: BinaryIO, encoding: str) -> BinaryIO:
+    """Return a stream of the same bytes if they are text."""
+    stream = file if hasattr(file, "peek") else BufferedReader(cast(RawIOBase, file))
+    kind = describe_binary(stream.peek(HEAD_BYTES)[:HEAD_BYTES], encoding)
+    if kind is not None:
+        while is_compressed(path) and stream.read(1 << 16):  # raises an error if the file is damaged
+            pass
+        raise BinaryFileError(f"{path} is {kind}, not text. Extract its text first, or leave the file out.")
+    return cast(BinaryIO, stream)
 
 
 def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] | None:
     """Split a text file at line ends into chunks of about `size` bytes.
 
-    Return None if line ends cannot be found in the stored bytes: the file is gzipped, the encoding uses more than one
-    byte for a line feed, or a carriage return ends a line.
+    Return None if line ends cannot be found in the stored bytes: the file is compressed, the encoding uses more than
+    one byte for a line feed, or a carriage return ends a line.
     """
-    if is_gzipped(path) or not _BYTE_LINE_ENCODINGS.fullmatch(codecs.lookup(encoding).name):
+    if is_compressed(path) or not _BYTE_LINE_ENCODINGS.fullmatch(codecs.lookup(encoding).name):
         return None
     chunks = []
     start = stop = lines = rows = lines_before = rows_before = 0
@@ -129,31 +197,35 @@ def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] |
 
 @contextmanager
 def open_bytes(path: Path, chunk: FileChunk | None = None) -> Iterator[BinaryIO]:
-    """Open a binary file, unpacking it if its name ends in `.gz`, or one chunk of it, which is read into memory."""
+    """Open a binary file, unpacking it if it is compressed, or one chunk of it, which is read into memory."""
     with translate_os_errors(path), ExitStack() as stack:
         file = stack.enter_context(_open_stored_bytes(path))
         if chunk is not None:
             file.seek(chunk.start)
             yield BytesIO(file.read(chunk.stop - chunk.start))
         else:
-            yield stack.enter_context(gzip.open(file, "rb")) if is_gzipped(path) else file
+            yield open_compressed(path, file, stack)
 
 
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
-    """Raise a `CorpusError` that names `path` in place of errors of the operating system and gzip."""
+    """Raise a `CorpusError` that names `path` in place of errors of the operating system and of unpacking."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise CorpusError(f"There is nothing at {path}. Check the path.") from None
     except IsADirectoryError:
         raise CorpusError(f"{path} is a folder, but a file is needed. Name a file in it.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise CorpusError(
-            f"{path} cannot be unpacked ({error}): it is truncated or damaged. Download it again."
-        ) from None
+    except DAMAGE_ERRORS as error:
+        raise _unpacking_error(path, error) from None
     except OSError as error:
+        if error.errno is None and is_compressed(path):
+            raise _unpacking_error(path, error) from None
         raise CorpusError(f"{path} cannot be read ({error.strerror or error}). Check its permissions.") from None
+
+
+def _unpacking_error(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(f"{path} cannot be unpacked ({error}): it is truncated or damaged. Download it again.")
 
 
 @contextmanager
@@ -178,28 +250,3 @@ def replace_surrogates(text: str) -> str:
         'caf?'
     """
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _describe_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
-    with open_bytes(path) as file:
-        is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    remedy = "utf-16; its byte-order mark says so" if is_utf16 else "latin-1 if that is its encoding"
-    reason = _first_undecodable_byte(path, encoding) or error
-    return f"{path} is not {encoding} ({reason}). Pass --encoding {remedy}."
-
-
-def _first_undecodable_byte(path: Path, encoding: str) -> str | None:
-    """Describe the first invalid byte and its offset; the file is read again, as a stream counts from its buffer."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    offset = 0
-    with open_bytes(path) as file:
-        for chunk in chain(iter(lambda: file.read(1 << 16), b""), [b""]):
-            pending = len(cast(bytes, decoder.getstate()[0]))
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                return f"byte 0x{error.object[error.start]:02x} at {offset - pending + error.start}"
-            except UnicodeError:
-                break
-            offset += len(chunk)
-    return None

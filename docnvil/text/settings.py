@@ -5,14 +5,18 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from docnvil.errors import ConfigurationError
-from docnvil.schema import setting, settings_of
+from docnvil.schema import check_settings, setting, settings_of
 
-TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet")
+TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet", "octis")
+_DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
 FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
 
 # The formats for which an option has an effect.
-WITH_COLUMNS = {"format": ("jsonl", "csv", "tsv", "parquet")}
+WITH_COLUMNS = {"format": ("jsonl", "csv", "tsv", "parquet", "octis")}
+SEPARATED = {"format": ("csv", "tsv", "octis")}
+ENCODED = {"format": ("folder", "lines", "jsonl", "csv", "tsv", "octis")}
+FOLDERS = {"format": ("folder",)}
 WITH_LABELS = {"format": (*WITH_COLUMNS["format"], "corpus")}
 NUMBERED_WORDS = {"format": ("ldac", "svmlight")}
 MATRICES = {"format": ("npz", "mtx")}
@@ -27,21 +31,31 @@ class SourceOptions:
 
     Arguments:
         format: one of `FORMATS`, or "auto" to choose it by the name of the source.
-        text_column: the column of the text.
+        text_column: the column of the text. Several, separated by commas, are joined; a dot leads to a
+            nested key of JSON; a number is the position of a column, from 1.
         id_column: the column of the ids; None for the column `id` if there is one. Without such a column, or with
             `""`, the ids are row numbers from 1.
         label_column: a column that must exist and comes first in the metadata.
-        encoding: the encoding of text files, by its Python name.
+        encoding: the encoding of text files, by its Python name, or "auto" to detect it for each file.
+        encoding_errors: what to do with bytes that are invalid in the encoding: "strict" raises an error, "replace"
+            puts U+FFFD in their place, and "ignore" leaves them out.
+        delimiter: the character between the columns of CSV and TSV, or "tab"; None to detect it.
+        quoting: "minimal" if double quotes enclose fields of CSV and TSV, "none" if they are plain characters.
+        header: whether the first row of CSV and TSV names the columns; otherwise their names are 1, 2 and so on.
+        skip_rows: the number of lines of CSV and TSV before the header.
+        na_values: cells of CSV and TSV that stand for a missing text, separated by commas, or "none" for no such
+            cells; None for `DEFAULT_NA_VALUES`, outside quotes.
+        glob: names of the files of a folder that are documents, such as `*.txt`; several are separated by commas.
         array: the array to read from an `.npz` of binary vectors, if it has several.
         index_base: the number of the first word in svmlight and LDA-C, "0" or "1"; "auto" finds it out.
         transpose: whether the rows of a matrix are words and its columns are documents.
 
     Raises:
-        ConfigurationError: the format, the encoding or the index base is unknown.
+        ConfigurationError: a value is not allowed.
     """
 
     format: str = setting("auto", "Input", f"Format: {', '.join(FORMATS)}; auto goes by the file name")
-    text_column: str = setting("text", "Input", "Column with the text", only_with=WITH_COLUMNS)
+    text_column: str = setting("text", "Input", "Column with the text, or several: title,body", only_with=WITH_COLUMNS)
     id_column: str | None = setting(
         None,
         "Input",
@@ -52,7 +66,30 @@ class SourceOptions:
     label_column: str | None = setting(
         None, "Input", "Column with a label, written after the id in embeddings", only_with=WITH_LABELS
     )
-    encoding: str = setting("utf-8", "Input", "Encoding of text files")
+    encoding: str = setting(
+        "utf-8", "Input", "Encoding of text files; auto detects it for each file", only_with=ENCODED
+    )
+    encoding_errors: Literal["strict", "replace", "ignore"] = setting(
+        "strict", "Input", "Action for invalid bytes", only_with=ENCODED
+    )
+    delimiter: str | None = setting(
+        None, "Input", "Character between columns, or tab", effective="detected", only_with=SEPARATED
+    )
+    quoting: Literal["minimal", "none"] = setting(
+        "minimal", "Input", "Quotes around fields; none: quotes are plain characters", only_with=SEPARATED
+    )
+    header: bool = setting(True, "Input", "First row names the columns", only_with=SEPARATED)
+    skip_rows: int = setting(0, "Input", "Number of lines before the header to skip", minimum=0, only_with=SEPARATED)
+    na_values: str | None = setting(
+        None,
+        "Input",
+        "Cells that stand for a missing text, separated by commas",
+        effective="NA, NaN, NULL and others",
+        only_with=SEPARATED,
+    )
+    glob: str | None = setting(
+        None, "Input", "Files that are documents, such as *.txt", effective="text files", only_with=FOLDERS
+    )
     array: str | None = setting(None, "Input", "Array of binary vectors, if an .npz file has several", only_with=BITS)
     index_base: IndexBase = setting(
         "auto", "Input", "Number of the first word in svmlight and LDA-C", only_with=NUMBERED_WORDS
@@ -65,14 +102,24 @@ class SourceOptions:
                 f"{self.format!r} is not a format that docnvil reads. Choose one of {', '.join(FORMATS)}."
             )
         try:
-            "".encode(self.encoding)
+            if self.encoding != "auto":
+                "".encode(self.encoding)
         except (LookupError, ValueError):
             raise ConfigurationError(
-                f"{self.encoding!r} is not an encoding that Python supports. Try utf-8, latin-1 or cp1252."
+                f"{self.encoding!r} is not an encoding that Python supports. Try auto, utf-8, latin-1 or cp1252."
             ) from None
         object.__setattr__(self, "index_base", str(self.index_base))
-        if self.index_base not in ("auto", "0", "1"):
-            raise ConfigurationError(f"index_base is {self.index_base!r}. Choose 0, 1 or auto.")
+        check_settings(self)
+        delimiter = self.delimiter_character
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            raise ConfigurationError(
+                f"{self.delimiter!r} cannot separate columns. Give one character, or tab for a tab stop."
+            )
+
+    @property
+    def delimiter_character(self) -> str | None:
+        """The delimiter as a character, or None to detect it."""
+        return None if self.delimiter is None else _DELIMITER_NAMES.get(self.delimiter, self.delimiter)
 
     def non_default(self) -> dict[str, Any]:
         """Return the options that differ from the defaults."""

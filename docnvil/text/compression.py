@@ -1,0 +1,100 @@
+"""Compressed files: `.gz`, `.bz2`, `.xz`, `.zst`, and `.zip` with a single file."""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from contextlib import ExitStack
+from io import BufferedReader, RawIOBase
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, cast
+
+from docnvil.errors import CorpusError, MissingDependencyError
+from docnvil.text.reading_report import list_items
+
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+#: What damaged or truncated files raise, besides `OSError` without a number.
+DAMAGE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+
+def is_compressed(path: PurePath) -> bool:
+    """Return whether the name of a file ends in one of `COMPRESSED_SUFFIXES`."""
+    return path.suffix.lower() in COMPRESSED_SUFFIXES
+
+
+def uncompressed_name(path: Path) -> str:
+    """Return the name of the file that is compressed: the member of a `.zip`, else the name without the suffix."""
+    if path.suffix.lower() == ".zip" and path.is_file():
+        with path.open("rb") as file, ExitStack() as stack:
+            return _only_member(path, stack.enter_context(_open_zip(path, file)))
+    return path.stem if is_compressed(path) else path.name
+
+
+def open_compressed(path: Path, file: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """Return a stream of the unpacked bytes of an open file, which `stack` closes; or the file if it is plain."""
+    match path.suffix.lower():
+        case ".gz":
+            return cast(BinaryIO, stack.enter_context(gzip.open(file, "rb")))
+        case ".bz2":
+            return cast(BinaryIO, stack.enter_context(bz2.open(file, "rb")))
+        case ".xz":
+            return cast(BinaryIO, stack.enter_context(lzma.open(file, "rb")))
+        case ".zst":
+            return stack.enter_context(_open_zstandard(path, file))
+        case ".zip":
+            archive = stack.enter_context(_open_zip(path, file))
+            return cast(BinaryIO, stack.enter_context(archive.open(_only_member(path, archive))))
+    return file
+
+
+def _open_zstandard(path: Path, file: BinaryIO) -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise MissingDependencyError(
+            f"Unpacking {path} needs zstandard. Install it with pip install 'docnvil[zstd]'."
+        ) from None
+    return BufferedReader(_ZstandardReader(file, zstandard))
+
+
+class _ZstandardReader(RawIOBase):
+    """A stream that unpacks all frames of a file; damage raises `EOFError`, like that of a gzipped file."""
+
+    def __init__(self, file: BinaryIO, zstandard: Any) -> None:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        self._reader = decompressor.stream_reader(file, read_across_frames=True, closefd=False)
+        self._error = zstandard.ZstdError
+
+    def readable(self) -> bool:
+        """See `RawIOBase`."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """See `RawIOBase`."""
+        try:
+            return self._reader.readinto(buffer)
+        except self._error as error:
+            raise EOFError(str(error)) from None
+
+
+def _open_zip(path: Path, file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise CorpusError(
+            f"{path} cannot be unpacked ({error}): it is truncated or damaged. Download it again."
+        ) from None
+
+
+def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
+    members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+    if len(members) != 1:
+        names = list_items(info.filename for info in members) or "no file"
+        raise CorpusError(
+            f"{path} contains {len(members):,} files ({names}), not one. Unpack it and give a folder or file."
+        )
+    if members[0].flag_bits & 1:
+        raise CorpusError(f"{path} is encrypted. Unpack it first.")
+    return members[0].filename

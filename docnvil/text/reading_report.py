@@ -1,0 +1,139 @@
+"""What readers of texts had to leave out, replace or assume: counted by kind, with the first places."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from docnvil.errors import warn
+
+MAX_PLACES = 10  # named in a message; the others are counted
+
+# {n} is replaced by the number, {places} by the first places.
+_MESSAGES = {
+    "missing": (
+        "{n} document(s) have no text (NA, null or the like) and are empty: {places}. --na-values chooses which values"
+        " count as missing."
+    ),
+    "quoted_na": (
+        "{n} document(s) consist of a quoted NA or None, which was read as text: {places}. If they are missing values,"
+        " name them with --na-values."
+    ),
+    "swallowed": (
+        "{n} line(s) inside quoted fields look like rows of their own: {places}. If quotes are plain characters in this"
+        " file, pass --quoting none."
+    ),
+    "replace": "{n} byte(s) are invalid in the encoding and were replaced by U+FFFD, the first in {places}.",
+    "ignore": "{n} byte(s) are invalid in the encoding and were left out, the first in {places}.",
+    "left_out": "{n} file(s) that are not plain text were left out: {places}.",
+    "not_matched": "{n} file(s) do not match --glob and were left out: {places}.",
+    "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
+}
+
+
+class ReadingReport:
+    """Collects what happened to the values, bytes and files of a source; reports of shards are merged.
+
+    Example:
+        >>> report = ReadingReport()
+        >>> report.add("left_out", "a.pdf")
+        >>> report.messages()
+        ['1 file that is not plain text was left out: a.pdf.']
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, list[tuple[str, str]]] = {}
+        self._remarks: dict[str, None] = {}
+
+    def add(self, kind: str, file: object, place: str = "", n: int = 1) -> None:
+        """Count one event of a kind at a place of a file, such as "line 3"; `n` counts several at once."""
+        self._counts[kind] = self._counts.get(kind, 0) + n
+        places = self._places.setdefault(kind, [])
+        if len(places) < MAX_PLACES:
+            places.append((str(file), place))
+
+    def remark(self, text: str) -> None:
+        """Add a sentence of its own; equal sentences are reported once."""
+        self._remarks[text] = None
+
+    def merge(self, other: "ReadingReport") -> None:
+        """Add the events of another report, which come after those of this one."""
+        for kind, count in other._counts.items():
+            self._counts[kind] = self._counts.get(kind, 0) + count
+            places = self._places.setdefault(kind, [])
+            places.extend(other._places[kind][: MAX_PLACES - len(places)])
+        self._remarks |= other._remarks
+
+    def messages(self) -> list[str]:
+        """Return one sentence or two for each kind of event."""
+        summaries = [self._summarize(kind) for kind in _MESSAGES if kind in self._counts]
+        return [*self._remarks, *summaries]
+
+    def warn(self) -> None:
+        """Issue each message as a `DocnvilWarning`, and forget them."""
+        messages = self.messages()
+        self.__init__()  # type: ignore[misc]
+        for message in messages:
+            warn(message)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return {"counts": self._counts, "places": self._places, "remarks": list(self._remarks)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ReadingReport":
+        """Return the report that `to_json` saved."""
+        report = cls()
+        report._counts = dict(value["counts"])
+        report._places = {kind: [(file, place) for file, place in places] for kind, places in value["places"].items()}
+        report._remarks = dict.fromkeys(value["remarks"])
+        return report
+
+    def _summarize(self, kind: str) -> str:
+        count = self._counts[kind]
+        text = _MESSAGES[kind].replace("{n}", f"{count:,}")
+        if count == 1:
+            for plural, singular in _SINGULAR.items():
+                text = text.replace(plural, singular)
+        text = text.replace("(s)", "" if count == 1 else "s")
+        return text.replace("{places}", _format_places(self._places[kind], count))
+
+
+_SINGULAR = {
+    "(s) that are": "(s) that is",
+    "(s) are": "(s) is",
+    " were ": " was ",
+    "(s) have": "(s) has",
+    " are empty": " is empty",
+    "(s) consist": "(s) consists",
+    "(s) do ": "(s) does ",
+    "they are missing values": "it is a missing value",
+    "name them": "name it",
+    "fields look": "fields looks",
+    "rows of their own": "a row of its own",
+}
+
+
+def _format_places(places: Sequence[tuple[str, str]], count: int) -> str:
+    """Return places by file, such as `a.csv, lines 3 and 7; b.csv, line 2`, and the number of those not listed."""
+    by_file = []
+    for file, group in groupby(places, key=lambda place: place[0]):
+        spots = [spot for _, spot in group if spot]
+        numbers = [spot.removeprefix("line ") for spot in spots]
+        if len(spots) > 1 and all(number.isdecimal() for number in numbers):
+            spots = [f"lines {list_items(numbers)}"]
+        by_file.append(", ".join([file, *spots]))
+    rest = count - len(places)
+    separator = "; " if any(spot for _, spot in places) else ", "
+    return separator.join(by_file) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def list_items(items: Iterable[str], limit: int = MAX_PLACES) -> str:
+    """Return items for a message, at most `limit` and the number of the others.
+
+    Example:
+        >>> list_items(["a", "b", "c"]), list_items("abcdef", limit=2)
+        ('a, b, c', 'a, b and 4 more')
+    """
+    items = list(items)
+    return ", ".join(items[:limit]) + (f" and {len(items) - limit:,} more" if len(items) > limit else "")

@@ -1,0 +1,155 @@
+"""From records to documents: the columns of the text, the id, the label and the metadata."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from docnvil.errors import CorpusError
+from docnvil.text.document import Document
+from docnvil.text.files import replace_surrogates
+from docnvil.text.reading_report import ReadingReport, list_items
+from docnvil.text.records import Record, RecordIterator
+from docnvil.text.settings import SourceOptions
+
+_ABSENT = object()
+
+
+def to_documents(
+    path: Path, records: RecordIterator, options: SourceOptions, report: ReadingReport, rows_before: int = 0
+) -> Iterator[Document]:
+    """Convert records to documents; a missing text gives an empty document, and the report counts it."""
+    id_column = options.id_column
+    names: tuple[str, ...] | None = None
+    columns = _Columns((), options, None)
+    for number, (place, record) in enumerate(records, start=rows_before + 1):
+        if number == 1 and id_column is None and "id" in record:
+            id_column = "id"
+        if tuple(record) != names:  # most records have the columns of the previous one
+            names = tuple(record)
+            columns = _Columns(names, options, id_column)
+        where = f"{path}, {place}"
+        text = columns.text_of(record, where)
+        if text is None:
+            report.add("missing", path, place)
+            text = ""
+        id = str(number) if columns.id is None else columns.id_of(record, where)
+        metadata = columns.metadata_of(record, where)
+        yield Document(id, replace_surrogates(text), metadata)
+
+
+def resolve_column(column: str, names: Sequence[str]) -> str | None:
+    """Return the name of the column that an option names, or gives by its position from 1; None if there is none.
+
+    Example:
+        >>> resolve_column("body", ["id", "body"]), resolve_column("1", ["id", "body"]), resolve_column("3", ["id"])
+        ('body', 'id', None)
+    """
+    if column in names:
+        return column
+    if column.isdecimal() and 1 <= int(column) <= len(names):
+        return names[int(column) - 1]
+    return None
+
+
+def split_columns(columns: str, names: Sequence[str]) -> list[str]:
+    """Return the columns of a list separated by commas; a name may itself contain commas.
+
+    Example:
+        >>> split_columns("title,body", ["title", "body"]), split_columns("a,b", ["a,b"])
+        (['title', 'body'], ['a,b'])
+    """
+    return [columns] if columns in names else [column.strip() for column in columns.split(",")]
+
+
+class _Columns:
+    """The columns of records that have the same names."""
+
+    def __init__(self, names: tuple[str, ...], options: SourceOptions, id_column: str | None) -> None:
+        self._names = names
+        texts = split_columns(options.text_column, names)
+        self._texts = [resolve_column(column, names) or column for column in texts]
+        self._only_text = self._texts[0] if len(texts) == 1 and self._texts[0] in names else None
+        self.id = None if not id_column else resolve_column(id_column, names) or id_column
+        label = options.label_column or None
+        self._label = None if label is None else resolve_column(label, names) or label
+        used = (*self._texts, self.id, self._label)
+        self._metadata = [name for name in names if name not in used]
+        if self._label is not None:
+            self._metadata.insert(0, self._label)
+
+    def text_of(self, record: Record, where: str) -> str | None:
+        """Return the text of a record, or None if it is missing in all its columns."""
+        if self._only_text is not None:
+            value = record[self._only_text]
+            return value if isinstance(value, str) else _to_text(value, where, self._only_text)
+        values = [_to_text(self._get(record, column, where, "text"), where, column) for column in self._texts]
+        present = [value for value in values if value is not None]
+        return "\n".join(present) if present else None
+
+    def id_of(self, record: Record, where: str) -> str:
+        """Return the id of a record."""
+        id = _to_string(self._get(record, str(self.id), where, "id"))
+        if not id:
+            raise CorpusError(f"{where} has no id in the column {self.id!r}. Add it, or choose another --id-column.")
+        return replace_surrogates(id)
+
+    def metadata_of(self, record: Record, where: str) -> dict[str, str]:
+        """Return the plain values of the other columns, the label first."""
+        metadata = {}
+        for name in self._metadata:
+            value = _to_string(self._get(record, name, where, "label"))
+            if value is not None:
+                metadata[replace_surrogates(name)] = replace_surrogates(value)
+            elif name == self._label:
+                raise CorpusError(
+                    f"{where} has no plain value in the label column {name!r}. Choose another --label-column."
+                )
+        return metadata
+
+    def _get(self, record: Record, column: str, where: str, role: str) -> object:
+        """Return the value of a column, or of a nested key such as `article.body`."""
+        if column in record:
+            return record[column]
+        value: object = record
+        for key in column.split("."):
+            value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+        if value is _ABSENT:
+            raise CorpusError(
+                f"{where} has no column {column!r} for the {role}. Its columns are"
+                f" {list_items(self._names, 20) or 'none'}; choose one with --{role}-column{self._header_hint()}."
+            )
+        return value
+
+    def _header_hint(self) -> str:
+        """Return advice for a file whose first row is a document rather than a header."""
+        looks_like_text = any(len(name.split()) > 2 for name in self._names)
+        return ", or pass --no-header and the number of the column if its first row is a document" * looks_like_text
+
+
+def _to_text(value: object, where: str, column: str) -> str | None:
+    """Return a text, the tokens of a list one per line, or None for a missing value."""
+    if value is None or value != value:  # only NaN differs from itself
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(token, str) for token in value):
+        return "\n".join(value)
+    if isinstance(value, dict):
+        raise CorpusError(
+            f"{where} has an object in the column {column!r}, not a string. Choose a nested key with --text-column"
+            f" {column}.KEY; a table that pandas wrote by column needs orient='records'."
+        )
+    raise CorpusError(
+        f"{where} has {value!r:.40} in the column {column!r}, which is not a string. Quote it, or choose another"
+        " column with --text-column."
+    )
+
+
+def _to_string(value: object) -> str | None:
+    """Return a plain value as a string, and None for lists, objects and bytes."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if isinstance(value, list | tuple | dict | bytes) else str(value)

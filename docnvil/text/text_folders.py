@@ -1,0 +1,93 @@
+"""Folders with one document per file: which files are documents, and what is left out."""
+
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
+
+from docnvil.errors import CorpusError
+from docnvil.text.compression import is_compressed
+from docnvil.text.document import Document
+from docnvil.text.file_kinds import is_markup
+from docnvil.text.files import BinaryFileError, open_text, replace_surrogates
+from docnvil.text.reading_report import ReadingReport, list_items
+from docnvil.text.settings import SourceOptions
+
+# Files that are text for a computer, but not a document of plain text; binary files are recognized by their content.
+_OTHER_SUFFIXES = re.compile(
+    "csv|tsv|tab|json|jsonl|ndjson|geojson|ipynb|xml|xsl|xsd|tei|rdf|owl|html|"
+    "htm|xhtml|svg|yaml|yml|toml|ini|cfg|conf|bib|ris|enw|py|pyc|r|rmd|"
+    "rdata|rds|js|ts|css|java|c|h|cpp|sh|bat|sql|db|sqlite|parquet|feather|"
+    "arrow|npz|npy|mtx|svmlight|libsvm|pdf|doc|docx|odt|rtf|epub|xls|xlsx|"
+    "ods|ppt|pptx|png|jpg|jpeg|gif|tif|tiff|bmp|webp|mp3|mp4|wav|avi|mov|"
+    "zip|tar|tgz|7z|rar|pkl|pickle|log|lock|srt|vtt|ps"
+)
+
+
+def list_files(folder: Path, options: SourceOptions, report: ReadingReport) -> list[str]:
+    """Return the paths of a folder's documents, relative to it, in the order in which they are read.
+
+    Hidden files are ignored. The report names the files whose suffix is not of plain text, or that do not match
+    `options.glob`.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"There is no folder at {folder}. Check the path, or the --format.")
+    paths = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
+    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    if not visible:
+        raise CorpusError(f"The folder {folder} has no files. Put text files in it, or check the path.")
+    if options.glob is not None:
+        patterns = [pattern.strip() for pattern in options.glob.split(",")]
+        chosen, kind = [name for name in visible if _matches(name, patterns)], "not_matched"
+    else:
+        chosen, kind = [name for name in visible if _may_be_text(name)], "left_out"
+    if not chosen:
+        if options.glob is not None:
+            raise CorpusError(f"No file in {folder} matches {options.glob}. Choose another --glob.")
+        raise CorpusError(
+            f"The folder {folder} has no text files, but {list_items(visible)}. Give these files themselves, or choose"
+            " the documents with --glob."
+        )
+    for name in sorted(set(visible).difference(chosen)):
+        report.add(kind, name)
+    return chosen
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """Return whether a path matches one of the patterns; those without a slash apply to the name of the file."""
+    return any(fnmatch(name if "/" in pattern else PurePath(name).name, pattern) for pattern in patterns)
+
+
+def _may_be_text(name: str) -> bool:
+    path = PurePath(name)
+    suffix = path.suffix.lower()
+    if is_compressed(path) and suffix != ".zip":
+        suffix = PurePath(path.stem).suffix.lower()
+    return not _OTHER_SUFFIXES.fullmatch(suffix.removeprefix("."))
+
+
+def read_files(
+    folder: Path, names: Iterable[str] | None, options: SourceOptions, report: ReadingReport
+) -> Iterator[Document]:
+    """Read files of a folder as documents; binary files and markup are left out, and named in the report.
+
+    Arguments:
+        folder: the folder.
+        names: paths from `list_files`; None for all of them.
+        options: the encoding and the files to read.
+        report: what is left out is added to it.
+    """
+    for name in list_files(folder, options, report) if names is None else names:
+        try:
+            with open_text(
+                folder / name, encoding=options.encoding, errors=options.encoding_errors, report=report
+            ) as file:
+                text = file.read()
+        except BinaryFileError:
+            report.add("left_out", name)
+            continue
+        if options.glob is None and is_markup(text[:200].encode("utf-8", "replace")):
+            report.add("left_out", name)
+            continue
+        label, _, rest = replace_surrogates(name).partition("/")
+        yield Document(replace_surrogates(name), text, {"label": label} if rest else {})
