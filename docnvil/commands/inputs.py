@@ -154,6 +154,7 @@ def note_unknown_tokens(matrix: "DocumentTermMatrix") -> None:
 
 def counting_of(options: Mapping[str, Any], sources: Sequence[Path]) -> dict[str, Any]:
     """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
+    from docnvil.text.cleaning import read_parts
     from docnvil.text.splitters import DEFAULT_TOKEN_PATTERN
     from docnvil.text.stop_words import read_stop_words
     from docnvil.text.tokens import TokenRules
@@ -162,6 +163,7 @@ def counting_of(options: Mapping[str, Any], sources: Sequence[Path]) -> dict[str
     name = chosen.pop("stop_words")
     if name == "auto":
         name = _detect_stop_words(options, sources)
+    chosen["strip"] = read_parts(chosen["strip"])
     chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
     limits = {name: options[name] for name in settings_of(VocabularyLimits)}
     rules = TokenRules(**chosen, stop_words=read_stop_words(name), stop_words_name=name)

@@ -191,6 +191,9 @@ class TokenOptions:
         "Text",
         "Tokenizer: tweet, toktok, treebank, wordpunct, whitespace, word, or MODULE:FUNCTION",
     )
+    strip: str | None = setting(
+        None, "Text", "Remove parts: html, urls, emails, mentions, headers, quotes, signatures", metavar="PART,..."
+    )
     strip_accents: bool = setting(False, "Text", "Remove accents from Latin and Greek letters")
     join_hyphens: bool = setting(False, "Text", "Join words hyphenated at line ends")
 

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import regex
 
 from docnvil.errors import CheckpointError, ConfigurationError
+from docnvil.text.cleaning import read_parts, strip_parts
 from docnvil.text.normalization import (
     Normalizer,
     join_line_end_hyphens,
@@ -54,6 +55,7 @@ class TokenRules:
             without a letter or pictograph are dropped.
         strip_accents: whether Latin and Greek letters lose their accents.
         join_hyphens: whether words that are hyphenated at the end of a line are joined.
+        strip: the parts of texts to remove, from `cleaning.STRIPPERS`.
         version: the version of the rules; 1 splits texts like docnvil 0.1.
 
     Raises:
@@ -70,6 +72,7 @@ class TokenRules:
     tokenizer: str | None = None
     strip_accents: bool = TokenOptions.strip_accents
     join_hyphens: bool = TokenOptions.join_hyphens
+    strip: tuple[str, ...] = ()
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -82,6 +85,7 @@ class TokenRules:
             raise ConfigurationError(f"The token rules have version {self.version!r}. Give 1 or {VERSION}.")
         if self.tokenizer is not None:
             check_tokenizer(self.tokenizer)
+        object.__setattr__(self, "strip", read_parts(",".join(self.strip)))
         compile_pattern(self.token_pattern)
         _make_stemmer(self.stemmer)
 
@@ -93,7 +97,7 @@ class TokenRules:
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules as a JSON object."""
-        return asdict(self) | {"stop_words": list(self.stop_words)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TokenRules":
@@ -105,7 +109,7 @@ class TokenRules:
         if isinstance(value, Mapping) and set(value) == set(_KEYS_V1):
             value = {**_ADDED_SINCE_V1, **value}
         _check_json(value)
-        return cls(**{**value, "stop_words": tuple(value["stop_words"])})
+        return cls(**{key: tuple(each) if isinstance(each, list) else each for key, each in value.items()})
 
 
 _JSON_TYPES = {
@@ -113,7 +117,7 @@ _JSON_TYPES = {
     for name, hint in get_type_hints(TokenRules).items()
 }
 _KEYS_V1 = ("token_pattern", "lowercase", "min_length", "stop_words", "stop_words_name", "stemmer", "tokenizer")
-_ADDED_SINCE_V1 = {"strip_accents": False, "join_hyphens": False, "version": 1}
+_ADDED_SINCE_V1 = {"strip_accents": False, "join_hyphens": False, "strip": [], "version": 1}
 
 
 def _check_json(value: object) -> None:
@@ -126,8 +130,8 @@ def _check_json(value: object) -> None:
     for key, types in _JSON_TYPES.items():
         if type(value[key]) not in types:
             raise CheckpointError(f"The token rule {key} is {value[key]!r:.60}. Restore the file, or create it again.")
-    if not all(isinstance(word, str) for word in value["stop_words"]):
-        raise CheckpointError("The stop words of the token rules are not all strings. Restore the file.")
+        if types == (list,) and not all(isinstance(each, str) for each in value[key]):
+            raise CheckpointError(f"The token rule {key} is not a list of strings. Restore the file.")
 
 
 def tokenize(text: str, rules: TokenRules) -> list[str]:
@@ -203,7 +207,11 @@ class Tokenizer:
 
 def _make_cleaner(rules: TokenRules) -> Callable[[str], str] | None:
     """Return a function that removes parts of texts, or None if the rules keep everything."""
-    return join_line_end_hyphens if rules.join_hyphens else None
+    if not rules.strip:
+        return join_line_end_hyphens if rules.join_hyphens else None
+    if not rules.join_hyphens:
+        return lambda text: strip_parts(text, rules.strip)
+    return lambda text: join_line_end_hyphens(strip_parts(text, rules.strip))
 
 
 def _make_normalizer(rules: TokenRules) -> Callable[[str], str]:
