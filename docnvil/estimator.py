@@ -20,7 +20,7 @@ from docnvil.errors import ConfigurationError
 from docnvil.storage.model_folder import load_model, save_model
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.training.data import CheckedCounts, canonical
+from docnvil.training.data import CheckedCounts, canonical, warn_of_fractions
 from docnvil.training.fit import fit
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.settings import Settings, all_settings
@@ -272,7 +272,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_non_negative(matrix, f"{type(self).__name__} (counts of words)")
         names = getattr(self, "feature_names_in_", None)
         vocabulary = Vocabulary.numbered(matrix.shape[1]) if names is None else Vocabulary(names)
-        return CheckedCounts(canonical(csr_array(matrix)), vocabulary)
+        counts = canonical(csr_array(matrix))
+        warn_of_fractions(counts)
+        return CheckedCounts(counts, vocabulary)
 
     def _set_fitted(self, model: FittedModel) -> "DocNVIL":
         """Set the attributes from a fitted model, and return the estimator."""

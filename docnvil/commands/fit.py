@@ -149,6 +149,7 @@ def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> d
         "seconds": model.run["seconds"],
         "device": model.run["device"],
         "seed": model.training.seed,
+        "warnings": list(model.run["warnings"]),
     }
 
 

@@ -37,6 +37,7 @@ def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> 
         title=title or _default_title(model),
         description=describe_model(model.network.config, model.training),
         best=model.best,
+        warnings=model.run.get("warnings", ()),
         charts=[Markup(each) for each in training_charts(model.history, visible, width=440, height=280)],
         live=[(topic, words_with_strength(topic, words)) for topic, words in live],
         dead=[topic.unit for topic, _ in units if topic.dead],
@@ -48,7 +49,7 @@ def render(model: FittedModel, *, title: str | None = None, top_n: int = 12) -> 
             "model": asdict(model.network.config),
             "training": {"recipe": model.recipe, **asdict(model.training)},
             "corpus": model.corpus,
-            "run": {name: value for name, value in model.run.items() if name != "epoch_seconds"},
+            "run": {name: value for name, value in model.run.items() if name not in ("epoch_seconds", "warnings")},
         },
         token_rules=_token_rules(model),
     )

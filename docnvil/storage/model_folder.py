@@ -8,7 +8,7 @@
     themes.safetensors       how often themes, words and units occur together, if the prior is a mixture
     themes.csv               the top words of each theme, likewise
     history.csv              one row per epoch
-    run.json                 machine, versions and duration; the only file that differs between two runs with one seed
+    run.json                 machine, versions, duration and warnings; it alone differs between two runs with one seed
     manifest.json            size and SHA-256 of every other file
 
 Loading executes nothing in it.

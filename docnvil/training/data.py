@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, warn
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_chunks
@@ -59,7 +59,23 @@ def checked_counts(counts: Any) -> CheckedCounts:
         raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")
     if matrix.nnz and not (matrix.data.min() >= 0 and np.isfinite(matrix.data.max())):
         raise CorpusError("The counts contain negative or infinite numbers or NaN. Give how often each word occurs.")
+    warn_of_fractions(matrix)
     return CheckedCounts(matrix, Vocabulary.numbered(matrix.shape[1]))
+
+
+def warn_of_fractions(matrix: csr_array) -> None:
+    """Warn if a matrix has other numbers than integers, such as tf-idf weights, for which no layer is a model."""
+    if matrix.dtype.kind != "f":
+        return
+    fractions = np.flatnonzero(matrix.data != np.floor(matrix.data))
+    if len(fractions):
+        first = int(fractions[0])
+        row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
+        warn(
+            f"The matrix has {matrix.data[first]:.4g} in row {row}, column {matrix.indices[first]} (from 0), and"
+            f" {len(fractions):,} of its {matrix.nnz:,} entries are not integers. The model is for counts, not for"
+            " tf-idf or other weights: use CountVectorizer instead of TfidfVectorizer, or docnvil.count_words."
+        )
 
 
 def canonical(matrix: csr_array) -> csr_array:

@@ -4,6 +4,7 @@ Axes: N documents, V vocabulary.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from docnvil.analysis.null_models import fit_without_units
 from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
-from docnvil.errors import VocabularyError
+from docnvil.errors import VocabularyError, warn
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
@@ -24,6 +25,7 @@ from docnvil.training.callbacks import Callback
 from docnvil.training.data import CheckedCounts, TrainingData, checked_counts, hold_out
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.loop import NO_PROFILE, train
+from docnvil.training.model_warnings import model_warnings
 from docnvil.training.settings import Settings
 from docnvil.training.state import Checkpoint, Training
 
@@ -39,6 +41,8 @@ def fit(
     profile: NoProfile = NO_PROFILE,
 ) -> FittedModel:
     """Train a belief network on counts and return the fitted model.
+
+    A `DocnvilWarning` says if the model is probably of no use, and why; `FittedModel.warnings` has the same texts.
 
     Arguments:
         counts: `[N, V]` counts, a matrix (dense or sparse) or a `DocumentTermMatrix`.
@@ -81,7 +85,11 @@ def fit(
             for callback in callbacks:
                 callback.on_epoch(training, record)
     held_out = settings.validation if validation is None else data.validation.shape[0]
-    return _fitted_model(training, documents, data, settings.recipe_name, held_out)
+    model = _fitted_model(training, documents, data, settings.recipe_name, held_out)
+    warnings = model_warnings(model)
+    for text in warnings:
+        warn(text)
+    return replace(model, run={**model.run, "warnings": list(warnings)})
 
 
 def split_data(documents: CheckedCounts, settings: Settings, validation: Any = None) -> TrainingData:

@@ -16,7 +16,7 @@ from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, documen
 from docnvil.analysis.themes import Theme, ThemeStatistics, assign_themes, describe_themes, require_themes
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import VocabularyError
+from docnvil.errors import VocabularyError, name_in_python
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
@@ -42,7 +42,7 @@ class FittedModel:
         vocabulary: the words of the columns, numbered ones if they have no names.
         token_rules: how text becomes words, or None if the model was trained on ready-made counts.
         corpus: size of the training corpus.
-        run: machine, versions and duration.
+        run: machine, versions, duration, and warnings with the names of options.
         reading: options with which later sources are read in the same way, see `DocumentTermMatrix`.
         no_units: the same output layer without units, to compare with; None in folders of earlier versions.
         theme_statistics: how often words, units and themes occur together, or None if the prior is no mixture.
@@ -98,6 +98,11 @@ class FittedModel:
         concentration = self.no_units and self.no_units.concentration
         sums, n_documents = statistics.word_frequency, statistics.n_documents
         return visible.without_units(sums, n_documents, math.inf if concentration is None else concentration)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the model, as `fit` reported it; empty for a good one."""
+        return tuple(map(name_in_python, self.run.get("warnings", ())))
 
     def transform(self, counts: Any) -> NDArray[np.floating]:
         """Return q(h_k = 1 | x), `[N, K]`, units of all layers; an empty document gets the prior's probabilities.
