@@ -221,14 +221,15 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         save_model(self.model_, path, force=force)
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "auto") -> "DocNVIL":
+    def load(cls, path: str | Path, device: str = "auto", *, tokenizer: str | None = None) -> "DocNVIL":
         """Read a model folder; its settings become the estimator's parameters.
 
         Arguments:
             path: the folder.
             device: "auto", "cpu" or "cuda".
+            tokenizer: the function "package.module:function" that split the model's texts, if it is to be imported.
         """
-        model = load_model(path, device)
+        model = load_model(path, device, tokenizer=tokenizer)
         settings = model.settings
         parameters = {all_settings()[name].parameter: value for name, value in settings.values.items()}
         units = parameters.pop("n_components")

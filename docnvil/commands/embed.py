@@ -7,7 +7,7 @@ import click
 
 from docnvil.commands.console import note
 from docnvil.commands.inputs import load_for_model, note_unknown_tokens
-from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option, source_options, with_options
+from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option, model_source_options, with_options
 
 
 @click.command()
@@ -19,7 +19,7 @@ from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option
     default="probabilities",
     help="Probability that each unit is on, or binary codes: 1 where it is above 1/2.",
 )
-@with_options(DEVICE, force_option(), source_options)
+@with_options(DEVICE, force_option(), model_source_options)
 def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: bool, **options: Any) -> None:
     """Write MODEL's embedding of each document of CORPUS: its id, its metadata, then one column per unit.
 

@@ -60,6 +60,7 @@ def load_with_rules(
     """Read a corpus with given token rules and a given vocabulary, and with the recorded options `reading`."""
     from docnvil.corpus.loading import load_document_term_matrix
 
+    rules = rules and rules.allow_tokenizer(options["tokenizer"])
     given = {"rules": rules, "vocabulary": vocabulary, "vocabulary_path": options["vocabulary"]}
     return load_document_term_matrix(source, _later_source_of(source, options, reading), **given, **checks)
 
@@ -94,7 +95,8 @@ def sequences_for_model(
         raise CorpusError(
             f"{source} contains counts, and C_V needs texts, with their words in order. Give the texts, or choose npmi."
         )
-    return word_sequences(read_documents(source, reading), model.token_rules, model.vocabulary)
+    rules = model.token_rules and model.token_rules.allow_tokenizer(options["tokenizer"])
+    return word_sequences(read_documents(source, reading), rules, model.vocabulary)
 
 
 def refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:

@@ -35,6 +35,15 @@ source_options = with_options(
     *options_of(SourceOptions),
     grouped_option("--vocabulary", group="Input", type=CORPUS, help="File with the vocabulary, one word per line."),
 )
+model_source_options = with_options(
+    source_options,
+    grouped_option(
+        "--tokenizer",
+        group="Input",
+        metavar="MODULE:FUNCTION",
+        help="Import the function that split the model's texts.",
+    ),
+)
 counting_options = with_options(source_options, *options_of(TokenOptions), *options_of(VocabularyLimits))
 
 
@@ -54,5 +63,5 @@ def evaluation_options(*, samples: int) -> Decorator:
         click.option("--samples", type=POSITIVE, default=samples, help="Samples per document."),
         click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
         click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
-        *(force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, source_options),
+        *(force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options),
     )

@@ -8,7 +8,7 @@ import click
 
 from docnvil.commands.console import echo_json
 from docnvil.commands.inputs import load_for_model
-from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, source_options, with_options
+from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, model_source_options, with_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ PRINTED_CUTOFFS = (1, 10, 100)
 @click.argument("test", type=CORPUS)
 @click.option("--train-labels", type=CORPUS, help=".npy file with one label per row of TRAIN.")
 @click.option("--test-labels", type=CORPUS, help=".npy file with one label per row of TEST.")
-@with_options(DEVICE, JSON, source_options)
+@with_options(DEVICE, JSON, model_source_options)
 def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     """Find documents of TRAIN similar to each document of TEST by MODEL's units, and compare their labels.
 

@@ -7,7 +7,16 @@ import click
 
 from docnvil.commands.console import echo_result, shows_progress
 from docnvil.commands.inputs import load_for_model
-from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, POSITIVE, force_option, seed_option, source_options
+from docnvil.commands.options import (
+    CORPUS,
+    DEVICE,
+    JSON,
+    MODEL,
+    POSITIVE,
+    force_option,
+    model_source_options,
+    seed_option,
+)
 
 
 @click.command()
@@ -19,7 +28,7 @@ from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, POSITIVE, forc
 @DEVICE
 @force_option("an existing corpus")
 @JSON
-@source_options
+@model_source_options
 def sample(model: Path, documents: int, lengths_of: Path, out: Path, seed: int, force: bool, **options: Any) -> None:
     """Sample documents from MODEL, and write them as a prepared corpus of any size.
 

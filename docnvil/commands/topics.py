@@ -9,7 +9,7 @@ import click
 
 from docnvil.commands.console import echo_json
 from docnvil.commands.inputs import load_for_model, sequences_for_model
-from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, source_options, with_options
+from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, model_source_options, with_options
 
 if TYPE_CHECKING:
     from docnvil.analysis.themes import Theme
@@ -31,7 +31,7 @@ MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
     default="npmi",
     help="Coherence measure: NPMI over documents, or C_V over texts.",
 )
-@with_options(JSON, source_options)
+@with_options(JSON, model_source_options)
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
     """List the units of MODEL, one per line: number, share of documents with the unit on, words.
 

@@ -15,7 +15,7 @@ Loading executes nothing in it.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,17 @@ def save_model(model: FittedModel, path: str | Path, *, force: bool = False) -> 
             write_themes(draft / "themes.csv", model.theme_topics(TOP_WORDS), model.vocabulary)
 
 
-def load_model(path: str | Path, device: torch.device | str = "auto") -> FittedModel:
+def load_model(path: str | Path, device: torch.device | str = "auto", *, tokenizer: str | None = None) -> FittedModel:
     """Read a model folder, after comparing every file with the manifest.
 
     Arguments:
         path: the folder.
         device: "auto", "cpu", "cuda", or a torch device.
+        tokenizer: the function "package.module:function" that split the model's texts, if it is to be imported for new
+            texts; loading alone imports nothing.
 
     Raises:
+        ConfigurationError: the texts were split by another tokenizer.
         CheckpointError: the folder is missing, incomplete, changed, or of a newer format.
     """
     path = Path(path)
@@ -96,7 +99,9 @@ def load_model(path: str | Path, device: torch.device | str = "auto") -> FittedM
             f" It was written by docnvil {description.get('docnvil')}; use that version or a newer one."
         )
     try:
-        return _read(path, description, device)
+        model = _read(path, description, device)
+        rules = model.token_rules and model.token_rules.allow_tokenizer(tokenizer)
+        return replace(model, token_rules=rules)
     except DocnvilError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:

@@ -5,7 +5,7 @@ than `min_length` are dropped *before* stemming, and so are stems shorter than `
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -57,6 +57,8 @@ class TokenRules:
         join_hyphens: whether words that are hyphenated at the end of a line are joined.
         strip: the parts of texts to remove, from `cleaning.STRIPPERS`.
         version: the version of the rules; 1 splits texts like docnvil 0.1.
+        may_import: whether a function `tokenizer` may be imported; false for rules that were read from a file, so that
+            reading a model or a corpus never runs code that its author chose. It is not saved.
 
     Raises:
         ConfigurationError: the pattern does not compile or has several groups, a name is unknown, or the length is out
@@ -74,6 +76,7 @@ class TokenRules:
     join_hyphens: bool = TokenOptions.join_hyphens
     strip: tuple[str, ...] = ()
     version: int = VERSION
+    may_import: bool = field(default=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.stop_words_name:
@@ -97,7 +100,9 @@ class TokenRules:
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules as a JSON object."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        del values["may_import"]
+        return values
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TokenRules":
@@ -109,12 +114,25 @@ class TokenRules:
         if isinstance(value, Mapping) and set(value) == set(_KEYS_V1):
             value = {**_ADDED_SINCE_V1, **value}
         _check_json(value)
-        return cls(**{key: tuple(each) if isinstance(each, list) else each for key, each in value.items()})
+        values = {key: tuple(each) if isinstance(each, list) else each for key, each in value.items()}
+        return cls(**values, may_import=False)
+
+    def allow_tokenizer(self, name: str | None) -> "TokenRules":
+        """Return rules that may import the function `name`, which must be their tokenizer; None changes nothing.
+
+        Raises:
+            ConfigurationError: the rules have another tokenizer.
+        """
+        if name not in (None, self.tokenizer):
+            own = "the token pattern" if self.tokenizer is None else self.tokenizer
+            raise ConfigurationError(f"The texts were split by {own}, not by {name}. Correct or leave out --tokenizer.")
+        return self if name is None else replace(self, may_import=True)
 
 
 _JSON_TYPES = {
     name: (list,) if get_origin(hint) is tuple else get_args(hint) or (hint,)
     for name, hint in get_type_hints(TokenRules).items()
+    if name != "may_import"
 }
 _KEYS_V1 = ("token_pattern", "lowercase", "min_length", "stop_words", "stop_words_name", "stemmer", "tokenizer")
 _ADDED_SINCE_V1 = {"strip_accents": False, "join_hyphens": False, "strip": [], "version": 1}
@@ -235,6 +253,11 @@ def _make_splitters(rules: TokenRules) -> tuple[Split, Split]:
     if not is_function_name(rules.tokenizer):
         split = make_nltk_splitter(rules.tokenizer, version=rules.version)
         return split, split
+    if not rules.may_import:
+        raise ConfigurationError(
+            f"The texts of this model were split by the function {rules.tokenizer}, which is imported only if you name"
+            f" it: pass --tokenizer {rules.tokenizer}."
+        )
     function = import_tokenizer(rules.tokenizer)
     if not rules.lowercase:
         return function, function

@@ -19,7 +19,7 @@ from docnvil.text.vocabulary import Vocabulary
 # of other scripts.
 _MAX_MEDIAN_LENGTHS = {"ideographic": 3, "southeast-asian": 10, "other": 15}
 _EXAMPLES = {
-    "ideographic": "rjieba:cut for Chinese or fugashi for Japanese",
+    "ideographic": "rjieba:cut for Chinese",
     "southeast-asian": "pythainlp:word_tokenize for Thai",
     "other": "whitespace, or a function",
 }
@@ -36,8 +36,8 @@ def describe_long_words(words: Iterable[tuple[str, int]]) -> str | None:
     Example:
         >>> print(describe_long_words([("今天天气很好我们去公园散步", 2), ("公园", 1)]))
         Most words are whole clauses, such as "今天天气很好我们去公园散步": the median length is 13 characters.
-        The texts have no spaces between words, so pass --tokenizer MODULE:FUNCTION, such as rjieba:cut for Chinese or
-        fugashi for Japanese (see docs/text.md).
+        The texts have no spaces between words, so pass --tokenizer MODULE:FUNCTION, such as rjieba:cut for Chinese (see
+        docs/text.md).
         >>> describe_long_words([("cat", 2), ("mouse", 1)])
     """
     lengths = WordLengths()
