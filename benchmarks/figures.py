@@ -52,7 +52,12 @@ def frontier() -> str:
         for layer, by_sparsity in results["layers"].items()
         for sparsity, values in by_sparsity.items()
     ]
-    points += [_frontier_point(label, results["peers"][name]) for name, label in PEERS.items()]
+    for name, label in PEERS.items():
+        values = results["peers"][name]
+        points.append(_frontier_point(label, values))
+        if "cached_completion_per_word" in values:
+            cached = values | {"completion_per_word": values["cached_completion_per_word"]}
+            points.append(_frontier_point(f"{label} + cache", cached))
     return scatter_plot(
         points,
         x_label="completion perplexity per word (lower is better)",

@@ -15,9 +15,7 @@ from common import docnvil, shared_data
 from scipy.io import loadmat
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
-from docnvil.analysis.coherence import diversity, npmi
-from docnvil.analysis.completion import evaluate_predictor
-from docnvil.comparison.adapters import MixtureOfTopics
+from docnvil.analysis.coherence import diversity, npmi, single_list_share
 
 CORPUS = "ng20_sh2009"
 RAW_COLUMNS = ("--text-column", "text", "--id-column", "id", "--label-column", "group")
@@ -76,22 +74,44 @@ def evaluate_model(model: Path, completion: tuple[Path, Path], *, topics: bool =
         "completion_per_word": completed["perplexity_per_word"],
         "completion_per_document": completed["perplexity_per_document"],
         "unigram_per_document": bound["unigram_perplexity_per_document"],
+        "unigram_completion_per_word": completed["unigram_perplexity_per_word"],
+        "unigram_completion_per_document": completed["unigram_perplexity_per_document"],
+        "no_units_per_document": bound["no_units_perplexity_per_document"],
+        "no_units_completion_per_word": completed["no_units_perplexity_per_word"],
+        "no_units_completion_per_document": completed["no_units_perplexity_per_document"],
     }
     if topics:
         quality = docnvil("topics", model, "--coherence", train, "--coherence", test, "--json").json
-        measures |= {name: quality[name] for name in ("npmi", "diversity", "live_units")}
+        measures |= {name: quality[name] for name in ("npmi", "diversity", "single_list_share", "live_units")}
     return measures
+
+
+def label_paths() -> tuple[Path, Path]:
+    """Return the files of the newsgroup of each training and each test document."""
+    return shared_data(f"{CORPUS}/labels_train.npy"), shared_data(f"{CORPUS}/labels_test.npy")
+
+
+def evaluate_labels(model: Path) -> dict[str, float]:
+    """Compare the units of a model folder with the newsgroups of the documents.
+
+    Clusters are the most probable units of the test documents. Precision at 100 is the share of the 100 training
+    documents closest to a test document that are from its newsgroup.
+    """
+    train_labels, test_labels = label_paths()
+    labels = ("--train-labels", train_labels, "--test-labels", test_labels)
+    result = docnvil("retrieval", model, *paths(), *labels, "--json").json
+    precision = {
+        f"precision_at_100_{name}": each["precision"][each["retrieved"].index(100)]
+        for name, each in result["retrieval"].items()
+    }
+    clustering = result["clustering"]
+    return {"cluster_purity": clustering["purity"], "cluster_nmi": clustering["nmi"], **precision}
 
 
 def evaluate_words(words: Sequence[Sequence[int]], reference: csr_array) -> dict[str, float]:
     """Return mean NPMI and diversity of lists of word columns, with co-occurrences counted in `reference`."""
-    return {"npmi": float(np.mean(npmi(words, reference))), "diversity": diversity(words)}
-
-
-def evaluate_completion(model: MixtureOfTopics) -> dict[str, float]:
-    """Return the completion perplexities of another package's topic model."""
-    completed = evaluate_predictor(model.predict, *load_completion()).summarize()
     return {
-        "completion_per_word": completed.perplexity_per_word,
-        "completion_per_document": completed.perplexity_per_document,
+        "npmi": float(np.mean(npmi(words, reference))),
+        "diversity": diversity(words),
+        "single_list_share": single_list_share(words),
     }

@@ -19,6 +19,7 @@ import settings_tables
 from common import RESULTS, ROOT, provenance
 from figures import FIGURES
 from paper import tables as paper_tables
+from quality import newsgroups_tables
 from quality import tables as quality_tables
 from speed import tables as speed_tables
 
@@ -27,25 +28,6 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 LABELS = {
     "8 units under 4": "Layers of 8 and 4 units",
 }
-
-
-def newsgroups() -> str:
-    """20 Newsgroups, 2,000 words, 50 units: perplexity, completion and topic quality beside LDA and the papers."""
-    results = _results("newsgroups")
-    rows = [
-        "| model, 50 units or topics | test perplexity per document | completion per word | completion per document"
-        " | NPMI | diversity | training, s |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-        *(_docnvil_row(results, name) for name in results["mean"]),
-        *(_lda_row(name, figures, "by relevance") for name, figures in results["peers"].items()),
-        *(_lda_row(name, figures, "by probability") for name, figures in results["peers"].items() if "LDA" in name),
-        "| SBN, Mnih & Gregor (2014) | 909 * | | | | | |",
-        "| DocNADE, in Mnih & Gregor (2014) | 896 * | | | | | |",
-        "| Replicated Softmax, in Mnih & Gregor (2014) | 953 * | | | | | |",
-        "| LDA, in Mnih & Gregor (2014) | 1091 * | | | | | |",
-        f"| word frequencies only | {results['mean']['recipe default']['unigram_per_document']:.0f} | | | | | |",
-    ]
-    return "\n".join([*rows, "", f"{provenance(results)} \\* As published, not rerun."])
 
 
 def raw_text() -> str:
@@ -192,7 +174,6 @@ def rcv1() -> str:
 
 TABLES = {
     "demo": demo,
-    "newsgroups": newsgroups,
     "raw-text": raw_text,
     "calibration": calibration,
     "peers-perplexities": peers_perplexities,
@@ -200,6 +181,7 @@ TABLES = {
     "retrieval": retrieval,
     "chains": chains,
     "rcv1": rcv1,
+    **newsgroups_tables.TABLES,
     **paper_tables.TABLES,
     **quality_tables.TABLES,
     **speed_tables.TABLES,
@@ -211,27 +193,6 @@ def render(page: str) -> str:
     """Return a page with every marked part generated again."""
     marks = re.compile(r"(<!-- (?P<name>[a-z0-9-]+) -->\n).*?(<!-- /(?P=name) -->)", re.DOTALL)
     return marks.sub(lambda match: f"{match[1]}{TABLES[match['name']]()}\n{match[3]}", page)
-
-
-def _docnvil_row(results: dict[str, Any], name: str) -> str:
-    mean = results["mean"][name]
-    bounds = [run["perplexity_per_document"] for run in results["runs"] if run["model"] == name]
-    return (
-        f"| **docnvil**, {name} | **{mean['perplexity_per_document']:.0f}**"
-        f" ({len(bounds)} seeds, range {max(bounds) - min(bounds):.1f}; importance-weighted with"
-        f" {mean['importance_samples']:,.0f} samples: {mean['importance_weighted_per_document']:.0f})"
-        f" | **{mean['completion_per_word']:.0f}** | **{mean['completion_per_document']:.0f}**"
-        f" | {mean['npmi']:.2f} | {mean['diversity']:.2f} | {mean['fit_wall_seconds']:.0f} |"
-    )
-
-
-def _lda_row(name: str, figures: dict[str, Any], ranking: str) -> str:
-    npmi, diversity = figures[ranking]["npmi"], figures[ranking]["diversity"]
-    seconds = f"{figures['fit_wall_seconds']:.0f}" if figures["fit_wall_seconds"] >= 1 else "under 1"
-    completion = " | ".join(
-        f"{figures[key]:.0f}" if key in figures else "" for key in ("completion_per_word", "completion_per_document")
-    )
-    return f"| {name}, words {ranking} | | {completion} | {npmi:.2f} | {diversity:.2f} | {seconds} |"
 
 
 def _signed(value: float, digits: int) -> str:

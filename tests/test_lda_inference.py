@@ -62,9 +62,11 @@ def bursty_model(concentration: float) -> tuple[MixtureOfTopics, csr_array]:
 
 def test_the_cache_finds_the_concentration_of_the_documents_and_predicts_better():
     model, counts = bursty_model(30.0)
-    cached = add_cache(model, counts[:1000], seed=3)
+    fitted_to = []
+    cached = add_cache(model, counts[:1000], lambda part: fitted_to.append(part) or model, seed=3)
+    assert [part.shape for part in fitted_to] == [(800, 40)]
     assert cached.concentration == pytest.approx(30, rel=0.35)
-    assert cached.concentration == add_cache(model, counts[:1000], seed=3).concentration
+    assert cached.concentration == add_cache(model, counts[:1000], lambda part: model, seed=3).concentration
     observed, held_out = split_words(counts[1000:], 0.3, np.random.default_rng(2))
     predictions = cached.predict(observed[:5])
     assert predictions.sum(axis=1) == pytest.approx(1)
@@ -82,3 +84,4 @@ def test_words_that_do_not_recur_need_no_cache():
     assert concentration == np.inf
     assert np.array_equal(CachedTopics(model, concentration).predict(observed), model.predict(observed))
     assert fit_cache(model.predict, observed, csr_array((40, 40), dtype=int)) == np.inf
+    assert add_cache(model, observed[:4], lambda part: model).concentration == np.inf  # too few documents

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import docnvil, recipe_settings, resume_results, save_results
-from peers import fit_peer
+from peers import evaluate_peer
 
+from docnvil.comparison.peers import PEERS as PEER_SETTINGS
 from docnvil.storage.tables import read_history
 
 COMMAND = "python benchmarks/quality/frontier.py"
@@ -41,16 +42,14 @@ def train_and_evaluate(
         docnvil("fit", ng20.paths()[0], *options, "--out", model, "--json")
         measures = ng20.evaluate_model(model, completion)
         units_on = read_history((model / "history.csv").read_text(encoding="utf-8"))[-1].units_on
-    names = ("completion_per_word", "completion_per_document", "perplexity_per_document")
+    names = ("completion_per_word", "completion_per_document", "perplexity_per_document", "no_units_per_document")
     return {**{name: measures[name] for name in (*names, "npmi", "diversity", "live_units")}, "units_on": units_on}
 
 
-def evaluate_peer(name: str, units: int, seed: int) -> dict[str, Any]:
+def measure_peer(name: str, units: int, seed: int) -> dict[str, Any]:
     """Fit another package's topic model and return its measures, with words ranked by relevance."""
-    (train, _), reference = ng20.load(), ng20.load_all()
-    model = fit_peer(name, train, units, seed).model
-    words = model.words(ranking="by relevance")
-    return {**ng20.evaluate_completion(model), **ng20.evaluate_words(words, reference)}
+    peer = evaluate_peer(name, ng20.load()[0], *ng20.load_completion(), units, seed)
+    return {**peer.measures(), **ng20.evaluate_words(peer.words["by relevance"], ng20.load_all())}
 
 
 @click.command()
@@ -61,13 +60,14 @@ def main(units: int, seed: int) -> None:
     varied = ("observation", "sparsity")
     recipe = {name: value for name, value in recipe_settings("default").items() if name not in varied}
     settings = {"units": units, "seed": seed, "recipe": recipe, "sparsities": list(SPARSITIES)}
+    settings["peers"] = {name: PEER_SETTINGS[name].settings for name in PEERS}
     empty = {"layers": {layer: {} for layer in LAYERS}, "peers": {}}
     results = resume_results("frontier", {"settings": settings}, empty)
     with tempfile.TemporaryDirectory() as folder:
         completion = ng20.write_completion(Path(folder))
         for name in PEERS:
             if name not in results["peers"]:
-                results["peers"][name] = evaluate_peer(name, units, seed)
+                results["peers"][name] = measure_peer(name, units, seed)
                 click.echo(f"{name}: {results['peers'][name]}", err=True)
         for layer, sparsity in product(LAYERS, SPARSITIES):
             points, name = results["layers"][layer], f"{sparsity:g}"

@@ -13,82 +13,27 @@ Axes: N documents, V words.
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
 from scipy.sparse import csr_array, vstack
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import ng20
-from common import RESULTS, resume_results, save_results, shared_data
+from common import RESULTS, resume_results, save_results
+from evaluation_corpora import CORPORA, Corpus
 from neural_peers.gaussian import PREDICTION_SAMPLES, NeuralTopics, bounds
 from neural_peers.training import NEURAL_PEERS, select_settings, settings_records, train
 
-from docnvil.analysis.completion import split_words
 from docnvil.comparison.runner import compare_models, score_topic_model
-from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.runtime.machine import machine
-from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
-from docnvil.text.documents import Document, read_documents
 
 COMMAND = "python benchmarks/quality/neural_peers.py"
 MODELS = ("docnvil", "docnvil-best", "sklearn-lda", "gensim-lda", "tomotopy-lda", "sklearn-nmf")
 SEEDS = {"ng20_sh2009": 3, "kos": 1, "ng20_raw": 1}
-HIDDEN_SHARE = 0.2  # of each test document's words, where the corpus has no split of its own
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Documents of one corpus.
-
-    Arguments:
-        train: training documents, `[N, V]`.
-        observed: words of the test documents that models read, `[N, V]`.
-        hidden: words of the test documents to predict, `[N, V]`.
-    """
-
-    train: DocumentTermMatrix
-    observed: csr_array
-    hidden: csr_array
-
-    def first(self, documents: int | None) -> "Corpus":
-        """Return the corpus with the first training and test documents only; all of them if None."""
-        rows = slice(documents)
-        return Corpus(self.train.select(rows), self.observed[rows], self.hidden[rows])
-
-
-def ng20_sh2009() -> Corpus:
-    """Read the prepared 20 Newsgroups, with the corpus's own completion split."""
-    return Corpus(load_document_term_matrix(ng20.paths()[0]), *ng20.load_completion())
-
-
-def kos() -> Corpus:
-    """Read Daily Kos, with a tenth of the documents drawn as test documents."""
-    train, test = split_documents(
-        load_document_term_matrix(shared_data("kos/docword.kos.txt.gz")), 0.1, np.random.default_rng(0)
-    )
-    return Corpus(train, *split_words(test.counts, HIDDEN_SHARE, np.random.default_rng(0)))
-
-
-def ng20_raw() -> Corpus:
-    """Read raw posts with their headers, split by date; the vocabulary is that of the training posts."""
-
-    def posts(split: str) -> Iterator[Document]:
-        documents = read_documents(ng20.raw_posts())
-        return (document for document in documents if document.metadata["split"] == split)
-
-    train = count_words(posts("train"))
-    test = count_words(posts("test"), vocabulary=train.vocabulary)
-    return Corpus(train, *split_words(test.counts, HIDDEN_SHARE, np.random.default_rng(0)))
-
-
-CORPORA: dict[str, Callable[[], Corpus]] = {"ng20_sh2009": ng20_sh2009, "kos": kos, "ng20_raw": ng20_raw}
 
 
 def measure_neural_peer(
@@ -131,7 +76,7 @@ def measure_neural_peer(
 
 
 @click.command()
-@click.option("--corpora", default=",".join(CORPORA), show_default=True, help="Corpora, separated by commas.")
+@click.option("--corpora", default=",".join(SEEDS), show_default=True, help="Corpora, separated by commas.")
 @click.option(
     "--models", default=",".join((*NEURAL_PEERS, *MODELS)), show_default=True, help="Models, separated by commas."
 )

@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
-from common import docnvil, save_results, shared_data
+from common import docnvil, save_results
 
 from docnvil.analysis.retrieval import classify, cosine, retrieve
 
@@ -29,15 +29,10 @@ RECIPES = ("default", "best")
 RETRIEVED = (1, 10, 100)
 
 
-def label_paths() -> tuple[Path, Path]:
-    """Return the files of the newsgroup of each training and each test document."""
-    return shared_data(f"{ng20.CORPUS}/labels_train.npy"), shared_data(f"{ng20.CORPUS}/labels_test.npy")
-
-
 def evaluate_codes(units: int, recipe: str, seed: int) -> dict[str, Any]:
     """Train docnvil and return the retrieval and classification measures of its codes."""
     train, test = ng20.paths()
-    train_labels, test_labels = label_paths()
+    train_labels, test_labels = ng20.label_paths()
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         docnvil("fit", train, "--units", units, "--recipe", recipe, "--seed", seed, "--out", model)
@@ -51,7 +46,7 @@ def evaluate_word_vectors(units: int, seed: int) -> dict[str, dict[str, Any]]:
     from sklearn.feature_extraction.text import TfidfTransformer
 
     counts = [csr_matrix(each) for each in ng20.load()]
-    train_labels, test_labels = map(np.load, label_paths())
+    train_labels, test_labels = map(np.load, ng20.label_paths())
     weighting = TfidfTransformer(sublinear_tf=True).fit(counts[0])
     vectors = [weighting.transform(each) for each in counts]
     projection = TruncatedSVD(units, random_state=seed).fit(vectors[0])

@@ -9,51 +9,95 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import results_table
+from evaluation_corpora import TITLES
 
 
 @results_table("other_corpora", "python benchmarks/quality/other_corpora.py")
 def other_corpora(results: dict[str, Any]) -> Iterable[str]:
-    """Completion and coherence on corpora that were not used for tuning."""
+    """Bounds, completion and topics on corpora that were not used for tuning, means over seeds."""
     for name, corpus in results["corpora"].items():
         yield (
-            f"**{name}**: {corpus['train_documents']:,} training documents, {corpus['test_documents']:,} test"
-            f" documents, vocabulary of {corpus['words']:,}"
+            f"**{TITLES[name]}**: {corpus['train_documents']:,} training documents of"
+            f" {corpus['tokens_per_document']:.0f} tokens on average, {corpus['test_documents']:,} test documents,"
+            f" vocabulary of {corpus['words']:,}"
         )
         yield ""
         yield (
-            "| model, {components} units or topics | completion per word | completion per document | NPMI | diversity"
-            " | training, s | documents per second | peak MiB |".format(**corpus)
+            f"| model, {results['units']} units or topics | seeds | perplexity per document, bound"
+            " | relative to the layer without units | completion per word | per document | per word, relative to LDA"
+            " | relative to LDA + cache | NPMI | diversity (distinct words) | live units or topics | training, s |"
         )
-        yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-        for row in corpus["models"]:
-            cells = (
-                _cell(row["completion_per_word"], ".0f"),
-                _cell(row["completion_per_document"], ".0f"),
-                _cell(row["npmi"], ".3f"),
-                _cell(row["diversity"], ".2f"),
-                _cell(row["training_seconds"], ",.0f"),
-                _cell(row["documents_per_second"], ",.0f"),
-                _cell(row["peak_mebibytes"], ",.0f"),
-            )
-            yield f"| {row['model']} | {' | '.join(cells)} |"
+        yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+        for label, each in (("word frequencies", "unigram"), ("Dirichlet-multinomial, no units", "no_units")):
+            cells = (_cell(corpus[each][f"completion_per_{unit}"], ".0f") for unit in ("word", "document"))
+            yield f"| {label} | | | | {' | '.join(cells)} | | | | | | |"
+        for model in dict.fromkeys(row["model"] for row in corpus["rows"]):
+            rows = [row for row in corpus["rows"] if row["model"] == model]
+            yield _corpus_row(model, rows)
+            if "cached_completion_per_word" in rows[0]:
+                names = {"completion_per_word", "completion_per_document"}
+                cached = [row | {name: row[f"cached_{name}"] for name in names} for row in rows]
+                yield _corpus_row(f"{model} + cache", cached)
         yield ""
+    yield (
+        "Relative figures are quotients of two perplexities on the same documents, below 1 where the model is better;"
+        " the range in parentheses contains the 0.95 bootstrap intervals of all seeds. LDA is tomotopy's."
+    )
+
+
+def _corpus_row(model: str, rows: list[dict[str, Any]]) -> str:
+    bound = [row["bound_relative_to_no_units"] for row in rows if "bound_relative_to_no_units" in row]
+    relative = [row["completion_relative_to"] for row in rows if "completion_relative_to" in row]
+    live = "live_units" if "live_units" in rows[0] else "topics"
+    cells = (
+        model,
+        str(len(rows)),
+        _cell(_mean(rows, "bound_per_document"), ".0f"),
+        _quotient(bound, "per_document"),
+        _cell(_mean(rows, "completion_per_word"), ".0f"),
+        _cell(_mean(rows, "completion_per_document"), ".0f"),
+        _quotient([each["lda"] for each in relative], "per_word"),
+        _quotient([each["lda_with_cache"] for each in relative], "per_word"),
+        _cell(_mean(rows, "npmi"), ".3f"),
+        _cell(_mean(rows, "diversity"), ".2f"),
+        _cell(_mean(rows, live), ".0f"),
+        _cell(_mean(rows, "fit_wall_seconds"), ",.0f"),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _quotient(values: list[dict[str, Any]], name: str) -> str:
+    """Return the mean quotient of perplexities over seeds, and the range of their intervals."""
+    if not values:
+        return ""
+    low, high = zip(*(each[f"{name}_interval"] for each in values), strict=True)
+    return f"{mean(each[name] for each in values):.3f} ({min(low):.3f} to {max(high):.3f})"
 
 
 @results_table("time_to_completion", "python benchmarks/quality/time_to_completion.py")
 def time_to_completion(results: dict[str, Any]) -> Iterable[str]:
-    """Time until docnvil's completion is as good as tomotopy's."""
+    """Time until docnvil's completion is as good as tomotopy's, without and with a cache."""
     yield (
-        "| seed | completion, tomotopy | training, s | completion, docnvil | epochs | command, s"
+        "| seed | tomotopy | its completion | its training, s | completion, docnvil | epochs | command, s"
         " | time relative to tomotopy |"
     )
-    yield "|--:|--:|--:|--:|--:|--:|--:|"
+    yield "|--:|---|--:|--:|--:|--:|--:|--:|"
     for run in results["runs"]:
-        tomotopy, docnvil = run["tomotopy"], run["docnvil"][-1]
-        yield (
-            f"| {run['seed']} | {tomotopy['completion_per_word']:.0f} | {tomotopy['seconds']:.1f}"
-            f" | {docnvil['completion_per_word']:.0f} | {docnvil['epochs']} | {docnvil['wall_seconds']:.1f}"
-            f" | {run['time_ratio']:.2f} |"
-        )
+        tomotopy = run["tomotopy"]
+        targets = {
+            "averaged": (tomotopy["completion_per_word"], run["without_cache"]),
+            "averaged + cache": (tomotopy["cached_completion_per_word"], run["with_cache"]),
+        }
+        for label, (target, docnvil) in targets.items():
+            cells = (
+                (
+                    f"{docnvil['completion_per_word']:.0f} | {docnvil['epochs']} | {docnvil['wall_seconds']:.1f}"
+                    f" | {docnvil['time_ratio']:.2f}"
+                )
+                if docnvil
+                else "not reached | | |"
+            )
+            yield f"| {run['seed']} | {label} | {target:.0f} | {tomotopy['seconds']:.1f} | {cells} |"
 
 
 @results_table("frontier", "python benchmarks/quality/frontier.py")
@@ -69,7 +113,13 @@ def frontier(results: dict[str, Any]) -> Iterable[str]:
         for layer, by_sparsity in results["layers"].items()
         for sparsity, each in by_sparsity.items()
     }
-    for name, each in {**rows, **results["peers"]}.items():
+    peers = {}
+    for name, each in results["peers"].items():
+        peers[name] = each
+        if "cached_completion_per_word" in each:
+            unit = {f"completion_per_{unit}": each[f"cached_completion_per_{unit}"] for unit in ("word", "document")}
+            peers[f"{name} + cache"] = each | unit
+    for name, each in {**rows, **peers}.items():
         cells = (
             _cell(each["completion_per_word"], ".0f"),
             _cell(each["completion_per_document"], ".0f"),
@@ -117,18 +167,11 @@ def gradients(results: dict[str, Any]) -> Iterable[str]:
     yield "![Relative variance of each estimator](gradient-noise.svg)"
 
 
-CORPORA = {
-    "ng20_sh2009": "20 Newsgroups, the version of the papers",
-    "kos": "Daily Kos",
-    "ng20_raw": "20 Newsgroups, raw posts",
-}
-
-
 @results_table("neural_peers", "python benchmarks/quality/neural_peers.py")
 def neural_peers(results: dict[str, Any]) -> Iterable[str]:
     """NVDM and ProdLDA beside docnvil and LDA, means over seeds."""
     for corpus in dict.fromkeys(row["corpus"] for row in results["rows"]):
-        yield f"**{CORPORA[corpus]}**"
+        yield f"**{TITLES[corpus]}**"
         yield ""
         yield (
             f"| model, {results['units']} units or topics | seeds | perplexity per document, bound"

@@ -4,6 +4,7 @@ Axes: N documents, B documents of a batch, V vocabulary, E held-out entries.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,9 @@ from docnvil.analysis.completion import MIN_PROBABILITY, Predictor, split_words
 from docnvil.comparison.adapters import TopicModel
 from docnvil.runtime.randomness import stream
 
-MAX_DOCUMENTS = 2000  # training documents to fit the concentration with
-SHARE = 0.2  # of their words is held out and predicted, as by `docnvil compare`
+MAX_DOCUMENTS = 2000  # training documents to fit the concentration to
+DOCUMENT_SHARE = 0.2  # of the training documents; fewer if these are more than the maximum
+WORD_SHARE = 0.2  # of their words is held out and predicted, as by `docnvil compare`
 LOG_CONCENTRATIONS = np.linspace(math.log(1e-2), math.log(1e8), 70)
 BATCH_SIZE = 256
 
@@ -54,15 +56,28 @@ class CachedTopics:
         return self.model.words(top_n)
 
 
-def add_cache(model: TopicModel, train: csr_array, *, seed: int = 0) -> CachedTopics:
+def add_cache(
+    model: TopicModel, train: csr_array, fit: Callable[[csr_array], TopicModel], *, seed: int = 0
+) -> CachedTopics:
     """Return a topic model with a cache whose concentration predicts held-out words of training documents best.
 
-    A fifth of the words of up to 2,000 of the documents `[N, V]` is held out, at random from the seed.
+    Topics know the documents that they were fitted to, and would need no cache for them. Therefore another model is
+    fitted to four fifths of the documents, and the concentration to its predictions for the rest.
+
+    Arguments:
+        model: the model, fitted to all of `train`.
+        train: `[N, V]`.
+        fit: fits a model like it to other documents.
+        seed: of the choice of documents and words.
     """
     generator = stream(seed, "cache")
-    rows = np.sort(generator.permutation(train.shape[0])[:MAX_DOCUMENTS])
-    observed, held_out = split_words(csr_array(train[rows]), SHARE, generator)
-    return CachedTopics(model, fit_cache(model.predict, observed, held_out))
+    order = generator.permutation(train.shape[0])
+    n_held_out = min(MAX_DOCUMENTS, int(DOCUMENT_SHARE * train.shape[0]))
+    if not n_held_out:
+        return CachedTopics(model, math.inf)
+    rest, held_out = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+    observed, hidden = split_words(csr_array(train[held_out]), WORD_SHARE, generator)
+    return CachedTopics(model, fit_cache(fit(csr_array(train[rest])).predict, observed, hidden))
 
 
 def fit_cache(predict: Predictor, observed: csr_array, held_out: csr_array) -> float:

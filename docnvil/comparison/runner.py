@@ -146,17 +146,23 @@ def check_model_names(models: Sequence[str]) -> None:
 def score_topic_model(
     model: TopicModel, observed: csr_array, hidden: csr_array, reference: csr_array, word_lists: list[list[int]]
 ) -> dict[str, float | int | None]:
-    """Return the scores of a `ComparisonResult`: completion, NPMI, two kinds of diversity, number of topics.
+    """Return the scores of a `ComparisonResult`: completion, and those of `score_words`.
 
-    `word_lists` has the columns of each topic's top words. NPMI counts them in the documents `reference`, `[N', V]`;
-    words that occur in none of these are left out.
+    `word_lists` has the columns of each topic's top words, and `reference`, `[N', V]`, the documents for NPMI.
+    """
+    return {**_completion_scores(model.predict, observed, hidden), **score_words(word_lists, reference)}
+
+
+def score_words(word_lists: list[list[int]], reference: csr_array) -> dict[str, float | int | None]:
+    """Return mean NPMI, two kinds of diversity, and the number of topics, from the columns of topics' top words.
+
+    NPMI counts words in the documents `reference`, `[N', V]`; words that occur in none of these are left out.
     """
     occurs = np.bincount(reference.indices, minlength=reference.shape[1]) > 0
     lists = [[column for column in columns if occurs[column]] for columns in word_lists]
     coherences = npmi(lists, reference)
     is_defined = ~np.isnan(coherences)
     return {
-        **_completion_scores(model.predict, observed, hidden),
         "npmi": float(coherences[is_defined].mean()) if is_defined.any() else None,
         "diversity": diversity(lists) if any(lists) else None,
         "single_list_share": single_list_share(lists) if any(lists) else None,
@@ -226,7 +232,9 @@ def _measure(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
     )
     if name not in PEERS:
         return [result]
-    cached = add_cache(model, csr_array(train.counts), seed=task["seed"])
+    seed, counts = task["seed"], csr_array(train.counts)
+    options = task["n_components"], seed, task["threads"]
+    cached = add_cache(model, counts, lambda part: PEERS[name].fit(part, *options), seed=seed)
     settings = f"the same with a cache of the document's words, A = {cached.concentration:.4g}"
     scores = _completion_scores(cached.predict, observed, hidden)
     return [result, replace(result, model=name + CACHE, settings=settings, **scores)]
