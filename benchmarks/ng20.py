@@ -94,8 +94,8 @@ def label_paths() -> tuple[Path, Path]:
 def evaluate_labels(model: Path) -> dict[str, float]:
     """Compare the units of a model folder with the newsgroups of the documents.
 
-    Clusters are the most probable units of the test documents. Precision at 100 is the share of the 100 training
-    documents closest to a test document that are from its newsgroup.
+    Clusters are the most probable units of the test documents, or their themes with a mixture prior. Precision at 100
+    is the share of the 100 training documents closest to a test document that are from its newsgroup.
     """
     train_labels, test_labels = label_paths()
     labels = ("--train-labels", train_labels, "--test-labels", test_labels)
@@ -104,7 +104,7 @@ def evaluate_labels(model: Path) -> dict[str, float]:
         f"precision_at_100_{name}": each["precision"][each["retrieved"].index(100)]
         for name, each in result["retrieval"].items()
     }
-    clustering = result["clustering"]
+    clustering = result["clustering"].get("themes", result["clustering"]["units"])
     return {"cluster_purity": clustering["purity"], "cluster_nmi": clustering["nmi"], **precision}
 
 

@@ -104,8 +104,8 @@ def time_to_completion(results: dict[str, Any]) -> Iterable[str]:
 def frontier(results: dict[str, Any]) -> Iterable[str]:
     """Topic quality and perplexity for several values of --sparsity, beside LDA."""
     yield (
-        "| model | completion per word | completion per document | perplexity per document, bound | NPMI | diversity"
-        " | active units per document | live units |"
+        "| model | completion per word | completion per document | perplexity per document, bound | NPMI"
+        " | diversity (distinct words) | active units per document | live units |"
     )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     rows = {
@@ -175,7 +175,8 @@ def neural_peers(results: dict[str, Any]) -> Iterable[str]:
         yield ""
         yield (
             f"| model, {results['units']} units or topics | seeds | perplexity per document, bound"
-            " | importance-weighted | completion per word | completion per document | NPMI | diversity | training, s |"
+            " | importance-weighted | completion per word | completion per document | NPMI | diversity (distinct words)"
+            " | training, s |"
         )
         yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
         corpus_rows = [row for row in results["rows"] if row["corpus"] == corpus]

@@ -24,6 +24,7 @@ from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.text.sparse import CSR
 
+MAX_PROBABILITIES = 4_000_000  # of a batch's predictions: 32 MB in double precision
 MIN_PROBABILITY = 1e-300  # so that a word predicted with probability 0 costs 690 nats and not infinitely many
 
 # From observed counts `[B, V]` to the probability of each word to come next, dense `[B, V]`.
@@ -88,8 +89,12 @@ def evaluate_completion(
     return evaluate_predictor(predict, observed, held_out, batch_size=batch_size)
 
 
-def evaluate_predictor(predict: Predictor, observed: CSR, held_out: CSR, *, batch_size: int = 256) -> CompletionScores:
+def evaluate_predictor(
+    predict: Predictor, observed: CSR, held_out: CSR, *, batch_size: int | None = None
+) -> CompletionScores:
     """Score the held-out words of each document under any model that predicts words; both parts are `[N, V]`.
+
+    Predictions are dense, so they are made for `batch_size` documents at a time; None for as many as need 32 MB.
 
     Raises:
         VocabularyError: the parts have different numbers of columns.
@@ -114,6 +119,7 @@ def evaluate_predictor(predict: Predictor, observed: CSR, held_out: CSR, *, batc
     if not len(filled):
         raise CorpusError("No document has a held-out word, so there is nothing to predict. Hold out a larger share.")
     log_likelihood = np.zeros(len(lengths))
+    batch_size = batch_size or dense_batch_size(observed.shape[1])
     for start in range(0, len(filled), batch_size):
         rows = filled[start : start + batch_size]
         targets = csr_array(held_out[rows])
@@ -122,6 +128,11 @@ def evaluate_predictor(predict: Predictor, observed: CSR, held_out: CSR, *, batc
         nats = targets.data * np.log(np.maximum(probabilities[documents, targets.indices], MIN_PROBABILITY))
         log_likelihood[rows] = np.bincount(documents, nats, minlength=len(rows))
     return CompletionScores(log_likelihood, lengths)
+
+
+def dense_batch_size(vocabulary_size: int) -> int:
+    """Return how many documents fit in a dense `[B, V]` array of 32 MB: at least one, and at most 256."""
+    return max(1, min(256, MAX_PROBABILITIES // max(1, vocabulary_size)))
 
 
 @torch.no_grad()

@@ -35,9 +35,9 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
 
     Precision is the share of the most similar documents that have the query's label, by the Hamming distance of binary
     codes and by the cosine of unit probabilities; ties count as the mean over their orders. The classification is a
-    logistic regression on the probabilities. The clusters of the documents of TEST are their most probable units;
-    purity is the share of documents with the most frequent label of their cluster, and NMI normalized mutual
-    information.
+    logistic regression on the probabilities. The clusters of the documents of TEST are their most probable units,
+    and with a mixture prior also their themes; purity is the share of documents with the most frequent label of their
+    cluster, and NMI normalized mutual information.
     """
     from docnvil.analysis.clustering import compare_clusters, strongest_unit
     from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
@@ -55,11 +55,16 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     data = probabilities, labels, test_probabilities, test_labels
     results = {each.__name__: retrieve(*data, similarity=each, retrieved=cutoffs) for each in (hamming, cosine)}
     classification = classify(*data)
-    clustering = compare_clusters(strongest_unit(test_probabilities), test_labels)
+    clusterings = {"units": compare_clusters(strongest_unit(test_probabilities), test_labels)}
+    if fitted.has_themes:
+        clusterings["themes"] = compare_clusters(fitted.themes(matrices[1]), test_labels)
     if options["as_json"]:
         empty = sum(int(matrix.empty.sum()) for matrix in matrices)
         by_similarity = {name: asdict(result) for name, result in results.items()}
-        by_labels = {"classification": asdict(classification), "clustering": asdict(clustering)}
+        by_labels = {
+            "classification": asdict(classification),
+            "clustering": {name: asdict(each) for name, each in clusterings.items()},
+        }
         echo_json({"retrieval": by_similarity, **by_labels, "empty_documents": empty})
         return
     click.echo("precision at           " + "".join(f"{cutoff:8d}" for cutoff in printed))
@@ -70,9 +75,12 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     click.echo(
         f"classification         accuracy {classification.accuracy:.3f}, macro F1 {classification.macro_f1:.3f}"
         f"   (most frequent label: {classification.most_frequent:.3f})\n"
-        f"clustering             purity {clustering.purity:.3f}, NMI {clustering.nmi:.3f}"
-        f"   ({clustering.clusters} units as clusters, {clustering.labels} labels)\n"
-        f"from {result.queries:,} queries{skipped} against {n_documents:,} documents"
+        + "".join(
+            f"clusters by {name:<11}purity {each.purity:.3f}, NMI {each.nmi:.3f}"
+            f"   ({each.clusters} clusters, {each.labels} labels)\n"
+            for name, each in clusterings.items()
+        )
+        + f"from {result.queries:,} queries{skipped} against {n_documents:,} documents"
     )
 
 

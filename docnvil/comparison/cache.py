@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array
 
-from docnvil.analysis.completion import MIN_PROBABILITY, Predictor, split_words
+from docnvil.analysis.completion import MIN_PROBABILITY, Predictor, dense_batch_size, split_words
 from docnvil.comparison.adapters import TopicModel
 from docnvil.runtime.randomness import stream
 
@@ -20,7 +20,6 @@ MAX_DOCUMENTS = 2000  # training documents to fit the concentration to
 DOCUMENT_SHARE = 0.2  # of the training documents; fewer if these are more than the maximum
 WORD_SHARE = 0.2  # of their words is held out and predicted, as by `docnvil compare`
 LOG_CONCENTRATIONS = np.linspace(math.log(1e-2), math.log(1e8), 70)
-BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def fit_cache(predict: Predictor, observed: csr_array, held_out: csr_array) -> f
         >>> round(fit_cache(lambda counts: np.full(counts.shape, 1 / 4), observed, held_out), 2)
         2.0
     """
-    entries = [_held_out_entries(predict, observed[rows], held_out[rows]) for rows in _batches(observed.shape[0])]
+    entries = [_held_out_entries(predict, observed[rows], held_out[rows]) for rows in _batches(*observed.shape)]
     probability, count, length, weight = (np.concatenate(each) for each in zip(*entries, strict=True))
     if not len(weight):
         return math.inf
@@ -107,8 +106,9 @@ def fit_cache(predict: Predictor, observed: csr_array, held_out: csr_array) -> f
     return math.exp(minimize_scalar(loss, bounds=tuple(bounds), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def _batches(n_documents: int) -> list[slice]:
-    return [slice(start, start + BATCH_SIZE) for start in range(0, n_documents, BATCH_SIZE)]
+def _batches(n_documents: int, vocabulary_size: int) -> list[slice]:
+    size = dense_batch_size(vocabulary_size)
+    return [slice(start, start + size) for start in range(0, n_documents, size)]
 
 
 def _held_out_entries(predict: Predictor, observed: csr_array, held_out: csr_array) -> tuple[NDArray[np.float64], ...]:

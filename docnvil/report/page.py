@@ -59,11 +59,16 @@ def render_overview(model: FittedModel, *, title: str | None = None) -> str:
     """Return the overview of a model, with a title as in `render`, as the text of an SVG file."""
     visible, best = model.network.generative.visible, model.best
     figure = f"bound {formatting.format_number(best.validation_bound)} nats"
+    without = model.no_units and model.no_units.validation_bound
+    form = formatting.format_number
     if visible.reports_perplexity:
         figure = f"perplexity {formatting.format_perplexity(best.validation_perplexity)}"
+        without = model.no_units and model.no_units.validation_perplexity
+        form = formatting.format_perplexity
+    no_units = "" if without is None else f" (without units: {form(without)})"
     subtitles = (
         describe_network(model.network.config),
-        f"Trained with {describe_gradient(model.training)}; validation {figure} per {visible.document_noun}",
+        f"Trained with {describe_gradient(model.training)}; validation {figure} per {visible.document_noun}{no_units}",
     )
     charts = training_charts(model.history, visible, LIGHT, width=384, height=250)
     units = _topics_with_words(model, N_WORDS)
