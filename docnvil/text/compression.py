@@ -15,6 +15,8 @@ from docnvil.text.reading_report import list_items
 
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
+_BLOCK = 1 << 14  # bytes to unpack at once
+
 #: What damaged or truncated files raise, besides `OSError` without a number.
 DAMAGE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
@@ -60,12 +62,14 @@ def _open_zstandard(path: Path, file: BinaryIO) -> Any:
 
 
 class _ZstandardReader(RawIOBase):
-    """A stream that unpacks all frames of a file; damage raises `EOFError`, like that of a gzipped file."""
+    """A stream that unpacks all frames of a file; damage and a missing end raise `EOFError`, as for a gzipped file."""
 
     def __init__(self, file: BinaryIO, zstandard: Any) -> None:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-        self._reader = decompressor.stream_reader(file, read_across_frames=True, closefd=False)
+        self._file = file
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
         self._error = zstandard.ZstdError
+        self._frame: Any = None  # None between two frames
+        self._packed = self._unpacked = b""
 
     def readable(self) -> bool:
         """See `RawIOBase`."""
@@ -73,10 +77,23 @@ class _ZstandardReader(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """See `RawIOBase`."""
-        try:
-            return self._reader.readinto(buffer)
-        except self._error as error:
-            raise EOFError(str(error)) from None
+        while not self._unpacked:
+            self._packed = self._packed or self._file.read(_BLOCK)
+            if not self._packed:
+                if self._frame is not None:
+                    raise EOFError("the file ends within a frame")
+                return 0
+            self._frame = self._frame or self._decompressor.decompressobj()
+            try:
+                self._unpacked = self._frame.decompress(self._packed)
+            except self._error as error:
+                raise EOFError(str(error)) from None
+            self._packed = self._frame.unused_data if self._frame.eof else b""
+            self._frame = None if self._frame.eof else self._frame
+        size = min(len(buffer), len(self._unpacked))
+        buffer[:size] = self._unpacked[:size]
+        self._unpacked = self._unpacked[size:]
+        return size
 
 
 def _open_zip(path: Path, file: BinaryIO) -> zipfile.ZipFile:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from docnvil.text.record_documents import resolve_column, split_columns
 from docnvil.text.settings import SourceOptions
@@ -57,29 +57,43 @@ def _fitness(sample: Sequence[str], delimiter: str, options: SourceOptions) -> t
     return has_columns, has_several and len(lengths) == 1, has_several
 
 
-def rows_in_field(fields: Sequence[str], delimiter: str) -> Iterator[int]:
-    r"""Yield the lines inside the fields of a row that look like rows themselves, counted from the row's first line.
+def rows_in_field(fields: Sequence[str], delimiter: str) -> list[int]:
+    r"""Return the lines inside the fields of a row that look like rows themselves, counted from the row's first line.
 
     A line looks like a row if it has as many delimiters as a row, or, at the end of a field, as the fields before.
     Commas and semicolons also occur in prose, so there its first or last field must look like that of the row, too.
+    Rows that a stray quote has put into a field are most of its lines; a field with fewer such lines has none.
 
     Example:
-        >>> list(rows_in_field(["2", "I love cats\n3\tdogs bark\n4\tthey said"], "\t"))
+        >>> rows_in_field(["2", "I love cats\n3\tdogs bark\n4\tthey said"], "\t")
         [1, 2]
-        >>> list(rows_in_field(["2", "Dear all,\nbest wishes, Ann"], ","))
+        >>> rows_in_field(["2", "Dear all,\nbest wishes, Ann"], ",")
         []
     """
+    result = []
     lines_before = 0
     for position, field in enumerate(fields):
-        first, *others = field.splitlines() or [""]
-        if others and first.count(delimiter) >= len(fields) - 1 - position:
-            for number, line in enumerate(others, start=1):
-                n_delimiters = line.count(delimiter)
-                is_whole = n_delimiters == len(fields) - 1
-                is_start = number == len(others) and n_delimiters == position
-                if n_delimiters and (is_whole or is_start) and _has_fields_like(line, fields, position, delimiter):
-                    yield lines_before + number
-        lines_before += len(others)
+        n_breaks = field.count("\n") or field.count("\r")
+        # Counting is fast, and nearly always enough: the last line may be the start of a row.
+        if n_breaks and 2 * field.count(delimiter) >= n_breaks:
+            first, *others = field.splitlines() or [""]
+            if first.count(delimiter) >= len(fields) - 1 - position:
+                rows = [
+                    number
+                    for number, line in enumerate(others, start=1)
+                    if _looks_like_row(line, fields, position, delimiter, is_last=number == len(others))
+                ]
+                if 2 * len(rows) >= len(others):
+                    result += [lines_before + number for number in rows]
+        lines_before += n_breaks
+    return result
+
+
+def _looks_like_row(line: str, fields: Sequence[str], position: int, delimiter: str, *, is_last: bool) -> bool:
+    n_delimiters = line.count(delimiter)
+    if not n_delimiters or not (n_delimiters == len(fields) - 1 or (is_last and n_delimiters == position)):
+        return False
+    return _has_fields_like(line, fields, position, delimiter)
 
 
 def _has_fields_like(line: str, fields: Sequence[str], position: int, delimiter: str) -> bool:

@@ -8,7 +8,7 @@ from docnvil.errors import warn
 
 MAX_PLACES = 10  # named in a message; the others are counted
 
-# {n} is replaced by the number, {places} by the first places.
+# {n} is replaced by the number, {places} by the first places, {place} by the first one.
 _MESSAGES = {
     "missing": (
         "{n} document(s) have no text (NA, null or the like) and are empty: {places}. --na-values chooses which values"
@@ -22,8 +22,9 @@ _MESSAGES = {
         "{n} line(s) inside quoted fields look like rows of their own: {places}. If quotes are plain characters in this"
         " file, pass --quoting none."
     ),
-    "replace": "{n} byte(s) are invalid in the encoding and were replaced by U+FFFD, the first in {places}.",
-    "ignore": "{n} byte(s) are invalid in the encoding and were left out, the first in {places}.",
+    "header": "{n} row(s) repeat the header and were skipped: {places}.",
+    "replace": "{n} byte(s) are invalid in the encoding and were replaced by U+FFFD, the first in {place}.",
+    "ignore": "{n} byte(s) are invalid in the encoding and were left out, the first in {place}.",
     "left_out": "{n} file(s) that are not plain text were left out: {places}.",
     "not_matched": "{n} file(s) do not match --glob and were left out: {places}.",
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
@@ -96,7 +97,10 @@ class ReadingReport:
             for plural, singular in _SINGULAR.items():
                 text = text.replace(plural, singular)
         text = text.replace("(s)", "" if count == 1 else "s")
-        return text.replace("{places}", _format_places(self._places[kind], count))
+        places = self._places[kind]
+        if "{place}" in text:
+            return text.replace("{place}", _format_places(places[:1], 1))
+        return text.replace("{places}", _format_places(places, count))
 
 
 _SINGULAR = {
@@ -107,6 +111,7 @@ _SINGULAR = {
     " are empty": " is empty",
     "(s) consist": "(s) consists",
     "(s) do ": "(s) does ",
+    "(s) repeat ": "(s) repeats ",
     "they are missing values": "it is a missing value",
     "name them": "name it",
     "fields look": "fields looks",

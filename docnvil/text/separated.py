@@ -5,7 +5,7 @@ Line numbers count from the first line of the file.
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, tee
 from pathlib import Path
 
 from docnvil.errors import CorpusError
@@ -91,10 +91,14 @@ def _to_records(
 ) -> RecordIterator:
     texts = split_columns(options.text_column, names)
     text_columns = [names.index(name) for text in texts if (name := resolve_column(text, names)) is not None]
+    header = list(names) if options.header and len(names) > 1 else None
     is_quoted = options.quoting == "minimal"
     missing = MissingValues(options.na_values, delimiter if is_quoted else None)
     for number, fields, lines in rows:
         place = f"line {number}"
+        if fields == header:
+            report.add("header", path, place)
+            continue
         if len(fields) != len(names):
             raise CorpusError(
                 f"{path}, {place} has {len(fields)} fields, but the header names {len(names)} columns. Put"
@@ -118,29 +122,22 @@ def _read_rows(
     path: Path, lines: Iterable[str], delimiter: str, lines_before: int, *, is_quoted: bool
 ) -> Iterator[_Row]:
     """Yield the rows with their lines; blank lines are skipped."""
-    kept: list[str] = []
+    parsed, kept = tee(lines)  # the csv module does not tell the lines of a row
     quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
-    reader = csv.reader(_keep(lines, kept), delimiter=delimiter, strict=True, quoting=quoting)
-    rows = csv_rows(reader)
-    first = lines_before + 1
+    reader = csv.reader(parsed, delimiter=delimiter, strict=True, quoting=quoting)
+    n_read = 0
     try:
-        for fields in rows:
+        for fields in csv_rows(reader):
+            n_lines = reader.line_num - n_read
+            row_lines = list(islice(kept, n_lines))
             if fields:  # the csv module returns an empty list for a blank line
-                yield first, fields, kept[:]
-            kept.clear()
-            first = lines_before + reader.line_num + 1
+                yield lines_before + n_read + 1, fields, row_lines
+            n_read += n_lines
     except csv.Error as error:
         raise CorpusError(
-            f"{path}, line {first} cannot be read ({error}). Double the quotes inside a field and close it; if quotes"
-            " are plain characters in this file, pass --quoting none."
+            f"{path}, line {lines_before + n_read + 1} cannot be read ({error}). Double the quotes inside a field and"
+            " close it; if quotes are plain characters in this file, pass --quoting none."
         ) from None
-
-
-def _keep(lines: Iterable[str], kept: list[str]) -> Iterator[str]:
-    """Yield lines and keep them in a list."""
-    for line in lines:
-        kept.append(line)
-        yield line
 
 
 def _read_sample(lines: Iterator[str]) -> list[str]:
