@@ -8,6 +8,7 @@ Axes: N documents, V words.
 
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ def write_completion(folder: Path) -> tuple[Path, Path]:
     observed, hidden = folder / "observed.npz", folder / "hidden.npz"
     for path, counts in zip((observed, hidden), load_completion(), strict=True):
         save_npz(path, counts)
+    copyfile(shared_data(f"{CORPUS}/vocabulary.txt"), folder / "vocabulary.txt")
     return observed, hidden
 
 
