@@ -118,6 +118,26 @@ def test_time_to_completion_has_both_targets(results):
     assert "| 0 | averaged + cache | 749 | 50.0 | not reached | | | |" in table
 
 
+def test_the_frontier_is_summarized_from_its_points(results):
+    from quality.tables import TABLES
+
+    def point(completion: float, npmi: float) -> dict[str, float]:
+        return {"completion_per_word": completion, "npmi": npmi}
+
+    layers = {"softmax": {"0": point(700, 0.5), "1": point(810, 0.5)}, "dirichlet-multinomial": {"0": point(820, 0.3)}}
+    peers = {"tomotopy-lda": point(816, 0.4) | {"cached_completion_per_word": 749}, "sklearn-lda": point(900, 0.1)}
+    save(results, "frontier", {"layers": layers, "peers": peers})
+    lines = TABLES["frontier-summary"]().splitlines()
+    best, cached = "completion is better than that of the best LDA (816 per word)", "that of LDA with a cache (749)"
+    higher = "NPMI is higher than LDA's"
+    expected = (
+        f"- softmax: {best} at every sparsity, completion is better than {cached} at `--sparsity` 0, and {higher}"
+    )
+    assert lines[0] == f"{expected} at every sparsity."
+    assert lines[1].startswith(f"- dirichlet-multinomial: {best} at no sparsity,")
+    assert lines[1].endswith(f"{higher} at no sparsity.")
+
+
 def test_an_evaluated_peer_is_kept(results, monkeypatch, block_counts):
     import peers
 

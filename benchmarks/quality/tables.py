@@ -1,7 +1,7 @@
 """Tables of the quality benchmarks, except those of benchmarks/tables.py, from benchmarks/results."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -134,6 +134,35 @@ def frontier(results: dict[str, Any]) -> Iterable[str]:
     yield "![NPMI and completion for several values of --sparsity; darker points are more diverse](frontier.svg)"
 
 
+@results_table("frontier", "python benchmarks/quality/frontier.py")
+def frontier_summary(results: dict[str, Any]) -> Iterable[str]:
+    """Where docnvil is better than LDA, without and with a cache."""
+    peers = results["peers"].values()
+    best_npmi = max(each["npmi"] for each in peers)
+    plain = min(each["completion_per_word"] for each in peers)
+    name = "cached_completion_per_word"
+    cached = min((each[name] for each in peers if name in each), default=None)
+    targets = {f"that of the best LDA ({plain:.0f} per word)": plain}
+    if cached is not None:
+        targets[f"that of LDA with a cache ({cached:.0f})"] = cached
+    for layer, points in results["layers"].items():
+        better = (
+            (name, _where(points, lambda each, limit=limit: each["completion_per_word"] < limit))
+            for name, limit in targets.items()
+        )
+        parts = [f"completion is better than {name} {where}" for name, where in better]
+        parts.append(f"NPMI is higher than LDA's {_where(points, lambda each: each['npmi'] > best_npmi)}")
+        yield f"- {layer}: {', '.join(parts[:-1])}, and {parts[-1]}."
+
+
+def _where(points: dict[str, dict[str, Any]], holds: Callable[[dict[str, Any]], bool]) -> str:
+    """Return at which values of --sparsity something holds."""
+    values = [value for value, each in points.items() if holds(each)]
+    if len(values) == len(points):
+        return "at every sparsity"
+    return f"at `--sparsity` {', '.join(values)}" if values else "at no sparsity"
+
+
 @results_table("gradients", "python benchmarks/quality/gradients.py")
 def gradients(results: dict[str, Any]) -> Iterable[str]:
     """Variance, bounds and training time of the gradient estimators."""
@@ -205,6 +234,7 @@ TABLES = {
     "gradients": gradients,
     "neural-peers": neural_peers,
     "frontier": frontier,
+    "frontier-summary": frontier_summary,
     "other-corpora": other_corpora,
     "time-to-completion": time_to_completion,
 }
