@@ -44,7 +44,7 @@ def only(texts: list[str], part: str) -> str:
 
 
 def test_a_good_model_has_no_warnings(tmp_path):
-    values, result = fit_texts(tmp_path, texts_of_pets(200), "--units", 2, "--epochs", 25, "--max-df", "1.0")
+    values, result = fit_texts(tmp_path, texts_of_pets(200), "--units", 2, "--epochs", 40, "--max-df", "1.0")
     assert values["warnings"] == []
     assert "Warning" not in result.stderr
     assert docnvil.load(tmp_path / "model").warnings == ()
