@@ -3,6 +3,7 @@
 Axes: N documents, V vocabulary, K units.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity
 from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.storage.model_folder import load_model, save_model
 from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.python_sources import as_vocabulary, classify_source
+from docnvil.text.settings import SourceOptions
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.training.data import CheckedCounts, canonical, warn_of_fractions
+from docnvil.training.data import CheckedCounts, canonical, checked_counts, warn_of_fractions
 from docnvil.training.fit import fit
 from docnvil.training.fitted_model import FittedModel
+from docnvil.training.progress import Progress
 from docnvil.training.settings import Settings, all_settings
 
 Counts = Any  # whatever scikit-learn takes for a matrix, or a DocumentTermMatrix
@@ -73,6 +77,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             recipe's number, and at most a tenth. With 0, and in tiny corpora, the training documents choose it.
         device: "auto", "cpu" or "cuda".
         random_state: a seed; None draws one. The same seed gives the same bytes on a CPU.
+        vocabulary: the words of the columns, if X does not have them, or the words to count in texts: a list, a
+            `Vocabulary`, gensim's `Dictionary`, or a vectorizer that is fitted when `fit` is called.
+        text_column: the column of the text, if X is a data frame with texts.
+        verbose: whether to show a progress bar.
 
     Attributes:
         model_: the `FittedModel`, with the network, vocabulary, token rules and settings.
@@ -122,6 +130,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         validation: float | int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = 0,
+        vocabulary: Any = None,
+        text_column: str = SourceOptions.text_column,
+        verbose: bool = False,
     ) -> None:
         self.n_components = n_components
         self.recipe = recipe
@@ -152,11 +163,41 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.validation = validation
         self.device = device
         self.random_state = random_state
+        self.vocabulary = vocabulary
+        self.text_column = text_column
+        self.verbose = verbose
 
     def fit(self, X: Counts, y: object = None) -> "DocNVIL":
-        """Train on counts `[N, V]`, dense or sparse, or on a `DocumentTermMatrix`; `y` is ignored."""
-        counts = self._counts(X, reset=True)
-        return self._set_fitted(fit(counts, self._settings()))
+        """Train on counts `[N, V]`, dense or sparse, or on documents that `count_words` takes; `y` is ignored.
+
+        Arguments:
+            X: counts, a `DocumentTermMatrix`, or texts, which are counted by the default rules.
+            y: ignored.
+        """
+        counts, settings = self._counts(X, reset=True), self._settings()
+        if not self.verbose:
+            return self._set_fitted(fit(counts, settings))
+        with Progress(as_bar=True) as progress:
+            return self._set_fitted(fit(counts, settings, callbacks=(progress,)))
+
+    def name_words(self, words: Any) -> "DocNVIL":
+        """Name the columns of a fitted model that has no words, and return the estimator.
+
+        Arguments:
+            words: one word per column, for example `pipeline[:-1].get_feature_names_out()` after a `CountVectorizer`.
+
+        Raises:
+            VocabularyError: there is not one word per column.
+        """
+        check_is_fitted(self)
+        vocabulary = as_vocabulary(words)
+        if vocabulary is None or len(vocabulary) != len(self.model_.vocabulary):
+            n_words = 0 if vocabulary is None else len(vocabulary)
+            raise VocabularyError(
+                f"The model has {len(self.model_.vocabulary)} columns, and there are {n_words} words. Give one per"
+                " column."
+            )
+        return self._set_fitted(replace(self.model_, vocabulary=vocabulary))
 
     def transform(self, X: Counts) -> NDArray[np.floating]:
         """Return q(h_k = 1 | x), `[N, K]`; a document without words gets the prior's probabilities."""
@@ -262,17 +303,27 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return Settings(values.pop("recipe"), **values)
 
     def _counts(self, X: Counts, *, reset: bool) -> CheckedCounts:
-        """Check a matrix as scikit-learn does, once; a `DocumentTermMatrix` also has words and token rules."""
+        """Check a matrix as scikit-learn does, once; documents with words are checked by the library."""
         if not reset:
             check_is_fitted(self)
-        if isinstance(X, DocumentTermMatrix):
-            validate_data(self, X.counts, accept_sparse="csr", reset=reset, skip_check_array=True)
-            return CheckedCounts(X.counts, X.vocabulary, X.rules, X.reading) if reset else self.model_.checked(X)
+        source = X if isinstance(X, DocumentTermMatrix) else classify_source(X)
+        if isinstance(source, DocumentTermMatrix) or source.kind != "matrix":
+            columns = {"vocabulary": self.vocabulary, "text_column": self.text_column}
+            counted = checked_counts(source, **columns) if reset else self.model_.checked(source)
+            validate_data(self, counted.matrix, accept_sparse="csr", reset=reset, skip_check_array=True)
+            return counted
+        X = source.items
         kinds = [np.float64, np.float32, np.int64, np.int32]
         matrix = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=reset)
         check_non_negative(matrix, f"{type(self).__name__} (counts of words)")
-        names = getattr(self, "feature_names_in_", None)
-        vocabulary = Vocabulary.numbered(matrix.shape[1]) if names is None else Vocabulary(names)
+        names = self.vocabulary if self.vocabulary is not None else getattr(self, "feature_names_in_", None)
+        vocabulary = as_vocabulary(names) if reset else self.model_.vocabulary
+        if vocabulary is None:
+            vocabulary = Vocabulary.numbered(matrix.shape[1])
+        if len(vocabulary) != matrix.shape[1]:
+            raise VocabularyError(
+                f"X has {matrix.shape[1]} columns, and the vocabulary has {len(vocabulary)} words. Give one per column."
+            )
         counts = canonical(csr_array(matrix))
         warn_of_fractions(counts)
         return CheckedCounts(counts, vocabulary)

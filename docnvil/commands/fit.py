@@ -109,9 +109,9 @@ def _train(
     """Train with a progress bar and checkpoints in the file `path`."""
     import torch
 
-    from docnvil.commands.progress import Progress
     from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
     from docnvil.training.fit import fit as train
+    from docnvil.training.progress import Progress
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])

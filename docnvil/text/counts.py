@@ -12,7 +12,8 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.accumulator import CountAccumulator, document_chunks
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
-from docnvil.text.settings import VocabularyLimits
+from docnvil.text.python_sources import PythonSource, as_vocabulary, bags_to_counts, classify_source, read_source
+from docnvil.text.settings import SourceOptions, VocabularyLimits
 from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
 from docnvil.text.token_reader import DROPPED, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
@@ -132,36 +133,76 @@ class DocumentTermMatrix:
 
 
 def count_words(
-    documents: Iterable[Document],
+    documents: Any,
     *,
     rules: TokenRules | None = None,
-    vocabulary: Vocabulary | None = None,
+    vocabulary: Any = None,
     size: int | None = VocabularyLimits.size,
     min_df: int | float = VocabularyLimits.min_df,
     max_df: int | float = VocabularyLimits.max_df,
+    text_column: str = SourceOptions.text_column,
+    id_column: str | None = None,
 ) -> DocumentTermMatrix:
     """Count the words of documents in one pass; every document keeps its row, even if none of its words is counted.
+
+    Documents are texts, lists of tokens, `Document`s, or rows with names, in a list, an iterator, a series or a data
+    frame of pandas or polars, or a Hugging Face `Dataset`. Ready-made counts are converted: bags of words, such as
+    gensim's, and matrices. For files and folders, use `load_document_term_matrix`.
 
     Arguments:
         documents: the documents; they are read once and not kept.
         rules: how texts are split into words; None for the defaults.
-        vocabulary: the words to count; None chooses them by the following limits.
+        vocabulary: the words to count, or the words of ready-made counts: a `Vocabulary`, a list, gensim's
+            `Dictionary`, or a fitted vectorizer; None chooses them by the following limits.
         size: maximum number of words, the most frequent ones are kept; None keeps all.
         min_df: minimum number (int) or share (float) of documents that contain a word.
         max_df: maximum number (int) or share (float) of documents that contain a word.
+        text_column: the column of the text, for rows with names.
+        id_column: the column of the ids; None for `id` if there is one, else row numbers from 1.
 
     Raises:
         ConfigurationError: a limit is out of range.
-        CorpusError: there are no documents.
+        CorpusError: there are no documents, or they are of a type that is not known.
         VocabularyError: no word is within the limits.
 
-    >>> documents = [Document("a", "A mouse, a cat."), Document("b", "A cat!"), Document("c", "Nothing")]
-    >>> matrix = count_words(documents, max_df=1.0)
+    >>> matrix = count_words(["A mouse, a cat.", "A cat!", "Nothing"], max_df=1.0)
     >>> matrix.vocabulary.words, matrix.counts.toarray().tolist()
     (('cat',), [[1], [1], [0]])
     """
     check_limits(size, min_df, max_df)
+    vocabulary = as_vocabulary(vocabulary)
+    if isinstance(documents, DocumentTermMatrix):
+        return documents if vocabulary is None else align_vocabulary(documents, vocabulary)
+    source = classify_source(documents)
+    if source.kind in ("matrix", "bags"):
+        return _from_counts(source, vocabulary)
+    columns = SourceOptions(text_column=text_column, id_column=id_column)
+    limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
     rules = TokenRules() if rules is None else rules
+    matrix = _count_texts(read_source(source, text_column, id_column), rules, vocabulary, **limits)
+    return replace(matrix, reading=columns.non_default())
+
+
+def _from_counts(source: PythonSource, vocabulary: Vocabulary | None) -> DocumentTermMatrix:
+    """Return ready-made counts as a document-term matrix."""
+    counts = bags_to_counts(source.items, vocabulary) if source.kind == "bags" else source.items
+    names = getattr(counts, "columns", None)
+    if names is not None:
+        vocabulary = Vocabulary(map(str, names)) if vocabulary is None else vocabulary
+        counts = np.asarray(counts)
+    if getattr(counts, "ndim", 1) == 1 and not len(counts):
+        raise CorpusError("There are no documents to count. Check the source.")
+    counts = as_counts(counts, where="The matrix")
+    if not counts.shape[1]:
+        raise CorpusError("The counts have no words. Give a matrix of documents by words.")
+    vocabulary = Vocabulary.numbered(counts.shape[1]) if vocabulary is None else vocabulary
+    return DocumentTermMatrix(counts, vocabulary, tuple(str(number) for number in range(1, counts.shape[0] + 1)))
+
+
+def _count_texts(
+    documents: Iterable[Document], rules: TokenRules, vocabulary: Vocabulary | None, **limits: Any
+) -> DocumentTermMatrix:
+    """Count the words of documents, of a given vocabulary or one within the limits."""
     accumulator = CountAccumulator(make_token_reader(rules, vocabulary))
     for chunk in document_chunks(documents):
         accumulator.add(chunk)
@@ -176,12 +217,12 @@ def count_words(
         frequencies = column_sums(counts).astype(np.int64).tolist(), document_frequencies(counts).tolist()
         lengths = WordLengths()
         words = lengths.watch(zip(columns, *frequencies, strict=True))
-        vocabulary = choose_words(words, len(accumulator.ids), size=size, min_df=min_df, max_df=max_df)
+        vocabulary = choose_words(words, len(accumulator.ids), **limits)
         n_with_words = np.count_nonzero(np.diff(counts.indptr))
         counts = take_columns(counts, np.array([columns[word] for word in vocabulary]))
         n_emptied = n_with_words - np.count_nonzero(np.diff(counts.indptr))
         warn_of_words(lengths, rules)
-        warn_of_limits(n_with_words, n_emptied, size=size, min_df=min_df, max_df=max_df)
+        warn_of_limits(n_with_words, n_emptied, **limits)
     return DocumentTermMatrix(counts, vocabulary, tuple(accumulator.ids), accumulator.metadata(), rules, unknown_counts)
 
 

@@ -134,7 +134,8 @@ class Vocabulary:
         return hash(self._words)
 
     def __repr__(self) -> str:
-        return f"Vocabulary of {len(self)} words: {', '.join(self._words[:5])}{' ...' if len(self) > 5 else ''}"
+        first = ", ".join(word if len(word) <= 20 else f"{word[:20]}..." for word in self._words[:5])
+        return f"Vocabulary of {len(self)} words: {first}{' ...' if len(self) > 5 else ''}"
 
 
 def check_limits(size: int | None, min_df: _Limit, max_df: _Limit) -> None:

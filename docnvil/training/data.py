@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from docnvil.errors import ConfigurationError, CorpusError, warn
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
 from docnvil.runtime.randomness import stream
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.python_sources import as_vocabulary, classify_source
 from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -37,14 +38,18 @@ class CheckedCounts:
     reading: Mapping[str, Any] = field(default_factory=dict)
 
 
-def checked_counts(counts: Any) -> CheckedCounts:
+def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> CheckedCounts:
     """Return counts of any kind as `CheckedCounts`; those already checked are returned unchanged.
 
     Arguments:
-        counts: a `DocumentTermMatrix`, `CheckedCounts`, or a matrix `[N, V]`, dense or sparse.
+        counts: a `DocumentTermMatrix`, `CheckedCounts`, a matrix `[N, V]`, dense or sparse, or anything that
+            `count_words` takes, whose words are then counted by the default rules.
+        vocabulary: the words of the columns, if the counts do not have them; see `count_words`.
+        columns: `text_column` and `id_column` of `count_words`, for rows with names.
 
     Raises:
         CorpusError: the numbers are negative or not finite, or do not form a matrix.
+        VocabularyError: there is not one word per column.
 
     Example:
         >>> checked_counts([[2, 0], [1, 1]]).matrix.shape
@@ -52,15 +57,58 @@ def checked_counts(counts: Any) -> CheckedCounts:
     """
     if isinstance(counts, CheckedCounts):
         return counts
-    if isinstance(counts, DocumentTermMatrix):
-        return CheckedCounts(counts.counts, counts.vocabulary, counts.rules, counts.reading)
+    source = None if isinstance(counts, DocumentTermMatrix) else classify_source(counts)
+    if source is None or source.kind != "matrix":
+        matrix = count_words(counts if source is None else source, vocabulary=vocabulary, **columns)
+        return CheckedCounts(matrix.counts, matrix.vocabulary, matrix.rules, matrix.reading)
+    counts = source.items
+    names = as_vocabulary(vocabulary if vocabulary is not None else _column_names(counts))
     matrix = canonical(csr_array(counts) if issparse(counts) else csr_array(np.asarray(counts)))
     if matrix.ndim != 2:
         raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")
     if matrix.nnz and not (matrix.data.min() >= 0 and np.isfinite(matrix.data.max())):
         raise CorpusError("The counts contain negative or infinite numbers or NaN. Give how often each word occurs.")
     warn_of_fractions(matrix)
-    return CheckedCounts(matrix, Vocabulary.numbered(matrix.shape[1]))
+    if names is not None and len(names) != matrix.shape[1]:
+        raise VocabularyError(
+            f"The counts have {matrix.shape[1]} columns, and the vocabulary has {len(names)} words. Give one per"
+            " column."
+        )
+    return CheckedCounts(matrix, names or Vocabulary.numbered(matrix.shape[1]))
+
+
+def count_alike(
+    counts: Any, vocabulary: Vocabulary, rules: TokenRules | None, reading: Mapping[str, Any]
+) -> CheckedCounts:
+    """Return later documents as `CheckedCounts`; texts and bags of words are counted like earlier documents.
+
+    Arguments:
+        counts: whatever `checked_counts` takes.
+        vocabulary: the words of the earlier documents.
+        rules: how their texts became words.
+        reading: how they were read, see `DocumentTermMatrix`.
+
+    Raises:
+        CorpusError: texts, although the earlier documents were ready-made counts.
+    """
+    if isinstance(counts, CheckedCounts | DocumentTermMatrix):
+        return checked_counts(counts)
+    source = classify_source(counts)
+    if source.kind == "matrix":
+        return checked_counts(source)
+    if source.kind != "bags" and rules is None:
+        raise CorpusError(
+            "The model is trained on counts, so it has no rules to count texts by. Count them as you counted the"
+            " training documents, or with docnvil.count_words(texts, rules=..., vocabulary=model.vocabulary)."
+        )
+    columns = {name: reading[name] for name in ("text_column", "id_column") if name in reading}
+    return checked_counts(count_words(source, rules=rules, vocabulary=vocabulary, **columns))
+
+
+def _column_names(counts: Any) -> list[str] | None:
+    """Return the names of the columns of a data frame, and None for other matrices or columns without names."""
+    names = list(getattr(counts, "columns", []))
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def warn_of_fractions(matrix: csr_array) -> None:

@@ -20,9 +20,10 @@ from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.machine import machine
 from docnvil.runtime.precision import check_precision, onednn_products, product_library
 from docnvil.runtime.profiling import NoProfile
+from docnvil.text.settings import SourceOptions
 from docnvil.text.sparse import row_sums
 from docnvil.training.callbacks import Callback
-from docnvil.training.data import CheckedCounts, TrainingData, checked_counts, hold_out
+from docnvil.training.data import CheckedCounts, TrainingData, checked_counts, count_alike, hold_out
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.loop import NO_PROFILE, train
 from docnvil.training.model_warnings import model_warnings
@@ -35,20 +36,23 @@ def fit(
     settings: Settings | None = None,
     *,
     validation: Any = None,
+    vocabulary: Any = None,
+    text_column: str = SourceOptions.text_column,
     callbacks: Sequence[Callback] = (),
     resume_from: Checkpoint | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
     profile: NoProfile = NO_PROFILE,
 ) -> FittedModel:
-    """Train a belief network on counts and return the fitted model.
-
-    A `DocnvilWarning` says if the model is probably of no use, and why; `FittedModel.warnings` has the same texts.
+    """Train a belief network on counts or texts and return the fitted model; warn if it is probably of no use.
 
     Arguments:
-        counts: `[N, V]` counts, a matrix (dense or sparse) or a `DocumentTermMatrix`.
+        counts: `[N, V]` counts, a matrix (dense or sparse) or a `DocumentTermMatrix`; or documents that `count_words`
+            takes, such as a list of texts, which are counted by the default rules.
         settings: the settings; None for the default recipe.
         validation: `[N', V]`, documents to choose the best epoch by; None holds out some of `counts`, as the settings
             say.
+        vocabulary: the words of the columns if the counts have none, or the words to count; see `count_words`.
+        text_column: the column of the text, for rows with names.
         callbacks: receive the events of the training, see `Callback`.
         resume_from: a checkpoint of the same training to continue from.
         processes: the processes that train together; each calls this function with the same arguments.
@@ -66,7 +70,7 @@ def fit(
         True
     """
     settings = settings or Settings()
-    documents = checked_counts(counts)
+    documents = checked_counts(counts, vocabulary=vocabulary, text_column=text_column)
     data = split_data(documents, settings, validation)
     training = start_training(data, settings, processes)
     if resume_from is not None:
@@ -85,7 +89,11 @@ def fit(
             for callback in callbacks:
                 callback.on_epoch(training, record)
     held_out = settings.validation if validation is None else data.validation.shape[0]
-    model = _fitted_model(training, documents, data, settings.recipe_name, held_out)
+    return _with_warnings(_fitted_model(training, documents, data, settings.recipe_name, held_out))
+
+
+def _with_warnings(model: FittedModel) -> FittedModel:
+    """Issue the warnings about a model, and return the model with them in `run`."""
     warnings = model_warnings(model)
     for text in warnings:
         warn(text)
@@ -111,7 +119,7 @@ def split_data(documents: CheckedCounts, settings: Settings, validation: Any = N
             empty_is_data=visible.empty_is_data,
         )
         return TrainingData(train_counts, validation_counts, documents.vocabulary)
-    held_out = checked_counts(validation).matrix
+    held_out = count_alike(validation, documents.vocabulary, documents.token_rules, documents.reading).matrix
     if held_out.shape[1] != documents.matrix.shape[1]:
         raise VocabularyError(
             f"The validation documents have {held_out.shape[1]} columns, and the training documents"

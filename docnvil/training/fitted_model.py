@@ -23,7 +23,7 @@ from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
-from docnvil.training.data import CheckedCounts, checked_counts
+from docnvil.training.data import CheckedCounts, count_alike
 from docnvil.training.recipes import RECIPES
 from docnvil.training.records import EpochRecord, best_of
 from docnvil.training.settings import Settings, TrainingConfig, all_settings
@@ -108,7 +108,7 @@ class FittedModel:
         """Return q(h_k = 1 | x), `[N, K]`, units of all layers; an empty document gets the prior's probabilities.
 
         Arguments:
-            counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
+            counts: `[N, V]` counts with the model's vocabulary, or documents that `count_words` takes.
 
         Raises:
             VocabularyError: counts with another vocabulary.
@@ -131,7 +131,7 @@ class FittedModel:
         """Return the perplexity of documents, per document and per word, with its parts.
 
         Arguments:
-            counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
+            counts: `[N, V]` counts with the model's vocabulary, or documents that `count_words` takes.
             bound: the estimator, see `docnvil.analysis.perplexity.document_bounds`.
             n_samples: S, samples per document.
             temperatures: steps of the annealing, for bound "annealed".
@@ -161,7 +161,7 @@ class FittedModel:
         """Return the most probable theme of each document, argmax_c E_q[p(c | h)], `[N]`; -1 for one without words.
 
         Arguments:
-            counts: `[N, V]` counts with the model's vocabulary, a matrix or a `DocumentTermMatrix`.
+            counts: `[N, V]` counts with the model's vocabulary, or documents that `count_words` takes.
 
         Raises:
             ConfigurationError: the model's prior is no mixture.
@@ -183,9 +183,9 @@ class FittedModel:
 
         Raises:
             VocabularyError: another vocabulary.
-            CorpusError: counts that the model's output layer cannot have produced.
+            CorpusError: counts that the model's output layer cannot have produced, or texts for a model of counts.
         """
-        documents = checked_counts(counts)
+        documents = count_alike(counts, self.vocabulary, self.token_rules, self.reading)
         numbered = documents.vocabulary.is_numbered or self.vocabulary.is_numbered
         if not numbered and documents.vocabulary != self.vocabulary:
             raise VocabularyError(

@@ -1,11 +1,11 @@
-"""Progress of training on stderr: a bar on a terminal, otherwise occasional lines."""
+"""Progress of training on stderr: a bar on a terminal or in a notebook, otherwise occasional lines."""
 
+import sys
 import time
 from typing import Self
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
-from docnvil.commands.console import note
 from docnvil.training.callbacks import Callback
 from docnvil.training.records import EpochRecord
 from docnvil.training.state import Training
@@ -42,7 +42,7 @@ class Progress(Callback):
         self._bar.set_description(epoch, refresh=False)
         self._bar.set_postfix_str(figures)
         if not self._as_bar and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
-            note(f"{epoch}: {figures}")
+            print(f"{epoch}: {figures}", file=sys.stderr)
             self._last_line = time.monotonic()
 
 

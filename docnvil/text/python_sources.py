@@ -1,0 +1,287 @@
+"""Documents and counts as Python programs have them: lists of texts, data frames, data sets, bags of words, matrices.
+
+Nothing is imported to recognize the types of other packages: what matters is which methods an object has.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
+from docnvil.text.document import Document
+from docnvil.text.reading_report import ReadingReport
+from docnvil.text.record_documents import to_documents
+from docnvil.text.records import RecordIterator
+from docnvil.text.settings import SourceOptions
+from docnvil.text.vocabulary import Vocabulary
+
+Kind = Literal["matrix", "frame", "texts", "documents", "bags"]
+_LOOK_AT = 100  # items that may be missing or empty before the first that shows the kind
+
+
+@dataclass(frozen=True)
+class PythonSource:
+    """A source and its kind.
+
+    Arguments:
+        kind: "matrix" for numbers, with or without names of columns; "frame" for a table with a column of texts;
+            "texts" for texts, lists of tokens and rows with names;
+            "documents"; or "bags" of pairs (word number, count).
+        items: the source itself, or for an iterator one that yields the same items.
+    """
+
+    kind: Kind
+    items: Any
+
+
+def classify_source(source: Any) -> PythonSource:
+    """Return a source with its kind.
+
+    Raises:
+        CorpusError: a type that has neither documents nor counts; the message names the function that reads it.
+
+    Example:
+        >>> [classify_source(each).kind for each in (["a text"], [[(0, 2)]], [[1, 0]])]
+        ['texts', 'bags', 'matrix']
+    """
+    if isinstance(source, PythonSource):
+        return source
+    if issparse(source):
+        return PythonSource("matrix", source)
+    _refuse_other_types(source)
+    if _is_frame(source):
+        return PythonSource("matrix" if all(map(_is_number_type, _types_of(source))) else "frame", source)
+    if hasattr(source, "column_names"):  # a Dataset of Hugging Face
+        return PythonSource("frame", source)
+    if getattr(source, "ndim", 1) != 1:
+        return PythonSource("matrix", source)
+    if not hasattr(source, "__iter__"):
+        if hasattr(source, "__array__"):
+            return PythonSource("matrix", source)
+        raise CorpusError(
+            f"{type(source).__name__} is not a source of documents. Give texts, a data frame, a matrix of counts or a"
+            " DocumentTermMatrix."
+        )
+    if iter(source) is not source:
+        return PythonSource(_kind_of_items(source), source)
+    first = list(islice(source, _LOOK_AT))
+    kind, items = _kind_of_items(first), chain(first, source)
+    return PythonSource(kind, list(items) if kind == "matrix" else items)
+
+
+def read_source(source: PythonSource, text_column: str = "text", id_column: str | None = None) -> Iterator[Document]:
+    """Yield the documents of a source of texts; a missing text gives an empty document, and a warning at the end.
+
+    Arguments:
+        source: a source of kind "frame", "texts" or "documents".
+        text_column: the column of the text, for rows with names.
+        id_column: the column of the ids; None for `id` if there is one. Otherwise, they are row numbers from 1.
+
+    Raises:
+        CorpusError: a text is not a string, or a column is missing.
+    """
+    if source.kind == "documents":
+        return iter(source.items)
+    options = SourceOptions(text_column=text_column, id_column=id_column)
+    name = "The data frame" if source.kind == "frame" else "The source"
+    records = _rows_of(source.items) if source.kind == "frame" else _records_of(source.items, text_column)
+    return _read_records(name, records, options)
+
+
+def _read_records(name: str, records: RecordIterator, options: SourceOptions) -> Iterator[Document]:
+    report = ReadingReport()
+    yield from to_documents(name, records, options, report)  # type: ignore[arg-type]  # stands for the path in messages
+    for message in report.messages():
+        warn(message.partition(" --na-values")[0])  # an option for files
+
+
+def bags_to_counts(bags: Iterable[Any], vocabulary: Vocabulary | None) -> csr_array:
+    """Return bags of words, such as gensim's, as counts `[N, V]`.
+
+    Raises:
+        CorpusError: an item is not a list of pairs (word number, count).
+        VocabularyError: a word has a number of V or more.
+
+    Example:
+        >>> bags_to_counts([[(0, 2)], [(1, 1), (2, 3)]], None).toarray().tolist()
+        [[2, 0, 0], [0, 1, 3]]
+    """
+    words, values, starts = array("q"), array("d"), array("q", [0])
+    for number, bag in enumerate(bags, start=1):
+        try:
+            for word, value in bag:
+                words.append(word)
+                values.append(value)
+        except (TypeError, ValueError):
+            raise CorpusError(
+                f"Item {number} is {bag!r:.60}, not a list of pairs (word number, count). Give the same kind for all."
+            ) from None
+        starts.append(len(words))
+    width = max(words, default=-1) + 1
+    if min(words, default=0) < 0:
+        raise CorpusError("A bag of words has a negative word number. Number the words from 0.")
+    if vocabulary is not None and width > len(vocabulary):
+        raise VocabularyError(
+            f"The bags of words have a word {width - 1}, and the vocabulary has {len(vocabulary)} words, from 0. Pass"
+            " the dictionary that made the bags."
+        )
+    width = width if vocabulary is None else len(vocabulary)
+    arrays = (
+        np.frombuffer(each, dtype=each.typecode) if len(each) else np.zeros(0) for each in (values, words, starts)
+    )
+    data, indices, indptr = arrays
+    if (data == np.floor(data)).all():
+        data = data.astype(np.int64)
+    return csr_array((data, indices.astype(np.int64), indptr.astype(np.int64)), shape=(len(starts) - 1, width))
+
+
+def as_vocabulary(words: Any) -> Vocabulary | None:
+    """Return words in any form as a `Vocabulary`.
+
+    Arguments:
+        words: a `Vocabulary`; words in the order of the columns; a mapping from words to columns; a gensim
+            `Dictionary`; a fitted vectorizer of scikit-learn; a function that returns one of them; or None.
+
+    Raises:
+        VocabularyError: these are not words.
+        ConfigurationError: a vectorizer is not fitted.
+
+    Example:
+        >>> as_vocabulary({"mouse": 1, "cat": 0}).words
+        ('cat', 'mouse')
+    """
+    if words is None or isinstance(words, Vocabulary):
+        return words
+    if isinstance(words, str | bytes | Path):
+        raise VocabularyError(
+            f"The vocabulary is {words!r:.60}. Give a list of words, or read a file with"
+            " docnvil.Vocabulary.load(Path(...))."
+        )
+    if hasattr(words, "get_feature_names_out"):
+        words = words.get_feature_names_out
+    if callable(words):
+        try:
+            return as_vocabulary(words())
+        except (AttributeError, ValueError) as error:
+            if isinstance(error, VocabularyError):
+                raise
+            raise ConfigurationError(f"The vectorizer has no words ({error}). Fit it first.") from None
+    mapping = getattr(words, "token2id", words)
+    if isinstance(mapping, Mapping):
+        ordered = sorted(mapping, key=mapping.__getitem__)
+        if [mapping[word] for word in ordered] != list(range(len(ordered))):
+            raise VocabularyError(
+                f"The columns of the {len(ordered)} words are not 0 to {len(ordered) - 1}. Number them anew; for a"
+                " Dictionary of gensim, call compactify() and make the bags again."
+            )
+        return Vocabulary(map(str, ordered))
+    return Vocabulary(map(str, words))
+
+
+def _refuse_other_types(source: Any) -> None:
+    """Raise a `CorpusError` that names the right function, or the right part of the source."""
+    name = f"{str(source)[:40]!r}"
+    if isinstance(source, str | Path):
+        raise CorpusError(
+            f"{name} is one string. Read a file or folder with docnvil.load_document_term_matrix({name}), or give a"
+            " list of texts, one per document."
+        )
+    if isinstance(source, bytes):
+        raise CorpusError("The source is bytes. Decode them, and give a list of texts, one per document.")
+    if isinstance(source, set | frozenset):
+        raise CorpusError("A set has no order, so its documents cannot be told apart. Give a list.")
+    if isinstance(source, Mapping):
+        splits = [key for key, value in source.items() if hasattr(value, "column_names")]
+        if splits:
+            raise CorpusError(
+                f"This is a dictionary of data sets ({', '.join(splits[:5])}). Give one: [{splits[0]!r}]."
+            )
+        raise CorpusError("A dictionary is not a source of documents. Give its values as a list, or a data frame.")
+    if hasattr(source, "collect") and hasattr(source, "collect_schema"):  # a LazyFrame of polars
+        raise CorpusError("This data frame is lazy. Call collect() first.")
+
+
+def _is_frame(source: Any) -> bool:
+    return hasattr(source, "columns") and hasattr(source, "dtypes") and hasattr(source, "shape")
+
+
+def _types_of(frame: Any) -> list[Any]:
+    return list(frame.dtypes)
+
+
+def _is_number_type(dtype: Any) -> bool:
+    """Return whether a column of pandas or polars has numbers."""
+    if hasattr(dtype, "is_numeric"):
+        return bool(dtype.is_numeric()) or str(dtype) == "Boolean"
+    return getattr(dtype, "kind", "O") in "buifc"
+
+
+def _rows_of(frame: Any) -> RecordIterator:
+    """Yield the rows of a data frame of pandas or polars, or of a `Dataset`."""
+    if hasattr(frame, "to_batches"):  # a Table of pyarrow
+        rows: Iterable[Mapping[str, Any]] = (row for batch in frame.to_batches() for row in batch.to_pylist())
+    elif hasattr(frame, "column_names"):
+        rows = frame
+    else:
+        names = [str(name) for name in frame.columns]
+        rows = (
+            dict(zip(names, row, strict=True)) for row in zip(*(frame[name] for name in frame.columns), strict=True)
+        )
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", {str(name): _plain(value) for name, value in row.items()}
+
+
+def _records_of(items: Iterable[Any], text_column: str) -> RecordIterator:
+    """Yield texts, lists of tokens and rows with names as records."""
+    for number, item in enumerate(items, start=1):
+        if isinstance(item, Mapping):
+            yield f"row {number}", {str(name): _plain(value) for name, value in item.items()}
+            continue
+        value = _plain(item)
+        if not (value is None or isinstance(value, str) or _is_tokens(value)):
+            raise CorpusError(
+                f"Item {number} is {item!r:.40}, which is not a text. Give strings, None for missing texts, or"
+                " docnvil.Document(id, text)."
+            )
+        yield f"item {number}", {text_column: value}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with None for the missing values of NumPy, pandas and polars."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+        return None
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _is_tokens(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(token, str) for token in value)
+
+
+def _kind_of_items(items: Iterable[Any]) -> Kind:
+    """Return the kind that the first item shows that is neither missing nor empty."""
+    checks: tuple[tuple[Kind, Callable[[Any], bool]], ...] = (
+        ("documents", lambda item: isinstance(item, Document)),
+        ("texts", lambda item: isinstance(item, str | Mapping) or (bool(item) and _is_tokens(item))),
+        ("bags", _is_bag),
+    )
+    kind_of_empty: Kind = "matrix"
+    for item in islice(items, _LOOK_AT):
+        value = _plain(item)
+        if value is None:
+            kind_of_empty = "texts"
+        elif isinstance(value, list | tuple) and not len(value):
+            kind_of_empty = "bags" if kind_of_empty == "matrix" else kind_of_empty
+        else:
+            return next((kind for kind, check in checks if check(value)), "matrix")
+    return kind_of_empty
+
+
+def _is_bag(value: Any) -> bool:
+    """Return whether a value is a list of pairs, such as [(0, 2), (5, 1)]."""
+    return isinstance(value, list | tuple) and isinstance(value[0], list | tuple) and len(value[0]) == 2
