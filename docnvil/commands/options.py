@@ -7,6 +7,8 @@ import click
 
 from docnvil.commands.grouped import grouped_option
 from docnvil.commands.setting_options import Decorator, options_of, with_options
+from docnvil.commands.stdin import NAME as STDIN
+from docnvil.commands.stdin import copy_stdin
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
 CORPUS = click.Path(path_type=Path)
@@ -23,11 +25,19 @@ class Texts(click.ParamType):
         """Return the path; fsspec is imported only for addresses."""
         from docnvil.text.files import as_path
 
-        return as_path(value)
+        return copy_stdin(ctx) if value == STDIN and ctx is not None else as_path(value)
+
+
+class Source(click.Path):
+    """A path, or `-` for standard input."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        return copy_stdin(ctx) if value == STDIN and ctx is not None else super().convert(value, param, ctx)
 
 
 MODEL = click.argument("model", type=CORPUS)
-SOURCE = click.argument("source", metavar="CORPUS", type=CORPUS)
+SOURCE = click.argument("source", metavar="CORPUS", type=Source(path_type=Path))
 DEVICE = click.option("--device", default="auto", help="Device: auto, cpu or cuda.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

@@ -29,16 +29,20 @@ from docnvil.text.reading_report import ReadingReport
 from docnvil.text.record_documents import to_documents
 from docnvil.text.separated import read_separated
 from docnvil.text.settings import TEXT_FORMATS, SourceOptions
-from docnvil.text.tables import read_parquet
+from docnvil.text.sgml import is_sgml, read_sgml
+from docnvil.text.tables import read_dataset, read_feather, read_parquet, read_workbook
 from docnvil.text.text_folders import read_files
 
 __all__ = ["TEXT_FORMATS", "Document", "SourceOptions", "detect_format", "read_chunk", "read_documents", "split_source"]
 
 _SUFFIXES = {".txt": "lines", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "tsv"}
-_SUFFIXES |= {".tab": "tsv"}
+_SUFFIXES |= {".tab": "tsv", ".xlsx": "xlsx", ".feather": "feather", ".arrow": "feather"}
+_SUFFIXES |= {".sgm": "sgml", ".sgml": "sgml"}
 _SUFFIXES |= {".parquet": "parquet", ".npz": "npz", ".npy": "bits", ".mtx": "mtx", ".mm": "mtx"}
 _SUFFIXES |= {".ldac": "ldac", ".lda-c": "ldac", ".svmlight": "svmlight", ".svm": "svmlight", ".libsvm": "svmlight"}
 
+
+_DATASET_FILES = ("dataset_info.json", "dataset_dict.json")  # of Hugging Face datasets
 
 _DEFAULTS = SourceOptions()
 
@@ -46,9 +50,10 @@ _DEFAULTS = SourceOptions()
 def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
     """Return the format of a source: `options.format`, or else the one that its kind and name indicate.
 
-    A folder is a prepared corpus or a folder of text files. A file whose name starts with `docword` is in UCI format;
-    other files are classified by their suffix, without that of a compressed file. A folder with `corpus.tsv` and
-    `vocabulary.txt` or `metadata.json` is one of OCTIS. An `.npz` without a sparse matrix has binary vectors.
+    A folder is a prepared corpus, or one of OCTIS (it has `corpus.tsv` and `vocabulary.txt` or `metadata.json`), or one
+    of Hugging Face datasets (it has `dataset_info.json`), or else a folder of text files. A file whose name starts with
+    `docword` is in UCI format; other files are classified by their suffix, without that of a compressed file. An `.npz`
+    without a sparse matrix has binary vectors.
     """
     if options.format != "auto":
         return options.format
@@ -60,6 +65,8 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
         is_corpus = is_folder_of_kind(path, "corpus") or (path / "corpus.json").is_file()
         if not is_corpus and _is_octis(path):
             return "octis"
+        if not is_corpus and any((path / name).is_file() for name in _DATASET_FILES):
+            return "dataset"
         return "corpus" if is_corpus else "folder"
     with translate_os_errors(path):
         name = PurePath(uncompressed_name(path)).name.lower()
@@ -136,6 +143,14 @@ def _read(path: Path, options: SourceOptions, report: ReadingReport) -> Iterator
             records = read_separated(path / "corpus.tsv", options, report, delimiter="\t", names=names)
         case "parquet":
             records = read_parquet(path)
+        case "feather":
+            records = read_feather(path)
+        case "dataset":
+            records = read_dataset(path)
+        case "xlsx":
+            records = read_workbook(path, options, report)
+        case "sgml":
+            records = read_sgml(path, options, report)
         case _:
             raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
     return to_documents(path, records, options, report)
@@ -187,4 +202,8 @@ def _read_lines(
     start = 1 if chunk is None else chunk.lines_before + 1
     with open_text(path, encoding=options.encoding, errors=options.encoding_errors, chunk=chunk, report=report) as file:
         for number, line in enumerate(file, start=start):
+            if number == 1 and is_sgml(line):
+                raise CorpusError(
+                    f"{path} has documents between tags, not one per line. Pass --format sgml to read them."
+                )
             yield Document(str(number), line.removesuffix("\n"))

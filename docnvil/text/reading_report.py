@@ -27,6 +27,7 @@ _MESSAGES = {
     "ignore": "{n} byte(s) are invalid in the encoding and were left out, the first in {place}.",
     "left_out": "{n} file(s) that are not plain text were left out: {places}.",
     "not_matched": "{n} file(s) do not match --glob and were left out: {places}.",
+    "sgml": "{n} file(s) have documents between tags such as <DOC>, which were read one by one: {places}.",
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
 }
 

@@ -22,7 +22,7 @@ _SAMPLE_CHARACTERS = 1 << 16  # of the rows that decide on the delimiter
 _SAMPLE_LINES = 100
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes (|)", " ": "spaces"}
 
-_Row = tuple[int, list[str], list[str]]  # the number of its first line, its fields, its lines
+Row = tuple[int, list[str], list[str]]  # the number of its first line, its fields, its lines
 
 
 def read_separated(
@@ -57,43 +57,65 @@ def read_separated(
                 report.remark(f"{path} is separated by {_NAMES[chosen]}, and was read so.")
         is_quoted = options.quoting == "minimal"
         rows = _read_rows(path, chain(sample, lines), chosen, lines_before, is_quoted=is_quoted)
-        first = next(rows, None)
-        if first is None and names is None:
-            raise CorpusError(f"{path} has no header. Name the columns in its first line.")
-        if first is None:
-            return
-        if names is not None or not options.header:
-            rows = chain([first], rows)
-            names = _numbered(len(first[1]), names or ())
-        else:
-            names = _read_header(path, first[1])
-            ahead = list(islice(rows, 3))
-            _warn_if_document(path, names, [fields for _, fields, _ in ahead], report)
-            names = _add_row_names(path, names, [fields for _, fields, _ in ahead], report)
-            n_extra = count_extra_header_rows(names, [fields for _, fields, _ in ahead])
-            if n_extra:
-                numbers = list_items(str(number) for number, _, _ in ahead[:n_extra])
-                report.remark(
-                    f"{path} has {n_extra} more header row{'s' * (n_extra > 1)} of a survey export, which"
-                    f" {'were' if n_extra > 1 else 'was'} skipped: line {numbers}."
-                )
-            rows = chain(ahead[n_extra:], rows)
-        yield from _to_records(path, rows, names, chosen, options, report)
+        yield from read_rows(path, rows, options, report, delimiter=chosen if is_quoted else None, names=names)
+
+
+def read_rows(
+    path: Path,
+    rows: Iterator[Row],
+    options: SourceOptions,
+    report: ReadingReport,
+    *,
+    delimiter: str | None,
+    names: Sequence[str] | None = None,
+) -> RecordIterator:
+    """Yield records from rows, of which the first ones may be headers.
+
+    Arguments:
+        path: the file.
+        rows: its rows.
+        options: the header, the missing values and the columns of the text.
+        report: what is skipped or assumed is added to it.
+        delimiter: the delimiter of rows with quoted fields, or None.
+        names: the names of the columns of a file without a header; None if it has one.
+    """
+    first = next(rows, None)
+    if first is None and names is None:
+        raise CorpusError(f"{path} has no header. Name the columns in its first line.")
+    if first is None:
+        return
+    if names is not None or not options.header:
+        names = _numbered(len(first[1]), names or ())
+        yield from _to_records(path, chain([first], rows), names, None, delimiter, options, report)
+        return
+    names = _read_header(path, first[1])
+    ahead = list(islice(rows, 3))
+    cells = [fields for _, fields, _ in ahead]
+    _warn_if_document(path, names, cells, report)
+    names = _add_row_names(path, names, cells, report)
+    n_extra = count_extra_header_rows(names, cells)
+    if n_extra:
+        numbers = list_items(str(number) for number, _, _ in ahead[:n_extra])
+        report.remark(
+            f"{path} has {n_extra} more header row{'s' * (n_extra > 1)} of a survey export, which"
+            f" {'were' if n_extra > 1 else 'was'} skipped: line {numbers}."
+        )
+    yield from _to_records(path, chain(ahead[n_extra:], rows), names, first[1], delimiter, options, report)
 
 
 def _to_records(
     path: Path,
-    rows: Iterator[_Row],
+    rows: Iterator[Row],
     names: Sequence[str],
-    delimiter: str,
+    header: list[str] | None,
+    delimiter: str | None,
     options: SourceOptions,
     report: ReadingReport,
 ) -> RecordIterator:
     texts = split_columns(options.text_column, names)
     text_columns = [names.index(name) for text in texts if (name := resolve_column(text, names)) is not None]
-    header = list(names) if options.header and len(names) > 1 else None
-    is_quoted = options.quoting == "minimal"
-    missing = MissingValues(options.na_values, delimiter if is_quoted else None)
+    header = header if len(names) > 1 else None  # a document may consist of the name of its column
+    missing = MissingValues(options.na_values, delimiter)
     for number, fields, lines in rows:
         place = f"line {number}"
         if fields == header:
@@ -104,7 +126,7 @@ def _to_records(
                 f"{path}, {place} has {len(fields)} fields, but the header names {len(names)} columns. Put"
                 " fields that contain separators or line breaks in double quotes."
             )
-        if len(lines) > 1 and is_quoted:
+        if len(lines) > 1 and delimiter is not None:
             for offset in rows_in_field(fields, delimiter):
                 report.add("swallowed", path, f"line {number + offset}")
         record: dict[str, str | None] = dict(zip(names, fields, strict=True))
@@ -120,7 +142,7 @@ def _to_records(
 
 def _read_rows(
     path: Path, lines: Iterable[str], delimiter: str, lines_before: int, *, is_quoted: bool
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     """Yield the rows with their lines; blank lines are skipped."""
     parsed, kept = tee(lines)  # the csv module does not tell the lines of a row
     quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE

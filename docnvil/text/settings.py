@@ -7,15 +7,16 @@ from typing import Any, Literal, Self
 from docnvil.errors import ConfigurationError
 from docnvil.schema import check_settings, setting, settings_of
 
-TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet", "octis")
+TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet", "feather", "dataset", "xlsx", "octis", "sgml")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
 FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
 
 # The formats for which an option has an effect.
-WITH_COLUMNS = {"format": ("jsonl", "csv", "tsv", "parquet", "octis")}
+WITH_COLUMNS = {"format": TEXT_FORMATS[2:]}
 SEPARATED = {"format": ("csv", "tsv", "octis")}
-ENCODED = {"format": ("folder", "lines", "jsonl", "csv", "tsv", "octis")}
+WITH_ROWS = {"format": (*SEPARATED["format"], "xlsx")}
+ENCODED = {"format": ("folder", "lines", "jsonl", "csv", "tsv", "octis", "sgml")}
 FOLDERS = {"format": ("folder",)}
 WITH_LABELS = {"format": (*WITH_COLUMNS["format"], "corpus")}
 NUMBERED_WORDS = {"format": ("ldac", "svmlight")}
@@ -78,14 +79,14 @@ class SourceOptions:
     quoting: Literal["minimal", "none"] = setting(
         "minimal", "Input", "Quotes around fields; none: quotes are plain characters", only_with=SEPARATED
     )
-    header: bool = setting(True, "Input", "First row names the columns", only_with=SEPARATED)
-    skip_rows: int = setting(0, "Input", "Number of lines before the header to skip", minimum=0, only_with=SEPARATED)
+    header: bool = setting(True, "Input", "First row names the columns", only_with=WITH_ROWS)
+    skip_rows: int = setting(0, "Input", "Number of lines before the header to skip", minimum=0, only_with=WITH_ROWS)
     na_values: str | None = setting(
         None,
         "Input",
         "Cells that stand for a missing text, separated by commas",
         effective="NA, NaN, NULL and others",
-        only_with=SEPARATED,
+        only_with=WITH_ROWS,
     )
     glob: str | None = setting(
         None, "Input", "Files that are documents, such as *.txt", effective="text files", only_with=FOLDERS

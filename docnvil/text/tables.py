@@ -1,13 +1,18 @@
 """Readers of binary tables: Parquet, Feather, folders of Hugging Face datasets, and Excel workbooks."""
 
-from collections.abc import Iterator
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.text.files import translate_os_errors
+from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.records import RecordIterator
+from docnvil.text.separated import Row, read_rows
+from docnvil.text.settings import SourceOptions
 
 _BATCH = 1024  # rows in memory at a time
 
@@ -19,6 +24,75 @@ def read_parquet(path: Path) -> RecordIterator:
 
         batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=_BATCH)
         yield from _number_rows(row for batch in batches for row in batch.to_pylist())
+
+
+def read_feather(path: Path) -> RecordIterator:
+    """Yield the rows of an Arrow or Feather file, with one of its batches in memory at a time."""
+    with _reading(path, "Arrow") as pyarrow, path.open("rb") as file:
+        import pyarrow.ipc
+
+        is_file = file.read(6) == b"ARROW1"
+        file.seek(0)
+        reader = pyarrow.ipc.open_file(file) if is_file else pyarrow.ipc.open_stream(file)
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+        yield from _number_rows(_rows_of(batches))
+
+
+def read_dataset(folder: Path) -> RecordIterator:
+    """Yield the rows of a folder written by `save_to_disk` of the datasets package."""
+    if (folder / "dataset_dict.json").is_file():
+        splits = [path.parent.name for path in sorted(folder.glob("*/state.json"))]
+        raise CorpusError(
+            f"{folder} has several data sets: {list_items(splits)}. Give the folder of one, such as"
+            f" {folder / (splits or ['train'])[0]}."
+        )
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        files = [folder / each["filename"] for each in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CorpusError(f"{folder / 'state.json'} is missing or damaged. Save the data set again.") from None
+    number = 0
+    for file in files:
+        for _, row in read_feather(file):
+            number += 1
+            yield f"row {number}", row
+
+
+def _rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, _BATCH):
+            yield from batch.slice(start, _BATCH).to_pylist()
+
+
+def read_workbook(path: Path, options: SourceOptions, report: ReadingReport) -> RecordIterator:
+    """Yield the rows of the first sheet of an Excel workbook, one at a time; empty rows are skipped."""
+    try:
+        import openpyxl
+    except ImportError:
+        raise MissingDependencyError(
+            f"Reading {path} needs openpyxl. Install it with pip install 'docnvil[excel]'."
+        ) from None
+    with translate_os_errors(path), path.open("rb") as file:
+        try:
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise CorpusError(f"{path} cannot be read as an Excel workbook ({error}). Save it again.") from None
+        if len(workbook.sheetnames) > 1:
+            others = list_items(workbook.sheetnames[1:])
+            report.remark(f"{path}: only its first sheet, {workbook.sheetnames[0]!r}, was read, not {others}.")
+        yield from read_rows(path, _sheet_rows(workbook.worksheets[0], options), options, report, delimiter=None)
+
+
+def _sheet_rows(sheet: Any, options: SourceOptions) -> Iterator[Row]:
+    """Yield the rows that are not empty, with as many cells as the first one."""
+    width = 0
+    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        cells = ["" if value is None else str(value) for value in values]
+        while len(cells) > width and not cells[-1]:
+            del cells[-1]
+        if number > options.skip_rows and any(cells):
+            width = width or len(cells)
+            yield number, cells + [""] * (width - len(cells)), []
 
 
 def _number_rows(rows: Iterator[dict[str, Any]]) -> RecordIterator:

@@ -12,6 +12,7 @@ from docnvil.text.file_kinds import is_markup
 from docnvil.text.files import BinaryFileError, open_text, replace_surrogates
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.settings import SourceOptions
+from docnvil.text.sgml import is_sgml, split_sgml
 
 # Files that are text for a computer, but not a document of plain text; binary files are recognized by their content.
 _OTHER_SUFFIXES = re.compile(
@@ -86,8 +87,14 @@ def read_files(
         except BinaryFileError:
             report.add("left_out", name)
             continue
-        if options.glob is None and is_markup(text[:200].encode("utf-8", "replace")):
-            report.add("left_out", name)
-            continue
         label, _, rest = replace_surrogates(name).partition("/")
-        yield Document(replace_surrogates(name), text, {"label": label} if rest else {})
+        metadata = {"label": label} if rest else {}
+        name = replace_surrogates(name)
+        if is_sgml(text[:1000]):
+            report.add("sgml", name)
+            for _, record in split_sgml(text.splitlines(keepends=True)):
+                yield Document(f"{name}#{record['id']}", record["text"], metadata)
+        elif options.glob is None and is_markup(text[:200].encode("utf-8", "replace")):
+            report.add("left_out", name)
+        else:
+            yield Document(name, text, metadata)

@@ -1,0 +1,41 @@
+"""Documents on standard input: copied to a temporary file, since some commands read their source several times."""
+
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from docnvil.commands.console import note
+
+NAME = "-"
+_HEAD_BYTES = 1 << 16
+_GZIP = b"\x1f\x8b"
+_JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"')  # an object, or an array of objects
+
+
+def copy_stdin(context: click.Context) -> Path:
+    """Return the copy of standard input, which is deleted when the command ends; it is read once per command.
+
+    Its name says that it has lines, or JSON lines if its first line is a JSON object, for `--format auto`.
+    """
+    root = context.find_root()
+    if "docnvil.stdin" not in root.meta:
+        if sys.stdin.isatty():
+            raise click.UsageError("- stands for documents on standard input. Pipe them into the command.")
+        folder = Path(tempfile.mkdtemp(prefix="docnvil-"))
+        root.call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+        stream = sys.stdin.buffer
+        head = stream.read(_HEAD_BYTES)
+        is_json = _JSON.match(head) is not None
+        path = folder / ("stdin.jsonl" if is_json else "stdin.txt")
+        path = path.with_name(path.name + ".gz") if head.startswith(_GZIP) else path
+        with path.open("wb") as copy:
+            copy.write(head)
+            shutil.copyfileobj(stream, copy)
+        if is_json:
+            note("Standard input looks like JSON and is read so, unless --format says otherwise.")
+        root.meta["docnvil.stdin"] = path
+    return root.meta["docnvil.stdin"]
