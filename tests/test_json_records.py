@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import pickle
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -14,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docnvil.errors import CorpusError
+from docnvil.text.counts import count_words
 from docnvil.text.documents import SourceOptions, detect_format, read_documents
 from docnvil.text.reading_report import ReadingReport
+from docnvil.text.tokens import TokenRules, tokenize
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -118,6 +121,18 @@ class TestValues:
     def test_token_lists_are_read_as_tokens(self, tmp_path):
         content = '{"id": 1, "text": ["cats", "purr"]}\n{"id": 2, "text": ["dogs"]}\n{"id": 3, "text": []}\n'
         assert read(tmp_path / "a.jsonl", content)[0] == [("1", "cats\npurr"), ("2", "dogs"), ("3", "")]
+
+    @pytest.mark.parametrize("options", [{}, {"tokenizer": "whitespace"}, {"token_pattern": "[a-z]+"}])
+    def test_tokens_are_not_split_and_the_other_rules_apply(self, tmp_path, options):
+        rows = [{"text": ["New York", "covid-19", "New York", "the", "x", ",", "1990", "Été"]}, {"text": "new york"}]
+        path = tmp_path / "a.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        matrix = count_words(read_documents(path), rules=TokenRules(**options), min_df=1, max_df=1.0)
+        counts = dict(zip(matrix.vocabulary.words, matrix.counts.toarray()[0].tolist(), strict=True))
+        assert {word: count for word, count in counts.items() if count} == {"new york": 2, "covid-19": 1, "été": 1}
+        first, second = pickle.loads(pickle.dumps(list(read_documents(path))))
+        assert tokenize(first.text, TokenRules(**options)) == ["new york", "covid-19", "new york", "été"]
+        assert tokenize(second.text, TokenRules(**options)) == ["new", "york"]
 
     def test_nested_keys(self, tmp_path):
         articles = [{"body": "cats", "no": 7, "by": {"name": "ann"}}, {"body": None, "no": 8, "by": {"name": "bob"}}]

@@ -1,6 +1,6 @@
-"""One document: what all readers of texts return."""
+"""One document: what all readers of texts return; and texts that are lists of tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -17,3 +17,27 @@ class Document:
     id: str
     text: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class TokenText(str):
+    """A text that is split into tokens already; as a string, it has one token per line.
+
+    Arguments:
+        tokens: the tokens.
+
+    Example:
+        >>> TokenText(["New York", "is", "big"]).tokens
+        ('New York', 'is', 'big')
+    """
+
+    tokens: tuple[str, ...]
+
+    def __new__(cls, tokens: Iterable[str]) -> "TokenText":
+        """Join the tokens."""
+        tokens = tuple(tokens)
+        text = super().__new__(cls, "\n".join(tokens))
+        text.tokens = tokens
+        return text
+
+    def __getnewargs__(self) -> tuple[tuple[str, ...]]:  # type: ignore[override]
+        return (self.tokens,)

@@ -19,6 +19,7 @@ from string import digits
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.text.document import TokenText
 from docnvil.text.token_reader import DROPPED, TokenIndex, TokenReader
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -63,6 +64,8 @@ class FastTokenReader(TokenReader):
 
     def read(self, texts: Sequence[str]) -> _Tokens:
         """Return the tokens of all texts as two arrays: the number of the token's text, and the token's column."""
+        if any(type(text) is TokenText for text in texts):
+            return super().read(texts)
         encoded = [self._encode(text) for text in texts]
         # The zero bytes at the end let `_read_8_bytes` read beyond the last span.
         data = b"\n".join([b"", *encoded, bytes(2 * _HEAD_BYTES)]).translate(self._translation)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docnvil.errors import CorpusError
-from docnvil.text.document import Document
+from docnvil.text.document import Document, TokenText
 from docnvil.text.files import replace_surrogates
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.records import Record, RecordIterator
@@ -33,7 +33,7 @@ def to_documents(
             text = ""
         id = str(number) if columns.id is None else columns.id_of(record, where)
         metadata = columns.metadata_of(record, where)
-        yield Document(id, replace_surrogates(text), metadata)
+        yield Document(id, text if isinstance(text, TokenText) else replace_surrogates(text), metadata)
 
 
 def resolve_column(column: str, names: Sequence[str]) -> str | None:
@@ -83,6 +83,8 @@ class _Columns:
             return value if isinstance(value, str) else _to_text(value, where, self._only_text)
         values = [_to_text(self._get(record, column, where, "text"), where, column) for column in self._texts]
         present = [value for value in values if value is not None]
+        if present and all(isinstance(value, TokenText) for value in present):
+            return TokenText(token for value in present for token in value.tokens)
         return "\n".join(present) if present else None
 
     def id_of(self, record: Record, where: str) -> str:
@@ -126,13 +128,13 @@ class _Columns:
 
 
 def _to_text(value: object, where: str, column: str) -> str | None:
-    """Return a text, the tokens of a list one per line, or None for a missing value."""
+    """Return a text, the tokens of a list, or None for a missing value."""
     if value is None or value != value:  # only NaN differs from itself
         return None
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple) and all(isinstance(token, str) for token in value):
-        return "\n".join(value)
+        return TokenText(map(replace_surrogates, value))
     if isinstance(value, dict):
         raise CorpusError(
             f"{where} has an object in the column {column!r}, not a string. Choose a nested key with --text-column"

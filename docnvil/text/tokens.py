@@ -13,6 +13,7 @@ import regex
 
 from docnvil.errors import CheckpointError, ConfigurationError
 from docnvil.text.cleaning import read_parts, strip_parts
+from docnvil.text.document import TokenText
 from docnvil.text.normalization import (
     Normalizer,
     join_line_end_hyphens,
@@ -191,7 +192,12 @@ class Tokenizer:
         return list(filter(None, map(self._cached_word, self.split(text))))
 
     def split(self, text: str) -> list[str]:
-        """Return the tokens of a text, in order, before they are filtered and stemmed."""
+        """Return the tokens of a text, in order, before they are filtered and stemmed.
+
+        The tokens of a `TokenText` are kept whole; those without a letter or pictograph are left out.
+        """
+        if isinstance(text, TokenText):
+            return list(filter(_WORDLIKE.search, map(self.normalize, text.tokens)))
         return self.split_normalized(self.normalize(text))
 
     def split_normalized(self, text: str) -> list[str]:
