@@ -95,7 +95,7 @@ class TestIndexBase:
         (folder / "test.svmlight").write_text("0 1:2 3:1\n")
         with pytest.raises(VocabularyError, match=r"has 4 words and .* has 3.*index_base 1"):
             read_counts(folder / "test.svmlight", "svmlight", index_base="0")
-        with pytest.raises(ConfigurationError, match="Choose 0, 1 or auto"):
+        with pytest.raises(ConfigurationError, match="Choose one of auto, 0, 1"):
             SourceOptions(index_base="2")
         assert SourceOptions(index_base=1).index_base == "1"
 

@@ -64,9 +64,9 @@ def load_document_term_matrix(
         matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:
         if form != "corpus":
-            numbering: dict[str, Any] = {"index_base": options.index_base, "transpose": options.transpose}
-            numbering |= {"array": options.array, "model_vocabulary": vocabulary}
-            matrix = read_counts(path, form, vocabulary_path=vocabulary_path, **numbering)
+            chosen = {name: value for name, value in options.non_default().items() if name != "format"}
+            words = {"vocabulary_path": vocabulary_path, "model_vocabulary": vocabulary}
+            matrix = read_counts(path, form, **words, **chosen)
         elif vocabulary_path is None:
             matrix = read_corpus(path)
         else:

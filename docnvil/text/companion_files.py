@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from docnvil.errors import CorpusError, VocabularyError, warn
-from docnvil.text.files import is_gzipped, open_text
+from docnvil.text.compression import uncompressed_name
+from docnvil.text.files import open_text
 from docnvil.text.vocabulary import Vocabulary
 
 _HEADERS = {
@@ -23,8 +24,8 @@ _HEADERS = {
 
 
 def stem_of(path: Path) -> str:
-    """Return the name of a file without its suffix, and without `.gz`."""
-    return (path.with_suffix("") if is_gzipped(path) else path).stem
+    """Return the name of a file without its suffix, and without that of its compression."""
+    return Path(uncompressed_name(path)).stem
 
 
 def ids_path(path: Path) -> Path:
@@ -39,7 +40,7 @@ def vocabulary_paths(path: Path) -> list[Path]:
         >>> [file.name for file in vocabulary_paths(Path("docword.kos.txt.gz"))][:4]
         ['docword.kos.vocab.txt', 'vocab.kos.txt', 'docword.kos.txt.vocab', 'docword.kos.vocab']
     """
-    stem, whole = stem_of(path), path.name.removesuffix(path.suffix) if is_gzipped(path) else path.name
+    stem, whole = stem_of(path), uncompressed_name(path)
     short = stem.removeprefix("docword.")
     # Specific names come first, as `vocabulary.txt` may belong to another file in the folder.
     names = [f"{stem}.vocab.txt", f"vocab.{short}.txt", f"{whole}.vocab", f"{stem}.vocab"]

@@ -25,6 +25,7 @@ from docnvil.text.files import (
     translate_os_errors,
 )
 from docnvil.text.json_records import is_json_array, read_json
+from docnvil.text.mallet import read_mallet
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.record_documents import to_documents
 from docnvil.text.separated import read_separated
@@ -133,6 +134,8 @@ def _read(path: Path, options: SourceOptions, report: ReadingReport) -> Iterator
             return read_files(path, None, options, report)
         case "lines":
             return _read_lines(path, options, report)
+        case "mallet":
+            return read_mallet(path, options, report)
         case "jsonl":
             records = read_json(path, options, report)
         case "csv" | "tsv":

@@ -1,6 +1,6 @@
-"""Readers and writers of count files: SciPy npz, Matrix Market, UCI, LDA-C and svmlight; all but npz also gzipped.
+"""Readers and writers of count files: SciPy npz, Matrix Market, UCI, LDA-C, svmlight and tables.
 
-None of the formats has words or ids. They are in files next to the counts, see `companion_files`.
+Most of the formats have no words or ids. They are in files next to the counts, see `companion_files`.
 """
 
 import zipfile
@@ -21,10 +21,11 @@ from docnvil.text.companion_files import (
     vocabulary_paths,
     warn_of_missing_vocabulary,
 )
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.counts import DocumentTermMatrix, align_vocabulary
 from docnvil.text.files import replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import LINE_FORMATS, Numbering, ReadCounts
-from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, IndexBase, SourceOptions
+from docnvil.text.named_formats import has_words, read_dtm, read_word_pairs
+from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, SourceOptions
 from docnvil.text.vocabulary import Vocabulary
 
 
@@ -33,38 +34,42 @@ def read_counts(
     format: str,
     *,
     vocabulary_path: str | Path | None = None,
-    array: str | None = None,
-    index_base: IndexBase = "auto",
-    transpose: bool = False,
     model_vocabulary: Vocabulary | None = None,
+    **options: Any,
 ) -> DocumentTermMatrix:
     """Read a file of counts.
 
-    The words are those of `vocabulary_path`, or else of the first of these files next to the counts:
-    `<stem>.vocab.txt`, `vocab.<stem>.txt`, `<name>.vocab`, `vocabulary.txt` and others. Without any, they are `word0`,
-    `word1` ..., and a `DocnvilWarning` lists the files. The ids are those of `<stem>.ids.txt`, or else row numbers from
-    1. Labels become the metadata column `label`.
+    The words are those in the file; or those of `vocabulary_path`; or those of the first of these files next to the
+    counts: `<stem>.vocab.txt`, `vocab.<stem>.txt`, `<name>.vocab`, `vocabulary.txt` and others. Without any, they are
+    `word0`, `word1` ..., and a `DocnvilWarning` lists the files. The ids are those in the file or in `<stem>.ids.txt`,
+    or else row numbers from 1. Labels become the metadata column `label`.
 
     Arguments:
         path: the file.
         format: one of `COUNT_FORMATS`, or "bits" for binary vectors.
         vocabulary_path: a file with one word per line.
-        array: the array to read from an `.npz` of binary vectors, if it has several.
-        index_base: the number of the first word in svmlight and LDA-C, "0" or "1". With "auto", it is what the file
-            settles; a `DocnvilWarning` says what is assumed if it settles nothing.
-        transpose: whether the rows are words and the columns are documents, in "npz" and "mtx".
         model_vocabulary: the words of the model that the counts are for, which count if the file has no vocabulary.
+        options: other options of `SourceOptions`: `array`, `index_base`, `transpose`, and for tables `id_column`,
+            `delimiter` and `encoding`.
 
     Raises:
+        ConfigurationError: an option has no effect for the format.
         CorpusError: the file is missing, malformed or truncated, or does not contain counts.
         VocabularyError: the number of words differs from the number of columns.
     """
-    path = Path(path)
-    options = SourceOptions(format, array=array, index_base=index_base, transpose=transpose)
-    options.refuse_idle(path, format)
+    path, source = Path(path), SourceOptions(format, **options)
+    source.refuse_idle(path, format)
     words_path = find_vocabulary(path) if vocabulary_path is None else Path(vocabulary_path)
     vocabulary = None if words_path is None else Vocabulary.load(words_path)
-    read = _read(path, options, vocabulary or model_vocabulary)
+    read = _read(path, source, vocabulary or model_vocabulary)
+    metadata = {} if read.labels is None else {"label": read.labels}
+    reading: dict[str, Any] = {"transpose": True} if source.transpose else {}
+    if read.index_base is not None:
+        reading["index_base"] = str(read.index_base)
+    if read.words is not None:
+        own, ids = Vocabulary(read.words), read.ids or load_ids(path, read.counts.shape)
+        matrix = DocumentTermMatrix(read.counts, own, ids, metadata, reading=reading, source=str(path))
+        return matrix if vocabulary_path is None else align_vocabulary(matrix, vocabulary or own)
     if vocabulary is None:
         vocabulary = _numbered_words(path, format, read.counts.shape, model_vocabulary)
     else:
@@ -73,22 +78,20 @@ def read_counts(
         check_words(path, words_path, vocabulary, read.counts.shape, **checks)
         if not states_width:  # words after the last one that occurs have no columns yet
             read.counts.resize(read.counts.shape[0], len(vocabulary))
-    metadata = {} if read.labels is None else {"label": read.labels}
-    reading: dict[str, Any] = {"transpose": True} if transpose else {}
-    if read.index_base is not None:
-        reading["index_base"] = str(read.index_base)
-    ids = load_ids(path, read.counts.shape)
+    ids = read.ids or load_ids(path, read.counts.shape)
     return DocumentTermMatrix(read.counts, vocabulary, ids, metadata, reading=reading, source=str(path))
 
 
 def _read(path: Path, options: SourceOptions, vocabulary: Vocabulary | None) -> ReadCounts:
-    """Read counts without their vocabulary."""
+    """Read counts without their vocabulary, unless the file contains it."""
     width = None if vocabulary is None else len(vocabulary)
     if options.format == "bits":
         return read_bits(path, options.array, width=width)
+    if options.format == "svmlight" and options.index_base == "auto" and has_words(path):
+        return read_word_pairs(path)
     reader, _ = _get_reader_and_writer(options.format)
-    read = reader(path, Numbering(options.index_base, width))
-    return read._replace(counts=read.counts.T) if options.transpose else read
+    read = reader(path, Numbering(options.index_base, width, options))
+    return read._replace(counts=read.counts.T, words=read.ids, ids=read.words) if options.transpose else read
 
 
 def _numbered_words(path: Path, format: str, shape: tuple[int, int], model_vocabulary: Vocabulary | None) -> Vocabulary:
@@ -126,6 +129,8 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
         '1 0:2\n0\n'
     """
     _, write = _get_reader_and_writer(format)
+    if write is None:
+        raise ConfigurationError(f"docnvil reads {format!r} but does not write it. Choose npz or mtx.")
     path = Path(path)
     for id in matrix.ids:
         if "\n" in id or "\r" in id or not id or replace_surrogates(id) != id:
@@ -138,7 +143,7 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
     return path, words_path, documents_path
 
 
-def _get_reader_and_writer(format: str) -> tuple[Callable[[Path, Numbering], ReadCounts], Callable[..., None]]:
+def _get_reader_and_writer(format: str) -> tuple[Callable[[Path, Numbering], ReadCounts], Callable[..., None] | None]:
     if format not in _READERS_AND_WRITERS:
         raise ConfigurationError(f"{format!r} is not a count format. Choose one of {', '.join(COUNT_FORMATS)}.")
     return _READERS_AND_WRITERS[format]
@@ -156,4 +161,8 @@ def _read_npz(path: Path, numbering: Numbering) -> ReadCounts:
     return ReadCounts(matrix)
 
 
-_READERS_AND_WRITERS = {"npz": (_read_npz, lambda file, counts, labels: save_npz(file, counts)), **LINE_FORMATS}
+_READERS_AND_WRITERS: dict[str, tuple[Callable[[Path, Numbering], ReadCounts], Callable[..., None] | None]] = {
+    "npz": (_read_npz, lambda file, counts, labels: save_npz(file, counts)),
+    **LINE_FORMATS,
+    "dtm": (read_dtm, None),
+}

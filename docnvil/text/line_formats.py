@@ -22,6 +22,7 @@ from scipy.sparse import coo_array, csr_array
 
 from docnvil.errors import CorpusError, warn
 from docnvil.text.files import open_text
+from docnvil.text.settings import SourceOptions
 
 # Larger sizes are errors in the file, and arrays of these sizes would not fit in memory.
 MAX_WORDS, MAX_DOCUMENTS = 10**7, 10**9
@@ -52,10 +53,11 @@ class ReadCounts(NamedTuple):
 
 
 class Numbering(NamedTuple):
-    """What is known about the numbers of words before a file is read: the first one, and V."""
+    """What is known about a file before it is read: the number of the first word, V, and other options."""
 
     index_base: str = "auto"
     vocabulary_size: int | None = None
+    options: SourceOptions = SourceOptions()
 
 
 def read_mtx(path: Path, numbering: Numbering) -> ReadCounts:

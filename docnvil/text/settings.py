@@ -7,20 +7,23 @@ from typing import Any, Literal, Self
 from docnvil.errors import ConfigurationError
 from docnvil.schema import check_settings, setting, settings_of
 
-TEXT_FORMATS = ("folder", "lines", "jsonl", "csv", "tsv", "parquet", "feather", "dataset", "xlsx", "octis", "sgml")
+TEXT_FORMATS = ("folder", "lines", "mallet")
+TEXT_FORMATS += ("jsonl", "csv", "tsv", "parquet", "feather", "dataset", "xlsx", "octis", "sgml")  # with columns
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight")
+COUNT_FORMATS = ("npz", "mtx", "uci", "ldac", "svmlight", "dtm")
 FORMATS = (*TEXT_FORMATS, *COUNT_FORMATS, "bits", "corpus")
 
 # The formats for which an option has an effect.
-WITH_COLUMNS = {"format": TEXT_FORMATS[2:]}
+WITH_COLUMNS = {"format": TEXT_FORMATS[3:]}
 SEPARATED = {"format": ("csv", "tsv", "octis")}
 WITH_ROWS = {"format": (*SEPARATED["format"], "xlsx")}
-ENCODED = {"format": ("folder", "lines", "jsonl", "csv", "tsv", "octis", "sgml")}
+ENCODED = {"format": ("folder", "lines", "mallet", "jsonl", "csv", "tsv", "octis", "sgml", "dtm")}
+WITH_IDS = {"format": (*WITH_COLUMNS["format"], "dtm")}
+DELIMITED = {"format": (*SEPARATED["format"], "dtm")}
 FOLDERS = {"format": ("folder",)}
 WITH_LABELS = {"format": (*WITH_COLUMNS["format"], "corpus")}
 NUMBERED_WORDS = {"format": ("ldac", "svmlight")}
-MATRICES = {"format": ("npz", "mtx")}
+MATRICES = {"format": ("npz", "mtx", "dtm")}
 BITS = {"format": ("bits",)}
 
 IndexBase = Literal["auto", "0", "1"]
@@ -62,7 +65,7 @@ class SourceOptions:
         "Input",
         "Column with the ids",
         effective="id if there is one, else row numbers",
-        only_with=WITH_COLUMNS,
+        only_with=WITH_IDS,
     )
     label_column: str | None = setting(
         None, "Input", "Column with a label, written after the id in embeddings", only_with=WITH_LABELS
@@ -74,7 +77,7 @@ class SourceOptions:
         "strict", "Input", "Action for invalid bytes", only_with=ENCODED
     )
     delimiter: str | None = setting(
-        None, "Input", "Character between columns, or tab", effective="detected", only_with=SEPARATED
+        None, "Input", "Character between columns, or tab", effective="detected", only_with=DELIMITED
     )
     quoting: Literal["minimal", "none"] = setting(
         "minimal", "Input", "Quotes around fields; none: quotes are plain characters", only_with=SEPARATED
