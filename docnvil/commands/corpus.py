@@ -13,6 +13,7 @@ from docnvil.commands.inputs import (
     counting_of,
     load_for_training,
     load_in_two,
+    note_phrases,
     refuse_idle_options,
     source_of,
 )
@@ -131,10 +132,14 @@ def _build(sources: tuple[Path, ...], out: Path, executor: "Executor", options: 
     from tqdm import tqdm
 
     from docnvil.corpus.build import VocabularyLimits, build_corpus, is_outdated, scratch_folder
+    from docnvil.corpus.loading import learn_phrases_of
     from docnvil.text.word_checks import load_vocabulary
 
     counting = counting_of(options, sources)
     rules, vocabulary_path = counting.pop("rules"), counting.pop("vocabulary_path")
+    if counting.pop("learns_phrases"):
+        rules = learn_phrases_of(sources, source_of(options), rules)
+        note_phrases(rules)
     scratch = scratch_folder(out)
     if is_outdated(scratch):
         note(f"{scratch} has counts of another version of docnvil, so all texts are counted again.")

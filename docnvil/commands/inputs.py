@@ -27,8 +27,17 @@ def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTerm
 
     refuse_idle_options(source, options)
     matrix = load_document_term_matrix(source, source_of(options), **counting_of(options, [source]))
+    note_phrases(matrix.rules)
     note(describe_corpus(matrix))
     return matrix
+
+
+def note_phrases(rules: "TokenRules | None") -> None:
+    """Print on stderr which phrases were learned, if any."""
+    from docnvil.errors import format_examples
+
+    if rules is not None and rules.phrases:
+        note(f"Learned {len(rules.phrases):,} phrases: {format_examples(rules.phrases)}.")
 
 
 def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float) -> tuple["DocumentTermMatrix", ...]:
@@ -157,6 +166,7 @@ def note_unknown_tokens(matrix: "DocumentTermMatrix") -> None:
 def counting_of(options: Mapping[str, Any], sources: Sequence[Path]) -> dict[str, Any]:
     """Return the token rules and vocabulary limits that the options give, as keyword arguments of the loaders."""
     from docnvil.text.cleaning import read_parts
+    from docnvil.text.ngrams import read_ngrams
     from docnvil.text.splitters import DEFAULT_TOKEN_PATTERN
     from docnvil.text.stop_words import read_stop_words
     from docnvil.text.tokens import TokenRules
@@ -166,10 +176,13 @@ def counting_of(options: Mapping[str, Any], sources: Sequence[Path]) -> dict[str
     if name == "auto":
         name = _detect_stop_words(options, sources)
     chosen["strip"] = read_parts(chosen["strip"])
+    chosen["ngrams"] = read_ngrams(chosen["ngrams"])
+    learns_phrases = chosen.pop("phrases")
     chosen["token_pattern"] = chosen["token_pattern"] or DEFAULT_TOKEN_PATTERN
     limits = {name: options[name] for name in settings_of(VocabularyLimits)}
     rules = TokenRules(**chosen, stop_words=read_stop_words(name), stop_words_name=name)
-    return {"rules": rules, "vocabulary_path": options["vocabulary"], **limits}
+    given = {"rules": rules, "vocabulary_path": options["vocabulary"], "learns_phrases": learns_phrases}
+    return {**given, **limits}
 
 
 def _detect_stop_words(options: Mapping[str, Any], sources: Sequence[Path]) -> str:

@@ -29,7 +29,7 @@ from docnvil.corpus.counted_chunks import encode_chunk, load_chunk_info, load_wo
 from docnvil.corpus.executor import Executor, SerialExecutor, Task
 from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded_options
 from docnvil.corpus.shards import SourceShard, split_into_shards
-from docnvil.corpus.word_frequencies import merge_word_frequencies
+from docnvil.corpus.word_frequencies import MAX_WORDS_IN_MEMORY, drop_rare_words, merge_word_frequencies
 from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import CheckpointError, WorkerError
 from docnvil.runtime.folders import verify_folder, writing_folder
@@ -43,7 +43,7 @@ from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
-SCRATCH_VERSION = 6  # of the folders of counted shards
+SCRATCH_VERSION = 7  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
@@ -229,10 +229,27 @@ def choose_vocabulary(counted: Iterable[Path], limits: VocabularyLimits, rules: 
     chunks = _chunks_in(counted)
     n_documents = sum(load_chunk_info(chunk)["n_documents"] for chunk in chunks)
     lengths = WordLengths()
-    words = lengths.watch(merge_word_frequencies(map(load_words, chunks)))
+    words = lengths.watch(_merge_frequent_words(chunks, limits, n_documents))
     vocabulary = choose_words(words, n_documents, **asdict(limits))
     warn_of_words(lengths, rules)
     return vocabulary
+
+
+def _merge_frequent_words(
+    chunks: Sequence[Path], limits: VocabularyLimits, n_documents: int
+) -> Iterator[tuple[str, int, int]]:
+    """Yield words with their frequencies: all, or those in enough documents if there are many (n-grams)."""
+    min_documents = limits.min_df * n_documents if isinstance(limits.min_df, float) else limits.min_df
+    load_tables = partial(map, load_words, chunks)
+    n_words = sum(load_chunk_info(chunk)["n_words"] for chunk in chunks)
+    is_empty = True
+    if n_words > MAX_WORDS_IN_MEMORY and min_documents > 1:
+        for item in merge_word_frequencies(drop_rare_words(load_tables, min_documents)):
+            if item[2] >= min_documents:
+                yield item
+                is_empty = False
+    if is_empty:  # also if all words are rare, so that the error can say so
+        yield from merge_word_frequencies(load_tables())
 
 
 def encode_shard(counted: Path, vocabulary: Vocabulary, metadata_names: Sequence[str], target: Path) -> None:

@@ -6,7 +6,7 @@ A counted chunk is a folder with
     words.json         the W words, which are those of this chunk only
     frequencies.npy    for each word, its number of occurrences and of documents, [W, 2]
     documents.json     the ids and the metadata
-    chunk.json         n, how many of these documents have no words, and the names of the metadata
+    chunk.json         n, how many of these documents have no words, W, and the names of the metadata
 
 and an encoded chunk, which is ready to be appended to the corpus, is a folder with
 
@@ -49,7 +49,8 @@ def save_counted_chunk(folder: Path, accumulator: CountAccumulator) -> None:
     _write_json(folder / "words.json", [words[column] for column in used.tolist()])
     _write_json(folder / "documents.json", [accumulator.ids, *metadata.values()])
     n_empty = int(np.count_nonzero(np.diff(counts.indptr) == 0))
-    info = {"n_documents": counts.shape[0], "n_empty": n_empty, "metadata_names": list(metadata)}
+    info = {"n_documents": counts.shape[0], "n_empty": n_empty, "n_words": len(used)}
+    info["metadata_names"] = list(metadata)
     _write_json(folder / "chunk.json", info)
 
 
@@ -74,8 +75,10 @@ def load_chunk_info(folder: Path) -> dict[str, Any]:
 def encode_chunk(counted: Path, target: Path, vocabulary: Vocabulary, metadata_names: Sequence[str]) -> None:
     """Convert the counted chunk in a folder to an encoded chunk in a new folder, `target`, for all metadata names."""
     target.mkdir()
-    column_of = {word: column for column, word in enumerate(_read_json(counted / "words.json"))}
-    columns = np.array([column_of.get(word, -1) for word in vocabulary])
+    vocabulary_columns = vocabulary.columns_of(_read_json(counted / "words.json"))
+    used = np.flatnonzero(vocabulary_columns >= 0)
+    columns = np.full(len(vocabulary), -1)
+    columns[vocabulary_columns[used]] = used
     all_counts = load_npz(counted / "counts.npz")
     counts = take_columns(all_counts, columns)
     save_npz(target / "counts.npz", counts, compressed=False)

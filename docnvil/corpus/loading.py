@@ -1,7 +1,8 @@
 """Loading of a document-term matrix from any source: texts are counted, counts and prepared corpora are read."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_word
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
 from docnvil.text.formats import read_counts
+from docnvil.text.phrases import learn_phrases
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -31,6 +33,7 @@ def load_document_term_matrix(
     size: int | None = VocabularyLimits.size,
     min_df: int | float = VocabularyLimits.min_df,
     max_df: int | float = VocabularyLimits.max_df,
+    learns_phrases: bool = False,
     may_be_empty: bool = False,
 ) -> DocumentTermMatrix:
     """Load a document-term matrix from texts, counts or a prepared corpus.
@@ -47,6 +50,7 @@ def load_document_term_matrix(
         size: maximum number of words of texts, if the vocabulary is to be chosen.
         min_df: minimum number (int) or share (float) of texts that contain a word.
         max_df: maximum number (int) or share (float) of texts that contain a word.
+        learns_phrases: whether pairs of words that mostly occur together in texts are counted as one word.
         may_be_empty: whether all documents may be empty.
 
     Raises:
@@ -58,6 +62,8 @@ def load_document_term_matrix(
     form = detect_format(path, options)
     options.refuse_idle(path, form)
     if form in TEXT_FORMATS:
+        if learns_phrases:
+            rules = learn_phrases(read_documents(path, options), TokenRules() if rules is None else rules)
         if vocabulary is None and vocabulary_path is not None:
             vocabulary = load_vocabulary(vocabulary_path, rules)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
@@ -132,6 +138,11 @@ def no_documents_error(path: Path) -> CorpusError:
     return CorpusError(f"{path} contains no documents. Check that it is the right source and is complete.")
 
 
+def learn_phrases_of(sources: Iterable[Path], options: SourceOptions, rules: TokenRules) -> TokenRules:
+    """Return the rules with the phrases of several sources of texts."""
+    return learn_phrases(chain.from_iterable(read_documents(source, options) for source in sources), rules)
+
+
 def load_train_test(
     path: str | Path,
     options: SourceOptions,
@@ -143,10 +154,10 @@ def load_train_test(
 ) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
     """Load a source as training and test documents with a common vocabulary.
 
-    `held_out` is the number (int) or share (float) of test documents; `counting` are `rules`, `size`, `min_df` and
-    `max_df` of `load_document_term_matrix`. Both results have the order of the source. The vocabulary of texts is
-    chosen from the training documents only, so nothing about the test documents influences the model. Texts are read
-    three times, so that they need not be kept in memory.
+    `held_out` is the number (int) or share (float) of test documents; `counting` are `rules`, `size`, `min_df`,
+    `max_df` and `learns_phrases` of `load_document_term_matrix`. Both results have the order of the source. Vocabulary
+    and phrases of texts are chosen from the training documents only, so nothing about the test documents influences the
+    model. Texts are read several times, so that they need not be kept in memory.
 
     Raises:
         ConfigurationError: one of the two sets would be empty. Also everything `load_document_term_matrix` raises.
@@ -156,6 +167,9 @@ def load_train_test(
         return split_documents(matrix, held_out, generator)
     n_documents = sum(1 for _ in _read_some_documents(path, options))
     train_rows, test_rows = split_rows(n_documents, held_out, generator)
+    if counting.pop("learns_phrases", False):
+        train_documents = _select(train_rows, read_documents(path, options))
+        counting["rules"] = learn_phrases(train_documents, counting.get("rules") or TokenRules())
     train = count_words(_select(train_rows, read_documents(path, options)), **counting)
     test_documents = _select(test_rows, read_documents(path, options))
     test = count_words(test_documents, rules=train.rules, vocabulary=train.vocabulary)

@@ -15,7 +15,7 @@ from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.python_sources import PythonSource, as_vocabulary, bags_to_counts, classify_source, read_source
 from docnvil.text.settings import SourceOptions, VocabularyLimits
 from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
-from docnvil.text.token_reader import DROPPED, TokenIndex
+from docnvil.text.token_reader import DROPPED, UNKNOWN, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
@@ -238,6 +238,11 @@ def word_sequences(
     [[1, -2, 0]]
     """
     tokenizer = Tokenizer(TokenRules() if rules is None else rules)
+    if not tokenizer.rules.has_single_words_only:
+        for document in documents:
+            words = tokenizer(document.text)
+            yield np.fromiter((vocabulary.get(word, UNKNOWN) for word in words), dtype=np.int64, count=len(words))
+        return
     index = TokenIndex(tokenizer, vocabulary)
     for document in documents:
         columns = np.fromiter(map(index.__getitem__, tokenizer.split(document.text)), dtype=np.int64)

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.text.document import TokenText
+from docnvil.text.hash_table import HashTable, Integers, Keys
+from docnvil.text.ngram_reader import NgramReader
 from docnvil.text.token_reader import DROPPED, TokenIndex, TokenReader
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -29,15 +31,19 @@ _MAX_REMEMBERED_BYTES = 64  # longer spans rarely occur twice, so they are split
 _BYTE_MASKS = np.array([(1 << 8 * size) - 1 for size in range(_HEAD_BYTES + 1)], dtype=np.uint64)
 _NEW, _MULTI_TOKEN = -3, -4  # "columns" of spans that have not been split, and of spans with several tokens
 
-_Keys = NDArray[np.uint64]
-_Integers = NDArray[np.int64]
 _Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]  # rows and columns
 
 
 def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -> TokenReader:
-    """Return a `FastTokenReader` for the default token pattern, else a `TokenReader`; no vocabulary means all words."""
+    """Return a `FastTokenReader` for the default token pattern, else a `TokenReader`; no vocabulary means all words.
+
+    An `NgramReader` adds the phrases and n-grams of the rules.
+    """
     tokenizer = Tokenizer(rules)
-    return (FastTokenReader if rules.is_default_pattern else TokenReader)(tokenizer, TokenIndex(tokenizer, vocabulary))
+    kind = FastTokenReader if rules.is_default_pattern else TokenReader
+    if rules.has_single_words_only:
+        return kind(tokenizer, TokenIndex(tokenizer, vocabulary))
+    return NgramReader(kind(tokenizer, TokenIndex(tokenizer)), vocabulary)
 
 
 class FastTokenReader(TokenReader):
@@ -53,7 +59,7 @@ class FastTokenReader(TokenReader):
     def __init__(self, tokenizer: Tokenizer, index: TokenIndex) -> None:
         super().__init__(tokenizer, index)
         self._translation = _byte_translation(lowercase=tokenizer.rules.lowercase)
-        self._heads, self._tails = _HashTable(), _HashTable()
+        self._heads, self._tails = HashTable(), HashTable()
         self._columns = np.zeros(0, dtype=np.int32)  # by the number of the span
         self._multi_token_columns: dict[int, list[int]] = {}  # likewise
 
@@ -66,6 +72,22 @@ class FastTokenReader(TokenReader):
         """Return the tokens of all texts as two arrays: the number of the token's text, and the token's column."""
         if any(type(text) is TokenText for text in texts):
             return super().read(texts)
+        data, starts, lengths, rows = self._find_spans(texts)
+        return self._columns_of(data, starts, lengths, rows)
+
+    def read_in_order(self, texts: Sequence[str]) -> _Tokens:
+        """Return the tokens like `read`, in the order of the texts."""
+        if any(type(text) is TokenText for text in texts):
+            return super().read_in_order(texts)
+        data, starts, lengths, rows = self._find_spans(texts)
+        span_numbers, columns = self._columns_of(data, starts, lengths, np.arange(len(rows), dtype=np.int32))
+        if len(columns) != len(rows) or not np.array_equal(span_numbers, np.arange(len(rows))):
+            order = np.argsort(span_numbers, kind="stable")
+            span_numbers, columns = span_numbers[order], columns[order]
+        return rows[span_numbers], columns
+
+    def _find_spans(self, texts: Sequence[str]) -> tuple[bytes, Integers, Integers, NDArray[np.int32]]:
+        """Return the texts as bytes; the start and the length of each span in them; and the number of its text."""
         encoded = [self._encode(text) for text in texts]
         # The zero bytes at the end let `_read_8_bytes` read beyond the last span.
         data = b"\n".join([b"", *encoded, bytes(2 * _HEAD_BYTES)]).translate(self._translation)
@@ -74,8 +96,10 @@ class FastTokenReader(TokenReader):
         starts, lengths = boundaries[::2].copy(), boundaries[1::2] - boundaries[::2]
         text_ends = np.cumsum([len(text) + 1 for text in encoded])
         spans_per_text = np.diff(np.searchsorted(starts, text_ends, side="right"), prepend=0)
-        rows = np.repeat(np.arange(len(texts), dtype=np.int32), spans_per_text)
+        return data, starts, lengths, np.repeat(np.arange(len(texts), dtype=np.int32), spans_per_text)
 
+    def _columns_of(self, data: bytes, starts: Integers, lengths: Integers, rows: NDArray[np.int32]) -> _Tokens:
+        """Return the tokens of spans, each with the row of its span."""
         if lengths.max(initial=0) <= _MAX_REMEMBERED_BYTES:
             return self._look_up(data, starts, lengths, rows)
         short = lengths <= _MAX_REMEMBERED_BYTES
@@ -90,7 +114,7 @@ class FastTokenReader(TokenReader):
             return text.encode()
         return self.tokenizer.normalize(text).encode(errors="surrogatepass")
 
-    def _look_up(self, data: bytes, starts: _Integers, lengths: _Integers, rows: NDArray[np.int32]) -> _Tokens:
+    def _look_up(self, data: bytes, starts: Integers, lengths: Integers, rows: NDArray[np.int32]) -> _Tokens:
         """Return the tokens of spans of up to `_MAX_REMEMBERED_BYTES`."""
         numbers = self._number_spans(data, starts, lengths)
         if self._n_spans > len(self._columns):
@@ -108,7 +132,7 @@ class FastTokenReader(TokenReader):
         columns_of_spans = [self._multi_token_columns[number] for number in numbers[multi_token].tolist()]
         return _append_spans((rows[~multi_token], columns[~multi_token]), rows[multi_token], columns_of_spans)
 
-    def _number_spans(self, data: bytes, starts: _Integers, lengths: _Integers) -> _Integers:
+    def _number_spans(self, data: bytes, starts: Integers, lengths: Integers) -> Integers:
         """Return a number for each span, the same for equal spans only."""
         keys = _read_8_bytes(data, starts) & _BYTE_MASKS.take(np.minimum(lengths, _HEAD_BYTES))
         numbers = self._heads.number_keys(keys, self._n_spans)
@@ -128,7 +152,7 @@ class FastTokenReader(TokenReader):
         """Number of distinct spans and beginnings of spans, which is the next free number."""
         return len(self._heads) + len(self._tails)
 
-    def _remember(self, numbers: _Integers, spans: Iterable[bytes]) -> None:
+    def _remember(self, numbers: Integers, spans: Iterable[bytes]) -> None:
         """Split distinct spans and store their columns."""
         texts = b"\n".join(spans).decode(errors="surrogatepass").split("\n")
         is_ascii = np.fromiter(map(str.isascii, texts), dtype=bool, count=len(texts))
@@ -146,75 +170,7 @@ class FastTokenReader(TokenReader):
             self._columns[number] = _MULTI_TOKEN if len(columns) > 1 else columns[0] if columns else DROPPED
 
 
-class _HashTable:
-    """Maps 64-bit keys, except 0, to numbers by open addressing with linear probing; looks up whole arrays of keys."""
-
-    def __init__(self) -> None:
-        self._size = 0
-        self._allocate(bits=12)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def number_keys(self, keys: _Keys, next_number: int) -> _Integers:
-        """Return the number of each key; new keys are added and numbered from `next_number`."""
-        numbers = self._find(keys)
-        new = np.flatnonzero(numbers < 0)
-        if len(new):
-            distinct, inverse = np.unique(keys[new], return_inverse=True)
-            new_numbers = np.arange(next_number, next_number + len(distinct))
-            self._insert(distinct, new_numbers)
-            numbers[new] = new_numbers[inverse]
-        return numbers
-
-    def _find(self, keys: _Keys) -> _Integers:
-        """Return the number of each key, or -1; a key is in its slot or in one of the next slots before a free one."""
-        slots = self._slots_of(keys)
-        numbers = self._numbers.take(slots)
-        pending = np.flatnonzero(self._keys.take(slots) != keys)
-        while len(pending := pending[numbers[pending] >= 0]):
-            next_slots = self._next(slots[pending])
-            slots[pending], numbers[pending] = next_slots, self._numbers[next_slots]
-            pending = pending[self._keys[next_slots] != keys[pending]]
-        return numbers
-
-    def _insert(self, keys: _Keys, numbers: _Integers) -> None:
-        """Add distinct new keys; the table grows so that at most half of its slots are used."""
-        self._size += len(keys)
-        if 2 * self._size > len(self._keys):
-            used = self._numbers >= 0
-            keys = np.concatenate([keys, self._keys[used]])
-            numbers = np.concatenate([numbers, self._numbers[used]])
-            self._allocate(bits=int(2 * self._size - 1).bit_length())
-            # When several keys compete for a slot, NumPy keeps the last one assigned. Let the oldest key win: keys that
-            # were seen early tend to be frequent, and are then found at the first probe.
-            order = np.argsort(-numbers)
-            keys, numbers = keys[order], numbers[order]
-        slots, pending = self._slots_of(keys), np.arange(len(keys))
-        while len(pending):
-            wanted = slots[pending]
-            free = self._numbers[wanted] < 0
-            self._numbers[wanted[free]] = numbers[pending[free]]
-            placed = self._numbers[wanted] == numbers[pending]
-            self._keys[wanted[placed]] = keys[pending[placed]]
-            pending = pending[~placed]
-            slots[pending] = self._next(slots[pending])
-
-    def _allocate(self, bits: int) -> None:
-        self._shift = np.uint64(64 - bits)
-        self._keys = np.zeros(1 << bits, dtype=np.uint64)
-        self._numbers = np.full(1 << bits, -1)
-
-    def _slots_of(self, keys: _Keys) -> _Integers:
-        # Fibonacci hashing (Knuth, The Art of Computer Programming, vol. 3, section 6.4): the factor is 2^64 divided by
-        # the golden ratio, and the top bits of the product are the slot.
-        return (keys * np.uint64(0x9E3779B97F4A7C15) >> self._shift).view(np.int64)
-
-    def _next(self, slots: _Integers) -> _Integers:
-        return (slots + 1) & (len(self._keys) - 1)
-
-
-def _read_8_bytes(data: bytes, starts: _Integers) -> _Keys:
+def _read_8_bytes(data: bytes, starts: Integers) -> Keys:
     """Return the 8 bytes from each start as a little-endian integer, from two aligned words; 16 bytes must follow."""
     words = np.frombuffer(data, dtype="<u8", count=len(data) // 8)
     word_numbers = starts >> 3
@@ -225,7 +181,7 @@ def _read_8_bytes(data: bytes, starts: _Integers) -> _Keys:
     return values
 
 
-def _slice(data: bytes, starts: _Integers, lengths: _Integers) -> Iterator[bytes]:
+def _slice(data: bytes, starts: Integers, lengths: Integers) -> Iterator[bytes]:
     return (data[start:end] for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True))
 
 

@@ -199,6 +199,8 @@ class TokenOptions:
         None, "Text", "Remove parts: html, urls, emails, mentions, headers, quotes, signatures", metavar="PART,..."
     )
     strip_accents: bool = setting(False, "Text", "Remove accents from Latin and Greek letters")
+    ngrams: str = setting("1", "Text", "Count sequences of words, too: 1-2 or 1-3", metavar="N-N")
+    phrases: bool = setting(False, "Text", "Join pairs of words that mostly occur together")
     join_hyphens: bool = setting(False, "Text", "Join words hyphenated at line ends")
 
 

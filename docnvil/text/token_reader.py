@@ -46,6 +46,10 @@ class TokenReader:
         """Number of distinct tokens that are kept in memory."""
         return len(self.index)
 
+    def read_in_order(self, texts: Sequence[str]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Return the tokens like `read`, in the order of the texts."""
+        return TokenReader.read(self, texts)
+
     def read(self, texts: Sequence[str]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the tokens of all texts as two arrays: the number of the token's text, and the token's column."""
         tokens = [self.tokenizer.split(text) for text in texts]

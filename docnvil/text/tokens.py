@@ -14,6 +14,7 @@ import regex
 from docnvil.errors import CheckpointError, ConfigurationError
 from docnvil.text.cleaning import read_parts, strip_parts
 from docnvil.text.document import TokenText
+from docnvil.text.ngrams import MAX_NGRAM, join_phrases, list_ngrams
 from docnvil.text.normalization import (
     Normalizer,
     join_line_end_hyphens,
@@ -57,6 +58,8 @@ class TokenRules:
         strip_accents: whether Latin and Greek letters lose their accents.
         join_hyphens: whether words that are hyphenated at the end of a line are joined.
         strip: the parts of texts to remove, from `cleaning.STRIPPERS`.
+        ngrams: the minimum and the maximum number of words that are counted together, see `ngrams.list_ngrams`.
+        phrases: pairs of words that are one word, such as "new_york", see `ngrams.join_phrases`.
         version: the version of the rules; 1 splits texts like docnvil 0.1.
         may_import: whether a function `tokenizer` may be imported; false for rules that were read from a file, so that
             reading a model or a corpus never runs code that its author chose. It is not saved.
@@ -76,6 +79,8 @@ class TokenRules:
     strip_accents: bool = TokenOptions.strip_accents
     join_hyphens: bool = TokenOptions.join_hyphens
     strip: tuple[str, ...] = ()
+    ngrams: tuple[int, int] = (1, 1)
+    phrases: tuple[str, ...] = ()
     version: int = VERSION
     may_import: bool = field(default=True, compare=False, repr=False)
 
@@ -90,6 +95,10 @@ class TokenRules:
         if self.tokenizer is not None:
             check_tokenizer(self.tokenizer)
         object.__setattr__(self, "strip", read_parts(",".join(self.strip)))
+        if not 1 <= self.ngrams[0] <= self.ngrams[1] <= MAX_NGRAM:
+            raise ConfigurationError(
+                f"ngrams is {self.ngrams}. Give two integers from 1 to {MAX_NGRAM}, such as (1, 2)."
+            )
         compile_pattern(self.token_pattern)
         _make_stemmer(self.stemmer)
 
@@ -98,6 +107,11 @@ class TokenRules:
         """Whether texts are split by the default pattern of this version."""
         default = TOKEN_PATTERN_V1 if self.version == 1 else DEFAULT_TOKEN_PATTERN
         return self.tokenizer is None and self.token_pattern == default
+
+    @property
+    def has_single_words_only(self) -> bool:
+        """Whether each word is counted by itself."""
+        return self.ngrams == (1, 1) and not self.phrases
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules as a JSON object."""
@@ -136,7 +150,14 @@ _JSON_TYPES = {
     if name != "may_import"
 }
 _KEYS_V1 = ("token_pattern", "lowercase", "min_length", "stop_words", "stop_words_name", "stemmer", "tokenizer")
-_ADDED_SINCE_V1 = {"strip_accents": False, "join_hyphens": False, "strip": [], "version": 1}
+_ADDED_SINCE_V1 = {
+    "strip_accents": False,
+    "join_hyphens": False,
+    "strip": [],
+    "ngrams": [1, 1],
+    "phrases": [],
+    "version": 1,
+}
 
 
 def _check_json(value: object) -> None:
@@ -149,8 +170,11 @@ def _check_json(value: object) -> None:
     for key, types in _JSON_TYPES.items():
         if type(value[key]) not in types:
             raise CheckpointError(f"The token rule {key} is {value[key]!r:.60}. Restore the file, or create it again.")
-        if types == (list,) and not all(isinstance(each, str) for each in value[key]):
-            raise CheckpointError(f"The token rule {key} is not a list of strings. Restore the file.")
+        kind = int if key == "ngrams" else str
+        if types == (list,) and not all(type(each) is kind for each in value[key]):
+            raise CheckpointError(
+                f"The token rule {key} is not a list of values of type {kind.__name__}. Restore the file."
+            )
 
 
 def tokenize(text: str, rules: TokenRules) -> list[str]:
@@ -185,11 +209,15 @@ class Tokenizer:
             self._stop_words = frozenset(map(self.normalize, rules.stop_words))
         else:
             self._stop_words = match_stop_words(rules.stop_words, self._normalize, self.split_normalized).tokens
+        self._phrases = frozenset(rules.phrases)
         self._cached_word = cache(self.word)
 
     def __call__(self, text: str) -> list[str]:
         """Return the words of a text, in order."""
-        return list(filter(None, map(self._cached_word, self.split(text))))
+        words = list(filter(None, map(self._cached_word, self.split(text))))
+        if self.rules.has_single_words_only:
+            return words
+        return list_ngrams(join_phrases(words, self._phrases), *self.rules.ngrams)
 
     def split(self, text: str) -> list[str]:
         """Return the tokens of a text, in order, before they are filtered and stemmed.

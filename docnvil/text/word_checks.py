@@ -11,6 +11,7 @@ from typing import Any
 import regex
 
 from docnvil.errors import VocabularyError, format_examples, warn
+from docnvil.text.ngrams import JOINER, join_phrases
 from docnvil.text.stop_words import is_list_of_languages, match_stop_words
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -23,6 +24,7 @@ _EXAMPLES = {
     "southeast-asian": "pythainlp:word_tokenize for Thai",
     "other": "whitespace, or a function",
 }
+_NO_LETTER = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _is_ideographic = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}ー]+").fullmatch
 _is_southeast_asian = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{M}]+").fullmatch
 
@@ -62,9 +64,16 @@ class WordLengths:
 
     def watch(self, words: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, int, int]]:
         """Add and yield each (word, frequency, document frequency)."""
+        longest = _MAX_MEDIAN_LENGTHS["other"]
+        frequencies = [0] * (longest + 1)  # of short words in ASCII, by length
         for item in words:
-            self.add(item[0], item[1])
+            word = item[0]
+            if word.isascii() and len(word) <= longest:
+                frequencies[len(word)] += item[1]
+            else:
+                self.add(word, item[1])
             yield item
+        self._lengths["other"].update(dict(enumerate(frequencies)))
 
     def describe(self) -> str | None:
         """Return a warning if most words are clauses."""
@@ -154,9 +163,10 @@ def match_vocabulary(words: Iterable[str], rules: TokenRules) -> tuple[Vocabular
     """
     tokenizer = Tokenizer(rules)
     tokens = {entry: _only_token(entry, tokenizer) for entry in words}
-    results = {entry: tokenizer.word(token) if token else "" for entry, token in tokens.items()}
+    together = {entry: _counted_together(entry, tokenizer) for entry, token in tokens.items() if not token}
+    results = {entry: tokenizer.word(token) if token else together[entry] for entry, token in tokens.items()}
     if rules.stemmer is not None and 5 * sum(tokens[entry] == results[entry] for entry in tokens) >= 4 * len(tokens):
-        results = {entry: token for entry, token in tokens.items() if token}
+        results = {entry: token or together[entry] for entry, token in tokens.items()}
     matched = dict.fromkeys(filter(None, results.values()))
     unmatched = [entry for entry in tokens if not results.get(entry)]
     if not unmatched:
@@ -173,6 +183,18 @@ def _only_token(entry: str, tokenizer: Tokenizer) -> str | None:
     normalized = tokenizer.normalize(entry).strip()
     tokens = tokenizer.split_normalized(normalized)
     return tokens[0] if tokens in ([normalized], [normalized.lower()]) else None  # functions get the original case
+
+
+def _counted_together(entry: str, tokenizer: Tokenizer) -> str:
+    """Return the phrase or n-gram that an entry is, or ""; of "new york" or "well-known", all words must be kept."""
+    rules = tokenizer.rules
+    tokens = [] if rules.has_single_words_only else tokenizer.split(entry)
+    words = list(map(tokenizer.word, tokens))
+    is_whole = _NO_LETTER.sub("", tokenizer.normalize(entry)) == _NO_LETTER.sub("", "".join(tokens))
+    if len(words) < 2 or not is_whole or not all(words):
+        return ""
+    words = join_phrases(words, frozenset(rules.phrases))
+    return JOINER.join(words) if rules.ngrams[0] <= len(words) <= rules.ngrams[1] else ""
 
 
 def describe_limits(

@@ -1,0 +1,84 @@
+"""Phrases: pairs of words that occur together more often than chance, learned from training texts."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docnvil.text.accumulator import document_chunks
+from docnvil.text.documents import Document
+from docnvil.text.fast_tokens import make_token_reader
+from docnvil.text.ngrams import JOINER
+from docnvil.text.tokens import TokenRules
+
+MIN_COUNT = 5
+MIN_NPMI = 0.5
+_MAX_PAIRS = 1 << 22  # distinct pairs in memory; they take about 100 MB
+
+_Numbers = NDArray[np.int64]
+
+
+def learn_phrases(
+    documents: Iterable[Document], rules: TokenRules, *, min_count: int = MIN_COUNT, min_npmi: float = MIN_NPMI
+) -> TokenRules:
+    """Return the rules with the phrases of some documents, in alphabetical order.
+
+    A phrase is a pair of neighbors a, b with n(a, b) >= `min_count`, and with a normalized pointwise mutual information
+    of `min_npmi` or more (Bouma, 2009):
+
+        npmi(a, b) = ln(p(a, b) / (p(a) p(b))) / -ln p(a, b)
+
+    It is 1 for words that only occur together, and 0 for independent words.
+
+    Arguments:
+        documents: the training documents.
+        rules: how texts become words.
+        min_count: the minimum number of occurrences of a phrase.
+        min_npmi: the minimum of its normalized pointwise mutual information.
+
+    >>> texts = ["we live in New York", "New York is a large city", "a new house in York", "a large house"]
+    >>> documents = [Document(str(number), text) for number, text in enumerate(texts)]
+    >>> learn_phrases(documents, TokenRules(), min_count=2).phrases
+    ('new_york',)
+    """
+    reader = make_token_reader(replace(rules, phrases=(), ngrams=(1, 1)))
+    word_counts = np.zeros(0, dtype=np.int64)
+    pairs = _PairCounts()
+    for chunk in document_chunks(documents):
+        rows, columns = reader.read_in_order([document.text for document in chunk])
+        kept = columns >= 0
+        rows, words = rows[kept], columns[kept].astype(np.int64)
+        counts = np.bincount(words, minlength=len(word_counts))
+        counts[: len(word_counts)] += word_counts
+        word_counts = counts
+        neighbors = np.flatnonzero(rows[1:] == rows[:-1])
+        pairs.add(words[neighbors] << 32 | words[neighbors + 1])
+    keys = pairs.keys[pairs.counts >= min_count]
+    first, second = keys >> 32, keys & 0xFFFFFFFF
+    total = word_counts.sum()
+    p_pair = pairs.counts[pairs.counts >= min_count] / max(total, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a text of one pair only
+        npmi = np.log(p_pair * total**2 / (word_counts[first] * word_counts[second])) / -np.log(p_pair)
+    names = list(reader.index.words)
+    chosen = zip(first[npmi >= min_npmi].tolist(), second[npmi >= min_npmi].tolist(), strict=True)
+    return replace(rules, phrases=tuple(sorted(f"{names[one]}{JOINER}{names[two]}" for one, two in chosen)))
+
+
+class _PairCounts:
+    """Counts of keys; when there are too many, those that are rarest so far are dropped."""
+
+    def __init__(self) -> None:
+        self.keys, self.counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        self._minimum = 1
+
+    def add(self, keys: _Numbers) -> None:
+        new_keys, new_counts = np.unique(keys, return_counts=True)
+        self.keys, inverse = np.unique(np.concatenate([self.keys, new_keys]), return_inverse=True)
+        counts = np.zeros(len(self.keys), dtype=np.int64)
+        np.add.at(counts, inverse, np.concatenate([self.counts, new_counts]))
+        self.counts = counts
+        while len(self.keys) > _MAX_PAIRS:
+            self._minimum += 1
+            kept = self.counts >= self._minimum
+            self.keys, self.counts = self.keys[kept], self.counts[kept]
