@@ -157,6 +157,27 @@ class TestValues:
         (document, *_) = read_documents(tmp_path / name, SourceOptions(text_column="title, body"))
         assert document.metadata == {"year": "1"}
 
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ('{"data": [{"text": "a"}]}', "write the list in 'data' to a file of its own"),
+            ('{"text": ["a", 1]}', "a list in the column 'text' whose items are not all strings"),
+            ('{"text": 3}', "3 in the column 'text', which is not a string"),
+        ],
+    )
+    def test_other_values_are_refused_with_the_remedy(self, tmp_path, content, message):
+        with pytest.raises(CorpusError, match=message):
+            read(tmp_path / "a.json", content)
+
+    @pytest.mark.parametrize(
+        ("content", "format"),
+        [('{"text": "a"}\n', "jsonl"), ("id\ttext\n1\ta\n", "tsv"), ('"text";"id"\n', "csv"), ("id,Text\n", "csv")],
+    )
+    def test_lines_that_look_like_another_format_are_reported(self, tmp_path, content, format):
+        (message,) = read(tmp_path / "a.txt", content)[1]
+        assert message.endswith(f"Pass --format {format}.")
+        assert read(tmp_path / "a.txt", "The text, as I said, is about cats.\n")[1] == []
+
     def test_a_column_may_have_a_comma_in_its_name(self, tmp_path):
         assert read(tmp_path / "a.csv", '"a,b",c\ncats,x\n', text_column="a,b")[0] == [("1", "cats")]
 

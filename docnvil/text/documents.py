@@ -3,6 +3,7 @@
 Documents are read lazily, one at a time. Duplicate ids are kept, so a document is identified by its row.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -29,7 +30,7 @@ from docnvil.text.mallet import read_mallet
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.record_documents import to_documents
 from docnvil.text.separated import read_separated
-from docnvil.text.settings import TEXT_FORMATS, SourceOptions
+from docnvil.text.settings import TEXT_FORMATS, WITH_ROWS, SourceOptions
 from docnvil.text.sgml import is_sgml, read_sgml
 from docnvil.text.tables import read_dataset, read_feather, read_parquet, read_workbook
 from docnvil.text.text_folders import read_files
@@ -44,6 +45,8 @@ _SUFFIXES |= {".ldac": "ldac", ".lda-c": "ldac", ".svmlight": "svmlight", ".svm"
 
 
 _DATASET_FILES = ("dataset_info.json", "dataset_dict.json")  # of Hugging Face datasets
+
+_JSON_OBJECT = re.compile(r'\s*\{\s*"[^"]*"\s*:')
 
 _DEFAULTS = SourceOptions()
 
@@ -156,7 +159,8 @@ def _read(path: Path, options: SourceOptions, report: ReadingReport) -> Iterator
             records = read_sgml(path, options, report)
         case _:
             raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
-    return to_documents(path, records, options, report)
+    missing = "missing" if format in WITH_ROWS["format"] else "null"
+    return to_documents(path, records, options, report, missing=missing)
 
 
 def split_source(
@@ -191,7 +195,7 @@ def read_chunk(path: Path, chunk: FileChunk, options: SourceOptions, report: Rea
     """Read the documents of one chunk of a file, see `split_source`, with the row numbers of the whole file."""
     if detect_format(path, options) == "lines":
         return _read_lines(path, options, report, chunk)
-    return to_documents(path, read_json(path, options, report, chunk), options, report, chunk.rows_before)
+    return to_documents(path, read_json(path, options, report, chunk), options, report, rows_before=chunk.rows_before)
 
 
 def _is_octis(folder: Path) -> bool:
@@ -205,8 +209,19 @@ def _read_lines(
     start = 1 if chunk is None else chunk.lines_before + 1
     with open_text(path, encoding=options.encoding, errors=options.encoding_errors, chunk=chunk, report=report) as file:
         for number, line in enumerate(file, start=start):
-            if number == 1 and is_sgml(line):
-                raise CorpusError(
-                    f"{path} has documents between tags, not one per line. Pass --format sgml to read them."
-                )
+            if number == 1:
+                _check_first_line(path, line, report)
             yield Document(str(number), line.removesuffix("\n"))
+
+
+def _check_first_line(path: Path, line: str, report: ReadingReport) -> None:
+    """Refuse documents between tags, and report a first line that looks like one of another format."""
+    if is_sgml(line):
+        raise CorpusError(f"{path} has documents between tags, not one per line. Pass --format sgml to read them.")
+    if _JSON_OBJECT.match(line):
+        report.remark(f"{path} looks like JSON lines, but was read as one text per line. Pass --format jsonl.")
+    for delimiter, format in (("\t", "tsv"), (",", "csv"), (";", "csv"), ("|", "csv")):
+        cells = [cell.strip("\"' \n").lower() for cell in line.split(delimiter)]
+        if "text" in cells and len(cells) > 1 and not any(" " in cell for cell in cells):
+            report.remark(f"{path} looks like a table, but was read as one text per line. Pass --format {format}.")
+            return

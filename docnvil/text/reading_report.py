@@ -14,6 +14,7 @@ _MESSAGES = {
         "{n} document(s) have no text (NA, null or the like) and are empty: {places}. --na-values chooses which values"
         " count as missing."
     ),
+    "null": "{n} document(s) have no text (null or NaN) and are empty: {places}.",
     "quoted_na": (
         "{n} document(s) consist of a quoted NA or None, which was read as text: {places}. If they are missing values,"
         " name them with --na-values."

@@ -14,9 +14,15 @@ _ABSENT = object()
 
 
 def to_documents(
-    path: Path, records: RecordIterator, options: SourceOptions, report: ReadingReport, rows_before: int = 0
+    path: Path,
+    records: RecordIterator,
+    options: SourceOptions,
+    report: ReadingReport,
+    *,
+    rows_before: int = 0,
+    missing: str = "null",
 ) -> Iterator[Document]:
-    """Convert records to documents; a missing text gives an empty document, and the report counts it."""
+    """Convert records to documents; a missing text gives an empty document, which the report counts as `missing`."""
     id_column = options.id_column
     names: tuple[str, ...] | None = None
     columns = _Columns((), options, None)
@@ -29,7 +35,7 @@ def to_documents(
         where = f"{path}, {place}"
         text = columns.text_of(record, where)
         if text is None:
-            report.add("missing", path, place)
+            report.add(missing, path, place)
             text = ""
         id = str(number) if columns.id is None else columns.id_of(record, where)
         metadata = columns.metadata_of(record, where)
@@ -117,14 +123,17 @@ class _Columns:
         if value is _ABSENT:
             raise CorpusError(
                 f"{where} has no column {column!r} for the {role}. Its columns are"
-                f" {list_items(self._names, 20) or 'none'}; choose one with --{role}-column{self._header_hint()}."
+                f" {list_items(self._names, 20) or 'none'}; choose one with --{role}-column{self._hint(record)}."
             )
         return value
 
-    def _header_hint(self) -> str:
-        """Return advice for a file whose first row is a document rather than a header."""
-        looks_like_text = any(len(name.split()) > 2 for name in self._names)
-        return ", or pass --no-header and the number of the column if its first row is a document" * looks_like_text
+    def _hint(self, record: Record) -> str:
+        """Return advice for a first row that is a document rather than a header, and for documents inside an object."""
+        if any(len(name.split()) > 2 for name in self._names):
+            return ", or pass --no-header and the number of the column if its first row is a document"
+        lists = {name: value for name, value in record.items() if isinstance(value, list) and value}
+        inner = [name for name, value in lists.items() if isinstance(value[0], dict)]
+        return f", or write the list in {inner[0]!r} to a file of its own" if inner else ""
 
 
 def _to_text(value: object, where: str, column: str) -> str | None:
@@ -139,6 +148,10 @@ def _to_text(value: object, where: str, column: str) -> str | None:
         raise CorpusError(
             f"{where} has an object in the column {column!r}, not a string. Choose a nested key with --text-column"
             f" {column}.KEY; a table that pandas wrote by column needs orient='records'."
+        )
+    if isinstance(value, list | tuple):
+        raise CorpusError(
+            f"{where} has a list in the column {column!r} whose items are not all strings. Write tokens as strings."
         )
     raise CorpusError(
         f"{where} has {value!r:.40} in the column {column!r}, which is not a string. Quote it, or choose another"

@@ -123,8 +123,8 @@ def _to_records(
             continue
         if len(fields) != len(names):
             raise CorpusError(
-                f"{path}, {place} has {len(fields)} fields, but the header names {len(names)} columns. Put"
-                " fields that contain separators or line breaks in double quotes."
+                f"{path}, {place} has {len(fields)} fields, but the header names {len(names)} columns. Put fields that"
+                " contain separators or line breaks in double quotes; --skip-rows skips lines before the header."
             )
         if len(lines) > 1 and delimiter is not None:
             for offset in rows_in_field(fields, delimiter):
@@ -202,7 +202,9 @@ def _warn_if_document(path: Path, names: Sequence[str], rows: Sequence[Sequence[
 
 def _add_row_names(path: Path, names: list[str], rows: Sequence[Sequence[str]], report: ReadingReport) -> list[str]:
     """Return the names with one for R's row names, which `write.table` leaves without a header."""
-    if not rows or any(len(fields) != len(names) + 1 for fields in rows) or "row_names" in names:
+    if len(rows) < 2 or any(len(fields) != len(names) + 1 for fields in rows) or "row_names" in names:
+        return names
+    if any(fields[0] != str(number) for number, fields in enumerate(rows, start=1)):
         return names
     report.remark(f"{path} has one column more than its header, as R writes row names; it was read as 'row_names'.")
     return ["row_names", *names]
