@@ -89,6 +89,7 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, column: str | None)
     import numpy as np
 
     from docnvil.errors import ConfigurationError, CorpusError
+    from docnvil.text.reading_report import list_items
 
     if file is None:
         # Folders of texts and prepared corpora may have labels without --label-column.
@@ -99,7 +100,7 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, column: str | None)
                 " --test-labels."
             )
         if column not in matrix.metadata:
-            columns = ", ".join(map(repr, matrix.metadata)) or "none"
+            columns = list_items(map(repr, matrix.metadata), 20) or "none"
             raise CorpusError(f"The documents have no column {column!r}. Choose --label-column from: {columns}.")
         return np.array(matrix.metadata[column])
     try:

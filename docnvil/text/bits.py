@@ -10,6 +10,7 @@ from scipy.sparse import csr_array, vstack
 from docnvil.errors import CorpusError
 from docnvil.text.files import translate_os_errors
 from docnvil.text.line_formats import ReadCounts
+from docnvil.text.reading_report import list_items
 
 CHUNK_ROWS = 8192  # rows of a dense array that are unpacked at a time
 
@@ -90,9 +91,9 @@ def _choose_array(path: Path, archive: np.lib.npyio.NpzFile, name: str | None) -
     if name is None and len(tables) == 1:
         return tables[0]
     if name is None:
-        raise CorpusError(f"{path} has {len(tables)} 2-D arrays ({', '.join(tables)}). Choose one with --array.")
+        raise CorpusError(f"{path} has {len(tables)} 2-D arrays ({list_items(tables, 20)}). Choose one with --array.")
     if name not in archive.files:
         raise CorpusError(
-            f"{path} has no array {name!r}. Its arrays are {', '.join(archive.files)}; choose one with --array."
+            f"{path} has no array {name!r}. Its arrays are {list_items(archive.files, 20)}; choose one with --array."
         )
     return name
