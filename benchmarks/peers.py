@@ -29,7 +29,7 @@ from docnvil.runtime.randomness import stream
 from docnvil.training.kmeans_init import cluster_documents
 
 KEPT = Path(__file__).parent / ".peers"
-VERSION = 2  # of what is kept; raised when its meaning changes
+VERSION = 3  # of what is kept; raised when its meaning changes
 RANKINGS = ("by probability", "by relevance")
 
 
@@ -108,7 +108,7 @@ def evaluate_peer(
         cached=evaluate_predictor(cached.predict, observed, hidden),
         concentration=cached.concentration,
         words={ranking: topics.model.words(ranking=ranking) for ranking in RANKINGS},
-        clusters=strongest_unit(topics.model.encode(csr_array(observed + hidden))),
+        clusters=strongest_unit(topics.model.proportions(csr_array(observed + hidden))),
     )
     _write(path, result)
     return result

@@ -119,7 +119,8 @@ def _topics(mean: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _time(mean: Mapping[str, Any]) -> str:
-    return f"{mean['fit_wall_seconds']:.0f}" if mean["fit_wall_seconds"] >= 1 else "under 1"
+    seconds = mean["fit_wall_seconds"]
+    return "" if seconds is None else f"{seconds:.0f}" if seconds >= 1 else "under 1"
 
 
 def _number(value: float | None, form: str = ".0f") -> str:

@@ -60,16 +60,19 @@ class MixtureOfTopics:
     alpha: NDArray[np.float64] | None = None  # prior of theta, [K]: predictions then use `infer_proportions`
 
     def predict(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
-        """Return p(w | x) for each document, `[B, V]`; the result is dense, so pass a batch.
+        """Return p(w | x) for each document, `[B, V]`; the result is dense, so pass a batch."""
+        mixed = self.proportions(counts) @ self.topics
+        return (1 - self.smoothing) * mixed + self.smoothing / self.topics.shape[1]
 
-        For LDA, theta is the mean found by `infer_proportions`, which predicts better than the packages' own inference.
+    def proportions(self, counts: csr_array | csr_matrix) -> NDArray[np.float64]:
+        """Return the topic proportions of each document with which the model predicts best, `[N, K]`.
+
+        For LDA, they are the means found by `infer_proportions`, and otherwise those of `encode`.
         """
-        self._check_width(counts)
         if self.alpha is None:
-            proportions = self.mixture(csr_array(counts)).astype(np.float64)
-        else:
-            proportions = infer_proportions(csr_array(counts), self.topics, self.alpha)
-        return (1 - self.smoothing) * (proportions @ self.topics) + self.smoothing / self.topics.shape[1]
+            return self.encode(counts).astype(np.float64)
+        self._check_width(counts)
+        return infer_proportions(csr_array(counts), self.topics, self.alpha)
 
     def encode(self, counts: csr_array | csr_matrix) -> NDArray[np.floating]:
         """Return the topic proportions of each document, `[N, K]`, by the inference of the model's package.
