@@ -91,7 +91,7 @@ def _read_list(name: str) -> tuple[str, ...]:
     if not path.is_file():
         raise CorpusError(
             f"{name} is neither a language with stop words nor a file. Use auto, none, a file with one word per line,"
-            " nltk:<language>, or languages such as english, german or fr; docs/text.md lists them."
+            " nltk:<language>, or languages such as english, german or fr; docs/words.md lists them."
         )
     with open_text(path) as file:
         return tuple(sorted(set(map(str.strip, file)) - {""}))

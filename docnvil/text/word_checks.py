@@ -39,7 +39,7 @@ def describe_long_words(words: Iterable[tuple[str, int]]) -> str | None:
         >>> print(describe_long_words([("今天天气很好我们去公园散步", 2), ("公园", 1)]))
         Most words are whole clauses, such as "今天天气很好我们去公园散步": the median length is 13 characters.
         The texts have no spaces between words, so pass --tokenizer MODULE:FUNCTION, such as rjieba:cut for Chinese (see
-        docs/text.md).
+        docs/words.md).
         >>> describe_long_words([("cat", 2), ("mouse", 1)])
     """
     lengths = WordLengths()
@@ -85,7 +85,7 @@ class WordLengths:
         return (
             f'Most words are whole clauses, such as "{self._longest[kind][0]:.40}": the median length is {median}'
             " characters. The texts have no spaces between words, so pass --tokenizer MODULE:FUNCTION, such as"
-            f" {_EXAMPLES[kind]} (see docs/text.md)."
+            f" {_EXAMPLES[kind]} (see docs/words.md)."
         )
 
 
