@@ -186,6 +186,26 @@ class TestWrongTypes:
         with pytest.raises((CorpusError, ValueError)):
             docnvil.fit(source)
 
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda: list(docnvil.read_documents(TEXTS)), "list is not a path.*docnvil.count_words"),
+            (lambda: docnvil.load_document_term_matrix(TEXTS), "list is not a path.*docnvil.count_words"),
+            (lambda: docnvil.read_counts(np.eye(2), "npz"), "ndarray is not a path.*docnvil.count_words"),
+            (lambda: docnvil.tokenize(TEXTS, docnvil.TokenRules()), "list is not a text.*docnvil.count_words"),
+            (lambda: docnvil.split_documents(TEXTS, 0.1, np.random.default_rng(0)), "docnvil.count_words"),
+            (lambda: docnvil.align_vocabulary(np.eye(2), None), "docnvil.count_words"),
+            (lambda: docnvil.write_corpus(TEXTS, "corpus"), "docnvil.count_words"),
+            (lambda: docnvil.write_counts(np.eye(2), "a.npz", "npz"), "docnvil.count_words"),
+            (lambda: docnvil.save("model", TEXTS), r"docnvil.save\(model, path\)"),
+            (lambda: docnvil.load(TEXTS), r"docnvil.load\(path\)"),
+            (lambda: docnvil.fit([["a", 1]]), "type <U.*Give numbers"),
+        ],
+    )
+    def test_other_functions_name_the_right_one(self, call, message):
+        with pytest.raises((CorpusError, ConfigurationError), match=message):
+            call()
+
     def test_a_lazy_frame(self):
         polars = pytest.importorskip("polars")
         with pytest.raises(CorpusError, match=r"lazy. Call collect\(\)"):

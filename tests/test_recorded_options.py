@@ -76,16 +76,6 @@ def test_files_of_other_kinds_need_no_other_options(folder, tmp_path):
     assert "--text-column has no effect on" in result.stderr
 
 
-def test_compare_reads_the_test_file_like_the_training_file(folder):
-    # The options fit the training file only; the index base is found out for it.
-    for name, rows in (("train", "0 0:3 1:1\n0 0:2 2:2\n0 1:3 2:1\n"), ("test", "0 1:2 2:1\n")):
-        (folder / f"{name}.svm").write_text(rows)
-    (folder / "vocabulary.txt").write_text("cat\ndog\nowl\n")
-    result = run("compare", folder / "train.svm", folder / "test.svm", "--models", "sklearn-nmf", "--json")
-    assert json.loads(result.stdout)["test_documents"] == 1
-    assert "assumed" not in result.stderr
-
-
 @pytest.mark.parametrize(
     ("recorded", "name", "options", "expected"),
     [

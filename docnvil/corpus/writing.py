@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 
 import docnvil
 from docnvil.runtime.folders import write_json, writing_folder
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.counts import DocumentTermMatrix, require_matrix
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
@@ -156,6 +156,7 @@ def write_corpus(matrix: DocumentTermMatrix, path: str | Path, *, force: bool = 
     Raises:
         OutputExistsError: there is something at `path` that must not be replaced.
     """
+    require_matrix(matrix)
     unknown_counts = matrix.unknown_counts
     options = {"metadata_names": tuple(matrix.metadata), "dtype": matrix.counts.dtype, "reading": matrix.reading}
     options["has_unknown"] = unknown_counts is not None

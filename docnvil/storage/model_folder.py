@@ -31,7 +31,7 @@ from docnvil import __version__
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.themes import ThemeStatistics
 from docnvil.analysis.topics import UnitStatistics, topics
-from docnvil.errors import CheckpointError, DocnvilError
+from docnvil.errors import CheckpointError, ConfigurationError, DocnvilError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.devices import choose_device
@@ -59,6 +59,8 @@ def save_model(model: FittedModel, path: str | Path, *, force: bool = False) -> 
     Raises:
         OutputExistsError: `path` exists, and `force` is false or it is not a model folder.
     """
+    if not isinstance(model, FittedModel):
+        raise ConfigurationError(f"{type(model).__name__} is not a FittedModel. Write docnvil.save(model, path).")
     with writing_folder(Path(path), kind="model", force=force) as draft:
         write_json(draft / "model.json", _description(model))
         write_json(draft / "run.json", model.run)
@@ -88,6 +90,8 @@ def load_model(path: str | Path, device: torch.device | str = "auto", *, tokeniz
         ConfigurationError: the texts were split by another tokenizer.
         CheckpointError: the folder is missing, incomplete, changed, or of a newer format.
     """
+    if not isinstance(path, str | Path):
+        raise ConfigurationError(f"{type(path).__name__} is not a path. Write docnvil.load(path).")
     path = Path(path)
     device = choose_device(device) if isinstance(device, str) else device
     verify_folder(path, kind="model")

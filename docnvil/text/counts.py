@@ -226,6 +226,15 @@ def _count_texts(
     return DocumentTermMatrix(counts, vocabulary, tuple(accumulator.ids), accumulator.metadata(), rules, unknown_counts)
 
 
+def require_matrix(value: object) -> None:
+    """Raise a `CorpusError` if a value is not a `DocumentTermMatrix`; the message names the function that makes one."""
+    if not isinstance(value, DocumentTermMatrix):
+        raise CorpusError(
+            f"{type(value).__name__} is not a DocumentTermMatrix. Make one from texts or counts with"
+            " docnvil.count_words."
+        )
+
+
 def word_sequences(
     documents: Iterable[Document], rules: TokenRules | None, vocabulary: Vocabulary
 ) -> Iterator[NDArray[np.int64]]:
@@ -263,6 +272,7 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
     >>> align_vocabulary(matrix, Vocabulary(["mouse", "owl"])).counts.toarray().tolist()
     [[1, 0]]
     """
+    require_matrix(matrix)
     if vocabulary == matrix.vocabulary:
         return matrix
     counts = take_columns(matrix.counts, matrix.vocabulary.columns_of(vocabulary.words))
@@ -290,6 +300,7 @@ def split_documents(
     >>> train.n_documents, test.n_documents
     (3, 1)
     """
+    require_matrix(matrix)
     train, test = split_rows(matrix.n_documents, held_out, generator)
     return matrix.select(train), matrix.select(test)
 

@@ -29,6 +29,10 @@ def as_path(name: str | Path) -> Path:
 
     URLs are those of fsspec (https://filesystem-spec.readthedocs.io): object stores, web servers, archives.
     """
+    if not isinstance(name, str) and not hasattr(name, "open"):
+        raise CorpusError(
+            f"A {type(name).__name__} is not a path. For texts and matrices in Python, use docnvil.count_words."
+        )
     if not isinstance(name, str) or not _URL.match(name):
         return Path(name) if isinstance(name, str) else name
     try:

@@ -21,8 +21,8 @@ from docnvil.text.companion_files import (
     vocabulary_paths,
     warn_of_missing_vocabulary,
 )
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary
-from docnvil.text.files import replace_surrogates, translate_os_errors, write_bytes
+from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, require_matrix
+from docnvil.text.files import as_path, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import LINE_FORMATS, Numbering, ReadCounts
 from docnvil.text.named_formats import has_words, read_dtm, read_word_pairs
 from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, SourceOptions
@@ -57,7 +57,7 @@ def read_counts(
         CorpusError: the file is missing, malformed or truncated, or does not contain counts.
         VocabularyError: the number of words differs from the number of columns.
     """
-    path, source = Path(path), SourceOptions(format, **options)
+    path, source = as_path(path), SourceOptions(format, **options)
     source.refuse_idle(path, format)
     words_path = find_vocabulary(path) if vocabulary_path is None else Path(vocabulary_path)
     vocabulary = None if words_path is None else Vocabulary.load(words_path)
@@ -128,6 +128,7 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
         ['pets.ldac', 'pets.vocab.txt', 'pets.ids.txt']
         '1 0:2\n0\n'
     """
+    require_matrix(matrix)
     _, write = _get_reader_and_writer(format)
     if write is None:
         raise ConfigurationError(f"docnvil reads {format!r} but does not write it. Choose npz or mtx.")

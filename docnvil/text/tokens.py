@@ -188,6 +188,8 @@ def tokenize(text: str, rules: TokenRules) -> list[str]:
         >>> tokenize("The cat didn't see 3 mice in mp3 format on the 19th.", TokenRules())
         ['cat', 'mice', 'mp3', 'format']
     """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{type(text).__name__} is not a text. For several texts, use docnvil.count_words.")
     return Tokenizer(rules)(text)
 
 

@@ -63,7 +63,10 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
         return CheckedCounts(matrix.counts, matrix.vocabulary, matrix.rules, matrix.reading)
     counts = source.items
     names = as_vocabulary(vocabulary if vocabulary is not None else _column_names(counts))
-    matrix = canonical(csr_array(counts) if issparse(counts) else csr_array(np.asarray(counts)))
+    dense = counts if issparse(counts) else np.asarray(counts)
+    if dense.dtype.kind not in "buif":
+        raise CorpusError(f"The matrix has values of type {dense.dtype}. Give numbers: how often each word occurs.")
+    matrix = canonical(csr_array(dense))
     if matrix.ndim != 2:
         raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")
     if matrix.nnz and not (matrix.data.min() >= 0 and np.isfinite(matrix.data.max())):
