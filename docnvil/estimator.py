@@ -43,10 +43,10 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Arguments:
         n_components: K, the number of binary units; a tuple makes several layers, the first next to the words.
-        recipe: preset values of all settings: "default", "best", "binary" or "paper". The arguments below replace
+        recipe: preset values of all settings: "default", "best", "hash", "binary" or "paper". The arguments below replace
             them unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other; or
-            "mixture", whose components are themes, one per document.
+            "mixture", whose components are themes, one per document; or "uniform", every code equally probable.
         n_themes: the number of components of a mixture prior.
         posterior: the same for the units within each recognition layer. The gradients "disarm", "arms", "muprop" and
             "st-gumbel" need "factorial", which is then the default.
@@ -71,6 +71,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         start: initial weights of the first layer: "random", or "clusters" from k-means.
         l1: strength of the Laplace prior on the output weights.
         sparsity: penalty in nats per active unit per document; larger values give sparser, more specific topics.
+        pooling: documents of the same cluster that p reconstructs besides each document, for codes to search by.
         weight_decay: weight decay per update, as a multiple of the learning rate.
         precision: "float32", "float64", or for large matrix multiplications only "bf16" or, on CUDA, "tf32".
         validation: documents held out to choose the best epoch, a number (int) or a share (float); by default the
@@ -125,6 +126,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         start: str | None = None,
         l1: float | None = None,
         sparsity: float | None = None,
+        pooling: int | None = None,
         weight_decay: float | None = None,
         precision: str | None = None,
         validation: float | int | None = None,
@@ -158,6 +160,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.start = start
         self.l1 = l1
         self.sparsity = sparsity
+        self.pooling = pooling
         self.weight_decay = weight_decay
         self.precision = precision
         self.validation = validation

@@ -124,7 +124,7 @@ def test_profiles_are_added_to_the_initial_weights(hidden):
         ({"vocabulary_size": 3, "units": (0,)}, "is 0"),
         ({"vocabulary_size": 3, "units": ()}, "units is empty"),
         ({"vocabulary_size": 0}, "at least one word"),
-        ({"vocabulary_size": 3, "prior": "full"}, "Choose one of factorial, autoregressive, mixture"),
+        ({"vocabulary_size": 3, "prior": "full"}, "Choose one of factorial, autoregressive, mixture, uniform"),
         ({"vocabulary_size": 3, "recognition_input": "squared"}, "Choose one of counts, log1p, centered"),
     ],
 )

@@ -99,7 +99,7 @@ class TestDescription:
     def test_names_the_network(self, settings, expected):
         assert describe_network(ModelConfig(2000, **settings)) == expected
 
-    @pytest.mark.parametrize("prior", ["factorial", "autoregressive", "mixture"])
+    @pytest.mark.parametrize("prior", ["factorial", "autoregressive", "mixture", "uniform"])
     @pytest.mark.parametrize("observation", VISIBLE_LAYERS)
     @pytest.mark.parametrize("posterior", ["factorial", "autoregressive"])
     def test_names_every_combination(self, prior, observation, posterior):
@@ -109,6 +109,7 @@ class TestDescription:
             "factorial": "Sigmoid belief network",
             "autoregressive": "fDARN",
             "mixture": "Sigmoid belief network with 50 themes",
+            "uniform": "Sigmoid belief network with a uniform prior",
         }
         is_darn = prior == "autoregressive" and observation == "autoregressive-bernoulli"
         assert description.startswith(f"{'DARN' if is_darn else kinds[prior]}, 50 units, ")

@@ -69,7 +69,7 @@ def build_model(
         if name.endswith("weight"):
             parameter.normal_(0.0, config.weight_scale, generator=generator)
     for module in (*network.recognition.modules(), *network.generative.modules()):
-        if isinstance(module, SigmoidLayer | BernoulliPrior):
+        if isinstance(module, SigmoidLayer) or (isinstance(module, BernoulliPrior) and not module.is_fixed):
             module.bias.fill_(config.start_logit)
         if isinstance(module, MixturePrior):
             module.initialize(config.start_logit, generator)

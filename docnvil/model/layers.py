@@ -5,6 +5,7 @@ Axes: S samples, B documents of a batch, V words, K units.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +33,16 @@ class Units(nn.Module):
 
 
 class BernoulliPrior(nn.Module):
-    """The deepest layer of a belief network, p(h): biases, and lateral weights if it is autoregressive (fDARN)."""
+    """The deepest layer of a belief network, p(h): biases, and lateral weights if it is autoregressive (fDARN).
 
-    def __init__(self, n_units: int, dependence: Dependence = "factorial") -> None:
+    A "uniform" prior gives each of the 2^K settings the same probability: its biases stay at zero.
+    """
+
+    def __init__(self, n_units: int, kind: Literal["factorial", "autoregressive", "uniform"] = "factorial") -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(n_units))
-        self.units = Units(n_units, dependence)
+        self.is_fixed = kind == "uniform"
+        self.bias = nn.Parameter(torch.zeros(n_units), requires_grad=not self.is_fixed)
+        self.units = Units(n_units, "factorial" if kind == "uniform" else kind)
 
     def forward(self) -> Bernoulli | AutoregressiveBernoulli:
         """Return the prior, with logits `[K]`."""

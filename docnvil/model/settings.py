@@ -7,7 +7,7 @@ from docnvil.errors import ConfigurationError
 from docnvil.schema import check_settings, setting
 
 Dependence = Literal["factorial", "autoregressive"]
-PriorKind = Literal["factorial", "autoregressive", "mixture"]
+PriorKind = Literal["factorial", "autoregressive", "mixture", "uniform"]
 InputTransform = Literal["counts", "log1p", "centered"]
 Observation = Literal["softmax", "dirichlet-multinomial", "bernoulli", "autoregressive-bernoulli"]
 
@@ -33,7 +33,7 @@ class ModelConfig:
         parameter="n_components",
     )
     prior: PriorKind = setting(
-        "factorial", "Model", "Deepest layer: independent units, autoregressive ones (fDARN), or a mixture"
+        "factorial", "Model", "Deepest layer: independent, autoregressive (fDARN), mixture, or fixed uniform units"
     )
     posterior: Dependence = setting("factorial", "Model", "Dependence among the units of each recognition layer")
     observation: Observation = setting(

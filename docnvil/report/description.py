@@ -31,6 +31,8 @@ def describe_network(config: ModelConfig) -> str:
         kind = "DARN" if config.observation == "autoregressive-bernoulli" else "fDARN"
     elif config.prior == "mixture":
         kind = f"Sigmoid belief network with {config.themes:,} theme{'' if config.themes == 1 else 's'}"
+    elif config.prior == "uniform":
+        kind = "Sigmoid belief network with a uniform prior"
     units = "1 unit" if config.units == (1,) else f"{layer_sizes(config.units)} units"
     recognition = f"{config.posterior} recognition network"
     if config.recognition_hidden:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, diags_array
 
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.text.sparse import CountRows, entries_per_row
+from docnvil.text.sparse import CountRows, entries_per_row, row_chunks
 
 MAX_DOCUMENTS = 20_000  # for fifty clusters, a sample of this size is as good as all documents
 ITERATIONS = 10
@@ -31,11 +31,15 @@ class Clusters:
         rows: `[M]`, the rows of the documents that were clustered, ascending.
         members: `[K, M]` of zeros and ones, the cluster of each of these documents.
         profiles: `[K, V]`, log p(w | k) / p(w) of each cluster and word; zeros for a cluster without documents.
+        centers: `[K, V]`, the mean direction of each cluster.
+        idf: `[V]`, the inverse document frequency of each word.
     """
 
     rows: NDArray[np.int64]
     members: csr_array
     profiles: NDArray[np.float32]
+    centers: NDArray[np.float32]
+    idf: NDArray[np.float32]
 
 
 def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.Generator) -> Clusters:
@@ -57,11 +61,12 @@ def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.G
     rows = np.flatnonzero(entries_per_row(counts))
     if not len(rows):
         no_words = np.zeros((n_clusters, counts.shape[1]), dtype=np.float32)
-        return Clusters(rows, csr_array((n_clusters, 0), dtype=np.float32), no_words)
+        return Clusters(rows, csr_array((n_clusters, 0), dtype=np.float32), no_words, no_words, no_words[0])
     if len(rows) > MAX_DOCUMENTS:
         rows = np.sort(generator.choice(rows, MAX_DOCUMENTS, replace=False))
     sample = csr_array(counts[rows]).astype(np.float32)
-    directions = _unit_length_tf_idf(sample)  # [N, V], sparse
+    idf = _idf(sample)
+    directions = _unit_length_tf_idf(sample, idf)  # [N, V], sparse
     first = generator.choice(len(rows), n_clusters, replace=len(rows) < n_clusters)
     centers = directions[first].toarray()  # [K, V]
     for _ in range(ITERATIONS):
@@ -72,7 +77,16 @@ def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.G
     members = _membership(directions, centers)
     words = (members @ sample).toarray().astype(np.float64)
     smoothed = (words + PRIOR_TOKENS * background) / (words.sum(axis=1, keepdims=True) + PRIOR_TOKENS)
-    return Clusters(rows, members, np.log(smoothed / background).astype(np.float32))
+    return Clusters(rows, members, np.log(smoothed / background).astype(np.float32), centers, idf)
+
+
+def assign_documents(counts: CountRows, clusters: Clusters) -> NDArray[np.int64]:
+    """Return the nearest cluster of each document, `[N]`; that of a document without words has no meaning."""
+    nearest = [
+        (_unit_length_tf_idf(chunk.astype(np.float32), clusters.idf) @ clusters.centers.T).argmax(axis=1)
+        for chunk in row_chunks(counts)
+    ]
+    return np.concatenate([np.empty(0, dtype=np.int64), *nearest])
 
 
 def start_themes(model: BeliefNetwork, counts: CountRows, clusters: Clusters) -> None:
@@ -91,9 +105,12 @@ def start_themes(model: BeliefNetwork, counts: CountRows, clusters: Clusters) ->
     prior.initialize_from(torch.from_numpy(means).to(prior.bias), torch.from_numpy(shares).to(prior.bias))
 
 
-def _unit_length_tf_idf(counts: csr_array) -> csr_array:
+def _idf(counts: csr_array) -> NDArray[np.float32]:
     document_frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-    idf = np.log((counts.shape[0] + 1) / (document_frequency + 1)).astype(np.float32)
+    return np.log((counts.shape[0] + 1) / (document_frequency + 1)).astype(np.float32)
+
+
+def _unit_length_tf_idf(counts: csr_array, idf: NDArray[np.float32]) -> csr_array:
     weighted = csr_array((np.log1p(counts.data) * idf[counts.indices], counts.indices, counts.indptr), counts.shape)
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel()) + 1e-9
     return csr_array(diags_array(1 / lengths.astype(np.float32)) @ weighted)

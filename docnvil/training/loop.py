@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds
-from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order
+from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order, sparse_counts
 from docnvil.errors import TrainingError
+from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
 from docnvil.runtime.precision import likelihood_products, tf32_products
@@ -22,6 +23,7 @@ from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
 from docnvil.text.sparse import CountRows, SelectedRows
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
+from docnvil.training.pooling import Pools
 from docnvil.training.records import EpochRecord
 from docnvil.training.settings import learning_rate_at
 from docnvil.training.state import Training
@@ -59,16 +61,22 @@ def train(
     processes.broadcast(training.state().values())  # k-means on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
     on_device = copy_to_device(counts, model.device, model.dtype)
+    pools = Pools.of(counts, config.seed) if config.pooling else None
     while not training.finished:
         started, epoch = time.perf_counter(), training.epoch
         totals = _EpochTotals(model.device)
         for number, batch in enumerate(profile.each("drawing batches", _batches(training, counts, on_device))):
+            target = None
+            if pools is not None:
+                seed = stream_seed(config.seed, "pooling", epoch)
+                pooled = pools.pooled_counts(batch.keys.cpu(), config.pooling, seed)
+                target = sparse_counts(pooled, model.device, model.dtype)
             progress = (epoch * n_batches + number) / (config.epochs * n_batches)
             rate = learning_rate_at(config, progress)
             warmup_scale = min(1.0, progress / WARMUP_SHARE)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
             with tf32_products(config.precision):
-                losses, units_on = update(training, batch, generator, rate, warmup_scale, profile)
+                losses, units_on = update(training, batch, generator, rate, warmup_scale, profile, target)
             totals.add(losses, units_on, penalty=config.sparsity * warmup_scale)
             on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
         with profile.phase("validation"):
@@ -88,6 +96,7 @@ def update(
     learning_rate: float,
     warmup_scale: float,
     profile: NoProfile = NO_PROFILE,
+    target: SparseCounts | None = None,
 ) -> tuple[Losses, Tensor]:
     """Make one parameter update, and return its losses and the number of active units, summed over documents.
 
@@ -98,13 +107,15 @@ def update(
         learning_rate: learning rate of the generative model.
         warmup_scale: factor of the penalties on weights and units, from 0 to 1.
         profile: measures the time of each phase.
+        target: the counts that p reconstructs, `[B, V]`; by default those that q sees.
     """
     model, config, optimizer = training.model, training.config, training.optimizer
     estimator = GRADIENT_ESTIMATORS[config.gradient]
     with profile.phase("sampling q"):
         samples = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
     with profile.phase("log p"), likelihood_products(config.precision, model.device):
-        log_p = model.generative.log_prob_terms(batch.counts, samples)  # x|h1, h1|h2, ..., hn: [S, B]
+        reconstructed = batch.counts if target is None else target
+        log_p = model.generative.log_prob_terms(reconstructed, samples)  # x|h1, h1|h2, ..., hn: [S, B]
         log_p = add_sparsity_penalty(log_p, samples, config.sparsity * warmup_scale)
     with profile.phase("log q"):
         log_q = model.recognition.log_prob_terms(batch.counts, samples)  # h1|x, h2|h1, ...: [S, B]

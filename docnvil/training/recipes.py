@@ -71,6 +71,31 @@ RECIPES: dict[str, Recipe] = {
         training={**DEFAULT.training, "sparsity": 0.0},
         updates=4000,
     ),
+    "hash": Recipe(
+        "Binary codes to search by subject: units that are on in about half of the documents",
+        model={
+            "prior": "uniform",
+            "posterior": "factorial",
+            "observation": "softmax",
+            "recognition_input": "log1p",
+            "recognition_hidden": (300,),
+            "start_logit": 0.0,
+            "weight_scale": 0.01,
+        },
+        training={
+            "batch_size": 100,
+            "n_samples": 5,
+            "optimizer": "adam",
+            "learning_rate": 0.005,
+            "schedule": "cosine",
+            "start": "random",
+            "l1": 0.0,
+            "sparsity": 0.0,
+            "baseline": "leave-one-out",
+            "pooling": 4,
+        },
+        updates=2000,
+    ),
     "binary": Recipe(
         "For binary vectors, such as images",
         model={

@@ -16,6 +16,8 @@ from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, Recipe
 
 BaselineKind = Literal["learned", "leave-one-out", "none"]
 ESTIMATOR = "Gradient estimator"
+# The learning signal may be that of other documents; MuProp's Taylor expansion needs the document itself.
+POOLING_GRADIENTS = tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal and name != "muprop")
 NVIL_ONLY = {"gradient": ("nvil",)}
 MAX_RECIPE_HOLDOUT = 0.1  # the share of a small corpus that a recipe's number of validation documents may take
 
@@ -55,6 +57,13 @@ class TrainingConfig:
         minimum=0,
         only_with={"gradient": tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal)},
     )
+    pooling: int = setting(
+        0,
+        "Training",
+        "Documents of the same cluster that are reconstructed as well; for search",
+        minimum=0,
+        only_with={"gradient": POOLING_GRADIENTS},
+    )
     weight_decay: float = setting(0.0, "Training", "Weight decay, as a multiple of the learning rate", minimum=0)
     gradient: GradientName = setting("nvil", ESTIMATOR, "Estimator of the recognition gradient; st-gumbel is biased")
     baseline: BaselineKind = setting(
@@ -86,6 +95,11 @@ class TrainingConfig:
                 " Increase it, or choose the learned baseline."
             )
         check_n_samples(self.gradient, self.n_samples)
+        if self.pooling and self.gradient not in POOLING_GRADIENTS:
+            raise ConfigurationError(
+                f"pooling is {self.pooling}, and the gradient {self.gradient} needs p to reconstruct the document that q"
+                f" sees. Set pooling to 0, or choose one of the gradients {', '.join(POOLING_GRADIENTS)}."
+            )
         if self.sparsity and not GRADIENTS[self.gradient].uses_learning_signal:
             raise ConfigurationError(
                 f"The gradient {self.gradient} trains the recognition network on samples from the model, so sparsity"
