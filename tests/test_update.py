@@ -43,6 +43,7 @@ TRAINING = {
     "start": "random",
     "l1": 2.0,
     "sparsity": 0.7,
+    "pooling": 2,
     "weight_decay": 0.4,
     "gradient": "nvil",
     "baseline": "learned",

@@ -97,8 +97,8 @@ class TrainingConfig:
         check_n_samples(self.gradient, self.n_samples)
         if self.pooling and self.gradient not in POOLING_GRADIENTS:
             raise ConfigurationError(
-                f"pooling is {self.pooling}, and the gradient {self.gradient} needs p to reconstruct the document that q"
-                f" sees. Set pooling to 0, or choose one of the gradients {', '.join(POOLING_GRADIENTS)}."
+                f"pooling is {self.pooling}, and with the gradient {self.gradient} p must reconstruct the document that"
+                f" q sees. Set pooling to 0, or choose one of the gradients {', '.join(POOLING_GRADIENTS)}."
             )
         if self.sparsity and not GRADIENTS[self.gradient].uses_learning_signal:
             raise ConfigurationError(
