@@ -26,7 +26,10 @@ _MESSAGES = {
     "header": "{n} row(s) repeat the header and were skipped: {places}.",
     "replace": "{n} byte(s) are invalid in the encoding and were replaced by U+FFFD, the first in {place}.",
     "ignore": "{n} byte(s) are invalid in the encoding and were left out, the first in {place}.",
-    "left_out": "{n} file(s) that are not plain text were left out: {places}.",
+    "left_out": (
+        "{n} file(s) that are not plain text were left out: {places}. --extract reads PDF, DOCX and HTML, --glob"
+        " chooses files by name."
+    ),
     "not_matched": "{n} file(s) do not match --glob and were left out: {places}.",
     "sgml": "{n} file(s) have documents between tags such as <DOC>, which were read one by one: {places}.",
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
@@ -40,7 +43,8 @@ class ReadingReport:
         >>> report = ReadingReport()
         >>> report.add("left_out", "a.pdf")
         >>> report.messages()
-        ['1 file that is not plain text was left out: a.pdf.']
+        ['1 file that is not plain text was left out: a.pdf. --extract reads PDF, DOCX and HTML, --glob chooses files by
+        name.']
     """
 
     def __init__(self) -> None:

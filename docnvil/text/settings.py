@@ -49,6 +49,7 @@ class SourceOptions:
         skip_rows: the number of lines of CSV and TSV before the header.
         na_values: cells of CSV and TSV that stand for a missing text, separated by commas, or "none" for no such
             cells; None for `DEFAULT_NA_VALUES`, outside quotes.
+        extract: whether PDF, DOCX and HTML files of a folder are documents, too; their text is extracted.
         glob: names of the files of a folder that are documents, such as `*.txt`; several are separated by commas.
         array: the array to read from an `.npz` of binary vectors, if it has several.
         index_base: the number of the first word in svmlight and LDA-C, "0" or "1"; "auto" finds it out.
@@ -94,6 +95,7 @@ class SourceOptions:
     glob: str | None = setting(
         None, "Input", "Files that are documents, such as *.txt", effective="text files", only_with=FOLDERS
     )
+    extract: bool = setting(False, "Input", "Extract text of PDF, DOCX and HTML files", only_with=FOLDERS)
     array: str | None = setting(None, "Input", "Array of binary vectors, if an .npz file has several", only_with=BITS)
     index_base: IndexBase = setting(
         "auto", "Input", "Number of the first word in svmlight and LDA-C", only_with=NUMBERED_WORDS

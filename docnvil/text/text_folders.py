@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from docnvil.errors import CorpusError
 from docnvil.text.compression import is_compressed
 from docnvil.text.document import Document
+from docnvil.text.extraction import EXTRACTED_SUFFIXES, UnreadableFileError, extract_text, html_to_text
 from docnvil.text.file_kinds import is_markup
 from docnvil.text.files import BinaryFileError, open_text, replace_surrogates
 from docnvil.text.reading_report import ReadingReport, list_items
@@ -41,7 +42,7 @@ def list_files(folder: Path, options: SourceOptions, report: ReadingReport) -> l
         patterns = [pattern.strip() for pattern in options.glob.split(",")]
         chosen, kind = [name for name in visible if _matches(name, patterns)], "not_matched"
     else:
-        chosen, kind = [name for name in visible if _may_be_text(name)], "left_out"
+        chosen, kind = [name for name in visible if _may_be_text(name, options)], "left_out"
     if not chosen:
         if options.glob is not None:
             raise CorpusError(f"No file in {folder} matches {options.glob}. Choose another --glob.")
@@ -59,8 +60,10 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch(name if "/" in pattern else PurePath(name).name, pattern) for pattern in patterns)
 
 
-def _may_be_text(name: str) -> bool:
+def _may_be_text(name: str, options: SourceOptions) -> bool:
     path = PurePath(name)
+    if options.extract and _suffix(name) in EXTRACTED_SUFFIXES:
+        return True
     suffix = path.suffix.lower()
     if is_compressed(path) and suffix != ".zip":
         suffix = PurePath(path.stem).suffix.lower()
@@ -80,11 +83,8 @@ def read_files(
     """
     for name in list_files(folder, options, report) if names is None else names:
         try:
-            with open_text(
-                folder / name, encoding=options.encoding, errors=options.encoding_errors, report=report
-            ) as file:
-                text = file.read()
-        except BinaryFileError:
+            text = _read_text(folder / name, options, report)
+        except (BinaryFileError, UnreadableFileError):
             report.add("left_out", name)
             continue
         label, _, rest = replace_surrogates(name).partition("/")
@@ -98,3 +98,17 @@ def read_files(
             report.add("left_out", name)
         else:
             yield Document(name, text, metadata)
+
+
+def _read_text(path: Path, options: SourceOptions, report: ReadingReport) -> str:
+    """Return the text of a file, extracted if the options say so."""
+    suffix = _suffix(path.name) if options.extract else ""
+    if suffix in ("pdf", "docx"):
+        return replace_surrogates(extract_text(path))
+    with open_text(path, encoding=options.encoding, errors=options.encoding_errors, report=report) as file:
+        text = file.read()
+    return html_to_text(text) if suffix in EXTRACTED_SUFFIXES else text
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower().removeprefix(".")
