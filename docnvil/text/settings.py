@@ -49,8 +49,8 @@ class SourceOptions:
         skip_rows: the number of lines of CSV and TSV before the header.
         na_values: cells of CSV and TSV that stand for a missing text, separated by commas, or "none" for no such
             cells; None for `DEFAULT_NA_VALUES`, outside quotes.
-        extract: whether PDF, DOCX and HTML files of a folder are documents, too; their text is extracted.
         glob: names of the files of a folder that are documents, such as `*.txt`; several are separated by commas.
+        extract: whether PDF, DOCX and HTML files of a folder are documents, too; their text is extracted.
         array: the array to read from an `.npz` of binary vectors, if it has several.
         index_base: the number of the first word in svmlight and LDA-C, "0" or "1"; "auto" finds it out.
         transpose: whether the rows of a matrix are words and its columns are documents.
