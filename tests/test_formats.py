@@ -180,6 +180,8 @@ class TestMalformed:
         [
             ("", "line 3 .*'' is not the numbers of documents, words and entries"),
             ("3\n4\nmany\n", "line 3 .*'3 4 many'"),
+            ("3\n4\n1_0\n", "line 3 .*'3 4 1_0'"),
+            ("3\n4\n1\n1 1_0 1\n", "line 4 .*word '1_0' is not an integer"),
             (f"3\n{10**18}\n1\n1 1 1\n", "line 3 .*words are out of range"),
             ("3\n4\n2\n1 1 1\n0 1 1\n", "line 5 .*document 0 .* from 1 to 3"),
             ("3\n4\n1\n4 1 1\n", "line 4 .*document 4 .* from 1 to 3"),

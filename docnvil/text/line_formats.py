@@ -29,6 +29,7 @@ MAX_WORDS, MAX_DOCUMENTS = 10**7, 10**9
 _MAX_COUNT = 2**53 - 1  # larger integers are not exact in float64
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
+_SIZES = re.compile(r"\s*[0-9]{1,19}\s+[0-9]{1,19}\s+[0-9]{1,19}\s*")  # int() also takes 1_000
 _STATED_BASE = re.compile(r"\b(zero|one)-based", re.IGNORECASE)
 
 AnySparse = Any  # a SciPy sparse matrix or array, which `DocumentTermMatrix` validates
@@ -214,10 +215,9 @@ class _Lines(Iterator[str]):
 
 def _read_entries(lines: _Lines, header: str) -> ReadCounts:
     """Read lines `document word count`, numbered from 1; the header has the numbers of documents, words and entries."""
-    try:
-        n_documents, vocabulary_size, n_entries = map(int, header.split())
-    except ValueError:
-        raise lines.error(f"{header.strip()[:40]!r} is not the numbers of documents, words and entries") from None
+    if not _SIZES.fullmatch(header):
+        raise lines.error(f"{header.strip()[:40]!r} is not the numbers of documents, words and entries")
+    n_documents, vocabulary_size, n_entries = map(int, header.split())
     if not (0 <= n_documents <= MAX_DOCUMENTS and 0 <= vocabulary_size <= MAX_WORDS):
         raise lines.error(f"{n_documents} documents and {vocabulary_size} words are out of range")
     entries = (line for line in lines if line.strip() and not line.startswith("%"))
