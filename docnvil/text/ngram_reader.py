@@ -36,8 +36,9 @@ class PairTable:
         numbers = self._table.number_keys(keys, n_known)
         new = np.flatnonzero(numbers >= n_known)
         if len(new):
-            _, places = np.unique(numbers[new], return_index=True)
-            pairs = zip(first[new[places]].tolist(), second[new[places]].tolist(), strict=True)
+            places = np.zeros(int(numbers[new].max()) + 1 - n_known, dtype=np.int64)  # one place of each new pair
+            places[numbers[new] - n_known] = new
+            pairs = zip(first[places].tolist(), second[places].tolist(), strict=True)
             self.names += [f"{first_names[one]}{JOINER}{second_names[two]}" for one, two in pairs]
         return numbers
 
@@ -55,6 +56,8 @@ class NgramReader(TokenReader):
         self._reader, self._vocabulary = reader, vocabulary
         self._minimum, self._maximum = reader.tokenizer.rules.ngrams
         self._phrases = {phrase: number for number, phrase in enumerate(reader.tokenizer.rules.phrases)}
+        # Words of the default pattern do not contain the joiner, so that no two n-grams have the same name.
+        self._has_unique_names = reader.tokenizer.rules.is_default_pattern and not self._phrases
         self._pairs = PairTable()  # of words, of which some are phrases
         self._phrase_of_pair = np.zeros(0, dtype=np.int64)  # -1 for no phrase
         self._tables = [PairTable() for _ in range(2, self._maximum + 1)]  # of 2-grams, 3-grams ...
@@ -120,12 +123,17 @@ class NgramReader(TokenReader):
             columns = np.concatenate([columns, np.full(len(names) - len(columns), _NEW)])
             self._columns[size - 1] = columns
         result = columns[numbers]
-        new = np.unique(numbers[result == _NEW])
+        is_new = np.zeros(len(columns), dtype=bool)
+        is_new[numbers[result == _NEW]] = True
+        new = np.flatnonzero(is_new)
         if not len(new):
             return result
         new_names = [names[number] for number in new.tolist()]
-        if self._vocabulary is None:
-            words = self.index.words
+        words = self.index.words
+        if self._vocabulary is None and self._has_unique_names:
+            columns[new] = np.arange(len(words), len(words) + len(new))
+            words.update(zip(new_names, range(len(words), len(words) + len(new)), strict=True))
+        elif self._vocabulary is None:
             columns[new] = [words.setdefault(name, len(words)) for name in new_names]
         else:
             # Only the smallest n-grams count as unknown, else a text would have more unknown words than words.
