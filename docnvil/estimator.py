@@ -72,6 +72,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         l1: strength of the Laplace prior on the output weights.
         sparsity: penalty in nats per active unit per document; larger values give sparser, more specific topics.
         pooling: documents of the same cluster that p reconstructs besides each document, for codes to search by.
+        exclusivity: penalty on words shared by units; larger values give more distinct topics.
         weight_decay: weight decay per update, as a multiple of the learning rate.
         precision: "float32", "float64", or for large matrix multiplications only "bf16" or, on CUDA, "tf32".
         validation: documents held out to choose the best epoch, a number (int) or a share (float); by default the
@@ -127,6 +128,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         l1: float | None = None,
         sparsity: float | None = None,
         pooling: int | None = None,
+        exclusivity: float | None = None,
         weight_decay: float | None = None,
         precision: str | None = None,
         validation: float | int | None = None,
@@ -161,6 +163,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.l1 = l1
         self.sparsity = sparsity
         self.pooling = pooling
+        self.exclusivity = exclusivity
         self.weight_decay = weight_decay
         self.precision = precision
         self.validation = validation

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.errors import ConfigurationError, TrainingError
 from docnvil.model.settings import ModelConfig
-from docnvil.training import loop
+from docnvil.training import loop, schedule
 from docnvil.training.loop import train, update
 from docnvil.training.settings import TrainingConfig
 from docnvil.training.state import Training
@@ -182,24 +182,25 @@ def test_impossible_settings_are_refused(settings, complaint):
         TrainingConfig(**settings)
 
 
-def test_penalties_grow_over_the_first_tenth_and_the_rate_follows_the_schedule(counts, monkeypatch):
+def test_penalties_grow_and_fade_and_the_rate_follows_the_schedule(counts, monkeypatch):
     """20 epochs of 5 updates: update number k has done the share k / 100 of the training."""
     calls = []
 
-    def spy(training, batch, generator, learning_rate, warmup_scale, profile):
-        calls.append((learning_rate, warmup_scale))
-        return update(training, batch, generator, learning_rate, warmup_scale, profile)
+    def spy(training, batch, generator, learning_rate, penalty_scale, profile):
+        calls.append((learning_rate, penalty_scale))
+        return update(training, batch, generator, learning_rate, penalty_scale, profile)
 
     monkeypatch.setattr(loop, "update", spy)
     trained(counts, replace(QUICK, epochs=20, learning_rate=0.02))
     progress = np.arange(100) / 100
     rates, scales = np.array(calls).T
-    assert scales == pytest.approx(np.minimum(1, 10 * progress))
+    growth, fading = 10 * progress, rates / (0.2 * 0.02)
+    assert scales == pytest.approx(np.minimum(1, np.minimum(growth, fading)))
     assert rates == pytest.approx(0.01 * (1 + np.cos(np.pi * progress)))
 
 
 def test_the_reported_training_bound_leaves_out_the_penalty_in_force(counts, monkeypatch):
-    monkeypatch.setattr(loop, "WARMUP_SHARE", 1.0)
+    monkeypatch.setattr(schedule, "WARMUP_SHARE", 1.0)
     still = replace(QUICK, epochs=3, learning_rate=1e-12)
     free, penalized = (trained(counts, replace(still, sparsity=nats)).history for nats in (0.0, 5.0))
     assert [each.train_bound for each in penalized] == pytest.approx([each.train_bound for each in free], rel=1e-6)

@@ -44,6 +44,7 @@ TRAINING = {
     "l1": 2.0,
     "sparsity": 0.7,
     "pooling": 2,
+    "exclusivity": 0.3,
     "weight_decay": 0.4,
     "gradient": "nvil",
     "baseline": "learned",
@@ -111,11 +112,18 @@ def baselines(at: dict[str, Tensor], x: Tensor, h: list[Tensor]) -> list[Tensor]
     return [(layer.tanh() @ weight.T + bias).squeeze(-1) for layer, (weight, bias) in zip(hidden, last, strict=True)]
 
 
-def gradients(at: dict[str, Tensor], x: Tensor, h: list[Tensor], config: TrainingConfig) -> dict[str, Tensor]:
-    """Return the gradients of Algorithm 1 of Mnih & Gregor's (2014) supplement, with the penalties of docnvil."""
+def gradients(
+    at: dict[str, Tensor], x: Tensor, h: list[Tensor], config: TrainingConfig, frequencies: Tensor
+) -> dict[str, Tensor]:
+    """Return the gradients of Algorithm 1 of Mnih & Gregor's (2014) supplement, with the penalties of docnvil.
+
+    `frequencies`, `[V]`, says how often each word occurs in the N documents.
+    """
+    length_scale = float(frequencies.sum()) / N_DOCUMENTS / 50  # penalties are for documents of 50 tokens
+    assert 0 < length_scale < 1
     at = {name: value.clone().requires_grad_() for name, value in at.items()}
     log_p, log_q, n_layers = p_terms(at, x, h), q_terms(at, x, h), 3
-    penalty = config.sparsity * WARMUP_SCALE
+    penalty = config.sparsity * WARMUP_SCALE * length_scale
     penalized = [log_p[0], *(term - penalty * layer.sum(-1) for term, layer in zip(log_p[1:], h, strict=True))]
     with torch.no_grad():
         whole = sum(penalized) - sum(log_q)
@@ -135,8 +143,13 @@ def gradients(at: dict[str, Tensor], x: Tensor, h: list[Tensor], config: Trainin
     loss = loss - sum((w * c).mean(0).sum() for w, c in zip(weights, predicted, strict=False))
     found = dict(zip(at, torch.autograd.grad(loss, list(at.values()), allow_unused=True), strict=True))
     visible = "generative.visible.weight"
+    weight = at[visible].detach().requires_grad_()
+    products = weight.clamp(min=0)[:, :, None] * weight.clamp(min=0)[:, None, :]  # [V, K, K]
+    shared = sum(products[:, j, k] for j in range(products.shape[1]) for k in range(j))
+    prior = config.l1 * weight.abs().sum() + config.exclusivity * (frequencies * shared).sum()
     share = len(x) / N_DOCUMENTS  # of the prior on the weights, which is counted once per pass over the corpus
-    found[visible] = found[visible] + config.l1 * WARMUP_SCALE * share * at[visible].detach().sign()
+    (of_prior,) = torch.autograd.grad(prior * WARMUP_SCALE * length_scale * share, weight)
+    found[visible] = found[visible] + of_prior
     return {name: gradient for name, gradient in found.items() if gradient is not None}
 
 
@@ -163,7 +176,8 @@ def updated(counts: csr_array, config: TrainingConfig) -> tuple[dict[str, Tensor
     samples = training.model.recognition.sample(batch.counts, config.n_samples, KeyedGenerator(3, batch.keys))
     update(training, batch, KeyedGenerator(3, batch.keys), RATE, WARMUP_SCALE)
     x = torch.from_numpy(rows.toarray()).double()
-    expected = stepped(before, gradients(before, x, [layer.detach() for layer in samples], config), config)
+    frequencies = torch.from_numpy(counts.sum(axis=0)).double()
+    expected = stepped(before, gradients(before, x, [layer.detach() for layer in samples], config, frequencies), config)
     return parameters_of(training), expected
 
 
@@ -198,7 +212,9 @@ def test_every_setting_is_away_from_its_default():
                 assert values[name] != setting.default, name
 
 
-@pytest.mark.parametrize("name", ["recognition_rate", "l1", "sparsity", "weight_decay", "n_samples", "batch_size"])
+@pytest.mark.parametrize(
+    "name", ["recognition_rate", "l1", "sparsity", "exclusivity", "weight_decay", "n_samples", "batch_size"]
+)
 def test_each_setting_changes_the_update(counts, name):
     config = TrainingConfig(**TRAINING)
     other = TrainingConfig(**{**TRAINING, name: 2 * TRAINING[name]})

@@ -162,11 +162,15 @@ def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
     else:
         figure = f"validation bound {model.best.validation_bound:.2f} nats per {visible.document_noun}"
         no_units = model.no_units.validation_bound
+    caution = (
+        f"New {visible.document_noun}s score worse: the best epoch, and the vocabulary of texts, were chosen with the"
+        " validation documents.\n"
+    ) * visible.reports_perplexity
     without = "" if no_units is None else f"; same layer, no units: {no_units:.1f}"
     look = f"docnvil draw {folder} --out pictures/" if visible.samples_are_images else f"docnvil topics {folder}"
     return (
         f"Trained {units} for {len(model.history)} epochs in {model.run['seconds']:.0f} s on {model.run['device']}.\n"
-        f"Best epoch {model.best.epoch}: {figure} (bound, seed {model.training.seed}{without}).\n"
+        f"Best epoch {model.best.epoch}: {figure} (bound, seed {model.training.seed}{without}).\n{caution}"
         f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
         "Next:\n"
         f"  {look}\n"

@@ -12,6 +12,7 @@ from docnvil.model.settings import ModelConfig
 # Several units are on at once, so each starts with a part of its profile; a smaller one in q, which sums over tokens.
 GENERATIVE_PROFILE_SCALE = 0.5
 RECOGNITION_PROFILE_SCALE = 0.05
+OFF_LOGIT = -30.0  # a probability of 1e-13: never sampled, with gradients too small for any optimizer to follow
 
 
 class BeliefNetwork(nn.Module):
@@ -59,8 +60,8 @@ def build_model(
         generator: a CPU generator for the initial weights.
         word_frequencies: `[V]`, how often each word occurs in the training documents, from which the visible bias is
             initialized; by default it is zero, the uniform distribution.
-        profiles: `[K, V]`, log p(w | k) / p(w) for a cluster of documents per unit of the first layer. They are added,
-            scaled, to the unit's weights in p and q.
+        profiles: `[J, V]`, log p(w | k) / p(w) for a cluster of documents per unit of the first layer. They are added,
+            scaled, to the unit's weights in p and q. With J < K, the other units are switched off for good.
         n_documents: N of the training documents; needed with `word_frequencies` for bits and centered inputs.
     """
     network = BeliefNetwork(config)
@@ -82,7 +83,23 @@ def build_model(
         if config.recognition_input == "centered":
             first.linear.mean.copy_(word_frequencies / n_documents)
     if profiles is not None:
-        visible.weight.add_(profiles.T.clamp(min=0), alpha=GENERATIVE_PROFILE_SCALE)
+        started = slice(len(profiles))
+        visible.weight[:, started].add_(profiles.T.clamp(min=0), alpha=GENERATIVE_PROFILE_SCALE)
         if not config.recognition_hidden:  # with tanh layers, no single weight connects a word to a unit
-            first.linear.weight.add_(profiles.T, alpha=RECOGNITION_PROFILE_SCALE)
+            first.linear.weight[:, started].add_(profiles.T, alpha=RECOGNITION_PROFILE_SCALE)
+        _switch_off(network, slice(len(profiles), config.units[0]))
     return network
+
+
+def _switch_off(network: BeliefNetwork, units: slice) -> None:
+    """Set units of the first layer to be practically never on, in p and q, and to have no effect."""
+    first, (*deeper, prior) = network.recognition.first, (*network.generative.layers, network.generative.prior)
+    network.generative.visible.weight[:, units] = 0.0
+    output = first.deeper[-1] if network.config.recognition_hidden else first.linear
+    output.weight[units if network.config.recognition_hidden else (slice(None), units)] = 0.0
+    output.bias[units] = OFF_LOGIT
+    below = deeper[0] if deeper else prior
+    if isinstance(below, SigmoidLayer):
+        below.weight[units] = 0.0
+    if not isinstance(below, MixturePrior):
+        below.bias[units] = OFF_LOGIT

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds
 from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order, sparse_counts
@@ -25,13 +25,8 @@ from docnvil.text.sparse import CountRows, SelectedRows
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
 from docnvil.training.pooling import Pools
 from docnvil.training.records import EpochRecord
-from docnvil.training.settings import learning_rate_at
 from docnvil.training.state import Training
 
-# The share of the training over which the penalties on weights and units grow to full strength. At full strength from
-# the start they would keep the units of a small corpus inactive: these start with low activation and learn slowly.
-WARMUP_SHARE = 0.1
-CACHED_NUMBERS = 1 << 16  # 256 KB of signs fit into a processor's cache
 NO_PROFILE = NoProfile()
 
 
@@ -65,19 +60,21 @@ def train(
     while not training.finished:
         started, epoch = time.perf_counter(), training.epoch
         totals = _EpochTotals(model.device)
+        schedule = training.schedule
+        if epoch == schedule.plateau:
+            model.load_state_dict(training.best_parameters)
         for number, batch in enumerate(profile.each("drawing batches", _batches(training, counts, on_device))):
             target = None
             if pools is not None:
                 seed = stream_seed(config.seed, "pooling", epoch)
                 pooled = pools.pooled_counts(batch.keys.cpu(), config.pooling, seed)
                 target = sparse_counts(pooled, model.device, model.dtype)
-            progress = (epoch * n_batches + number) / (config.epochs * n_batches)
-            rate = learning_rate_at(config, progress)
-            warmup_scale = min(1.0, progress / WARMUP_SHARE)
+            rate = schedule.learning_rate(number / n_batches)
+            penalty_scale = schedule.penalty_scale(number / n_batches)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
             with tf32_products(config.precision):
-                losses, units_on = update(training, batch, generator, rate, warmup_scale, profile, target)
-            totals.add(losses, units_on, penalty=config.sparsity * warmup_scale)
+                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile, target)
+            totals.add(losses, units_on, penalty=training.penalties.sparsity * penalty_scale)
             on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
         with profile.phase("validation"):
             result = _validate(training, validation)
@@ -94,7 +91,7 @@ def update(
     batch: Batch,
     generator: KeyedGenerator,
     learning_rate: float,
-    warmup_scale: float,
+    penalty_scale: float,
     profile: NoProfile = NO_PROFILE,
     target: SparseCounts | None = None,
 ) -> tuple[Losses, Tensor]:
@@ -105,7 +102,7 @@ def update(
         batch: B documents.
         generator: for the samples of q.
         learning_rate: learning rate of the generative model.
-        warmup_scale: factor of the penalties on weights and units, from 0 to 1.
+        penalty_scale: factor of the penalties on weights and units, from 0 to 1.
         profile: measures the time of each phase.
         target: the counts that p reconstructs, `[B, V]`; by default those that q sees.
     """
@@ -116,7 +113,7 @@ def update(
     with profile.phase("log p"), likelihood_products(config.precision, model.device):
         reconstructed = batch.counts if target is None else target
         log_p = model.generative.log_prob_terms(reconstructed, samples)  # x|h1, h1|h2, ..., hn: [S, B]
-        log_p = add_sparsity_penalty(log_p, samples, config.sparsity * warmup_scale)
+        log_p = add_sparsity_penalty(log_p, samples, training.penalties.sparsity * penalty_scale)
     with profile.phase("log q"):
         log_q = model.recognition.log_prob_terms(batch.counts, samples)  # h1|x, h2|h1, ...: [S, B]
     with profile.phase("gradient surrogate"):
@@ -125,9 +122,7 @@ def update(
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
     with profile.phase("optimizer"):
-        if l1 := config.l1 * warmup_scale:
-            # The prior counts once per epoch, so each batch adds its share of the prior's gradient.
-            _add_l1_gradient(model.generative.visible.weight, l1 * len(batch.counts) / training.n_documents)
+        training.penalties.add_gradient(model.generative.visible.weight, len(batch.counts), penalty_scale)
         parameters = (each for group in optimizer.param_groups for each in group["params"])
         training.processes.all_reduce(each.grad for each in parameters if each.grad is not None)
         for group in optimizer.param_groups:
@@ -172,13 +167,6 @@ class _EpochTotals:
         n_documents = training.n_documents
         means = (self._bound / n_documents, self._units_on / n_documents, variances.sqrt().mean())
         return [value.item() for value in means]
-
-
-def _add_l1_gradient(weight: nn.Parameter, strength: float) -> None:
-    """Add the gradient of strength |W|_1, in chunks whose signs stay in a processor's cache."""
-    chunks = (tensor.view(-1).split(CACHED_NUMBERS) for tensor in (weight.grad, weight.detach()))
-    for gradient, values in zip(*chunks, strict=True):
-        gradient.add_(values.sign(), alpha=strength)
 
 
 def _validate(training: Training, validation: CountRows) -> Perplexity:

@@ -10,10 +10,11 @@ from docnvil.analysis.null_models import describe_nothing_learned
 from docnvil.text.languages import LANGUAGES
 from docnvil.text.stop_words import stop_words_of
 from docnvil.training.fitted_model import FittedModel
+from docnvil.training.recipes import supported_units
 
 MOST = 0.5  # share of empty documents
 NEARLY_ALL = 0.9  # share of dead units
-DOCUMENTS_PER_UNIT = 10
+DOCUMENTS_PER_UNIT = 10  # with fewer, units repeat single documents
 FEWEST_DOCUMENTS = 20  # with fewer, there is no number of units that fits
 LONG_WORD = 15  # letters
 CLAUSE = 4  # letters; longer words of scripts without spaces are clauses
@@ -108,7 +109,8 @@ def _stop_words_of_another_language(model: FittedModel) -> Iterator[str]:
 
 def _few_documents(model: FittedModel) -> Iterator[str]:
     n_documents, n_units = model.statistics.n_documents, sum(model.network.config.units)
-    if n_documents >= DOCUMENTS_PER_UNIT * n_units:
+    fitting = min(supported_units(n_documents), n_documents // DOCUMENTS_PER_UNIT)
+    if n_documents >= FEWEST_DOCUMENTS and n_units <= fitting:
         return
     visible = model.network.generative.visible
     noun = visible.document_noun + ("" if n_documents == 1 else "s") + ("" if visible.empty_is_data else " with words")
@@ -119,8 +121,11 @@ def _few_documents(model: FittedModel) -> Iterator[str]:
             f" hundred or more; long {visible.document_noun}s can be split into paragraphs."
         )
         return
-    fitting = n_documents // DOCUMENTS_PER_UNIT
-    yield f"{n_documents:,} {noun} are few for {n_units:,} units. Use at most --units {fitting}, or more documents."
+    n_off = model.network.config.units[0] - supported_units(n_documents)
+    off = f" {n_off:,} of them were not started." if n_off > 0 and model.training.start == "clusters" else ""
+    yield (
+        f"{n_documents:,} {noun} are few for {n_units:,} units.{off} Use at most --units {fitting}, or more documents."
+    )
 
 
 def _units_are_dead(model: FittedModel) -> Iterator[str]:

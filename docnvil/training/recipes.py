@@ -5,7 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MIN_EPOCHS, MAX_EPOCHS = 5, 100
+MIN_EPOCHS, MAX_EPOCHS = 5, 300
+# With fewer documents per unit, the units fit the training documents and not others. A small corpus starts more units
+# than its share, up to a few, because they complete documents better.
+DOCUMENTS_PER_UNIT = 50
+FEW_UNITS, DOCUMENTS_PER_FEW_UNITS = 20, 10
+
+
+def supported_units(n_documents: int) -> int:
+    """Return the number of units of the first layer that documents support; further units are not started.
+
+    Example:
+        >>> supported_units(200), supported_units(2000)
+        (20, 40)
+    """
+    few = min(FEW_UNITS, n_documents // DOCUMENTS_PER_FEW_UNITS)
+    return max(2, few, n_documents // DOCUMENTS_PER_UNIT)
 
 
 @dataclass(frozen=True)
@@ -28,11 +43,11 @@ class Recipe:
     updates: int | None = None
 
     def epochs(self, n_documents: int, batch_size: int) -> int:
-        """Return the passes over a corpus: at most 100 for a small one, at least 5 for a large one.
+        """Return the passes over a corpus: at most 300 for a small one, at least 5 for a large one.
 
         Example:
             >>> [RECIPES["default"].epochs(n_documents, batch_size=100) for n_documents in (500, 10_000, 800_000)]
-            [100, 40, 5]
+            [300, 40, 5]
         """
         if self.updates is None:
             return int(self.training["epochs"])
@@ -56,19 +71,23 @@ DEFAULT = Recipe(
         "learning_rate": 0.01,
         "schedule": "cosine",
         "start": "clusters",
-        "l1": 3.0,
-        "sparsity": 1.0,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
+        "l1": 0.8,
+        "sparsity": 1.3,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
+        "exclusivity": 0.035,  # distinct topics
         "baseline": "leave-one-out",
+        "patience": 10,  # a bound can stand still for seven epochs before it improves again
     },
     updates=4000,
 )
+# The softmax layer takes each repetition of a word as new evidence, so it needs a stronger prior on the weights.
+SOFTMAX_PENALTIES = {"l1": 3.0, "exclusivity": 0.0}
 
 RECIPES: dict[str, Recipe] = {
     "default": DEFAULT,
     "best": Recipe(
-        "The default without the sparsity penalty: lowest perplexity, more active units, less readable topics",
+        "The default without penalties on units: lowest perplexity, more active units, less readable topics",
         model=DEFAULT.model,
-        training={**DEFAULT.training, "sparsity": 0.0},
+        training={**DEFAULT.training, "sparsity": 0.0, "exclusivity": 0.0},
         updates=4000,
     ),
     "hash": Recipe(

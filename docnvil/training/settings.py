@@ -1,7 +1,6 @@
 """Settings of training: a recipe, and the values that replace it. Importing them does not import torch."""
 
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -12,7 +11,7 @@ from docnvil.model.settings import ModelConfig
 from docnvil.runtime.choices import Precision
 from docnvil.schema import Setting, check_settings, setting, settings_of
 from docnvil.training.gradients import GRADIENTS, GradientName, check_n_samples, check_posterior
-from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, Recipe
+from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, SOFTMAX_PENALTIES, Recipe
 
 BaselineKind = Literal["learned", "leave-one-out", "none"]
 ESTIMATOR = "Gradient estimator"
@@ -63,6 +62,12 @@ class TrainingConfig:
         "Documents of the same cluster that are reconstructed as well; for search",
         minimum=0,
         only_with={"gradient": POOLING_GRADIENTS},
+    )
+    exclusivity: float = setting(
+        0.0,
+        "Training",
+        "Penalty on words shared by units; larger values give more distinct topics",
+        minimum=0,
     )
     weight_decay: float = setting(0.0, "Training", "Weight decay, as a multiple of the learning rate", minimum=0)
     gradient: GradientName = setting("nvil", ESTIMATOR, "Estimator of the recognition gradient; st-gumbel is biased")
@@ -163,12 +168,15 @@ class Settings:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, adapted to the gradient estimator: without what that estimator cannot use."""
+        """The recipe, adapted to the gradient estimator, without what that cannot use, and to the output layer."""
         recipe, gradient = RECIPES[self.recipe_name], GRADIENTS.get(self.values.get("gradient", "nvil"))
         if gradient is not None and not gradient.supports_autoregressive_q:
             recipe = replace(recipe, model={**recipe.model, "posterior": "factorial"})
         if gradient is not None and not gradient.uses_learning_signal:
             recipe = replace(recipe, training={**recipe.training, "sparsity": 0.0})
+        if self.values.get("observation") == "softmax" and recipe.model.get("observation") != "softmax":
+            penalties = {name: value for name, value in SOFTMAX_PENALTIES.items() if recipe.training.get(name)}
+            recipe = replace(recipe, training={**recipe.training, **penalties})
         return recipe
 
     @property
@@ -248,15 +256,3 @@ def check_validation(validation: float | int) -> None:
     whole = isinstance(validation, Integral) and not isinstance(validation, bool)
     if not (validation >= 0 and (whole or validation < 1)):
         raise ConfigurationError(f"validation is {validation}. Give a number of documents, or a share below 1.")
-
-
-def learning_rate_at(config: TrainingConfig, progress: float) -> float:
-    """Return the learning rate after a share `progress` of all updates.
-
-    Example:
-        >>> [round(learning_rate_at(TrainingConfig(learning_rate=0.1), progress), 3) for progress in (0, 0.5, 1)]
-        [0.1, 0.05, 0.0]
-    """
-    if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))

@@ -20,7 +20,10 @@ from docnvil.schema import from_saved
 from docnvil.text.sparse import CountRows, column_sums
 from docnvil.training.kmeans_init import cluster_documents, start_themes
 from docnvil.training.optimizers import build_gradient, build_optimizer
+from docnvil.training.penalties import Penalties
+from docnvil.training.recipes import supported_units
 from docnvil.training.records import EpochRecord, best_of
+from docnvil.training.schedule import Schedule
 from docnvil.training.settings import TrainingConfig
 
 
@@ -55,6 +58,7 @@ class Training:
         optimizer: over the parameters of both.
         config: the settings.
         n_documents: N, the number of training documents.
+        penalties: their strengths for these documents.
         processes: the processes that train together.
         fingerprint: returns what identifies the documents; called only when a checkpoint is made or resumed.
         history: one record per finished epoch.
@@ -67,6 +71,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     config: TrainingConfig
     n_documents: int
+    penalties: Penalties
     processes: ProcessGroup = SINGLE_PROCESS
     fingerprint: Callable[[], str] = str
     history: list[EpochRecord] = field(default_factory=list)
@@ -90,7 +95,8 @@ class Training:
         generator = torch.Generator().manual_seed(stream_seed(config.seed, "initial weights"))
         clusters = profiles = None
         if config.start == "clusters":
-            clusters = cluster_documents(counts, model_config.units[0], stream(config.seed, "k-means"))
+            n_started = min(model_config.units[0], supported_units(counts.shape[0]))
+            clusters = cluster_documents(counts, n_started, stream(config.seed, "k-means"))
             profiles = torch.from_numpy(clusters.profiles)
         model = build_model(model_config, generator, torch.from_numpy(column_sums(counts)), profiles, counts.shape[0])
         if clusters is not None and model_config.prior == "mixture":
@@ -100,7 +106,8 @@ class Training:
         gradient = build_gradient(model, config, generator, processes)
         for module in (model, gradient):
             module.to(device, parameter_type(config.precision))
-        return cls(model, gradient, build_optimizer(model, gradient, config), config, counts.shape[0], processes)
+        optimizer, penalties = build_optimizer(model, gradient, config), Penalties.of_corpus(config, counts)
+        return cls(model, gradient, optimizer, config, counts.shape[0], penalties, processes)
 
     @property
     def epoch(self) -> int:
@@ -113,12 +120,14 @@ class Training:
         return best_of(self.history)
 
     @property
+    def schedule(self) -> Schedule:
+        """The learning rate and the penalties of the next epoch."""
+        return Schedule.after(self.config, self.history)
+
+    @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or `patience` epochs in a row brought no better validation bound."""
-        if not self.history:
-            return False
-        waited = self.epoch - self.best.epoch
-        return self.epoch >= self.config.epochs or (self.config.patience is not None and waited >= self.config.patience)
+        """Whether all epochs are done, or the validation bound stopped improving and the rate has decayed since."""
+        return bool(self.history) and self.epoch >= self.schedule.last_epoch
 
     def finish(self) -> BeliefNetwork:
         """Return the network with the parameters of the best epoch."""

@@ -1,0 +1,68 @@
+"""Penalties of training, on a scale that means the same for any corpus.
+
+Axes: N documents, B documents of a batch, V words, K units. Unit: nats.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from docnvil.text.sparse import CountRows, column_sums
+from docnvil.training.settings import TrainingConfig
+
+# A document of this many tokens or more tells a unit from noise at the full penalty; a shorter one has fewer nats to
+# gain from a unit, so the penalties on units shrink in proportion.
+FULL_LENGTH = 50.0
+CACHED_NUMBERS = 1 << 16  # 256 KB of numbers fit into a processor's cache
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """The strengths of the penalties for one corpus.
+
+    Arguments:
+        sparsity: nats per active unit of a document.
+        l1: strength of the Laplace prior on each output weight, for the whole corpus.
+        exclusivity: `[V]`, nats per document for each product of two units' positive weights of a word; None for none.
+        n_documents: N; a batch adds its share of the gradient of the priors on weights.
+    """
+
+    sparsity: float
+    l1: float
+    exclusivity: Tensor | None
+    n_documents: int
+
+    @classmethod
+    def of_corpus(cls, config: TrainingConfig, counts: CountRows) -> "Penalties":
+        """Return the strengths for training documents, `[N, V]`."""
+        n_documents = counts.shape[0]
+        frequencies = column_sums(counts)
+        n_tokens = max(1.0, float(frequencies.sum()))
+        length = min(FULL_LENGTH, n_tokens / max(1, n_documents))
+        scale = length / FULL_LENGTH
+        exclusivity = None
+        if config.exclusivity:
+            exclusivity = torch.from_numpy(config.exclusivity * scale * length * frequencies / n_tokens)
+        return cls(config.sparsity * scale, config.l1 * scale, exclusivity, n_documents)
+
+    def add_gradient(self, weight: nn.Parameter, n_batch: int, penalty_scale: float) -> None:
+        """Add the gradient of the penalties on the output weights, `[V, K]`, for a batch of documents.
+
+        The prior counts once per epoch, so a batch of B documents adds B / N of its gradient.
+        """
+        l1 = self.l1 * penalty_scale * n_batch / self.n_documents
+        if not l1 and self.exclusivity is None:
+            return
+        n_rows = max(1, CACHED_NUMBERS // weight.shape[1])
+        gradients, values = weight.grad.split(n_rows), weight.detach().split(n_rows)
+        strengths = [None] * len(values)
+        if self.exclusivity is not None:
+            strengths = (self.exclusivity.to(weight) * (penalty_scale * n_batch)).split(n_rows)
+        for gradient, value, strength in zip(gradients, values, strengths, strict=True):
+            if l1:
+                gradient.add_(value.sign(), alpha=l1)
+            if strength is not None:
+                positive = value.clamp(min=0)
+                others = positive.sum(1, keepdim=True) - positive
+                gradient.add_(others.mul_(strength[:, None]).mul_(positive.sign_()))
