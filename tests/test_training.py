@@ -186,9 +186,9 @@ def test_penalties_grow_and_fade_and_the_rate_follows_the_schedule(counts, monke
     """20 epochs of 5 updates: update number k has done the share k / 100 of the training."""
     calls = []
 
-    def spy(training, batch, generator, learning_rate, penalty_scale, profile):
+    def spy(training, batch, generator, learning_rate, penalty_scale, *others):
         calls.append((learning_rate, penalty_scale))
-        return update(training, batch, generator, learning_rate, penalty_scale, profile)
+        return update(training, batch, generator, learning_rate, penalty_scale, *others)
 
     monkeypatch.setattr(loop, "update", spy)
     trained(counts, replace(QUICK, epochs=20, learning_rate=0.02))
