@@ -161,6 +161,10 @@ class TestTables:
         with pytest.raises(CorpusError, match="no column 'key'"):
             read_counts(write(tmp_path, ",cat,dog\nx,1,2\n"), "dtm", id_column="key")
 
+    def test_the_format_is_suggested_for_a_table_without_texts(self, tmp_path):
+        with pytest.raises(CorpusError, match=r"no column 'text' for the text.*format dtm if the columns are words"):
+            load_document_term_matrix(write(tmp_path, ",cat,dog\nx,2,1\n"))
+
     def test_tables_are_read_only(self, tmp_path):
         matrix = read_counts(write(tmp_path, ",cat,dog\nx,1,2\n"), "dtm")
         with pytest.raises(ConfigurationError, match="reads 'dtm' but does not write it"):

@@ -131,6 +131,9 @@ class _Columns:
         """Return advice for a first row that is a document rather than a header, and for documents inside an object."""
         if any(len(name.split()) > 2 for name in self._names):
             return ", or pass --no-header and the number of the column if its first row is a document"
+        _, *others = record.values() or [""]
+        if len(others) > 1 and all(isinstance(value, str) and value.strip().isdecimal() for value in others):
+            return ", or pass --format dtm if the columns are words and the rows have their counts"
         lists = {name: value for name, value in record.items() if isinstance(value, list) and value}
         inner = [name for name, value in lists.items() if isinstance(value[0], dict)]
         return f", or write the list in {inner[0]!r} to a file of its own" if inner else ""
