@@ -109,7 +109,7 @@ def main(out: Path, subset: str, remove: tuple[str, ...], data_home: Path | None
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         replace_file(out, gzip.compress(lines.encode("utf-8"), mtime=0))
     except DocnvilError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(error.command_line_message) from error
     click.echo(summarize(records, splits))
 
 

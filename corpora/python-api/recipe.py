@@ -128,7 +128,7 @@ def main(out: Path, packages: list[str], force: bool, update_expected: bool) -> 
         lines = to_lines(entries)
         replace_file(out, gzip.compress(lines, mtime=0))
     except DocnvilError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(error.command_line_message) from error
     actual = describe(entries, lines, packages)
     if update_expected:
         write_json(EXPECTED, actual)

@@ -177,7 +177,7 @@ def main(
         with writing_folder(out, kind="counts", force=force) as folder:
             write(folder, splits)
     except DocnvilError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(error.command_line_message) from error
     sizes = ", ".join(f"{name} {each.matrix.shape[0]:,}" for name, each in splits.items())
     tokens = counts.matrix.sum(dtype=np.int64)
     click.echo(
