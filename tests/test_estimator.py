@@ -61,7 +61,7 @@ def test_every_row_keeps_its_place(block_counts, fitted):
 @pytest.mark.parametrize("gradient", ["rws", "wake-sleep"])
 def test_gradients_without_a_learning_signal_have_no_sparsity(block_counts, gradient):
     settings = {"n_components": 3, "gradient": gradient, "epochs": 1, "random_state": 0}
-    assert DocNVIL(n_components=3, epochs=1, random_state=0).fit(block_counts).model_.training.sparsity == 1
+    assert DocNVIL(n_components=3, epochs=1, random_state=0).fit(block_counts).model_.training.sparsity > 0
     assert DocNVIL(**settings).fit(block_counts).model_.training.sparsity == 0
     with pytest.raises(ConfigurationError, match="sparsity can be chosen only with gradient"):
         DocNVIL(**settings, sparsity=1.0).fit(block_counts)
