@@ -21,8 +21,8 @@ from docnvil.runtime.randomness import KeyedGenerator, stream
 from docnvil.text.sparse import CountRows
 from docnvil.training.kmeans_init import assign_documents, cluster_documents
 
-CLUSTERINGS = 3  # from different initial centers: documents near the border of one are inside another
-CLUSTERS = 100
+CLUSTERINGS = 6  # from different initial centers: documents near the border of one are inside another
+CLUSTERS = 50
 DOCUMENTS_PER_CLUSTER = 10  # on average, at least
 
 
