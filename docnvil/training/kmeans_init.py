@@ -18,7 +18,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.text.sparse import CountRows, entries_per_row, row_chunks
 
 MAX_DOCUMENTS = 20_000  # for fifty clusters, a sample of this size is as good as all documents
-ITERATIONS = 10
+ITERATIONS = 30
 PRIOR_TOKENS = 300.0  # tokens of the corpus added to each cluster, which smooths small clusters
 PRIOR_DOCUMENTS = 10.0  # documents with the average units added to each cluster
 
@@ -45,6 +45,8 @@ class Clusters:
 def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.Generator) -> Clusters:
     """Cluster documents by spherical k-means on log(1 + x) idf vectors of unit length.
 
+    The initial centers are documents far from each other.
+
     Source: Dhillon & Modha (2001), *Concept decompositions for large sparse text data using clustering*.
 
     Arguments:
@@ -67,11 +69,13 @@ def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.G
     sample = csr_array(counts[rows]).astype(np.float32)
     idf = _idf(sample)
     directions = _unit_length_tf_idf(sample, idf)  # [N, V], sparse
-    first = generator.choice(len(rows), n_clusters, replace=len(rows) < n_clusters)
-    centers = directions[first].toarray()  # [K, V]
+    centers = directions[_distant_rows(directions, n_clusters, generator)].toarray()  # [K, V]
     for _ in range(ITERATIONS):
+        before = centers
         centers = (_membership(directions, centers) @ directions).toarray()
         centers /= np.linalg.norm(centers, axis=1, keepdims=True) + 1e-9
+        if np.array_equal(before, centers):
+            break
     background = np.asarray(sample.sum(axis=0, dtype=np.float64)).ravel() + 0.5
     background /= background.sum()
     members = _membership(directions, centers)
@@ -114,6 +118,24 @@ def _unit_length_tf_idf(counts: csr_array, idf: NDArray[np.float32]) -> csr_arra
     weighted = csr_array((np.log1p(counts.data) * idf[counts.indices], counts.indices, counts.indptr), counts.shape)
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel()) + 1e-9
     return csr_array(diags_array(1 / lengths.astype(np.float32)) @ weighted)
+
+
+def _distant_rows(directions: csr_array, n_rows: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw rows that are far from each other, as initial centers, `[K]`.
+
+    The probability of a row is proportional to its squared cosine distance from the nearest row drawn so far.
+
+    Source: Arthur & Vassilvitskii (2007), *k-means++: the advantages of careful seeding*.
+    """
+    drawn = [int(generator.integers(directions.shape[0]))]
+    nearest = np.full(directions.shape[0], -1.0)
+    while len(drawn) < n_rows:
+        cosines = (directions @ directions[drawn[-1:]].T).toarray()[:, 0]
+        nearest = np.maximum(nearest, cosines)
+        weights = np.clip(1 - nearest, 0, None) ** 2
+        total = weights.sum()
+        drawn.append(int(generator.choice(len(weights), p=weights / total if total > 0 else None)))
+    return np.array(drawn)
 
 
 def _membership(directions: csr_array, centers: NDArray[np.float32]) -> csr_array:

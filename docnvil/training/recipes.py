@@ -71,16 +71,14 @@ DEFAULT = Recipe(
         "learning_rate": 0.01,
         "schedule": "cosine",
         "start": "clusters",
-        "l1": 0.8,
-        "sparsity": 1.3,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
-        "exclusivity": 0.035,  # distinct topics
+        "l1": 3.0,
+        "sparsity": 0.4,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
+        "exclusivity": 0.055,  # distinct topics
         "baseline": "leave-one-out",
         "patience": 10,  # a bound can stand still for seven epochs before it improves again
     },
     updates=4000,
 )
-# The softmax layer takes each repetition of a word as new evidence, so it needs a stronger prior on the weights.
-SOFTMAX_PENALTIES = {"l1": 3.0, "exclusivity": 0.0}
 
 RECIPES: dict[str, Recipe] = {
     "default": DEFAULT,

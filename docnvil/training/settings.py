@@ -11,7 +11,7 @@ from docnvil.model.settings import ModelConfig
 from docnvil.runtime.choices import Precision
 from docnvil.schema import Setting, check_settings, setting, settings_of
 from docnvil.training.gradients import GRADIENTS, GradientName, check_n_samples, check_posterior
-from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, SOFTMAX_PENALTIES, Recipe
+from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, Recipe
 
 BaselineKind = Literal["learned", "leave-one-out", "none"]
 ESTIMATOR = "Gradient estimator"
@@ -168,15 +168,12 @@ class Settings:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, adapted to the gradient estimator, without what that cannot use, and to the output layer."""
+        """The recipe, adapted to the gradient estimator: without what that estimator cannot use."""
         recipe, gradient = RECIPES[self.recipe_name], GRADIENTS.get(self.values.get("gradient", "nvil"))
         if gradient is not None and not gradient.supports_autoregressive_q:
             recipe = replace(recipe, model={**recipe.model, "posterior": "factorial"})
         if gradient is not None and not gradient.uses_learning_signal:
             recipe = replace(recipe, training={**recipe.training, "sparsity": 0.0})
-        if self.values.get("observation") == "softmax" and recipe.model.get("observation") != "softmax":
-            penalties = {name: value for name, value in SOFTMAX_PENALTIES.items() if recipe.training.get(name)}
-            recipe = replace(recipe, training={**recipe.training, **penalties})
         return recipe
 
     @property
