@@ -1,13 +1,13 @@
 """From texts to the columns of their phrases and n-grams, vectorized with NumPy; `ngrams` is the reference.
 
 1. Another reader finds the single words of the texts, in their order, and numbers them. Words that are dropped leave no
-   gap.
+   gap. Two words that are a phrase become one word.
 2. Two neighbors of the same text are a 64-bit key: the number of the first, and that of the second. A hash table maps
    the key to the number of the pair. An n-gram is a pair, too: an (n - 1)-gram and a word.
 3. The name of an n-gram, such as "new_york", and its column are looked up once, when it occurs for the first time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,48 @@ class PairTable:
         return numbers
 
 
+class PhraseTable:
+    """Finds the pairs of words that are phrases."""
+
+    def __init__(self, phrases: Sequence[str]) -> None:
+        # The words of a phrase that have not occurred so far; a phrase can be split in several places, because words
+        # of some tokenizers contain the joiner.
+        self._pending = [
+            (phrase[:place], phrase[place + 1 :], number)
+            for number, phrase in enumerate(phrases)
+            for place, character in enumerate(phrase)
+            if character == JOINER
+        ]
+        self._n_words = 0
+        self._keys = self._numbers = np.zeros(0, dtype=np.int64)  # pairs of word numbers, in order; and their phrases
+        self._is_first = self._is_second = np.zeros(0, dtype=bool)  # by the number of a word
+
+    def find(self, first: _Numbers, second: _Numbers, words: Mapping[str, int]) -> _Numbers:
+        """Return the number of the phrase that each pair of words is, or -1; `words` gives the numbers of words."""
+        if len(words) > self._n_words:
+            self._add_words(words)
+        result = np.full(len(first), -1)
+        likely = np.flatnonzero(self._is_first[first] & self._is_second[second])
+        if len(likely):
+            keys = first[likely] << 32 | second[likely]
+            places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            result[likely] = np.where(self._keys[places] == keys, self._numbers[places], -1)
+        return result
+
+    def _add_words(self, words: Mapping[str, int]) -> None:
+        self._n_words = len(words)
+        found = [pair for pair in self._pending if pair[0] in words and pair[1] in words]
+        self._pending = [pair for pair in self._pending if not (pair[0] in words and pair[1] in words)]
+        new_keys = np.array([words[one] << 32 | words[two] for one, two, _ in found], dtype=np.int64)
+        keys = np.concatenate([self._keys, new_keys])
+        order = np.argsort(keys)
+        self._keys = keys[order]
+        self._numbers = np.concatenate([self._numbers, np.array([pair[2] for pair in found], dtype=np.int64)])[order]
+        self._is_first, self._is_second = np.zeros((2, self._n_words), dtype=bool)
+        self._is_first[self._keys >> 32] = True
+        self._is_second[self._keys & 0xFFFFFFFF] = True
+
+
 class NgramReader(TokenReader):
     """A `TokenReader` that finds the phrases and n-grams of the token rules.
 
@@ -55,24 +97,27 @@ class NgramReader(TokenReader):
         super().__init__(reader.tokenizer, TokenIndex(reader.tokenizer, vocabulary))
         self._reader, self._vocabulary = reader, vocabulary
         self._minimum, self._maximum = reader.tokenizer.rules.ngrams
-        self._phrases = {phrase: number for number, phrase in enumerate(reader.tokenizer.rules.phrases)}
+        self._phrases = PhraseTable(reader.tokenizer.rules.phrases)
         # Words of the default pattern do not contain the joiner, so that no two n-grams have the same name.
-        self._has_unique_names = reader.tokenizer.rules.is_default_pattern and not self._phrases
-        self._pairs = PairTable()  # of words, of which some are phrases
-        self._phrase_of_pair = np.zeros(0, dtype=np.int64)  # -1 for no phrase
+        self._has_unique_names = reader.tokenizer.rules.is_default_pattern and not reader.tokenizer.rules.phrases
         self._tables = [PairTable() for _ in range(2, self._maximum + 1)]  # of 2-grams, 3-grams ...
         self._columns = [np.zeros(0, dtype=np.int64) for _ in range(self._maximum)]  # of 1-grams, 2-grams ...
 
     @property
     def n_remembered(self) -> int:
-        """Number of distinct tokens, words, pairs or n-grams that are kept in memory, whichever is largest."""
-        tables = (self._pairs, *self._tables)
-        return max(self._reader.n_remembered, len(self.index.words), *(len(table.names) for table in tables))
+        """Number of distinct tokens, words or n-grams that are kept in memory, whichever is largest."""
+        sizes = (len(table.names) for table in self._tables)
+        return max(self._reader.n_remembered, len(self.index.words), *sizes)
+
+    @property
+    def unit_names(self) -> list[str]:
+        """The phrases and words by the numbers that `read_units` returns."""
+        return [*self._reader.tokenizer.rules.phrases, *self._reader.index.words]
 
     def read(self, texts: Sequence[str]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
         """Return the n-grams of all texts as two arrays: the number of the n-gram's text, and its column."""
-        rows, units = self._read_units(texts)
-        unit_names = [*self._phrases, *self._reader.index.words]
+        rows, units = self.read_units(texts)
+        unit_names = self.unit_names
         starts = np.arange(len(units))
         numbers, names = units, unit_names
         results = []
@@ -90,31 +135,23 @@ class NgramReader(TokenReader):
         all_rows, all_columns = zip(*results, strict=True)
         return np.concatenate(all_rows), np.concatenate(all_columns)
 
-    def _read_units(self, texts: Sequence[str]) -> tuple[NDArray[np.integer], _Numbers]:
+    def read_units(self, texts: Sequence[str]) -> tuple[NDArray[np.integer], _Numbers]:
         """Return the row and the number of each phrase and other word, in order; the lowest numbers are of phrases."""
         rows, columns = self._reader.read_in_order(texts)
         kept = columns >= 0
         rows, words = rows[kept], columns[kept].astype(np.int64)
-        units = words + len(self._phrases)
-        if not self._phrases:
+        n_phrases = len(self._reader.tokenizer.rules.phrases)
+        units = words + n_phrases
+        if not n_phrases:
             return rows, units
-        phrases = np.full(len(words), -1)
         neighbors = np.flatnonzero(rows[1:] == rows[:-1])
-        phrases[neighbors] = self._find_phrases(words[neighbors], words[neighbors + 1])
+        phrases = np.full(len(words), -1)
+        phrases[neighbors] = self._phrases.find(words[neighbors], words[neighbors + 1], self._reader.index.words)
         first = _every_second_of_runs(phrases >= 0)
         units[first] = phrases[first]
         kept = np.ones(len(units), dtype=bool)
         kept[first + 1] = False
         return rows[kept], units[kept]
-
-    def _find_phrases(self, first: _Numbers, second: _Numbers) -> _Numbers:
-        """Return the number of the phrase that each pair of words is, or -1."""
-        names = list(self._reader.index.words)
-        n_known = len(self._pairs.names)
-        pairs = self._pairs.number(first, second, names, names)
-        new = [self._phrases.get(name, -1) for name in self._pairs.names[n_known:]]
-        self._phrase_of_pair = np.concatenate([self._phrase_of_pair, np.array(new, dtype=np.int64)])
-        return self._phrase_of_pair[pairs]
 
     def _look_up(self, size: int, numbers: _Numbers, names: list[str]) -> _Numbers:
         """Return the columns of n-grams of a size by their numbers."""
