@@ -54,10 +54,10 @@ def learn_phrases(
         word_counts = counts
         neighbors = np.flatnonzero(rows[1:] == rows[:-1])
         pairs.add(words[neighbors] << 32 | words[neighbors + 1])
-    keys = pairs.keys[pairs.counts >= min_count]
+    keys, counts = pairs.frequent(min_count)
     first, second = keys >> 32, keys & 0xFFFFFFFF
     total = word_counts.sum()
-    p_pair = pairs.counts[pairs.counts >= min_count] / max(total, 1)
+    p_pair = counts / max(total, 1)
     with np.errstate(divide="ignore", invalid="ignore"):  # a text of one pair only
         npmi = np.log(p_pair * total**2 / (word_counts[first] * word_counts[second])) / -np.log(p_pair)
     names = list(reader.index.words)
@@ -69,16 +69,31 @@ class _PairCounts:
     """Counts of keys; when there are too many, those that are rarest so far are dropped."""
 
     def __init__(self) -> None:
-        self.keys, self.counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        self._keys, self._counts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        self._waiting: list[_Numbers] = []  # keys that have not been counted
         self._minimum = 1
 
     def add(self, keys: _Numbers) -> None:
-        new_keys, new_counts = np.unique(keys, return_counts=True)
-        self.keys, inverse = np.unique(np.concatenate([self.keys, new_keys]), return_inverse=True)
-        counts = np.zeros(len(self.keys), dtype=np.int64)
-        np.add.at(counts, inverse, np.concatenate([self.counts, new_counts]))
-        self.counts = counts
-        while len(self.keys) > _MAX_PAIRS:
+        self._waiting.append(keys)
+        if sum(map(len, self._waiting)) >= _MAX_PAIRS // 2:
+            self._count_waiting()
+
+    def frequent(self, min_count: int) -> tuple[_Numbers, _Numbers]:
+        """Return the keys that occur `min_count` times, and their counts."""
+        self._count_waiting()
+        kept = self._counts >= min_count
+        return self._keys[kept], self._counts[kept]
+
+    def _count_waiting(self) -> None:
+        new_keys, new_counts = np.unique(np.concatenate([*self._waiting, self._keys[:0]]), return_counts=True)
+        self._waiting.clear()
+        places = np.searchsorted(self._keys, new_keys)
+        known = places < len(self._keys)
+        known[known] = self._keys[places[known]] == new_keys[known]
+        self._counts[places[known]] += new_counts[known]
+        self._keys = np.insert(self._keys, places[~known], new_keys[~known])
+        self._counts = np.insert(self._counts, places[~known], new_counts[~known])
+        while len(self._keys) > _MAX_PAIRS:
             self._minimum += 1
-            kept = self.counts >= self._minimum
-            self.keys, self.counts = self.keys[kept], self.counts[kept]
+            kept = self._counts >= self._minimum
+            self._keys, self._counts = self._keys[kept], self._counts[kept]
