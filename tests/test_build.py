@@ -95,12 +95,13 @@ def error_message(function) -> str:
     n_bytes=st.sampled_from([100, 2000, 100_000]),
     characters=st.sampled_from([1, 10, 1000]),
     limits=st.sampled_from([VocabularyLimits(3, 1, 1.0), VocabularyLimits(None, 2, 1.0), ALL]),
+    ngrams=st.sampled_from([(1, 1), (1, 2), (2, 3)]),
 )
 def test_sizes_of_chunks_do_not_change_the_corpus(
-    tmp_path_factory, texts, tokens, remembered, words, n_bytes, characters, limits
+    tmp_path_factory, texts, tokens, remembered, words, n_bytes, characters, limits, ngrams
 ):
     folder = tmp_path_factory.mktemp("sizes")
-    rules = TokenRules(token_pattern=r"[^ \n\r\ufeff]+", min_length=1)
+    rules = TokenRules(token_pattern=r"[^ \n\r\ufeff]+", min_length=1, ngrams=ngrams)
     path = write_rows(folder / "rows.jsonl", [{"text": text, f"about{len(text) % 2}": text} for text in texts])
     limited = {"size": limits.size, "min_df": limits.min_df, "max_df": limits.max_df}
     with pytest.MonkeyPatch.context() as patch:

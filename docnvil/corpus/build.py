@@ -25,15 +25,23 @@ import numpy as np
 from scipy.sparse import load_npz
 
 import docnvil
-from docnvil.corpus.counted_chunks import encode_chunk, load_chunk_info, load_words, save_counted_chunk
+from docnvil.corpus.counted_chunks import (
+    encode_chunk,
+    load_chunk_info,
+    load_sequences,
+    load_words,
+    save_counted_chunk,
+    save_sequences,
+)
 from docnvil.corpus.executor import Executor, SerialExecutor, Task
 from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded_options
+from docnvil.corpus.ngram_counting import choose_ngrams
 from docnvil.corpus.shards import SourceShard, split_into_shards
 from docnvil.corpus.word_frequencies import MAX_WORDS_IN_MEMORY, drop_rare_words, merge_word_frequencies
 from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import CheckpointError, WorkerError
 from docnvil.runtime.folders import verify_folder, writing_folder
-from docnvil.text.accumulator import CountAccumulator, document_chunks
+from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
 from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.reading_report import ReadingReport
@@ -43,7 +51,7 @@ from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
-SCRATCH_VERSION = 7  # of the folders of counted shards
+SCRATCH_VERSION = 8  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
@@ -104,7 +112,7 @@ def build_corpus(
         counted = _count(sources, options, rules, scratch, run)
         is_chosen = vocabulary is None
         vocabulary = choose_vocabulary(counted, limits, rules) if vocabulary is None else vocabulary
-        encoded, names = _encode(counted, vocabulary, scratch, run)
+        encoded, names = _encode(counted, vocabulary, rules, scratch, run)
         recorded = {"metadata_names": names, "reading": recorded_options(sources[0], options)}
         recorded["has_unknown"] = not is_chosen
         summary = _join(encoded, sources[0], out, vocabulary, rules, force=force, **recorded)
@@ -155,14 +163,17 @@ def _count(
 
 
 def _encode(
-    counted: Sequence[Path], vocabulary: Vocabulary, scratch: Path, run: Callable[..., None]
+    counted: Sequence[Path], vocabulary: Vocabulary, rules: TokenRules, scratch: Path, run: Callable[..., None]
 ) -> tuple[list[Path], tuple[str, ...]]:
     """Encode counted shards; return their new folders, and the names of the metadata of the corpus."""
     infos = map(load_chunk_info, _chunks_in(counted))
     names = tuple(dict.fromkeys(name for info in infos for name in info["metadata_names"]))
     key = hashlib.sha256(json.dumps([vocabulary.words, names]).encode()).hexdigest()[:16]
     encoded = [scratch / f"encoded-{key}" / folder.name for folder in counted]
-    tasks = {target: (folder, vocabulary, names, target) for folder, target in zip(counted, encoded, strict=True)}
+    tasks = {
+        target: (folder, vocabulary, names, rules.ngrams, target)
+        for folder, target in zip(counted, encoded, strict=True)
+    }
     run(encode_shard, tasks, len(tasks))
     return encoded, names
 
@@ -193,19 +204,21 @@ def count_shard(shard: SourceShard, rules: TokenRules, target: Path) -> None:
     with writing_folder(target, kind="counted shard") as draft:
         report = ReadingReport()
         for number, accumulator in enumerate(_count_in_chunks(shard.read_documents(report), rules)):
-            save_counted_chunk(draft / f"{number:06d}", accumulator)
+            save = save_sequences if isinstance(accumulator, SequenceAccumulator) else save_counted_chunk
+            save(draft / f"{number:06d}", accumulator)
         (draft / _REPORT).write_text(json.dumps(report.to_json()), encoding="utf-8")
 
 
 def _count_in_chunks(documents: Iterable[Document], rules: TokenRules) -> Iterator[CountAccumulator]:
     """Yield the counts of consecutive documents whenever they are as much as memory should hold, and in the end."""
-    accumulator = CountAccumulator(_reader_for(rules))
+    kind = CountAccumulator if rules.ngrams == (1, 1) else SequenceAccumulator
+    accumulator = kind(_reader_for(rules))
     for chunk in document_chunks(documents):
         accumulator.add(chunk)
         size = accumulator.n_tokens + len(accumulator.ids)  # empty documents take memory, too
         if size >= TOKENS_PER_CHUNK or accumulator.reader.n_remembered > MAX_REMEMBERED_TOKENS:
             yield accumulator
-            accumulator = CountAccumulator(_reader_for(rules))
+            accumulator = kind(_reader_for(rules))
     if accumulator.ids:
         yield accumulator
 
@@ -229,8 +242,15 @@ def choose_vocabulary(counted: Iterable[Path], limits: VocabularyLimits, rules: 
     chunks = _chunks_in(counted)
     n_documents = sum(load_chunk_info(chunk)["n_documents"] for chunk in chunks)
     lengths = WordLengths()
-    words = lengths.watch(_merge_frequent_words(chunks, limits, n_documents))
-    vocabulary = choose_words(words, n_documents, **asdict(limits))
+    if rules.ngrams == (1, 1):
+        words = lengths.watch(_merge_frequent_words(chunks, limits, n_documents))
+        vocabulary = choose_words(words, n_documents, **asdict(limits))
+    else:
+        n_ngrams = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
+        load = partial(map, partial(load_sequences, ngrams=rules.ngrams), chunks)
+        vocabulary = choose_ngrams(load, limits, n_documents, n_ngrams)
+        for sequences in load():
+            sequences.add_lengths(lengths)
     warn_of_words(lengths, rules)
     return vocabulary
 
@@ -238,7 +258,7 @@ def choose_vocabulary(counted: Iterable[Path], limits: VocabularyLimits, rules: 
 def _merge_frequent_words(
     chunks: Sequence[Path], limits: VocabularyLimits, n_documents: int
 ) -> Iterator[tuple[str, int, int]]:
-    """Yield words with their frequencies: all, or those in enough documents if there are many (n-grams)."""
+    """Yield words with their frequencies: all, or those in enough documents if there are many."""
     min_documents = limits.min_df * n_documents if isinstance(limits.min_df, float) else limits.min_df
     load_tables = partial(map, load_words, chunks)
     n_words = sum(load_chunk_info(chunk)["n_words"] for chunk in chunks)
@@ -252,13 +272,15 @@ def _merge_frequent_words(
         yield from merge_word_frequencies(load_tables())
 
 
-def encode_shard(counted: Path, vocabulary: Vocabulary, metadata_names: Sequence[str], target: Path) -> None:
+def encode_shard(
+    counted: Path, vocabulary: Vocabulary, metadata_names: Sequence[str], ngrams: tuple[int, int], target: Path
+) -> None:
     """Encode the chunks of a counted shard, and write them to the folder `target` unless they are there."""
     if _is_complete(target, "encoded shard"):
         return
     with writing_folder(target, kind="encoded shard") as draft:
         for chunk in _chunks_in([counted]):
-            encode_chunk(chunk, draft / chunk.name, vocabulary, metadata_names)
+            encode_chunk(chunk, draft / chunk.name, vocabulary, metadata_names, ngrams)
 
 
 def _join(

@@ -8,6 +8,11 @@ A counted chunk is a folder with
     documents.json     the ids and the metadata
     chunk.json         n, how many of these documents have no words, W, and the names of the metadata
 
+If n-grams are counted, there are instead of `counts.npz` and `frequencies.npy`
+
+    sequences.npy      the words of the documents in their order, as numbers of `words.json`, [T]
+    lengths.npy        the number of words of each document, [n]
+
 and an encoded chunk, which is ready to be appended to the corpus, is a folder with
 
     counts.npz         the counts over the vocabulary, [n, V]
@@ -28,7 +33,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, load_npz, save_npz
 
-from docnvil.text.accumulator import CountAccumulator
+from docnvil.corpus.name_hashes import NameHashes
+from docnvil.corpus.ngram_counting import count_vocabulary
+from docnvil.corpus.word_sequences import WordSequences
+from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator
 from docnvil.text.sparse import column_sums, document_frequencies, row_sums, take_columns
 from docnvil.text.vocabulary import Vocabulary
 
@@ -45,12 +53,30 @@ def save_counted_chunk(folder: Path, accumulator: CountAccumulator) -> None:
     counts = csr_array((counts.data, new_columns[counts.indices], counts.indptr), shape=(counts.shape[0], len(used)))
     save_npz(folder / "counts.npz", counts, compressed=False)
     np.save(folder / "frequencies.npy", frequencies[used])
-    metadata = accumulator.metadata()
-    _write_json(folder / "words.json", [words[column] for column in used.tolist()])
-    _write_json(folder / "documents.json", [accumulator.ids, *metadata.values()])
     n_empty = int(np.count_nonzero(np.diff(counts.indptr) == 0))
-    info = {"n_documents": counts.shape[0], "n_empty": n_empty, "n_words": len(used)}
-    info["metadata_names"] = list(metadata)
+    _save_descriptions(folder, accumulator, [words[column] for column in used.tolist()], n_empty)
+
+
+def save_sequences(folder: Path, accumulator: SequenceAccumulator) -> None:
+    """Write a counted chunk with sequences of words to a new folder; the accumulator is empty afterwards."""
+    folder.mkdir()
+    names = accumulator.reader.unit_names
+    units, lengths = accumulator.take_sequences()
+    used = np.flatnonzero(np.bincount(units, minlength=len(names)))
+    numbers = np.zeros(len(names), dtype=np.int32)
+    numbers[used] = np.arange(len(used))
+    np.save(folder / "sequences.npy", numbers[units])
+    np.save(folder / "lengths.npy", lengths)
+    n_empty = int(np.count_nonzero(lengths < accumulator.reader.tokenizer.rules.ngrams[0]))
+    _save_descriptions(folder, accumulator, [names[number] for number in used.tolist()], n_empty)
+
+
+def _save_descriptions(folder: Path, accumulator: CountAccumulator, words: list[str], n_empty: int) -> None:
+    metadata = accumulator.metadata()
+    _write_json(folder / "words.json", words)
+    _write_json(folder / "documents.json", [accumulator.ids, *metadata.values()])
+    info = {"n_documents": len(accumulator.ids), "n_empty": n_empty, "n_words": len(words)}
+    info |= {"n_tokens": accumulator.n_tokens, "metadata_names": list(metadata)}
     _write_json(folder / "chunk.json", info)
 
 
@@ -67,22 +93,29 @@ def load_words(folder: Path) -> tuple[list[str], NDArray[np.int64]]:
     return _read_json(folder / "words.json"), np.load(folder / "frequencies.npy")
 
 
+def load_sequences(folder: Path, ngrams: tuple[int, int]) -> WordSequences:
+    """Return the sequences of words of a counted chunk."""
+    words = _read_json(folder / "words.json")
+    arrays = np.load(folder / "sequences.npy"), np.load(folder / "lengths.npy")
+    return WordSequences(words, *arrays, ngrams, NameHashes.of(words))
+
+
 def load_chunk_info(folder: Path) -> dict[str, Any]:
     """Return what `chunk.json` of a counted or encoded chunk contains."""
     return _read_json(folder / "chunk.json")
 
 
-def encode_chunk(counted: Path, target: Path, vocabulary: Vocabulary, metadata_names: Sequence[str]) -> None:
+def encode_chunk(
+    counted: Path, target: Path, vocabulary: Vocabulary, metadata_names: Sequence[str], ngrams: tuple[int, int]
+) -> None:
     """Convert the counted chunk in a folder to an encoded chunk in a new folder, `target`, for all metadata names."""
     target.mkdir()
-    vocabulary_columns = vocabulary.columns_of(_read_json(counted / "words.json"))
-    used = np.flatnonzero(vocabulary_columns >= 0)
-    columns = np.full(len(vocabulary), -1)
-    columns[vocabulary_columns[used]] = used
-    all_counts = load_npz(counted / "counts.npz")
-    counts = take_columns(all_counts, columns)
+    if (counted / "sequences.npy").exists():
+        counts, unknown = count_vocabulary(load_sequences(counted, ngrams), vocabulary)
+    else:
+        counts, unknown = _select_counts(counted, vocabulary)
     save_npz(target / "counts.npz", counts, compressed=False)
-    np.save(target / "unknown.npy", row_sums(all_counts) - row_sums(counts))
+    np.save(target / "unknown.npy", unknown)
     ids, *values = _read_json(counted / "documents.json")
     metadata = dict(zip(load_chunk_info(counted)["metadata_names"], values, strict=True))
     with (target / "documents.csv").open("w", encoding="utf-8", newline="") as file:
@@ -90,6 +123,17 @@ def encode_chunk(counted: Path, target: Path, vocabulary: Vocabulary, metadata_n
         csv.writer(file, lineterminator="\r\n").writerows(table)
     np.save(target / "id_hashes.npy", np.array([_hash(name) for name in ids], dtype=np.int64))
     _write_json(target / "chunk.json", {"n_tokens": int(counts.data.sum(dtype=np.int64))})
+
+
+def _select_counts(counted: Path, vocabulary: Vocabulary) -> tuple[csr_array, NDArray[np.int64]]:
+    """Return the counts of the words of a vocabulary, `[n, V]`, and the numbers of other words, `[n]`."""
+    vocabulary_columns = vocabulary.columns_of(_read_json(counted / "words.json"))
+    used = np.flatnonzero(vocabulary_columns >= 0)
+    columns = np.full(len(vocabulary), -1)
+    columns[vocabulary_columns[used]] = used
+    all_counts = load_npz(counted / "counts.npz")
+    counts = take_columns(all_counts, columns)
+    return counts, row_sums(all_counts) - row_sums(counts)
 
 
 def _hash(name: str) -> int:

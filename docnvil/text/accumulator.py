@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.text.documents import Document
+from docnvil.text.ngram_reader import NgramReader
 from docnvil.text.token_reader import UNKNOWN, TokenReader
 
 CHUNK_CHARACTERS = 1 << 20  # so few that the tables of a `FastTokenReader` stay in the processor's cache
@@ -40,19 +41,22 @@ class CountAccumulator:
 
     def add(self, documents: Sequence[Document]) -> None:
         """Count a chunk of documents."""
-        rows, columns = self.reader.read([document.text for document in documents])
-        row_entries, entry_columns, counts = count_pairs(rows, columns, len(documents))
-        self._row_entries.append(row_entries)
-        self._columns.append(entry_columns)
-        self._counts.append(counts.astype(np.min_scalar_type(counts.max(initial=0))))  # nearly always one byte
-        self._unknown.append(np.bincount(rows[columns == UNKNOWN], minlength=len(documents)))
-        self.n_tokens += len(columns)
+        self._count([document.text for document in documents])
         for document in documents:
             for name, value in document.metadata.items():
                 values = self._metadata.setdefault(name, [])
                 values.extend([""] * (len(self.ids) - len(values)))  # for the documents before, which had none
                 values.append(value)
             self.ids.append(document.id)
+
+    def _count(self, texts: Sequence[str]) -> None:
+        rows, columns = self.reader.read(texts)
+        row_entries, entry_columns, counts = count_pairs(rows, columns, len(texts))
+        self._row_entries.append(row_entries)
+        self._columns.append(entry_columns)
+        self._counts.append(counts.astype(np.min_scalar_type(counts.max(initial=0))))  # nearly always one byte
+        self._unknown.append(np.bincount(rows[columns == UNKNOWN], minlength=len(texts)))
+        self.n_tokens += len(columns)
 
     def take_counts(self, n_columns: int) -> csr_array:
         """Return the counts of all documents, `[N, n_columns]`, in canonical form, and release their memory."""
@@ -72,6 +76,30 @@ class CountAccumulator:
     def metadata(self) -> dict[str, tuple[str, ...]]:
         """Return the metadata: column to one value per document, `""` where a document has none."""
         return {name: (*values, *[""] * (len(self.ids) - len(values))) for name, values in self._metadata.items()}
+
+
+class SequenceAccumulator(CountAccumulator):
+    """Words of documents that are added chunk by chunk, in their order; n-grams are found in them later."""
+
+    reader: NgramReader
+
+    def __init__(self, reader: NgramReader) -> None:
+        super().__init__(reader)
+        self._units, self._lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+
+    def _count(self, texts: Sequence[str]) -> None:
+        rows, units = self.reader.read_units(texts)
+        self._units.append(units.astype(np.int32))
+        self._lengths.append(np.bincount(rows, minlength=len(texts)))
+        minimum, maximum = self.reader.tokenizer.rules.ngrams
+        self.n_tokens += len(units) * (maximum - minimum + 1)  # about the number of n-grams
+
+    def take_sequences(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the number of each word or phrase, `[T]`, and the number of words of each document, `[N]`."""
+        result = np.concatenate(self._units), np.concatenate(self._lengths)
+        self._units.clear()
+        self._lengths.clear()
+        return result
 
 
 def count_pairs(
