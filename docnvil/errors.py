@@ -8,7 +8,8 @@ Messages name settings by their options, such as `--text-column`. In Python, the
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 # Options whose names in Python follow no rule.
 _PYTHON_NAMES = {
@@ -106,3 +107,34 @@ def format_examples(names: Sequence[str], maximum: int = 10) -> str:
     """
     rest = f" and {len(names) - maximum:,} more" if len(names) > maximum else ""
     return ", ".join(f'"{name}"' for name in names[:maximum]) + rest
+
+
+@contextmanager
+def translating_errors(error_class: type[DocnvilError], path: object, remedy: str) -> Iterator[None]:
+    """Raise `error_class` with the name of a file in place of any error of the code that parses it.
+
+    Parsers of other packages raise errors of many classes on damaged files, so all are translated. Errors of docnvil
+    and of the operating system keep their class.
+
+    Arguments:
+        error_class: the class of the new error.
+        path: the file, for the message.
+        remedy: a sentence that says what to do.
+
+    Example:
+        >>> with translating_errors(CheckpointError, "model.json", "Train it again."):
+        ...     {}["units"]
+        Traceback (most recent call last):
+        ...
+        docnvil.errors.CheckpointError: model.json cannot be read (KeyError: 'units'). Train it again.
+    """
+    try:
+        yield
+    except (DocnvilError, OSError):
+        raise
+    except MemoryError as error:
+        raise error_class(f"{path} needs more memory than is free. {remedy}") from error
+    except Exception as error:
+        lines = str(error).splitlines()
+        reason = f": {lines[0][:200]}" if lines else ""
+        raise error_class(f"{path} cannot be read ({type(error).__name__}{reason}). {remedy}") from error

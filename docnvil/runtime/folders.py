@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,12 +93,21 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
         raise
 
 
-def verify_folder(path: Path, *, kind: str) -> None:
-    """Raise `CheckpointError` if a folder of this kind, its manifest, or a file listed there is missing or changed."""
+def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> None:
+    """Raise `CheckpointError` if a folder of this kind, its manifest, or a file listed there is missing or changed.
+
+    Arguments:
+        path: the folder.
+        kind: what the manifest says, such as "model" or "corpus".
+        required: names of files that the manifest must list.
+    """
     if not path.is_dir():
         raise CheckpointError(f"There is no {kind} folder at {path}. Check the path.")
     remedy = f"Restore it, or make the {kind} again."
-    for name, expected in _read_manifest(path, kind)["files"].items():
+    files = _read_manifest(path, kind)["files"]
+    if missing := [name for name in required if name not in files]:
+        raise CheckpointError(f"{path / MANIFEST} does not list {missing[0]}. {remedy}")
+    for name, expected in files.items():
         file = path / name
         if not file.is_file():
             raise CheckpointError(f"{file} is missing from the {kind} folder. {remedy}")
@@ -149,15 +158,19 @@ def replace_file(path: Path, content: bytes) -> None:
 def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
     file = path / MANIFEST
     try:
+        if file.exists() and not file.is_file():  # opening a pipe would wait
+            raise ValueError("not a regular file")
         manifest = json.loads(file.read_text(encoding="utf-8"))
         actual_kind, files = manifest["kind"], manifest["files"]
         for entry in files.values():
             _ = entry["bytes"], entry["sha256"]
+        if not files:
+            raise ValueError("no files")
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} has no {MANIFEST}, so it is not a complete {kind} folder. Make the {kind} again."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{file} is not a valid manifest. Restore it, or make the {kind} again.") from None
     if actual_kind != kind:
         raise CheckpointError(f"{path} is a {actual_kind} folder, but a {kind} folder is needed. Check the path.")

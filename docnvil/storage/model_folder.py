@@ -15,28 +15,36 @@ Loading executes nothing in it.
 """
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save as serialize_arrays
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize  # bytes, written by us: a full disk is then reported by the system
 
 from docnvil import __version__
-from docnvil.analysis.null_models import LayerWithoutUnits
-from docnvil.analysis.themes import ThemeStatistics
-from docnvil.analysis.topics import UnitStatistics, topics
-from docnvil.errors import CheckpointError, ConfigurationError, DocnvilError
+from docnvil.analysis.topics import topics
+from docnvil.errors import CheckpointError, ConfigurationError, translating_errors
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.folders import verify_folder, write_json, writing_folder
 from docnvil.schema import from_saved
+from docnvil.storage.model_checks import (
+    check_description,
+    check_history,
+    check_no_units,
+    check_parameters,
+    check_run,
+    check_theme_statistics,
+    check_unit_statistics,
+    check_vocabulary,
+)
 from docnvil.storage.tables import history_csv, read_history, write_themes, write_topics
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -45,6 +53,14 @@ from docnvil.training.settings import TrainingConfig
 
 FORMAT_VERSION = 2  # 1 had other names of some settings, which `from_saved` maps
 READABLE_VERSIONS = (1, 2)
+REQUIRED_FILES = (
+    "model.json",
+    "vocabulary.txt",
+    "parameters.safetensors",
+    "units.safetensors",
+    "history.csv",
+    "run.json",
+)
 TOP_WORDS = 20  # per unit in topics.csv
 
 
@@ -94,46 +110,78 @@ def load_model(path: str | Path, device: torch.device | str = "auto", *, tokeniz
         raise ConfigurationError(f"{type(path).__name__} is not a path. Write docnvil.load(path).")
     path = Path(path)
     device = choose_device(device) if isinstance(device, str) else device
-    verify_folder(path, kind="model")
-    description = json.loads((path / "model.json").read_text(encoding="utf-8"))
-    version = description.get("format_version")
-    if version not in READABLE_VERSIONS:
-        raise CheckpointError(
-            f"{path} has model format {version}, and docnvil {__version__} reads formats up to {FORMAT_VERSION}."
-            f" It was written by docnvil {description.get('docnvil')}; use that version or a newer one."
-        )
-    try:
+    verify_folder(path, kind="model", required=REQUIRED_FILES)
+    remedy = f"docnvil {__version__} needs a complete model folder: restore it, or train the model again."
+    with translating_errors(CheckpointError, path, remedy):
+        description = _read_object(path / "model.json")
+        _check_version(path, description)
         model = _read(path, description, device)
         rules = model.token_rules and model.token_rules.allow_tokenizer(tokenizer)
         return replace(model, token_rules=rules)
-    except DocnvilError:
-        raise
-    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
-        message = f"{path} is not a model that docnvil {__version__} can read ({error}). Train it again."
-        raise CheckpointError(message) from error
+
+
+def _check_version(path: Path, description: dict[str, Any]) -> None:
+    version = description.get("format_version")
+    if type(version) is not int or version not in READABLE_VERSIONS:
+        raise CheckpointError(
+            f"{path} has model format {version!r:.40}, and docnvil {__version__} reads formats up to {FORMAT_VERSION}."
+            f" It was written by docnvil {description.get('docnvil')!s:.40}; use that version or a newer one."
+        )
 
 
 def _read(path: Path, description: dict[str, Any], device: torch.device) -> FittedModel:
-    parameters = load_file(path / "parameters.safetensors")
-    network = BeliefNetwork(from_saved(ModelConfig, description["model"]))
-    network.to(parameters["generative.prior.bias"].dtype).load_state_dict(parameters)
-    statistics = load_arrays(path / "units.safetensors")
-    has_themes = network.config.prior == "mixture"
-    rules = description["tokens"]
+    settings, run = path / "model.json", path / "run.json"
+    with _reading(settings):
+        check_description(settings, description)
+        config = from_saved(ModelConfig, description["model"])
+        training = from_saved(TrainingConfig, description["training"])
+        no_units = check_no_units(settings, description.get("no_units"))
+        rules = description["tokens"]
+        token_rules = None if rules is None else TokenRules.from_json(rules)
+    with _reading(file := path / "parameters.safetensors"):
+        parameters = load_file(file)
+        check_parameters(file, config, parameters)
+        network = BeliefNetwork(config)
+        network.to(parameters["generative.prior.bias"].dtype).load_state_dict(parameters)
+    with _reading(file := path / "units.safetensors"):
+        statistics = check_unit_statistics(file, config, load_arrays(file))
+    theme_statistics = None
+    if config.prior == "mixture":
+        with _reading(file := path / "themes.safetensors"):
+            theme_statistics = check_theme_statistics(file, config, load_arrays(file))
+    with _reading(file := path / "history.csv"):
+        history = check_history(file, read_history(file.read_text(encoding="utf-8")))
+    with _reading(file := path / "vocabulary.txt"):
+        vocabulary = check_vocabulary(file, config, Vocabulary.load(file))
+    figures = _read_object(run)
+    check_run(run, figures)
     return FittedModel(
         network=network.to(device),
         recipe=description["recipe"],
-        training=from_saved(TrainingConfig, description["training"]),
-        statistics=UnitStatistics(**{**statistics, "n_documents": int(statistics["n_documents"])}),
-        theme_statistics=ThemeStatistics(**load_arrays(path / "themes.safetensors")) if has_themes else None,
-        history=read_history((path / "history.csv").read_text(encoding="utf-8")),
-        vocabulary=Vocabulary.load(path / "vocabulary.txt"),
-        token_rules=None if rules is None else TokenRules.from_json(rules),
+        training=training,
+        statistics=statistics,
+        theme_statistics=theme_statistics,
+        history=history,
+        vocabulary=vocabulary,
+        token_rules=token_rules,
         corpus=description["corpus"],
         reading=description.get("reading", {}),  # folders of earlier versions do not have it
-        run=json.loads((path / "run.json").read_text(encoding="utf-8")),
-        no_units=LayerWithoutUnits(**description["no_units"]) if description.get("no_units") else None,
+        run=figures,
+        no_units=no_units,
     )
+
+
+def _reading(file: Path) -> AbstractContextManager[None]:
+    return translating_errors(CheckpointError, file, "Restore the model folder, or train the model again.")
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    """Return the JSON object in a file."""
+    with _reading(file):
+        value = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{file} has no JSON object. Restore the model folder, or train the model again.")
+    return value
 
 
 def _description(model: FittedModel) -> dict[str, Any]:
