@@ -184,3 +184,22 @@ class TestCommands:
             self.run("corpus", "build", tmp_path / "t.txt", *options, "--out", out)
             assert read_corpus(out / "train").rules.phrases == ()
             assert read_corpus(out / "test").rules.phrases == ()
+
+    def test_with_a_vocabulary_they_are_learned_from_the_training_documents_only(self, tmp_path):
+        lines = [*["owl cat"] * 8, *["mouse"] * 8]
+        (tmp_path / "t.txt").write_text("\n".join(lines), encoding="utf-8")
+        (tmp_path / "v.txt").write_text("owl\nmouse\n", encoding="utf-8")
+        (tmp_path / "phrases.txt").write_text("owl_cat\nmouse\n", encoding="utf-8")
+        all_phrases = set()
+        for seed in range(6):
+            out = tmp_path / f"split{seed}"
+            options = ("--held-out", "8", "--seed", seed, "--out", out, "--vocabulary")
+            self.run("corpus", "build", tmp_path / "t.txt", *options, tmp_path / "v.txt")
+            n_owls = sum(counts.get("owl", 0) for counts in as_dicts(read_corpus(out / "train")))
+            options = (*options, tmp_path / "phrases.txt", "--phrases", "--force")
+            self.run("corpus", "build", tmp_path / "t.txt", *options)
+            train, test = read_corpus(out / "train"), read_corpus(out / "test")
+            assert train.rules.phrases == test.rules.phrases == (("owl_cat",) if n_owls >= 5 else ())
+            assert (train.n_documents, test.n_documents) == (8, 8)
+            all_phrases.add(train.rules.phrases)
+        assert len(all_phrases) == 2

@@ -162,14 +162,19 @@ def load_train_test(
     Raises:
         ConfigurationError: one of the two sets would be empty. Also everything `load_document_term_matrix` raises.
     """
-    if detect_format(path, options) not in TEXT_FORMATS or vocabulary_path is not None:
-        matrix = load_document_term_matrix(path, options, vocabulary_path=vocabulary_path, **counting)
-        return split_documents(matrix, held_out, generator)
+    given = {"vocabulary_path": vocabulary_path, **counting}
+    learns_phrases = counting.pop("learns_phrases", False)
+    is_text = detect_format(path, options) in TEXT_FORMATS
+    if not is_text or (vocabulary_path is not None and not learns_phrases):
+        return split_documents(load_document_term_matrix(path, options, **given), held_out, generator)
     n_documents = sum(1 for _ in _read_some_documents(path, options))
     train_rows, test_rows = split_rows(n_documents, held_out, generator)
-    if counting.pop("learns_phrases", False):
+    if learns_phrases:
         train_documents = _select(train_rows, read_documents(path, options))
         counting["rules"] = learn_phrases(train_documents, counting.get("rules") or TokenRules())
+    if vocabulary_path is not None:
+        matrix = load_document_term_matrix(path, options, vocabulary_path=vocabulary_path, **counting)
+        return matrix.select(train_rows), matrix.select(test_rows)
     train = count_words(_select(train_rows, read_documents(path, options)), **counting)
     test_documents = _select(test_rows, read_documents(path, options))
     test = count_words(test_documents, rules=train.rules, vocabulary=train.vocabulary)
