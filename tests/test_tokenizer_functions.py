@@ -163,3 +163,16 @@ class TestSegmenters:
         assert {"公园", "散步", "今天天气"} <= set(matrix.vocabulary)
         with pytest.warns(DocnvilWarning, match="rjieba:cut for Chinese"):
             count_words(documents, rules=TokenRules(), **limits)
+
+
+def test_texts_are_compared_with_a_prepared_corpus(module, tmp_path, monkeypatch):
+    monkeypatch.setattr("docnvil.comparison.runner.compare_models", lambda *models, **settings: iter(()))
+    path, corpus = tmp_path / "texts.txt", tmp_path / "corpus"
+    path.write_text("owls mice\ncats dogs\n" * 10, encoding="utf-8")
+    run("corpus", "build", path, "--tokenizer", f"{module}:lemmas", "--max-df", "1.0", "--out", corpus)
+    del sys.modules[module]
+    arguments = ("compare", corpus, path, "--tokenizer", f"{module}:lemmas", "--json")
+    assert json.loads(run(*arguments).stdout)["test_documents"] == 20
+    assert f"pass --tokenizer {module}:lemmas" in run("compare", corpus, path, exit_code=1).stderr
+    refused = run("compare", corpus, path, "--tokenizer", f"{module}:split", exit_code=2)
+    assert "contains counts, to which --tokenizer does not apply" in refused.stderr

@@ -119,8 +119,19 @@ def refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
     if contains_text(source, options):
         return
     for each in (*settings_of(TokenOptions).values(), *settings_of(VocabularyLimits).values()):
-        if each.name in _chosen([each.name]):
+        if each.name in _chosen([each.name]) and not (each.name == "tokenizer" and _names_tokenizer(source, options)):
             raise click.UsageError(f"{source} contains counts, to which --{each.option} does not apply. Leave it out.")
+
+
+def _names_tokenizer(source: Path, options: Mapping[str, Any]) -> bool:
+    """Return whether --tokenizer names the tokenizer of a prepared corpus, which later texts need again."""
+    from docnvil.corpus.reading import read_corpus
+    from docnvil.text.documents import detect_format
+
+    if detect_format(source, source_of(options)) != "corpus":
+        return False
+    rules = read_corpus(source).rules
+    return rules is not None and rules.tokenizer == options["tokenizer"]
 
 
 def _chosen(names: Iterable[str]) -> set[str]:
