@@ -183,7 +183,7 @@ def resume_results(name: str, settings: Mapping[str, Any], empty: Mapping[str, A
     path = RESULTS / f"{name}.json"
     saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     same = all(saved.get(key) == value for key, value in settings.items())
-    return {**settings, **({key: saved[key] for key in empty} if same else deepcopy(dict(empty)))}
+    return {**settings, **deepcopy(dict(empty)), **({key: saved[key] for key in empty if key in saved} if same else {})}
 
 
 def provenance(results: Mapping[str, Any]) -> str:

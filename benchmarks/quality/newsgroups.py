@@ -6,7 +6,8 @@ the topics, and agreement with the newsgroups. Training never reads the test doc
 in separate rows, a cache of the document's words, whose weight is fitted to training documents. The tables compare the
 results with published ones.
 
-    python benchmarks/quality/newsgroups.py     20 minutes on two cores; writes benchmarks/results/newsgroups.json
+    python benchmarks/quality/newsgroups.py            20 minutes on two cores; writes results/newsgroups.json
+    python benchmarks/quality/newsgroups.py --times    then 4 minutes, on a machine without other work
 
 Models already measured with the same recipes, settings and seed are kept, so the same command resumes.
 """
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
 from common import SOFTMAX, docnvil, recipe_settings, resume_results, save_results
-from peers import RANKINGS, cluster_topics, evaluate_peer
+from peers import RANKINGS, cluster_topics, evaluate_peer, fit_peer
 
 from docnvil.analysis.clustering import compare_clusters
 from docnvil.comparison.peers import PEERS
@@ -64,6 +65,18 @@ def train_and_evaluate(name: str, units: int, seed: int, completion: tuple[Path,
     }
 
 
+def measure_times(units: int) -> dict[str, float]:
+    """Return the training seconds of each model, as `fit` reports them or for the whole of a peer's fit."""
+    train, _ = ng20.load()
+    seconds = {label: fit_peer(name, train, units, 0).seconds for name, label in PEER_MODELS.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (options, _) in MODELS.items():
+            out = Path(folder) / "model"
+            fit = docnvil("fit", ng20.paths()[0], "--units", units, *options, "--out", out, "--force", "--json")
+            seconds[name] = fit.json["seconds"]
+    return {name: round(value, 1) for name, value in seconds.items()}
+
+
 def measure_clusters(units: int) -> dict[str, Any]:
     """Return the topic quality of the k-means clusters that training starts from."""
     topics, reference = cluster_topics(ng20.load()[0], units, 0), ng20.load_all()
@@ -90,7 +103,8 @@ def measure_peer(name: str, units: int, seed: int) -> dict[str, Any]:
 @click.command()
 @click.option("--units", default=50, show_default=True, help="Units or topics of every model.")
 @click.option("--seeds", default=3, show_default=True, help="Number of seeds: 0, 1, ...")
-def main(units: int, seeds: int) -> None:
+@click.option("--times", is_flag=True, help="Only measure training times again, one run each, with seed 0.")
+def main(units: int, seeds: int, times: bool) -> None:
     """Measure docnvil and LDA on 20 Newsgroups; write benchmarks/results/newsgroups.json."""
     settings = {
         "corpus": ng20.CORPUS,
@@ -99,8 +113,11 @@ def main(units: int, seeds: int) -> None:
         "models": {name: [list(options), n_samples] for name, (options, n_samples) in MODELS.items()},
         "recipes": {name: recipe_settings(name) for name in ("default", "best")},
     }
-    empty = {"runs": [], "mean": {}, "peer_runs": [], "peers": {}}
+    empty = {"runs": [], "mean": {}, "peer_runs": [], "peers": {}, "seconds": {}}
     results = resume_results("newsgroups", {"settings": settings}, empty)
+    if times:
+        save_results("newsgroups", COMMAND, {**results, "seconds": measure_times(units)})
+        return
     runs = results["runs"]
     results["peer_runs"] = [measure_clusters(units)]
     for name, seed in product(filter(lambda each: PEERS[each].is_installed, PEER_MODELS), range(seeds)):

@@ -35,14 +35,14 @@ def newsgroups(results: dict[str, Any]) -> Iterable[str]:
     default = results["mean"]["recipe default"]
     for name, mean in results["mean"].items():
         bound = "" if name == SOFTMAX else _bound(results, name)
-        yield _row(f"**docnvil**, {name}", bound, *_completion(mean, bold=True), *_topics(mean), _time(mean))
+        yield _row(f"**docnvil**, {name}", bound, *_completion(mean, bold=True), *_topics(mean), _time(results, name))
     without = {name.removeprefix("no_units_"): value for name, value in default.items() if "no_units_" in name}
     yield _row("same layer, no units", _number(without.get("per_document")), *_completion(without), "", "", "")
     for name, figures in results["peers"].items():
-        yield _row(f"{name}", "", *_completion(figures), *_topics(figures["by relevance"]), _time(figures))
+        yield _row(f"{name}", "", *_completion(figures), *_topics(figures["by relevance"]), _time(results, name))
         cached = {each.removeprefix("cached_"): value for each, value in figures.items() if "cached_" in each}
         if cached:
-            yield _row(f"{name} + cache", "", *_completion(cached), *_topics(figures["by relevance"]), _time(figures))
+            yield _row(f"{name} + cache", "", *_completion(cached), *_topics(figures["by relevance"]), "")
     unigram = {name.removeprefix("unigram_"): value for name, value in default.items() if "unigram_" in name}
     yield _row("word frequencies only", _number(unigram["per_document"]), *_completion(unigram), "", "", "")
 
@@ -118,9 +118,10 @@ def _topics(mean: Mapping[str, Any]) -> tuple[str, str]:
     return _number(mean["npmi"], ".2f"), _number(mean["diversity"], ".2f")
 
 
-def _time(mean: Mapping[str, Any]) -> str:
-    seconds = mean["fit_wall_seconds"]
-    return "" if seconds is None else f"{seconds:.0f}" if seconds >= 1 else "under 1"
+def _time(results: Mapping[str, Any], name: str) -> str:
+    """Return the training seconds that were measured without other work on the machine."""
+    seconds = results.get("seconds", {}).get(name)
+    return "" if seconds is None else f"{seconds:.0f}"
 
 
 def _number(value: float | None, form: str = ".0f") -> str:
