@@ -93,9 +93,13 @@ class DocnvilWarning(_Message, UserWarning):
     """
 
 
-def warn(message: str) -> None:
-    """Issue a `DocnvilWarning`."""
-    warnings.warn(DocnvilWarning(message), stacklevel=3)
+class DocnvilNote(DocnvilWarning):
+    """How an input was read, such as its delimiter; nothing needs to be done if it is what was meant."""
+
+
+def warn(message: str, category: type[DocnvilWarning] = DocnvilWarning) -> None:
+    """Issue a `DocnvilWarning`, or a `DocnvilNote`."""
+    warnings.warn(category(message), stacklevel=3)
 
 
 def format_examples(names: Sequence[str], maximum: int = 10) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from docnvil.errors import DocnvilError, DocnvilWarning
+from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning
 
 INTERRUPTED = 130
 
@@ -94,7 +94,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def printing_warnings() -> Iterator[list[str]]:
-    """Print each `DocnvilWarning` on stderr, once per message, and yield the list of these messages.
+    """Print each warning and note on stderr, once per message, and yield the list of these messages.
 
     Of several processes with the same input, only the main one prints.
     """
@@ -109,7 +109,7 @@ def printing_warnings() -> Iterator[list[str]]:
             elif (text := message.command_line_message) not in messages:
                 messages.append(text)
                 if os.environ.get("RANK", "0") == "0":
-                    note(f"Warning: {text}")
+                    note(f"{'Note' if issubclass(category, DocnvilNote) else 'Warning'}: {text}")
 
         warnings.showwarning = show
         yield messages

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
     """Read a corpus with the token rules and vocabulary of the options, and print its size on stderr."""
     from docnvil.corpus.loading import load_document_term_matrix
+    from docnvil.text.counts import limit_vocabulary
 
     refuse_idle_options(source, options)
     matrix = load_document_term_matrix(source, source_of(options), **counting_of(options, [source]))
+    if not contains_text(source, options):
+        matrix = limit_vocabulary(matrix, **_chosen_limits(options))
     note_phrases(matrix.rules)
     note(describe_corpus(matrix))
     return matrix
@@ -44,10 +47,21 @@ def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float)
     """Read a corpus in two parts; the vocabulary is chosen from the first."""
     from docnvil.corpus.loading import load_train_test
     from docnvil.runtime.randomness import stream
+    from docnvil.text.counts import align_vocabulary, limit_vocabulary
 
     refuse_idle_options(source, options)
     rng = stream(options["seed"], "test split")
-    return load_train_test(source, source_of(options), held_out, rng, **counting_of(options, [source]))
+    train, test = load_train_test(source, source_of(options), held_out, rng, **counting_of(options, [source]))
+    if contains_text(source, options):
+        return train, test
+    train = limit_vocabulary(train, **_chosen_limits(options))
+    return train, align_vocabulary(test, train.vocabulary)
+
+
+def _chosen_limits(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the vocabulary limits that the user gave; the defaults are for texts."""
+    names = _chosen(settings_of(VocabularyLimits))
+    return {name: options[name] for name in names}
 
 
 def load_for_model(
@@ -118,7 +132,7 @@ def refuse_idle_options(source: Path, options: Mapping[str, Any]) -> None:
     )
     if contains_text(source, options):
         return
-    for each in (*settings_of(TokenOptions).values(), *settings_of(VocabularyLimits).values()):
+    for each in settings_of(TokenOptions).values():
         if each.name in _chosen([each.name]) and not (each.name == "tokenizer" and _names_tokenizer(source, options)):
             raise click.UsageError(f"{source} contains counts, to which --{each.option} does not apply. Leave it out.")
 

@@ -35,6 +35,7 @@ class DocumentTermMatrix:
         rules: how the texts were split into words; None if the counts were not made from texts.
         unknown_counts: number of words of each document that are not in the vocabulary, `[N]`; None if all are.
         reading: options with which later sources are read in the same way, see `SourceOptions`.
+        reported: names of the faults that counting has warned of: "clauses", "empty" or "stop words".
         source: where the counts come from, for error messages.
 
     Raises:
@@ -55,6 +56,7 @@ class DocumentTermMatrix:
     rules: TokenRules | None = None
     unknown_counts: NDArray[np.int64] | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
+    reported: frozenset[str] = frozenset()
     source: InitVar[str] = "The document-term matrix"
 
     def __post_init__(self, source: str) -> None:
@@ -208,7 +210,7 @@ def _count_texts(
         accumulator.add(chunk)
     if not accumulator.ids:
         raise CorpusError("There are no documents to count. Check the source.")
-    unknown_counts = None
+    unknown_counts, reported = None, set[str]()
     if vocabulary is not None:
         counts, unknown_counts = accumulator.take_counts(len(vocabulary)), accumulator.unknown_counts()
     else:
@@ -221,9 +223,9 @@ def _count_texts(
         n_with_words = np.count_nonzero(np.diff(counts.indptr))
         counts = take_columns(counts, np.array([columns[word] for word in vocabulary]))
         n_emptied = n_with_words - np.count_nonzero(np.diff(counts.indptr))
-        warn_of_words(lengths, rules)
-        warn_of_limits(n_with_words, n_emptied, **limits)
-    return DocumentTermMatrix(counts, vocabulary, tuple(accumulator.ids), accumulator.metadata(), rules, unknown_counts)
+        reported = warn_of_words(lengths, rules) | warn_of_limits(n_with_words, n_emptied, **limits)
+    ids, metadata = tuple(accumulator.ids), accumulator.metadata()
+    return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, reported=frozenset(reported))
 
 
 def require_matrix(value: object) -> None:
@@ -280,6 +282,53 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
     if matrix.unknown_counts is not None:
         unknown_counts += matrix.unknown_counts
     return replace(matrix, counts=counts, vocabulary=vocabulary, unknown_counts=unknown_counts)
+
+
+def limit_vocabulary(
+    matrix: DocumentTermMatrix, *, size: int | None = None, min_df: int | float = 1, max_df: int | float = 1.0
+) -> DocumentTermMatrix:
+    """Return the matrix without the words outside the limits; the others keep their order.
+
+    Words that occur in no document are kept if `min_df` is 1, so that the columns stay the same.
+
+    Arguments:
+        matrix: the counts, `[N, V]`.
+        size: maximum number of words, the most frequent ones are kept; None keeps all.
+        min_df: minimum number (int) or share (float) of documents that contain a word.
+        max_df: maximum number (int) or share (float) of documents that contain a word.
+
+    Raises:
+        ConfigurationError: a limit is out of range.
+        VocabularyError: no word is left, or the words have no names to match later counts by.
+
+    >>> matrix = DocumentTermMatrix([[2, 1, 0], [1, 0, 0]], Vocabulary(["cat", "mouse", "owl"]), ("a", "b"))
+    >>> limit_vocabulary(matrix, min_df=2).vocabulary.words
+    ('cat',)
+    """
+    require_matrix(matrix)
+    check_limits(size, min_df, max_df)
+    frequencies = document_frequencies(matrix.counts)
+    least, most = (limit * matrix.n_documents if isinstance(limit, float) else limit for limit in (min_df, max_df))
+    kept = ((frequencies >= least) | ((frequencies == 0) & (least <= 1))) & (frequencies <= most)
+    if size is not None and kept.sum() > size:
+        totals = np.where(kept, column_sums(matrix.counts), -1)
+        kept = np.zeros_like(kept)
+        kept[np.argsort(-totals, kind="stable")[:size]] = True
+    if kept.all():
+        return matrix
+    if not kept.any():
+        raise VocabularyError(
+            f"None of the {len(kept)} words is within the limits --min-df {min_df} and --max-df {max_df}. Lower"
+            " --min-df, or raise --max-df."
+        )
+    if matrix.vocabulary.is_numbered:
+        raise VocabularyError(
+            "The limits remove words, but the words have no names, so later counts could not be matched. Pass the"
+            " words with --vocabulary, or leave out --min-df, --max-df and --vocabulary-size."
+        )
+    columns = np.flatnonzero(kept)
+    words = Vocabulary(matrix.vocabulary[column] for column in columns.tolist())
+    return replace(matrix, counts=take_columns(matrix.counts, columns), vocabulary=words)
 
 
 def split_documents(

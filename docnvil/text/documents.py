@@ -144,7 +144,9 @@ def _read(path: Path, options: SourceOptions, report: ReadingReport) -> Iterator
         case "csv" | "tsv":
             records = read_separated(path, options, report, delimiter="," if format == "csv" else "\t")
         case "octis":
-            report.remark(f"{path} is a folder of OCTIS: the columns of corpus.tsv are text, partition and label.")
+            report.remark(
+                f"{path} is a folder of OCTIS: the columns of corpus.tsv are text, partition and label.", is_note=True
+            )
             names = ("text", "partition", "label")
             records = read_separated(path / "corpus.tsv", options, report, delimiter="\t", names=names)
         case "parquet":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from docnvil.errors import warn
+from docnvil.errors import DocnvilNote, DocnvilWarning, warn
 
 MAX_PLACES = 10  # named in a message; the others are counted
 
@@ -35,6 +35,9 @@ _MESSAGES = {
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
 }
 
+# Kinds of events that are expected; the others may be mistakes.
+_NOTES = {"header", "not_matched", "sgml", "encoding"}
+
 
 class ReadingReport:
     """Collects what happened to the values, bytes and files of a source; reports of shards are merged.
@@ -50,7 +53,7 @@ class ReadingReport:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._places: dict[str, list[tuple[str, str]]] = {}
-        self._remarks: dict[str, None] = {}
+        self._remarks: dict[str, bool] = {}  # the sentences, and whether they are notes
 
     def add(self, kind: str, file: object, place: str = "", n: int = 1) -> None:
         """Count one event of a kind at a place of a file, such as "line 3"; `n` counts several at once."""
@@ -59,9 +62,9 @@ class ReadingReport:
         if len(places) < MAX_PLACES:
             places.append((str(file), place))
 
-    def remark(self, text: str) -> None:
-        """Add a sentence of its own; equal sentences are reported once."""
-        self._remarks[text] = None
+    def remark(self, text: str, *, is_note: bool = False) -> None:
+        """Add a sentence of its own, a warning or a note; equal sentences are reported once."""
+        self._remarks[text] = is_note
 
     def merge(self, other: "ReadingReport") -> None:
         """Add the events of another report, which come after those of this one."""
@@ -73,19 +76,23 @@ class ReadingReport:
 
     def messages(self) -> list[str]:
         """Return one sentence or two for each kind of event."""
-        summaries = [self._summarize(kind) for kind in _MESSAGES if kind in self._counts]
-        return [*self._remarks, *summaries]
+        return [message for message, _ in self._messages()]
+
+    def _messages(self) -> list[tuple[str, bool]]:
+        """Return the messages, and whether they are notes."""
+        summaries = [(self._summarize(kind), kind in _NOTES) for kind in _MESSAGES if kind in self._counts]
+        return [*self._remarks.items(), *summaries]
 
     def warn(self) -> None:
-        """Issue each message as a `DocnvilWarning`, and forget them."""
-        messages = self.messages()
+        """Issue each message as a `DocnvilWarning` or a `DocnvilNote`, and forget them."""
+        messages = self._messages()
         self.__init__()  # type: ignore[misc]
-        for message in messages:
-            warn(message)
+        for message, is_note in messages:
+            warn(message, DocnvilNote if is_note else DocnvilWarning)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
-        return {"counts": self._counts, "places": self._places, "remarks": list(self._remarks)}
+        return {"counts": self._counts, "places": self._places, "remarks": self._remarks}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ReadingReport":
@@ -93,7 +100,7 @@ class ReadingReport:
         report = cls()
         report._counts = dict(value["counts"])
         report._places = {kind: [(file, place) for file, place in places] for kind, places in value["places"].items()}
-        report._remarks = dict.fromkeys(value["remarks"])
+        report._remarks = dict(value["remarks"])
         return report
 
     def _summarize(self, kind: str) -> str:

@@ -54,7 +54,7 @@ def read_separated(
         if chosen is None:
             chosen = detect_delimiter(sample, delimiter, options)
             if chosen != delimiter:
-                report.remark(f"{path} is separated by {_NAMES[chosen]}, and was read so.")
+                report.remark(f"{path} is separated by {_NAMES[chosen]}, and was read so.", is_note=True)
         is_quoted = options.quoting == "minimal"
         rows = _read_rows(path, chain(sample, lines), chosen, lines_before, is_quoted=is_quoted)
         yield from read_rows(path, rows, options, report, delimiter=chosen if is_quoted else None, names=names)
@@ -98,7 +98,8 @@ def read_rows(
         numbers = list_items(str(number) for number, _, _ in ahead[:n_extra])
         report.remark(
             f"{path} has {n_extra} more header row{'s' * (n_extra > 1)} of a survey export, which"
-            f" {'were' if n_extra > 1 else 'was'} skipped: line {numbers}."
+            f" {'were' if n_extra > 1 else 'was'} skipped: line {numbers}.",
+            is_note=True,
         )
     yield from _to_records(path, chain(ahead[n_extra:], rows), names, first[1], delimiter, options, report)
 
@@ -206,5 +207,7 @@ def _add_row_names(path: Path, names: list[str], rows: Sequence[Sequence[str]], 
         return names
     if any(fields[0] != str(number) for number, fields in enumerate(rows, start=1)):
         return names
-    report.remark(f"{path} has one column more than its header, as R writes row names; it was read as 'row_names'.")
+    report.remark(
+        f"{path} has one column more than its header, as R writes row names; it was read as 'row_names'.", is_note=True
+    )
     return ["row_names", *names]

@@ -4,7 +4,7 @@ Each `describe_` function returns the message of a warning, or None if all is we
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -229,15 +229,18 @@ def describe_limits(
     return f"{n_emptied:,} of {n_documents:,} documents have none of the words that are kept. {'. '.join(remedies)}."
 
 
-def warn_of_words(lengths: WordLengths, rules: TokenRules) -> None:
-    """Warn if the counted words are clauses, or if the user's stop words cannot match."""
-    for message in (lengths.describe(), describe_stop_words(rules)):
-        if message is not None:
-            warn(message)
+def warn_of_words(lengths: WordLengths, rules: TokenRules) -> set[str]:
+    """Warn if the counted words are clauses, or if the user's stop words cannot match; return what was reported."""
+    return _warn({"clauses": lengths.describe(), "stop words": describe_stop_words(rules)})
 
 
-def warn_of_limits(n_documents: int, n_emptied: int, **limits: Any) -> None:
-    """Warn if the limits empty most documents, see `describe_limits`."""
-    message = describe_limits(n_documents, n_emptied, **limits)
-    if message is not None:
+def warn_of_limits(n_documents: int, n_emptied: int, **limits: Any) -> set[str]:
+    """Warn if the limits empty most documents, see `describe_limits`; return what was reported."""
+    return _warn({"empty": describe_limits(n_documents, n_emptied, **limits)})
+
+
+def _warn(messages: Mapping[str, str | None]) -> set[str]:
+    issued = {name: message for name, message in messages.items() if message is not None}
+    for message in issued.values():
         warn(message)
+    return set(issued)

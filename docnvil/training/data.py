@@ -30,12 +30,14 @@ class CheckedCounts:
         vocabulary: the words of the columns; numbered ones if they have no names.
         token_rules: how texts became words, or None if the counts came ready-made.
         reading: options that the source was read with, see `DocumentTermMatrix`.
+        reported: faults that counting has warned of, see `DocumentTermMatrix`.
     """
 
     matrix: csr_array
     vocabulary: Vocabulary
     token_rules: TokenRules | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
+    reported: frozenset[str] = frozenset()
 
 
 def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> CheckedCounts:
@@ -60,7 +62,7 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
     source = None if isinstance(counts, DocumentTermMatrix) else classify_source(counts)
     if source is None or source.kind != "matrix":
         matrix = count_words(counts if source is None else source, vocabulary=vocabulary, **columns)
-        return CheckedCounts(matrix.counts, matrix.vocabulary, matrix.rules, matrix.reading)
+        return CheckedCounts(matrix.counts, matrix.vocabulary, matrix.rules, matrix.reading, matrix.reported)
     counts = source.items
     names = as_vocabulary(vocabulary if vocabulary is not None else _column_names(counts))
     dense = counts if issparse(counts) else np.asarray(counts)

@@ -3,7 +3,7 @@
 Axes: N documents, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,15 +89,16 @@ def fit(
             for callback in callbacks:
                 callback.on_epoch(training, record)
     held_out = settings.validation if validation is None else data.validation.shape[0]
-    return _with_warnings(_fitted_model(training, documents, data, settings.recipe_name, held_out))
+    return _with_warnings(_fitted_model(training, documents, data, settings.recipe_name, held_out), documents.reported)
 
 
-def _with_warnings(model: FittedModel) -> FittedModel:
-    """Issue the warnings about a model, and return the model with them in `run`."""
+def _with_warnings(model: FittedModel, reported: Collection[str]) -> FittedModel:
+    """Issue the warnings about a model that are not yet `reported`, and return the model with all of them in `run`."""
     warnings = model_warnings(model)
-    for text in warnings:
-        warn(text)
-    return replace(model, run={**model.run, "warnings": list(warnings)})
+    for name, text in warnings:
+        if name not in reported:
+            warn(text)
+    return replace(model, run={**model.run, "warnings": [text for _, text in warnings]})
 
 
 def split_data(documents: CheckedCounts, settings: Settings, validation: Any = None) -> TrainingData:

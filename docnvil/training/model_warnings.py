@@ -24,17 +24,17 @@ STOP_WORD_SHARE = 0.3  # of these, which are stop words of another language
 _WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
-def model_warnings(model: FittedModel) -> tuple[str, ...]:
-    """Return what is wrong with a fitted model, as sentences with the options that may help; nothing for a good one."""
-    checks: tuple[Callable[[FittedModel], Iterator[str]], ...] = (
-        _words_are_clauses,
-        _most_documents_are_empty,
-        _stop_words_of_another_language,
-        _few_documents,
-        _units_are_dead,
-        _nothing_learned,
-    )
-    return tuple(text for check in checks for text in check(model))
+def model_warnings(model: FittedModel) -> list[tuple[str, str]]:
+    """Return what is wrong with a fitted model: the name of each fault, and sentences with a remedy."""
+    checks: dict[str, Callable[[FittedModel], Iterator[str]]] = {
+        "clauses": _words_are_clauses,
+        "empty": _most_documents_are_empty,
+        "language": _stop_words_of_another_language,
+        "few documents": _few_documents,
+        "dead units": _units_are_dead,
+        "nothing learned": _nothing_learned,
+    }
+    return [(name, text) for name, check in checks.items() for text in check(model)]
 
 
 def _words_are_clauses(model: FittedModel) -> Iterator[str]:
