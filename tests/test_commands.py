@@ -309,7 +309,7 @@ def test_an_unknown_recipe_is_a_usage_error(tmp_path, texts):
 
 def test_token_options_are_refused_for_counts(tmp_path, texts):
     assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
-    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-df", "5"), 2, "--min-df")
+    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-length", "5"), 2, "--min-length")
 
 
 def test_a_diverging_training_stops(tmp_path, texts):

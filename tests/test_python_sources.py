@@ -175,7 +175,7 @@ class TestWrongTypes:
             ({"a": "text"}, "Give its values as a list"),
             (5, "int is not a source of documents. Give texts"),
             (["a text", 5], "Item 2 is 5, which is not a text"),
-            ([("id", "text")], "2-D array of numbers"),
+            ([("id", "text")], "Item 1 is .* not a text"),
             (pd.DataFrame({"text": ["cat", 5]}), "row 2 has 5 in the column 'text'"),
         ],
     )

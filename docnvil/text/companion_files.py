@@ -44,7 +44,12 @@ def vocabulary_paths(path: Path) -> list[Path]:
     short = stem.removeprefix("docword.")
     # Specific names come first, as `vocabulary.txt` may belong to another file in the folder.
     names = [f"{stem}.vocab.txt", f"vocab.{short}.txt", f"{whole}.vocab", f"{stem}.vocab"]
-    names += [f"{short}.vocab.txt", f"{short}.vocab", "vocabulary.txt", "vocab.txt"]
+    names += [f"{short}.vocab.txt", f"{short}.vocab"]
+    # gensim's make_wikicorpus writes X_bow.mm, X_tfidf.mm and X_wordids.txt.bz2.
+    topics = dict.fromkeys((stem, stem.removesuffix("_bow"), stem.removesuffix("_corpus")))
+    if whole.lower().endswith((".mm", ".mtx")):
+        names += [f"{topic}_wordids.txt{compression}" for topic in topics for compression in ("", ".bz2", ".gz")]
+    names += ["vocabulary.txt", "vocab.txt"]
     return [path.with_name(name) for name in dict.fromkeys(names)]
 
 
@@ -85,6 +90,8 @@ def check_words(
         if header or not is_part:
             warn(f"{words_path} has {size:,} words, of which {path} uses only the first {n_columns:,}.{header}")
         return
+    if header and not states_width:
+        warn(f"{words_path} has {size:,} words.{header}")
     if size != n_columns:
         remedy = header or " Pass the vocabulary of these counts with --vocabulary."
         if size == n_rows:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from docnvil.text.record_documents import resolve_column, split_columns
+from docnvil.text.records import csv_reader
 from docnvil.text.settings import SourceOptions
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -38,10 +39,9 @@ def detect_delimiter(sample: Sequence[str], expected: str, options: SourceOption
 
 
 def _fitness(sample: Sequence[str], delimiter: str, options: SourceOptions) -> tuple[bool, bool, bool]:
-    quoting = csv.QUOTE_MINIMAL if options.quoting == "minimal" else csv.QUOTE_NONE
     rows = []
     try:
-        for row in csv.reader(sample, delimiter=delimiter, quoting=quoting):
+        for row in csv_reader(sample, delimiter, options.quoting):
             rows.append(row)
     except csv.Error:  # a field that is longer than the module's limit
         pass

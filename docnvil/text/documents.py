@@ -179,7 +179,7 @@ def split_source(
     resolved = replace(options, encoding=resolve_encoding(path, options.encoding, ReadingReport()))
     if format == "jsonl" and is_json_array(path, resolved):
         return None
-    with open_text(path, encoding=resolved.encoding, errors=resolved.encoding_errors):
+    with open_text(path, encoding=resolved.encoding, errors=resolved.encoding_errors, report=report):
         pass  # refuses a binary file, which the chunks would not recognize
     chunks = split_at_lines(path, encoding=resolved.encoding, size=size)
     if chunks is None or len(chunks) < 2:
@@ -227,3 +227,9 @@ def _check_first_line(path: Path, line: str, report: ReadingReport) -> None:
         if "text" in cells and len(cells) > 1 and not any(" " in cell for cell in cells):
             report.remark(f"{path} looks like a table, but was read as one text per line. Pass --format {format}.")
             return
+    cells = line.split("\t")
+    if len(cells) > 1 and any(" " in cell for cell in cells) and any(cell and " " not in cell for cell in cells[:-1]):
+        report.remark(
+            f"{path} has {len(cells)} columns in its first line, and all were read as text. Pass --format tsv"
+            " --no-header and the number of the text's column as --text-column; lines of MALLET need --format mallet."
+        )

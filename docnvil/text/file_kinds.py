@@ -92,6 +92,15 @@ def guess_wide_encoding(head: bytes) -> str | None:
     return None
 
 
+def count_utf8_characters(head: bytes) -> int:
+    """Return the number of characters of a beginning of UTF-8 that are not ASCII, or 0 if it is not UTF-8."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return 0
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
 def _is_utf8(head: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)

@@ -14,7 +14,7 @@ from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
 from docnvil.text.compression import DAMAGE_ERRORS, is_compressed, open_compressed
 from docnvil.text.decoding import RepairedBytes, RepairingDecoder, describe_undecodable, survey_utf8
-from docnvil.text.file_kinds import HEAD_BYTES, describe_binary
+from docnvil.text.file_kinds import HEAD_BYTES, count_utf8_characters, describe_binary, guess_wide_encoding
 from docnvil.text.reading_report import ReadingReport
 
 # Encodings, by Python's names, in which the byte 10 is always a line feed and a file needs no byte-order mark.
@@ -128,7 +128,8 @@ def open_text(
         try:
             with open_bytes(path, chunk) as file:
                 if chunk is None:
-                    file = _refuse_binary(path, file, encoding)
+                    file = checked = _refuse_binary(path, file, encoding)
+                    _check_encoding(path, checked.peek(HEAD_BYTES)[:HEAD_BYTES], encoding, report)
                 if errors != "strict":
                     lines_before = 0 if chunk is None else chunk.lines_before
 
@@ -159,13 +160,27 @@ def resolve_encoding(path: Path, encoding: str, report: ReadingReport) -> str:
     return guess
 
 
+def _check_encoding(path: Path, head: bytes, encoding: str, report: ReadingReport) -> None:
+    """Refuse UTF-16 that is to be read in another encoding, and report UTF-8 that is."""
+    name = codecs.lookup(encoding).name
+    if name.startswith(("utf-16", "utf-32")):
+        return
+    if 0 in head and (wide := guess_wide_encoding(head)):
+        reason = "byte-order mark says" if wide in ("utf-16", "utf-32") else "zero bytes say"
+        raise CorpusError(f"{path} is not {encoding} (its {reason} {wide}). Pass --encoding {wide}.")
+    is_single_byte = name.startswith(("iso8859", "cp125", "cp8", "koi8", "mac"))
+    # A few characters of a multi-byte encoding may happen to be UTF-8.
+    if not name.startswith("utf-8") and count_utf8_characters(head) >= (1 if is_single_byte else 8):
+        report.add("utf8", path)
+
+
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file, unpacked."""
     with open_bytes(path) as file:
         return file.read(HEAD_BYTES)
 
 
-def _refuse_binary(path: Path, file: BinaryIO, encoding: str) -> BinaryIO:
+def _refuse_binary(path: Path, file: BinaryIO, encoding: str) -> BufferedReader:
     """Return a stream of the same bytes if they are text."""
     stream = file if hasattr(file, "peek") else BufferedReader(cast(RawIOBase, file))
     kind = describe_binary(stream.peek(HEAD_BYTES)[:HEAD_BYTES], encoding)
@@ -173,7 +188,7 @@ def _refuse_binary(path: Path, file: BinaryIO, encoding: str) -> BinaryIO:
         while is_compressed(path) and stream.read(1 << 16):  # raises an error if the file is damaged
             pass
         raise BinaryFileError(f"{path} is {kind}, not text. Extract its text first, or leave the file out.")
-    return cast(BinaryIO, stream)
+    return cast(BufferedReader, stream)
 
 
 def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] | None:

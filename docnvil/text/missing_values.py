@@ -8,7 +8,34 @@ DEFAULT_NA_VALUES = frozenset(
     ["NA", "NaN", "nan", "N/A", "n/a", "NULL", "null", "None", "#N/A", "#N/A N/A", "#NA", "<NA>", "-NaN", "-nan"]
 )
 DEFAULT_NA_VALUES |= {"1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "NA_character_", "\\N"}
-DEFAULT_NA_VALUES |= {"#NULL!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#DIV/0!"}
+DEFAULT_NA_VALUES |= {"#CALC!", "#SPILL!", "#NULL!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#DIV/0!"}
+# Excel and LibreOffice write errors in the language of the user: German, French, Spanish, Italian, Portuguese ...
+DEFAULT_NA_VALUES |= {"#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#N/D", "#N/D!", "#VALEUR!", "#NOMBRE!", "#NUL!", "#NOM?"}
+DEFAULT_NA_VALUES |= {"#¡VALOR!", "#¿NOMBRE?", "#¡REF!", "#¡NUM!", "#¡NULO!", "#¡DIV/0!", "#RIF!", "#VALORE!", "#NOME?"}
+DEFAULT_NA_VALUES |= {
+    "#VALOR!",
+    "#NÚM!",
+    "#NULO!",
+    "#N/B",
+    "#WAARDE!",
+    "#VERW!",
+    "#NAAM?",
+    "#ARG!",
+    "#ADR!",
+    "#LICZBA!",
+}
+DEFAULT_NA_VALUES |= {
+    "#NAZWA?",
+    "#Н/Д",
+    "#ЗНАЧ!",
+    "#ССЫЛКА!",
+    "#ИМЯ?",
+    "#ЧИСЛО!",
+    "#ДЕЛ/0!",
+    "#YOK",
+    "#DEĞER!",
+    "#BAŞV!",
+}
 
 # The others are not words of any language, so they stand for a missing text in quotes, too.
 _MAY_BE_WORDS = frozenset(["NA", "N/A", "n/a", "None", "nan", "null"])

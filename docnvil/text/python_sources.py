@@ -61,6 +61,8 @@ def classify_source(source: Any) -> PythonSource:
         return PythonSource("frame", source)
     if getattr(source, "ndim", 1) != 1:
         return PythonSource("matrix", source)
+    if hasattr(source, "to_pylist"):  # an array of pyarrow
+        source = source.to_pylist()
     if not hasattr(source, "__iter__"):
         if hasattr(source, "__array__"):
             return PythonSource("matrix", source)
@@ -145,7 +147,7 @@ def as_vocabulary(words: Any) -> Vocabulary | None:
     """Return words in any form as a `Vocabulary`.
 
     Arguments:
-        words: a `Vocabulary`; words in the order of the columns; a mapping from words to columns; a gensim
+        words: a `Vocabulary`; words in the order of the columns; a mapping from words to columns or back; a gensim
             `Dictionary`; a fitted vectorizer of scikit-learn; a function that returns one of them; or None.
 
     Raises:
@@ -174,6 +176,8 @@ def as_vocabulary(words: Any) -> Vocabulary | None:
             raise ConfigurationError(f"The vectorizer has no words ({error}). Fit it first.") from None
     mapping = getattr(words, "token2id", words)
     if isinstance(mapping, Mapping):
+        if mapping and all(isinstance(key, int) and isinstance(word, str) for key, word in mapping.items()):
+            mapping = {word: key for key, word in mapping.items()}  # from columns to words
         ordered = sorted(mapping, key=mapping.__getitem__)
         if [mapping[word] for word in ordered] != list(range(len(ordered))):
             raise VocabularyError(
@@ -230,6 +234,9 @@ def _rows_of(frame: Any) -> RecordIterator:
         rows = frame
     else:
         names = [str(name) for name in frame.columns]
+        if len(set(names)) < len(names):
+            repeated = next(name for name in names if names.count(name) > 1)
+            raise CorpusError(f"The data frame has several columns {repeated!r}. Rename or drop all but one of them.")
         rows = (
             dict(zip(names, row, strict=True)) for row in zip(*(frame[name] for name in frame.columns), strict=True)
         )
@@ -256,7 +263,9 @@ def _plain(value: Any) -> Any:
     """Return a value with None for the missing values of NumPy, pandas and polars."""
     if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
         return None
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.to_list() if hasattr(value, "to_list") else value  # a list in a Series of polars
 
 
 def _is_tokens(value: Any) -> bool:
@@ -269,6 +278,7 @@ def _kind_of_items(items: Iterable[Any]) -> Kind:
         ("documents", lambda item: isinstance(item, Document)),
         ("texts", lambda item: isinstance(item, str | Mapping) or (bool(item) and _is_tokens(item))),
         ("bags", _is_bag),
+        ("texts", _is_like_text),
     )
     kind_of_empty: Kind = "matrix"
     for item in islice(items, _LOOK_AT):
@@ -280,6 +290,11 @@ def _kind_of_items(items: Iterable[Any]) -> Kind:
         else:
             return next((kind for kind, check in checks if check(value)), "matrix")
     return kind_of_empty
+
+
+def _is_like_text(value: Any) -> bool:
+    """Return whether a value is bytes or a tuple of strings, which `_records_of` refuses with the right message."""
+    return isinstance(value, bytes) or (isinstance(value, tuple) and all(isinstance(each, str) for each in value))
 
 
 def _is_bag(value: Any) -> bool:

@@ -14,7 +14,7 @@ _MESSAGES = {
         "{n} document(s) have no text (NA, null or the like) and are empty: {places}. --na-values chooses which values"
         " count as missing."
     ),
-    "null": "{n} document(s) have no text (null or NaN) and are empty: {places}.",
+    "null": "{n} document(s) have no text (null, NaN or no such key) and are empty: {places}.",
     "quoted_na": (
         "{n} document(s) consist of a quoted NA or None, which was read as text: {places}. If they are missing values,"
         " name them with --na-values."
@@ -26,6 +26,11 @@ _MESSAGES = {
     "header": "{n} row(s) repeat the header and were skipped: {places}.",
     "replace": "{n} byte(s) are invalid in the encoding and were replaced by U+FFFD, the first in {place}.",
     "ignore": "{n} byte(s) are invalid in the encoding and were left out, the first in {place}.",
+    "blank": "{n} blank row(s) at the end were skipped: {places}.",
+    "utf8": (
+        "{n} file(s) are UTF-8, but were read in another encoding, so their letters are probably wrong: {places}."
+        " Leave out --encoding, or pass --encoding auto."
+    ),
     "left_out": (
         "{n} file(s) that are not plain text were left out: {places}. --extract reads PDF, DOCX and HTML, --glob"
         " chooses files by name."
@@ -36,7 +41,7 @@ _MESSAGES = {
 }
 
 # Kinds of events that are expected; the others may be mistakes.
-_NOTES = {"header", "not_matched", "sgml", "encoding"}
+_NOTES = {"header", "not_matched", "sgml", "encoding", "blank"}
 
 
 class ReadingReport:
@@ -136,7 +141,7 @@ def _format_places(places: Sequence[tuple[str, str]], count: int) -> str:
     """Return places by file, such as `a.csv, lines 3 and 7; b.csv, line 2`, and the number of those not listed."""
     by_file = []
     for file, group in groupby(places, key=lambda place: place[0]):
-        spots = [spot for _, spot in group if spot]
+        spots = list(dict.fromkeys(spot for _, spot in group if spot))  # a JSON array may be on one line
         numbers = [spot.removeprefix("line ") for spot in spots]
         if len(spots) > 1 and all(number.isdecimal() for number in numbers):
             spots = [f"lines {list_items(numbers)}"]

@@ -1,6 +1,6 @@
 """From records to documents: the columns of the text, the id, the label and the metadata."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from docnvil.errors import CorpusError
@@ -11,6 +11,7 @@ from docnvil.text.records import Record, RecordIterator
 from docnvil.text.settings import SourceOptions
 
 _ABSENT = object()
+_MAX_WAITING = 1000  # first records without the column of the text, before it counts as a wrong name
 
 
 def to_documents(
@@ -22,16 +23,17 @@ def to_documents(
     rows_before: int = 0,
     missing: str = "null",
 ) -> Iterator[Document]:
-    """Convert records to documents; a missing text gives an empty document, which the report counts as `missing`."""
+    """Convert records to documents; a missing text gives an empty document, which the report counts as `missing`.
+
+    JSON objects may lack the key of a missing text, as Spark writes them, but one of the first records must have it.
+    """
     id_column = options.id_column
     names: tuple[str, ...] | None = None
     columns = _Columns((), options, None)
-    for number, (place, record) in enumerate(records, start=rows_before + 1):
-        if number == 1 and id_column is None and "id" in record:
-            id_column = "id"
-        if tuple(record) != names:  # most records have the columns of the previous one
-            names = tuple(record)
-            columns = _Columns(names, options, id_column)
+    unseen: set[str] | None = None  # columns of the text that no record had so far
+    waiting: list[tuple[int, str, Record, _Columns]] = []
+
+    def convert(number: int, place: str, record: Record, columns: _Columns) -> Document:
         where = f"{path}, {place}"
         text = columns.text_of(record, where)
         if text is None:
@@ -39,7 +41,31 @@ def to_documents(
             text = ""
         id = str(number) if columns.id is None else columns.id_of(record, where)
         metadata = columns.metadata_of(record, where)
-        yield Document(id, text if isinstance(text, TokenText) else replace_surrogates(text), metadata)
+        return Document(id, text if isinstance(text, TokenText) else replace_surrogates(text), metadata)
+
+    for number, (place, record) in enumerate(records, start=rows_before + 1):
+        if number == 1 and id_column is None and "id" in record:
+            id_column = "id"
+        if tuple(record) != names:  # most records have the columns of the previous one
+            names = tuple(record)
+            columns = _Columns(names, options, id_column)
+        if unseen != set():
+            unseen = columns.absent_texts(record) if unseen is None else unseen & columns.absent_texts(record)
+            waiting.append((number, place, record, columns))
+            if not unseen or len(waiting) == _MAX_WAITING:
+                _require_texts(path, unseen, waiting)
+                yield from (convert(*each) for each in waiting)
+                waiting.clear()
+            continue
+        yield convert(number, place, record, columns)
+    _require_texts(path, unseen or (), waiting)
+
+
+def _require_texts(path: Path, unseen: Collection[str], waiting: Sequence[tuple[int, str, Record, "_Columns"]]) -> None:
+    """Raise a `CorpusError` if none of the first records has a column of the text."""
+    for column in sorted(unseen):
+        _, place, record, columns = waiting[0]
+        columns.require(record, column, f"{path}, {place}", "text")
 
 
 def resolve_column(column: str, names: Sequence[str]) -> str | None:
@@ -82,12 +108,17 @@ class _Columns:
         if self._label is not None:
             self._metadata.insert(0, self._label)
 
+    def absent_texts(self, record: Record) -> set[str]:
+        """Return the columns of the text that a record does not have."""
+        return {column for column in self._texts if _find(record, column) is _ABSENT}
+
     def text_of(self, record: Record, where: str) -> str | None:
         """Return the text of a record, or None if it is missing in all its columns."""
         if self._only_text is not None:
             value = record[self._only_text]
             return value if isinstance(value, str) else _to_text(value, where, self._only_text)
-        values = [_to_text(self._get(record, column, where, "text"), where, column) for column in self._texts]
+        found = ((_find(record, column), column) for column in self._texts)
+        values = [None if value is _ABSENT else _to_text(value, where, column) for value, column in found]
         present = [value for value in values if value is not None]
         if present and all(isinstance(value, TokenText) for value in present):
             return TokenText(token for value in present for token in value.tokens)
@@ -95,7 +126,7 @@ class _Columns:
 
     def id_of(self, record: Record, where: str) -> str:
         """Return the id of a record."""
-        id = _to_string(self._get(record, str(self.id), where, "id"))
+        id = _to_string(self.require(record, str(self.id), where, "id"))
         if not id:
             raise CorpusError(f"{where} has no id in the column {self.id!r}. Add it, or choose another --id-column.")
         return replace_surrogates(id)
@@ -104,7 +135,7 @@ class _Columns:
         """Return the plain values of the other columns, the label first."""
         metadata = {}
         for name in self._metadata:
-            value = _to_string(self._get(record, name, where, "label"))
+            value = _to_string(self.require(record, name, where, "label"))
             if value is not None:
                 metadata[replace_surrogates(name)] = replace_surrogates(value)
             elif name == self._label:
@@ -113,13 +144,9 @@ class _Columns:
                 )
         return metadata
 
-    def _get(self, record: Record, column: str, where: str, role: str) -> object:
-        """Return the value of a column, or of a nested key such as `article.body`."""
-        if column in record:
-            return record[column]
-        value: object = record
-        for key in column.split("."):
-            value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+    def require(self, record: Record, column: str, where: str, role: str) -> object:
+        """Return the value of a column, or of a nested key such as `article.body`; it must exist."""
+        value = _find(record, column)
         if value is _ABSENT:
             raise CorpusError(
                 f"{where} has no column {column!r} for the {role}. Its columns are"
@@ -129,7 +156,7 @@ class _Columns:
 
     def _hint(self, record: Record) -> str:
         """Return advice for a first row that is a document rather than a header, and for documents inside an object."""
-        if any(len(name.split()) > 2 for name in self._names):
+        if any(len(name.split()) > 2 or (len(self._names) > 1 and name.isdecimal()) for name in self._names):
             return ", or pass --no-header and the number of the column if its first row is a document"
         _, *others = record.values() or [""]
         if len(others) > 1 and all(isinstance(value, str) and value.strip().isdecimal() for value in others):
@@ -137,6 +164,16 @@ class _Columns:
         lists = {name: value for name, value in record.items() if isinstance(value, list) and value}
         inner = [name for name, value in lists.items() if isinstance(value[0], dict)]
         return f", or write the list in {inner[0]!r} to a file of its own" if inner else ""
+
+
+def _find(record: Record, column: str) -> object:
+    """Return the value of a column, or of a nested key such as `article.body`, or `_ABSENT`."""
+    if column in record:
+        return record[column]
+    value: object = record
+    for key in column.split("."):
+        value = value.get(key, _ABSENT) if isinstance(value, dict) else _ABSENT
+    return value
 
 
 def _to_text(value: object, where: str, column: str) -> str | None:

@@ -15,7 +15,7 @@ from docnvil.text.header_rows import count_extra_header_rows
 from docnvil.text.missing_values import MissingValues
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.record_documents import resolve_column, split_columns
-from docnvil.text.records import RecordIterator, csv_rows
+from docnvil.text.records import RecordIterator, csv_reader, csv_rows, without_escapes
 from docnvil.text.settings import SourceOptions
 
 _SAMPLE_CHARACTERS = 1 << 16  # of the rows that decide on the delimiter
@@ -55,8 +55,8 @@ def read_separated(
             chosen = detect_delimiter(sample, delimiter, options)
             if chosen != delimiter:
                 report.remark(f"{path} is separated by {_NAMES[chosen]}, and was read so.", is_note=True)
-        is_quoted = options.quoting == "minimal"
-        rows = _read_rows(path, chain(sample, lines), chosen, lines_before, is_quoted=is_quoted)
+        is_quoted = options.quoting != "none"
+        rows = _read_rows(path, chain(sample, lines), chosen, lines_before, options.quoting)
         yield from read_rows(path, rows, options, report, delimiter=chosen if is_quoted else None, names=names)
 
 
@@ -117,7 +117,7 @@ def _to_records(
     text_columns = [names.index(name) for text in texts if (name := resolve_column(text, names)) is not None]
     header = header if len(names) > 1 else None  # a document may consist of the name of its column
     missing = MissingValues(options.na_values, delimiter)
-    for number, fields, lines in rows:
+    for number, fields, lines in _without_blank_end(path, rows, report):
         place = f"line {number}"
         if fields == header:
             report.add("header", path, place)
@@ -141,25 +141,39 @@ def _to_records(
         yield place, record
 
 
-def _read_rows(
-    path: Path, lines: Iterable[str], delimiter: str, lines_before: int, *, is_quoted: bool
-) -> Iterator[Row]:
+def _without_blank_end(path: Path, rows: Iterator[Row], report: ReadingReport) -> Iterator[Row]:
+    """Yield the rows except for those at the end whose cells are all empty, which spreadsheets write."""
+    blank: list[Row] = []
+    for row in rows:
+        if len(row[1]) > 1 and not any(row[1]):
+            blank.append(row)
+            continue
+        if blank:
+            yield from blank
+            blank.clear()
+        yield row
+    for number, _, _ in blank:
+        report.add("blank", path, f"line {number}")
+
+
+def _read_rows(path: Path, lines: Iterable[str], delimiter: str, lines_before: int, quoting: str) -> Iterator[Row]:
     """Yield the rows with their lines; blank lines are skipped."""
     parsed, kept = tee(lines)  # the csv module does not tell the lines of a row
-    quoting = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
-    reader = csv.reader(parsed, delimiter=delimiter, strict=True, quoting=quoting)
+    reader = csv_reader(parsed, delimiter, quoting, strict=True)
     n_read = 0
     try:
         for fields in csv_rows(reader):
             n_lines = reader.line_num - n_read
             row_lines = list(islice(kept, n_lines))
             if fields:  # the csv module returns an empty list for a blank line
+                row_lines = without_escapes(row_lines) if quoting == "backslash" else row_lines
                 yield lines_before + n_read + 1, fields, row_lines
             n_read += n_lines
     except csv.Error as error:
         raise CorpusError(
             f"{path}, line {lines_before + n_read + 1} cannot be read ({error}). Double the quotes inside a field and"
-            " close it; if quotes are plain characters in this file, pass --quoting none."
+            " close it. For quotes with a backslash, pass --quoting backslash; for quotes as plain characters,"
+            " --quoting none."
         ) from None
 
 

@@ -44,7 +44,8 @@ class SourceOptions:
         encoding_errors: what to do with bytes that are invalid in the encoding: "strict" raises an error, "replace"
             puts U+FFFD in their place, and "ignore" leaves them out.
         delimiter: the character between the columns of CSV and TSV, or "tab"; None to detect it.
-        quoting: "minimal" if double quotes enclose fields of CSV and TSV, "none" if they are plain characters.
+        quoting: "minimal" if double quotes enclose fields of CSV and TSV, "backslash" if quotes inside them have a
+            backslash, as MySQL and Spark write them, "none" if quotes are plain characters.
         header: whether the first row of CSV and TSV names the columns; otherwise their names are 1, 2 and so on.
         skip_rows: the number of lines of CSV and TSV before the header.
         na_values: cells of CSV and TSV that stand for a missing text, separated by commas, or "none" for no such
@@ -80,8 +81,11 @@ class SourceOptions:
     delimiter: str | None = setting(
         None, "Input", "Character between columns, or tab", effective="detected", only_with=DELIMITED
     )
-    quoting: Literal["minimal", "none"] = setting(
-        "minimal", "Input", "Quotes around fields; none: quotes are plain characters", only_with=SEPARATED
+    quoting: Literal["minimal", "backslash", "none"] = setting(
+        "minimal",
+        "Input",
+        "Quotes around fields; backslash: escaped ones inside; none: plain characters",
+        only_with=SEPARATED,
     )
     header: bool = setting(True, "Input", "First row names the columns", only_with=WITH_ROWS)
     skip_rows: int = setting(0, "Input", "Number of lines before the header to skip", minimum=0, only_with=WITH_ROWS)

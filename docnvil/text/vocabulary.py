@@ -1,12 +1,14 @@
 """The vocabulary: an immutable ordered list of distinct words, and its construction from frequencies."""
 
+import bz2
+import gzip
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from docnvil.runtime.folders import replace_file
 _Limit = int | float  # a number of documents, or a share of them
 
 # Other characters would change when a word is written to a line of UTF-8 and read again.
+_is_gensim_entry = re.compile(r"(\d+)\t([^\t]+)\t\d+").fullmatch
 _is_writable = re.compile("[^\n\r\ufeff\ud800-\udfff]+").fullmatch
 
 
@@ -69,13 +72,13 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a vocabulary from a UTF-8 file with one word per line.
+        """Read a vocabulary from a UTF-8 file with one word per line, or from a dictionary that gensim saved as text.
 
         Raises:
             VocabularyError: the file is missing, not UTF-8, or not a valid vocabulary.
         """
         try:
-            content = path.read_text(encoding="utf-8-sig")
+            content = _read_bytes(path).decode("utf-8-sig").replace("\r\n", "\n")
         except UnicodeDecodeError as error:
             raise VocabularyError(
                 f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8, one word per line."
@@ -83,7 +86,8 @@ class Vocabulary:
         except OSError as error:
             raise VocabularyError(f"The vocabulary {path} cannot be read ({error.strerror}). Check the path.") from None
         try:
-            return cls(content.removesuffix("\n").split("\n") if content else ())
+            lines = content.removesuffix("\n").split("\n") if content else []
+            return cls(_words_of_gensim(lines) or lines)
         except VocabularyError as error:
             raise VocabularyError(f"{path}: {error}") from None
 
@@ -136,6 +140,31 @@ class Vocabulary:
     def __repr__(self) -> str:
         first = ", ".join(word if len(word) <= 20 else f"{word[:20]}..." for word in self._words[:5])
         return f"Vocabulary of {len(self)} words: {first}{' ...' if len(self) > 5 else ''}"
+
+
+def _read_bytes(path: Path) -> bytes:
+    opener = {".bz2": bz2.open, ".gz": gzip.open}.get(path.suffix.lower(), open)
+    with opener(path, "rb") as file:
+        return cast(bytes, file.read())
+
+
+def _words_of_gensim(lines: Sequence[str]) -> list[str] | None:
+    r"""Return the words of a dictionary of gensim, by number, or None if the lines are something else.
+
+    The file has lines of number, word and document frequency; newer versions put the number of documents before them.
+
+    Example:
+        >>> _words_of_gensim(["12", "1\tcat\t7", "0\tdog\t3"]), _words_of_gensim(["cat", "dog"])
+        (['dog', 'cat'], None)
+    """
+    rows = lines[1:] if lines and lines[0].isdecimal() else lines
+    entries = [_is_gensim_entry(row) for row in rows]
+    if not entries or None in entries:
+        return None
+    words = {int(entry[1]): entry[2] for entry in entries if entry is not None}
+    if sorted(words) != list(range(len(entries))):
+        raise VocabularyError("The numbers of its words are not 0, 1, 2 and so on. Save the dictionary again.")
+    return [words[number] for number in range(len(words))]
 
 
 def check_limits(size: int | None, min_df: _Limit, max_df: _Limit) -> None:

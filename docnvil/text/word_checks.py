@@ -125,9 +125,10 @@ def describe_stop_words(rules: TokenRules) -> str | None:
         )
     if matched.split:
         verb = "is" if len(matched.split) == 1 else "are"
+        verb_of_parts = "is" if len(matched.parts) == 1 else "are"
         sentences.append(
-            f"{format_examples(matched.split)} {verb} split by the token rules, so {format_examples(matched.parts)} are"
-            " dropped instead."
+            f"{format_examples(matched.split)} {verb} split by the token rules, so {format_examples(matched.parts)}"
+            f" {verb_of_parts} dropped instead."
         )
     return " ".join(sentences) or None
 
