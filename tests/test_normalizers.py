@@ -13,7 +13,8 @@ from torch.autograd import gradcheck
 from torch.nn import functional
 
 from docnvil.model import normalizers
-from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_rising, log_word_probabilities
+from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_word_probabilities
+from docnvil.model.rising_factorials import log_rising
 from docnvil.model.sparse import SparseCounts
 
 FLOAT = torch.float64

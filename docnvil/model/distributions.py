@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_rising, log_word_probabilities
+from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_word_probabilities
+from docnvil.model.rising_factorials import dirichlet_multinomial_log_prob
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.randomness import Generator, uniform
 
@@ -225,10 +226,8 @@ class DirichletMultinomialWords(SoftmaxWords):
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         log_mean = log_word_probabilities(self.samples, self.weight, self.bias, counts)  # [S, nnz]
-        word_terms = log_rising(log_mean + self.log_concentration, counts.values)
-        total = self.log_concentration.exp()
-        length_term = torch.lgamma(total) - torch.lgamma(total + counts.lengths)  # [B]
-        return counts.sum_over_words(word_terms) + length_term
+        log_a = log_mean + self.log_concentration
+        return dirichlet_multinomial_log_prob(log_a, self.log_concentration, counts)
 
     @torch.no_grad()
     def sample(self, lengths: Tensor, generator: Generator) -> SparseCounts:

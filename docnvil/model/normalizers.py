@@ -175,41 +175,6 @@ def _logits(rows: Tensor, weight: Tensor, bias: Tensor, scale: float = 1.0) -> T
     return torch.add(bias * scale, rows.to(weight.dtype) @ weight.T, alpha=scale)
 
 
-def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
-    """Return log Gamma(a + x) - log Gamma(a): for whole x, the log of the rising factorial a (a + 1) ... (a + x - 1).
-
-    log a is `[S, nnz]` and the counts x are `[nnz]`.
-
-    Example:
-        >>> log_rising(torch.tensor([[2.0, 2.0]]).log(), torch.tensor([1.0, 3.0])).exp()
-        tensor([[ 2., 24.]])
-    """
-    return _LogRising.apply(log_a, counts)
-
-
-class _LogRising(torch.autograd.Function):
-    """log a + log Gamma(a + x) - log Gamma(a + 1), which is accurate for a near zero.
-
-    Most words occur once, where this is log a: gamma functions are evaluated for the other words only.
-    """
-
-    @staticmethod
-    def forward(ctx, log_a: Tensor, counts: Tensor) -> Tensor:
-        repeated = (counts != 1).nonzero()[:, 0]
-        a, x = log_a[:, repeated].exp(), counts[repeated]
-        value = log_a.index_add(1, repeated, torch.lgamma(a + x) - torch.lgamma(a + 1))
-        if ctx.needs_input_grad[0]:
-            slope = torch.ones_like(log_a)
-            slope.index_add_(1, repeated, a * (torch.digamma(a + x) - torch.digamma(a + 1)))
-            ctx.save_for_backward(slope)
-        return value
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return gradient * slope, None
-
-
 def bits_normalizer(samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return sum_v log(1 + exp(a_v)) for logits a = W h + b, `[S, B, K] -> [S, B]`.
 
