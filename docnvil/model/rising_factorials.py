@@ -91,24 +91,25 @@ def dirichlet_multinomial_log_prob(log_a: Tensor, log_total: Tensor, counts: Spa
         tensor([[-22.8739]])
     """
     lengths = counts.sum_over_words(counts.values.double()[None])  # [1, B]
-    length_term = log_rising_exact(log_total.double(), lengths)
-    value = counts.sum_over_words(log_rising(log_a, counts.values)) - length_term.to(log_a.dtype)
-    large = torch.zeros(len(counts), dtype=torch.bool, device=log_a.device)
-    large[counts.documents[counts.values > LARGE_COUNT]] = True
-    if not large.any():
+    length_terms = log_rising(log_total.double().expand(1, len(counts)), lengths[0]) * (lengths > 0)
+    value = counts.sum_over_words(log_rising(log_a, counts.values)) - length_terms.to(log_a.dtype)
+    is_large = counts.values > LARGE_COUNT
+    if not is_large.any():
         return value
+    large = torch.zeros(len(counts), dtype=torch.bool, device=log_a.device)
+    large[counts.documents[is_large]] = True
     exact = _log_prob_of_large(log_a, log_total, counts, lengths[0], large)
     return torch.where(large, exact.to(value.dtype), value)
 
 
-def log_rising_exact(log_a: Tensor, x: Tensor) -> Tensor:
-    """Return log Gamma(a + x) - log Gamma(a) in float64; log a and x >= 0 are broadcast."""
+def _log_rising_exact(log_a: Tensor, x: Tensor) -> Tensor:
+    """Return log Gamma(a + x) - log Gamma(a) in float64; log a and x > 0 are broadcast."""
     log_a, x = torch.broadcast_tensors(log_a, x)
     is_large = log_a > math.log(STIRLING_FROM)
     # The argument of the formula that is not chosen is replaced, so that its gradient is finite.
     small, large = torch.where(is_large, 0.0, log_a).exp(), torch.where(is_large, log_a, 10.0).exp()
     difference = log_a + torch.lgamma(small + x) - torch.lgamma(small + 1)
-    return torch.where(is_large, _gamma_difference(large, x), torch.where(x > 0, difference, 0.0))
+    return torch.where(is_large, _gamma_difference(large, x), difference)
 
 
 def _log_prob_of_large(
@@ -125,7 +126,7 @@ def _log_prob_of_large(
     is_series = x > _SERIES_COUNT
     few, many = (~is_series).nonzero()[:, 0], is_series.nonzero()[:, 0]
     terms = log_a.new_zeros(log_a.shape)
-    few_terms = log_rising_exact(log_a[:, few], x[few]) - x[few] * (own_lengths[few].log() - 1)
+    few_terms = _log_rising_exact(log_a[:, few], x[few]) - x[few] * (own_lengths[few].log() - 1)
     terms = terms.index_add(1, few, few_terms)
     terms = terms.index_add(1, many, _scaled_log_rising(log_a[:, many], x[many], own_lengths[many]))
     words = log_a.new_zeros(len(log_a), len(counts)).index_add(1, documents, terms)
