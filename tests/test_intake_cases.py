@@ -223,6 +223,28 @@ class TestColumns:
         assert "pass --no-header" in build.fails("a.csv", "1,cats purr\n2,dogs bark\n")
 
 
+class TestWordLists:
+    TEXT = "Cats purr\nDogs bark\ncats dogs\n"
+
+    def test_only_the_entries_of_the_file_are_checked(self, build, tmp_path):
+        (tmp_path / "stop.txt").write_text("cats dogs\nbark\n")
+        documents = build("a.txt", self.TEXT, "--stop-words", f"english,{tmp_path}/stop.txt")
+        assert documents == [{"cats": 1, "purr": 1}, {"dogs": 1}, {"cats": 1, "dogs": 1}]
+        assert '"cats dogs" can never match' in build.result.stderr
+        assert "ain't" not in build.result.stderr
+
+    def test_a_file_in_another_encoding(self, build, tmp_path):
+        (tmp_path / "stop.txt").write_bytes("кошки\n".encode("cp1251"))
+        message = build.fails("a.txt", self.TEXT, "--stop-words", f"{tmp_path}/stop.txt")
+        assert "Save them as UTF-8" in message
+        assert "--encoding" not in message
+
+    def test_blank_lines_at_the_end_of_a_vocabulary(self, build, tmp_path):
+        (tmp_path / "v.txt").write_bytes("\ufeffCats\r\nDOGS\r\n\r\n".encode())
+        expected = [{"cats": 1}, {"dogs": 1}, {"cats": 1, "dogs": 1}]
+        assert build("a.txt", self.TEXT, "--vocabulary", f"{tmp_path}/v.txt") == expected
+
+
 class TestPython:
     def test_columns_of_the_same_name_are_refused(self):
         frame = pandas.DataFrame([["cats", "dogs"]], columns=["text", "text"])

@@ -59,6 +59,13 @@ def test_later_files_are_read_like_the_training_file(folder, tmp_path, model):
     run("topics", folder / model, "--coherence", test)
 
 
+def test_compare_reads_the_test_file_like_the_training_file(folder):
+    arguments = ["--models", "sklearn-lda", "--components", 2]
+    result = figures("compare", folder / "corpus", folder / "test.dat", *arguments)
+    assert any(row["model"].startswith("sklearn-lda") for row in result["models"])
+    run("compare", folder / "corpus", folder / "test.dat", *arguments, "--text-column", "absent", status=1)
+
+
 def test_given_options_take_precedence(folder, tmp_path):
     (tmp_path / "other.dat").write_text("key;text\nx;wind sail\ny;café\n", encoding="utf-8")
     options = ["--text-column", "text", "--encoding", "utf-8"]

@@ -36,7 +36,7 @@ _MESSAGES = {
         " chooses files by name."
     ),
     "not_matched": "{n} file(s) do not match --glob and were left out: {places}.",
-    "sgml": "{n} file(s) have documents between tags such as <DOC>, which were read one by one: {places}.",
+    "sgml": "{n} file(s) have several documents between tags such as <DOC>, each read as one: {places}.",
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
 }
 

@@ -9,7 +9,7 @@ import regex
 
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.text import english
-from docnvil.text.files import open_text
+from docnvil.text.files import open_bytes
 from docnvil.text.languages import CODES
 
 # The end of a contraction, and beginnings of elided words with more than two letters. They tell which parts of a
@@ -93,8 +93,26 @@ def _read_list(name: str) -> tuple[str, ...]:
             f"{name} is neither a language with stop words nor a file. Use auto, none, a file with one word per line,"
             " nltk:<language>, or languages such as english, german or fr; docs/words.md lists them."
         )
-    with open_text(path) as file:
-        return tuple(sorted(set(map(str.strip, file)) - {""}))
+    try:
+        return _read_file(path)
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"The stop words {path} are not UTF-8 (byte 0x{error.object[error.start]:02x}). Save them as UTF-8, one"
+            " per line."
+        ) from None
+
+
+def _read_file(path: Path) -> tuple[str, ...]:
+    with open_bytes(path) as file:
+        return tuple(sorted(set(map(str.strip, file.read().decode("utf-8-sig").splitlines())) - {""}))
+
+
+def own_stop_words(stop_words: Iterable[str], names: str) -> tuple[str, ...]:
+    """Return the stop words that are not of the languages in a name of `read_stop_words`, but of the user's files."""
+    known = {
+        word for part in names.split(",") if (code := CODES.get(part.strip().lower())) for word in stop_words_of(code)
+    }
+    return tuple(word for word in stop_words if word not in known)
 
 
 def _nltk_stop_words(language: str) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class Vocabulary:
         except OSError as error:
             raise VocabularyError(f"The vocabulary {path} cannot be read ({error.strerror}). Check the path.") from None
         try:
-            lines = content.removesuffix("\n").split("\n") if content else []
+            lines = content.rstrip("\n").split("\n") if content.strip("\n") else []
             return cls(_words_of_gensim(lines) or lines)
         except VocabularyError as error:
             raise VocabularyError(f"{path}: {error}") from None
@@ -171,7 +171,7 @@ def check_limits(size: int | None, min_df: _Limit, max_df: _Limit) -> None:
     """Raise a `ConfigurationError` if a limit of `build_vocabulary` is out of its range."""
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise ConfigurationError(f"The size of the vocabulary is {size!r}. Give an integer >= 1.")
-    for name, limit in (("min_df", min_df), ("max_df", max_df)):
+    for name, limit in (("--min-df", min_df), ("--max-df", max_df)):
         if isinstance(limit, float):
             if not 0.0 <= limit <= 1.0:
                 raise ConfigurationError(

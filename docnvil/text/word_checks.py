@@ -12,7 +12,7 @@ import regex
 
 from docnvil.errors import VocabularyError, format_examples, warn
 from docnvil.text.ngrams import JOINER, join_phrases
-from docnvil.text.stop_words import is_list_of_languages, match_stop_words
+from docnvil.text.stop_words import is_list_of_languages, match_stop_words, own_stop_words
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
@@ -115,7 +115,9 @@ def describe_stop_words(rules: TokenRules) -> str | None:
     if is_list_of_languages(rules.stop_words_name):
         return None
     tokenizer = Tokenizer(rules)
-    matched = match_stop_words(rules.stop_words, tokenizer.normalize, tokenizer.split_normalized)
+    matched = match_stop_words(
+        own_stop_words(rules.stop_words, rules.stop_words_name), tokenizer.normalize, tokenizer.split_normalized
+    )
     sentences = []
     if matched.unmatched:
         it = "it" if len(matched.unmatched) == 1 else "them"
