@@ -75,6 +75,7 @@ def test_a_failed_rename_restores_the_old_folder(tmp_path, monkeypatch, error):
         return rename(self, target)
 
     monkeypatch.setattr(type(tmp_path), "rename", fail_for_drafts)
+    monkeypatch.setattr("docnvil.runtime.folders.exchange", lambda first, second: False)
     with pytest.raises(error, match="disk trouble"):
         write_example(tmp_path / "model", text="new", force=True)
     assert file_contents(tmp_path / "model") == before

@@ -61,6 +61,7 @@ def build(
     from docnvil.corpus.writing import write_corpus
     from docnvil.errors import OutputExistsError
     from docnvil.runtime.folders import is_folder_of_kind, refuse_existing_folder
+    from docnvil.runtime.publishing import complete_publication, writing_together
 
     force = options["force"]
     folders = [out] if held_out is None else [out / "train", out / "test"]
@@ -68,6 +69,7 @@ def build(
         raise OutputExistsError(f"{out} is a corpus; train/ and test/ cannot be written to it. Choose another --out.")
     if executor is not None and workers > 1:
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
+    complete_publication(folders[0])
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)
     for source in sources:
@@ -82,8 +84,9 @@ def build(
             matrices = (load_for_training(sources[0], options),)
         else:
             matrices = load_in_two(sources[0], options, held_out)
-        for folder, matrix in zip(folders, matrices, strict=True):
-            write_corpus(matrix, folder, force=force)
+        with writing_together(*folders) as drafts:  # a new train/ beside an old test/ would mix two splits
+            for draft, matrix in zip(drafts, matrices, strict=True):
+                write_corpus(matrix, draft)
         summaries = [_summarize(matrix) for matrix in matrices]
     if options["as_json"]:
         echo_json({"corpora": [_to_json(*pair) for pair in zip(folders, summaries, strict=True)]})

@@ -39,7 +39,8 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
 
     from docnvil.errors import ConfigurationError
     from docnvil.report.images import filters, png, sheet
-    from docnvil.runtime.folders import refuse_existing_file, replace_file
+    from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.runtime.publishing import complete_publication, writing_together
     from docnvil.runtime.randomness import KeyedGenerator
     from docnvil.storage.model_folder import load_model
 
@@ -52,15 +53,18 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     if height * width != n_pixels:
         raise ConfigurationError(f"{height} by {width} pixels are not the {n_pixels} of the model. Change --shape.")
     paths = out / "samples.png", out / "filters.png"
+    complete_publication(paths[0])
     for path in paths:
         refuse_existing_file(path, force=force)
     means = fitted.network.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))
     statistics = fitted.statistics
     frequency = (statistics.word_frequency + 0.5) / (statistics.n_documents + 1)
     weight = visible.weight.detach().double().numpy().T
-    out.mkdir(parents=True, exist_ok=True)
-    for path, images in zip(paths, (means.double().numpy(), filters(weight, frequency)), strict=True):
-        replace_file(path, png(sheet(images, (height, width))))
+    pictures = means.double().numpy(), filters(weight, frequency)
+    with writing_together(*paths) as drafts:
+        for draft, images in zip(drafts, pictures, strict=True):
+            draft.write_bytes(png(sheet(images, (height, width))))
+    for path in paths:
         click.echo(path)
 
 

@@ -36,15 +36,16 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
 
     from docnvil.analysis.unit_probabilities import binary_codes
     from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.runtime.publishing import complete_publication
     from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import embedding_format, ids_path, themes_path, write_embeddings
     from docnvil.text.sparse import row_chunks
 
-    for file in (out, ids_path(out)) if embedding_format(out) == "npy" else (out,):
+    files = (out, ids_path(out), themes_path(out)) if embedding_format(out) == "npy" else (out,)
+    complete_publication(out)
+    for file in files:
         refuse_existing_file(file, force=force)
     fitted = load_model(model, device)
-    if fitted.has_themes and embedding_format(out) == "npy":
-        refuse_existing_file(themes_path(out), force=force)
     matrix = load_for_model(source, options, fitted, may_be_empty=True)
     n_units = sum(fitted.network.config.units)
     chunks = (fitted.transform(chunk) for chunk in row_chunks(matrix.counts))

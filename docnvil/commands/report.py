@@ -24,10 +24,12 @@ def report(model: Path, out: Path, overview: Path | None, words: int, title: str
 
     The page is a single file that loads nothing from the network.
     """
-    from docnvil.runtime.folders import refuse_existing_file, replace_file
+    from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.runtime.publishing import complete_publication, writing_together
 
     if overview is not None and overview.resolve() == out.resolve():
         raise click.UsageError("--out and --overview name the same file. Choose two different files.")
+    complete_publication(out)
     for path in (out, *([overview] if overview else [])):
         refuse_existing_file(path, force=force)
 
@@ -38,6 +40,8 @@ def report(model: Path, out: Path, overview: Path | None, words: int, title: str
     texts = {out: render(fitted, title=title, top_n=words)}
     if overview is not None:
         texts[overview] = render_overview(fitted, title=title)
+    with writing_together(*texts) as drafts:
+        for draft, text in zip(drafts, texts.values(), strict=True):
+            draft.write_bytes(text.encode("utf-8"))
     for path, text in texts.items():
-        replace_file(path, text.encode("utf-8"))
         note(f"Wrote {path}: {len(text.encode('utf-8')) / 1000:,.0f} kB.")

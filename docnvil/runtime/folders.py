@@ -7,15 +7,13 @@ failure leaves the target unchanged. `verify_folder` checks a folder against its
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from docnvil.errors import CheckpointError, OutputExistsError
+from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree
 
 MANIFEST = "manifest.json"
 
@@ -64,33 +62,33 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
 
     Missing parents of `path` are created. The manifest stores the kind, such as "model" or "corpus".
 
-    One rename cannot replace a folder that has files. A replaced folder is first renamed to the temporary name plus
-    `.old`; only a power failure between the two renames could leave it under that name.
+    A replaced folder exchanges its name with the new one in one step. Where the system cannot do that, the old folder
+    is renamed first; if the process is killed before the second rename, the next command that needs `path` undoes it.
 
     Raises:
         OutputExistsError: `path` exists and may not be replaced.
     """
     path = path.resolve()  # "." has no name and no parent
+    restore_replaced(path)
     refuse_existing_folder(path, kind=kind, force=force)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    try:
+    with drafting(path, is_folder=True) as draft:
         yield draft
         files = {
             name: {"bytes": (draft / name).stat().st_size, "sha256": sha256_of(draft / name)}
             for name in sorted(_files_in(draft))
         }
         write_json(draft / MANIFEST, {"kind": kind, "files": files})
-        for name in (*files, MANIFEST):
-            (draft / name).chmod(0o644)  # mkdtemp and some writers make private files
-            _fsync(draft / name)
-        draft.chmod(0o755)
-        _fsync(draft)
+        fsync_tree(draft)
         _move_into_place(draft, path)
-        _fsync(path.parent)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+        fsync(path.parent)
+
+
+def restore_replaced(path: Path) -> None:
+    """Give a folder its name back if its process was killed between the two renames that replace it."""
+    path = path.resolve()
+    old = _old_name(path)
+    if old.exists() and not path.exists():
+        old.rename(path)
 
 
 def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> None:
@@ -101,6 +99,9 @@ def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> N
         kind: what the manifest says, such as "model" or "corpus".
         required: names of files that the manifest must list.
     """
+    if not path.is_dir():
+        with suppress(OSError):  # the message below says what is missing
+            restore_replaced(path)
     if not path.is_dir():
         raise CheckpointError(f"There is no {kind} folder at {path}. Check the path.")
     remedy = f"Restore it, or make the {kind} again."
@@ -134,19 +135,12 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a temporary file to write; it becomes `path` if the block succeeds, and is deleted if it raises."""
     path = path.resolve()  # so that a symbolic link is kept and its target replaced
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(descriptor)
-    draft = Path(name)
-    try:
+    with drafting(path, is_folder=False) as draft:
         yield draft
-        draft.chmod(0o644)  # mkstemp makes private files
-        _fsync(draft)
+        draft.chmod(0o644)  # drafts are private
+        fsync(draft)
         draft.replace(path)
-        _fsync(path.parent)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+        fsync(path.parent)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -181,24 +175,23 @@ def _move_into_place(draft: Path, path: Path) -> None:
     if not path.exists():
         draft.rename(path)
         return
-    old = draft.with_name(draft.name + ".old")
+    old = _old_name(path)
+    delete(old)  # a killed process may have left it
+    if exchange(draft, path):
+        return  # the old folder is now the draft, which is deleted
     path.rename(old)
     try:
         draft.rename(path)
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old, ignore_errors=True)  # the new folder is complete, so a failure here is harmless
+    delete(old)
+
+
+def _old_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.replaced")
 
 
 def _files_in(path: Path) -> set[str]:
     """Return the names of all files below a folder, relative to it."""
     return {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

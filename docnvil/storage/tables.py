@@ -21,7 +21,8 @@ from docnvil.analysis.nats import to_perplexity
 from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
 from docnvil.errors import CorpusError, MissingDependencyError
-from docnvil.runtime.folders import replace_file, replacing_file
+from docnvil.runtime.folders import replacing_file
+from docnvil.runtime.publishing import writing_together
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.records import EpochRecord
 
@@ -66,7 +67,7 @@ def write_embeddings(
     digits in CSV), or binary codes as integers, written as uint8. CSV and Parquet have the columns id, theme (if given,
     `[N]`; blank or null for a document without one, -1), metadata (with the prefix "metadata_" if another column has
     the name), and one per unit. An `.npy` has the embeddings only, `[N, K]`; the ids are in `ids_path`, and the themes
-    in `themes_path`.
+    in `themes_path`, which is removed if there are none. The three are one output, see `docnvil.runtime.publishing`.
 
     Raises:
         CorpusError: the format is `.npy` and an id contains a line break.
@@ -118,8 +119,8 @@ def _write_npy(
 ) -> None:
     if invalid := next((name for name in ids if "\n" in name or "\r" in name), None):
         raise CorpusError(f"The id {invalid!r} contains a line break, but its file has one id per line. Write a .csv.")
-    with replacing_file(path) as draft:
-        with draft.open("wb") as file:
+    with writing_together(path, ids_path(path), themes_path(path)) as (codes, names, numbers):
+        with codes.open("wb") as file:
             for number, chunk in enumerate(chunks):
                 if not number:
                     dtype = _file_dtype(chunk)
@@ -127,10 +128,9 @@ def _write_npy(
                     np.lib.format.write_array_header_1_0(file, header)
                 file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
         if themes is not None:
-            with io.BytesIO() as content:
-                np.save(content, themes)
-                replace_file(themes_path(path), content.getvalue())
-        replace_file(ids_path(path), "".join(f"{name}\n" for name in ids).encode())
+            with numbers.open("wb") as file:
+                np.save(file, themes)
+        names.write_bytes("".join(f"{name}\n" for name in ids).encode())
 
 
 def _write_parquet(

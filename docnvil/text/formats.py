@@ -11,7 +11,7 @@ from typing import Any
 from scipy.sparse import load_npz, save_npz
 
 from docnvil.errors import ConfigurationError, CorpusError
-from docnvil.runtime.folders import replace_file
+from docnvil.runtime.publishing import writing_together
 from docnvil.text.bits import read_bits
 from docnvil.text.companion_files import (
     check_words,
@@ -137,10 +137,11 @@ def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> t
         if "\n" in id or "\r" in id or not id or replace_surrogates(id) != id:
             raise CorpusError(f"The id {id!r} cannot be written on a line of text. Write a prepared corpus instead.")
     words_path, documents_path = vocabulary_paths(path)[format == "uci"], ids_path(path)
-    with write_bytes(path) as file:
-        write(file, matrix.counts, matrix.metadata.get("label"))
-    matrix.vocabulary.save(words_path)
-    replace_file(documents_path, "".join(f"{id}\n" for id in matrix.ids).encode("utf-8"))
+    with writing_together(path, words_path, documents_path) as (counts, words, documents):
+        with write_bytes(counts) as file:
+            write(file, matrix.counts, matrix.metadata.get("label"))
+        matrix.vocabulary.save(words)
+        documents.write_bytes("".join(f"{id}\n" for id in matrix.ids).encode("utf-8"))
     return path, words_path, documents_path
 
 

@@ -1,0 +1,142 @@
+"""Steps of atomic output: drafts that die with their process, durable renames, and the exchange of two folders.
+
+A draft is a temporary file or folder `.NAME.xxxxxxxx.part` beside the output NAME. Its process holds a lock (flock) on
+it, which the system releases when the process ends, however it ends. A draft that can be locked is thus abandoned.
+"""
+
+import ctypes
+import errno
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; drafts of killed processes then stay
+    fcntl = None  # type: ignore[assignment]
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_LOCKED_BY_ANOTHER = (errno.EWOULDBLOCK, errno.EACCES)
+
+
+def try_lock(descriptor: int) -> bool | None:
+    """Lock an open file or folder until it is closed; False if another process has it, None if it has no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError as error:  # some network file systems cannot lock
+        return False if error.errno in _LOCKED_BY_ANOTHER else None
+
+
+@contextmanager
+def drafting(target: Path, *, is_folder: bool) -> Iterator[Path]:
+    """Yield a new empty draft beside `target`, locked until the block ends; it is deleted if it is still there."""
+    make_folders(target.parent)
+    draft, descriptor = _make_draft(target, is_folder=is_folder)
+    try:
+        yield draft
+    finally:
+        delete(draft)
+        os.close(descriptor)
+
+
+def _make_draft(target: Path, *, is_folder: bool) -> tuple[Path, int]:
+    options = {"prefix": f".{target.name}.", "suffix": ".part", "dir": target.parent}
+    while True:
+        if is_folder:
+            draft = Path(tempfile.mkdtemp(**options))
+        else:
+            made, name = tempfile.mkstemp(**options)
+            os.close(made)
+            draft = Path(name)
+        try:
+            descriptor = os.open(draft, os.O_RDONLY)
+        except FileNotFoundError:  # another process took it for an abandoned one before it was locked
+            continue
+        except BaseException:
+            delete(draft)
+            raise
+        if try_lock(descriptor) is False or not draft.exists():
+            os.close(descriptor)
+            continue
+        return draft, descriptor
+
+
+def remove_abandoned_drafts(folder: Path, name: str | None = None) -> None:
+    """Delete the drafts in a folder whose processes have ended, of the output `name` or of all outputs."""
+    pattern = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[a-z0-9_]{{8}}\.part")
+    with suppress(OSError), os.scandir(folder) as entries:
+        drafts = [Path(entry.path) for entry in entries if pattern.fullmatch(entry.name)]
+        for draft in drafts:
+            with suppress(OSError):
+                _delete_if_abandoned(draft)
+
+
+def _delete_if_abandoned(draft: Path) -> None:
+    mode = draft.lstat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait
+        return
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        if try_lock(descriptor):
+            delete(draft)
+    finally:
+        os.close(descriptor)
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a folder with all in it, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and its missing parents, and flush the entry of each new one to disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        fsync(folder.parent)
+
+
+def fsync(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_tree(path: Path) -> None:
+    """Flush a folder and everything in it to disk, and let other users read it, as far as the umask of 022 does.
+
+    The files and folders of `tempfile` are private.
+    """
+    for each in (*path.rglob("*"), path):
+        each.chmod(0o755 if each.is_dir() else 0o644)
+        fsync(each)
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange the names of two existing paths in one step; return False if the system cannot do that."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, TypeError, AttributeError):  # not Linux, or an old C library
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM):  # the file system lacks it
+        return False
+    raise OSError(number, os.strerror(number), str(second))
