@@ -1,13 +1,15 @@
 """Console output of commands: results on stdout, progress and errors on stderr.
 
-Exit status: 0 success, 1 error, 2 wrong usage, 130 interrupted.
+Exit status: 0 success, 1 error, 2 wrong usage, 130 interrupted, 143 terminated.
 """
 
 import errno
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +20,11 @@ import click
 from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Termination(KeyboardInterrupt):
+    """The signal SIGTERM, after which commands clean up as after Ctrl-C."""
 
 
 class ErrorReportingGroup(click.Group):
@@ -26,7 +33,7 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and convert errors of docnvil and of the operating system to `click` errors."""
         try:
-            with printing_warnings():
+            with _handling_sigterm(), printing_warnings():
                 return super().invoke(ctx)
         except click.UsageError:
             if os.environ.get("RANK", "0") != "0":  # all processes get the same arguments; the main one reports
@@ -34,6 +41,9 @@ class ErrorReportingGroup(click.Group):
             raise
         except DocnvilError as error:
             raise click.ClickException(error.command_line_message) from error
+        except Termination:
+            click.echo("\nTerminated.", err=True)
+            ctx.exit(TERMINATED)
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED)
@@ -47,6 +57,24 @@ class ErrorReportingGroup(click.Group):
             if error.errno == errno.EPIPE:  # the reader of the output has closed it, as `head` does
                 raise
             raise click.ClickException(_message(error)) from error
+
+
+@contextmanager
+def _handling_sigterm() -> Iterator[None]:
+    """Raise `Termination` on SIGTERM, except in processes of torchrun, which may wait for each other."""
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if not is_main_thread or "RANK" in os.environ or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(*_: object) -> None:
+        raise Termination
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

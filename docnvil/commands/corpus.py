@@ -18,6 +18,7 @@ from docnvil.commands.inputs import (
     source_of,
 )
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, Texts, counting_options, force_option, seed_option
+from docnvil.commands.outputs import claim_output
 from docnvil.commands.setting_options import Share
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def build(
         raise OutputExistsError(f"{out} is a corpus; train/ and test/ cannot be written to it. Choose another --out.")
     if executor is not None and workers > 1:
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
+    claim_output(out, sources)
     complete_publication(folders[0])
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from docnvil.commands.options import CORPUS, MODEL, POSITIVE, force_option, seed_option, with_options
+from docnvil.commands.outputs import claim_output
 
 
 def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -53,6 +54,7 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     if height * width != n_pixels:
         raise ConfigurationError(f"{height} by {width} pixels are not the {n_pixels} of the model. Change --shape.")
     paths = out / "samples.png", out / "filters.png"
+    claim_output(paths[0], [model])
     complete_publication(paths[0])
     for path in paths:
         refuse_existing_file(path, force=force)

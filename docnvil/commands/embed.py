@@ -8,6 +8,7 @@ import click
 from docnvil.commands.console import note
 from docnvil.commands.inputs import load_for_model, note_unknown_tokens
 from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option, model_source_options, with_options
+from docnvil.commands.outputs import claim_output
 
 
 @click.command()
@@ -42,6 +43,7 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     from docnvil.text.sparse import row_chunks
 
     files = (out, ids_path(out), themes_path(out)) if embedding_format(out) == "npy" else (out,)
+    claim_output(out, [model, source], drafts_of=files)
     complete_publication(out)
     for file in files:
         refuse_existing_file(file, force=force)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docnvil.commands.console import note
+from docnvil.commands.outputs import claim_output
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
@@ -25,6 +26,7 @@ def load_model_to_evaluate(model: Path, options: Mapping[str, Any]) -> "FittedMo
     from docnvil.storage.model_folder import load_model
 
     if options["out"] is not None:
+        claim_output(options["out"], [model])
         refuse_existing_file(options["out"], force=options["force"])
     return load_model(model, options["device"])
 

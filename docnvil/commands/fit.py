@@ -14,6 +14,7 @@ from docnvil.commands.dry_run import print_dry_run
 from docnvil.commands.grouped import GroupedCommand, grouped_option
 from docnvil.commands.inputs import contains_bits, load_for_training
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
+from docnvil.commands.outputs import claim_output
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     device = choose_device(settings.device)
     check_precision(settings.training_config(n_documents=1).precision, device)
     if not dry_run:
+        if processes.is_main:
+            claim_output(out, [source], drafts_of=[checkpoint_path(out)])
         options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
     matrix = load_for_training(source, options)
     if dry_run:
@@ -91,7 +94,10 @@ def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGr
     checkpoint = checkpoint_path(out)
     if is_restart():  # torchrun started the processes again; there is a checkpoint unless they died in epoch 1
         resume = checkpoint.exists()
-    if resume and out.exists() and not checkpoint.exists():
+    if resume and not (checkpoint.exists() or out.exists()):
+        note(f"There is no {checkpoint}, so training starts from the beginning.")
+        resume = False
+    if resume and out.exists() and _is_saved_after(out, checkpoint):
         raise OutputExistsError(f"The training of {out} is complete, so there is nothing to resume. Use the model.")
     refuse_existing_folder(out, kind="model", force=force)
     if checkpoint.exists() and not (resume or force):
@@ -101,6 +107,16 @@ def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGr
     if processes.is_main and not resume:
         checkpoint.unlink(missing_ok=True)  # --force gave it up, so a restart must not continue it
     return resume
+
+
+def _is_saved_after(out: Path, checkpoint: Path) -> bool:
+    """Return whether the model was saved after the last checkpoint, which a killed process may have left."""
+    from docnvil.runtime.folders import MANIFEST
+
+    manifest = out / MANIFEST
+    if not checkpoint.exists():
+        return True
+    return manifest.exists() and manifest.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns
 
 
 def _train(

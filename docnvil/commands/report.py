@@ -6,6 +6,7 @@ import click
 
 from docnvil.commands.console import note
 from docnvil.commands.options import CORPUS, MODEL, POSITIVE, force_option
+from docnvil.commands.outputs import claim_output
 
 
 @click.command()
@@ -29,6 +30,7 @@ def report(model: Path, out: Path, overview: Path | None, words: int, title: str
 
     if overview is not None and overview.resolve() == out.resolve():
         raise click.UsageError("--out and --overview name the same file. Choose two different files.")
+    claim_output(out, [model])
     complete_publication(out)
     for path in (out, *([overview] if overview else [])):
         refuse_existing_file(path, force=force)

@@ -17,6 +17,7 @@ from docnvil.commands.options import (
     model_source_options,
     seed_option,
 )
+from docnvil.commands.outputs import claim_output
 
 
 @click.command()
@@ -46,6 +47,7 @@ def sample(model: Path, documents: int, lengths_of: Path, out: Path, seed: int, 
     from docnvil.runtime.randomness import stream
     from docnvil.storage.model_folder import load_model
 
+    claim_output(out, [model, lengths_of])
     refuse_existing_folder(out, kind="corpus", force=force)
     fitted = load_model(model, options["device"])
     available = load_for_model(lengths_of, options, fitted).lengths

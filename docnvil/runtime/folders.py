@@ -7,7 +7,7 @@ failure leaves the target unchanged. `verify_folder` checks a folder against its
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from docnvil.errors import CheckpointError, OutputExistsError
 from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree
 
 MANIFEST = "manifest.json"
+READING_TRIES = 5  # of a folder that other processes replace
 
 
 def sha256_of(path: Path) -> str:
@@ -31,6 +32,17 @@ def refuse_existing_file(path: Path, *, force: bool) -> None:
         raise OutputExistsError(f"{path} is {kind}, but the output is a file. Give a file name to --out.")
     if path.exists() and not force:
         raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
+
+
+def refuse_input_as_output(out: Path, inputs: Sequence[Path]) -> None:
+    """Raise `OutputExistsError` if `out` is one of the inputs, or inside a folder that docnvil wrote."""
+    place = out.resolve()
+    if place in [path.resolve() for path in inputs]:
+        raise OutputExistsError(f"{out} is also the input. Choose another --out.")
+    for folder in place.parents:
+        for kind in ("model", "corpus"):
+            if is_folder_of_kind(folder, kind):
+                raise OutputExistsError(f"{out} is inside the {kind} folder {folder}. Choose another --out.")
 
 
 def refuse_existing_folder(path: Path, *, kind: str, force: bool) -> None:
@@ -116,6 +128,26 @@ def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> N
             raise CheckpointError(f"{file} has {size} bytes, but its manifest says {expected['bytes']}. {remedy}")
         if sha256_of(file) != expected["sha256"]:
             raise CheckpointError(f"{file} does not match the SHA-256 in its manifest, so it was changed. {remedy}")
+
+
+def read_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> dict[str, bytes]:
+    """Return the content of every file of a folder by its name; the bytes returned are those that were checked.
+
+    A folder that is replaced meanwhile is read again.
+
+    Raises:
+        CheckpointError: the folder, its manifest, or a file listed there is missing or changed.
+    """
+    for _ in range(READING_TRIES):
+        verify_folder(path, kind=kind, required=required)
+        files = _read_manifest(path, kind)["files"]
+        try:
+            contents = {name: (path / name).read_bytes() for name in files}
+        except FileNotFoundError:
+            continue
+        if all(hashlib.sha256(contents[name]).hexdigest() == files[name]["sha256"] for name in files):
+            return contents
+    raise CheckpointError(f"{path} was replaced while it was read. Run the same command again.")
 
 
 def is_folder_of_kind(path: Path, kind: str) -> bool:

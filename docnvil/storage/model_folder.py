@@ -15,6 +15,7 @@ Loading executes nothing in it.
 """
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import load as deserialize_arrays
 from safetensors.numpy import save as serialize_arrays
-from safetensors.torch import load_file
+from safetensors.torch import load as deserialize
 from safetensors.torch import save as serialize  # bytes, written by us: a full disk is then reported by the system
 
 from docnvil import __version__
@@ -33,7 +34,7 @@ from docnvil.errors import CheckpointError, ConfigurationError, translating_erro
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.devices import choose_device
-from docnvil.runtime.folders import verify_folder, write_json, writing_folder
+from docnvil.runtime.folders import read_folder, write_json, writing_folder
 from docnvil.schema import from_saved
 from docnvil.storage.model_checks import (
     check_description,
@@ -110,12 +111,12 @@ def load_model(path: str | Path, device: torch.device | str = "auto", *, tokeniz
         raise ConfigurationError(f"{type(path).__name__} is not a path. Write docnvil.load(path).")
     path = Path(path)
     device = choose_device(device) if isinstance(device, str) else device
-    verify_folder(path, kind="model", required=REQUIRED_FILES)
+    files = read_folder(path, kind="model", required=REQUIRED_FILES)  # the bytes that were checked are parsed
     remedy = f"docnvil {__version__} needs a complete model folder: restore it, or train the model again."
     with translating_errors(CheckpointError, path, remedy):
-        description = _read_object(path / "model.json")
+        description = _read_object(path / "model.json", files)
         _check_version(path, description)
-        model = _read(path, description, device)
+        model = _read(path, files, description, device)
         rules = model.token_rules and model.token_rules.allow_tokenizer(tokenizer)
         return replace(model, token_rules=rules)
 
@@ -129,7 +130,7 @@ def _check_version(path: Path, description: dict[str, Any]) -> None:
         )
 
 
-def _read(path: Path, description: dict[str, Any], device: torch.device) -> FittedModel:
+def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], device: torch.device) -> FittedModel:
     settings, run = path / "model.json", path / "run.json"
     with _reading(settings):
         check_description(settings, description)
@@ -139,21 +140,21 @@ def _read(path: Path, description: dict[str, Any], device: torch.device) -> Fitt
         rules = description["tokens"]
         token_rules = None if rules is None else TokenRules.from_json(rules)
     with _reading(file := path / "parameters.safetensors"):
-        parameters = load_file(file)
+        parameters = deserialize(files[file.name])
         check_parameters(file, config, parameters)
         network = BeliefNetwork(config)
         network.to(parameters["generative.prior.bias"].dtype).load_state_dict(parameters)
     with _reading(file := path / "units.safetensors"):
-        statistics = check_unit_statistics(file, config, load_arrays(file))
+        statistics = check_unit_statistics(file, config, deserialize_arrays(files[file.name]))
     theme_statistics = None
     if config.prior == "mixture":
         with _reading(file := path / "themes.safetensors"):
-            theme_statistics = check_theme_statistics(file, config, load_arrays(file))
+            theme_statistics = check_theme_statistics(file, config, deserialize_arrays(files[file.name]))
     with _reading(file := path / "history.csv"):
-        history = check_history(file, read_history(file.read_text(encoding="utf-8")))
+        history = check_history(file, read_history(files[file.name].decode("utf-8")))
     with _reading(file := path / "vocabulary.txt"):
-        vocabulary = check_vocabulary(file, config, Vocabulary.load(file))
-    figures = _read_object(run)
+        vocabulary = check_vocabulary(file, config, _parse_vocabulary(files[file.name]))
+    figures = _read_object(run, files)
     check_run(run, figures)
     return FittedModel(
         network=network.to(device),
@@ -175,13 +176,17 @@ def _reading(file: Path) -> AbstractContextManager[None]:
     return translating_errors(CheckpointError, file, "Restore the model folder, or train the model again.")
 
 
-def _read_object(file: Path) -> dict[str, Any]:
+def _read_object(file: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the JSON object in a file."""
     with _reading(file):
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(files[file.name].decode("utf-8"))
     if not isinstance(value, dict):
         raise CheckpointError(f"{file} has no JSON object. Restore the model folder, or train the model again.")
     return value
+
+
+def _parse_vocabulary(content: bytes) -> Vocabulary:
+    return Vocabulary(content.decode("utf-8").removesuffix("\n").split("\n") if content else ())
 
 
 def _description(model: FittedModel) -> dict[str, Any]:

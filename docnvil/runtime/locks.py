@@ -1,0 +1,47 @@
+"""Locks of outputs, so that a second command with the same output is told when it starts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from docnvil.errors import OutputExistsError
+from docnvil.runtime.disk import delete, make_folders, try_lock
+
+
+@contextmanager
+def lock_output(path: Path) -> Iterator[None]:
+    """Hold the lock of an output, the file `.NAME.lock` beside it, while the block runs.
+
+    The system releases the lock when its process ends, so the file of a killed process locks nothing.
+
+    Raises:
+        OutputExistsError: another process has the lock.
+    """
+    path = path.resolve()
+    lock = path.with_name(f".{path.name}.lock")
+    new_parents = [folder for folder in path.parents if not folder.exists()]
+    make_folders(path.parent)
+    descriptor = _open_and_lock(lock, path)
+    try:
+        yield
+    finally:
+        delete(lock)  # before it is released: who waits for it notices that the file is gone
+        os.close(descriptor)
+        with suppress(OSError):  # a folder that is not empty is kept
+            for folder in new_parents:
+                folder.rmdir()
+
+
+def _open_and_lock(lock: Path, path: Path) -> int:
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        if try_lock(descriptor) is False:
+            os.close(descriptor)
+            raise OutputExistsError(f"Another process is writing {path}. Wait until it ends, or choose another --out.")
+        try:
+            if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # the process that had it has deleted it in between

@@ -1,0 +1,138 @@
+"""Outputs that two processes want, outputs that are inputs, signals, and what killed processes leave."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_commands import failed, process, run
+
+from docnvil.errors import CheckpointError, OutputExistsError
+from docnvil.runtime import folders
+from docnvil.runtime.folders import read_folder, writing_folder
+from docnvil.runtime.locks import lock_output
+from docnvil.storage.checkpoints import checkpoint_path
+
+QUICK = ("--epochs", 2, "--units", 2)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("texts") / "posts.jsonl"
+    rows = [{"id": str(number), "text": ("mast sail wind", "onion salt oven")[number % 2]} for number in range(40)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fitted") / "model"
+    assert run("fit", texts, "--out", path, *QUICK).exit_code == 0
+    return path
+
+
+def test_a_second_run_with_the_same_output_is_told_at_its_start(texts, model, tmp_path):
+    code = "import sys, time; from pathlib import Path; from docnvil.runtime.locks import lock_output\n"
+    code += "with lock_output(Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
+    out = tmp_path / "out.csv"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        for arguments in (("embed", model, texts), ("fit", texts, *QUICK), ("corpus", "build", texts)):
+            failed(run(*arguments, "--out", out, "--force"), 1, "Another process is writing")
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert (tmp_path / ".out.csv.lock").exists()  # of a killed process
+    (tmp_path / ".out.csv.abcd1234.part").touch()
+    assert run("embed", model, texts, "--out", out).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_a_failed_command_leaves_no_lock_and_no_new_folder(tmp_path):
+    out = tmp_path / "new" / "deep" / "a"
+    with lock_output(out), pytest.raises(OutputExistsError, match="Another process"), lock_output(out):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_input_and_the_inside_of_a_model_are_not_replaced(texts, model, tmp_path):
+    source, copy = tmp_path / "s.jsonl", tmp_path / "model"
+    shutil.copy(texts, source)
+    shutil.copytree(model, copy)
+    before = source.read_bytes()
+    failed(run("embed", copy, source, "--out", source, "--force"), 1, "is also the input")
+    (tmp_path / "link").symlink_to(source)
+    failed(run("embed", copy, source, "--out", tmp_path / "link", "--force"), 1, "is also the input")
+    for out in (copy / "topics.csv", copy / "new.csv", copy / "sub" / "new.csv"):
+        failed(run("embed", copy, source, "--out", out, "--force"), 1, "inside the model folder")
+        failed(run("report", copy, "--out", out, "--force"), 1, "inside the model folder")
+    assert source.read_bytes() == before
+    read_folder(copy, kind="model")
+
+
+def test_resume_before_the_first_checkpoint_starts_from_the_beginning(texts, tmp_path):
+    result = run("fit", texts, "--out", tmp_path / "m", *QUICK, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "training starts from the beginning" in result.stderr
+
+
+def test_resume_after_saving_says_that_training_is_complete(texts, model, tmp_path):
+    checkpoint = checkpoint_path(tmp_path / "m")
+    checkpoint.write_bytes(b"left by a killed process")
+    shutil.copytree(model, tmp_path / "m")
+    (tmp_path / "m" / "manifest.json").touch()  # saved after the checkpoint
+    failed(run("fit", texts, "--out", tmp_path / "m", *QUICK, "--resume"), 1, "is complete")
+
+
+def test_sigterm_ends_training_with_a_message_and_without_drafts(texts, tmp_path):
+    out = tmp_path / "m"
+    training = process("fit", texts, "--out", out, "--units", 2, "--epochs", 100_000)
+    deadline = time.monotonic() + 60
+    while not checkpoint_path(out).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    training.send_signal(signal.SIGTERM)
+    _, errors = training.communicate(timeout=60)
+    assert training.returncode == 143
+    assert "Terminated." in errors
+    assert "rerun with --resume" in errors
+    assert "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["m.unfinished"]
+
+
+def write(path: Path, text: str) -> None:
+    with writing_folder(path, kind="model", force=True) as draft:
+        for name in "ab":
+            (draft / f"{name}.txt").write_text(text)
+
+
+def test_a_folder_that_is_replaced_while_it_is_read_is_never_mixed(tmp_path, monkeypatch):
+    path, verify, n_replaced = tmp_path / "model", folders.verify_folder, 0
+
+    def verify_and_replace(*arguments, **options):
+        nonlocal n_replaced
+        verify(*arguments, **options)
+        if not n_replaced:
+            n_replaced += 1
+            write(path, f"version {n_replaced}")
+
+    monkeypatch.setattr(folders, "verify_folder", verify_and_replace)
+    write(path, "version 0")
+    contents = read_folder(path, kind="model")
+    assert contents == dict.fromkeys(("a.txt", "b.txt"), b"version 1")
+    path_read = Path.read_bytes
+
+    def replace_and_read(self):
+        content = path_read(self)
+        if self.name == "a.txt":
+            write(path, "other" + content.decode())
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", replace_and_read)
+    with pytest.raises(CheckpointError, match="was replaced while it was read"):
+        read_folder(path, kind="model")
