@@ -145,7 +145,7 @@ def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
 def test_force_does_not_replace_the_input(texts, tmp_path):
     copy = tmp_path / "posts.jsonl"
     copy.write_bytes(texts.read_bytes())
-    failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "does not replace")
+    failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "is also the input")
     assert copy.read_bytes() == texts.read_bytes()
     assert run("corpus", "build", copy, "--out", tmp_path / "corpus").exit_code == 0
     failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "not a model folder")
