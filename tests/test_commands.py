@@ -148,7 +148,7 @@ def test_force_does_not_replace_the_input(texts, tmp_path):
     failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "is also the input")
     assert copy.read_bytes() == texts.read_bytes()
     assert run("corpus", "build", copy, "--out", tmp_path / "corpus").exit_code == 0
-    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "not a model folder")
+    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "is also the input")
     split = ("corpus", "build", copy, "--out", tmp_path / "corpus", "--held-out", 5, "--force")
     failed(run(*split), 1, "is a corpus")
 
