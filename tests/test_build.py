@@ -19,19 +19,19 @@ from hypothesis import strategies as st
 from text_data import anything
 
 from docnvil.commands import main
-from docnvil.corpus import build, shards, word_frequencies
+from docnvil.corpus import build, shards
 from docnvil.corpus.build import VocabularyLimits, build_corpus, scratch_folder
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.corpus.process_pool import ProcessPool
 from docnvil.corpus.shards import SourceShard, split_into_shards
-from docnvil.corpus.word_frequencies import merge_word_frequencies
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import CorpusError, VocabularyError, WorkerError
-from docnvil.text import accumulator
+from docnvil.text import accumulator, word_frequencies
 from docnvil.text.documents import Document, SourceOptions, read_documents
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, build_vocabulary
+from docnvil.text.word_frequencies import merge_word_frequencies
 
 AUTO, ALL = SourceOptions(), VocabularyLimits(size=None, min_df=1, max_df=1.0)
 

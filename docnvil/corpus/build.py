@@ -35,21 +35,21 @@ from docnvil.corpus.counted_chunks import (
 )
 from docnvil.corpus.executor import Executor, SerialExecutor, Task
 from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded_options
-from docnvil.corpus.ngram_counting import choose_ngrams
 from docnvil.corpus.shards import SourceShard, split_into_shards
-from docnvil.corpus.word_frequencies import MAX_WORDS_IN_MEMORY, drop_rare_words, merge_word_frequencies
 from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import CheckpointError, WorkerError
 from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
 from docnvil.text.fast_tokens import make_token_reader
+from docnvil.text.ngram_counting import choose_ngrams
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.token_reader import TokenReader
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
+from docnvil.text.word_frequencies import MAX_WORDS_IN_MEMORY, drop_rare_words, merge_word_frequencies
 
 SCRATCH_VERSION = 8  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22

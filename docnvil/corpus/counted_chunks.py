@@ -33,12 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, load_npz, save_npz
 
-from docnvil.corpus.name_hashes import NameHashes
-from docnvil.corpus.ngram_counting import count_vocabulary
-from docnvil.corpus.word_sequences import WordSequences
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator
+from docnvil.text.name_hashes import NameHashes
+from docnvil.text.ngram_counting import count_vocabulary
 from docnvil.text.sparse import column_sums, document_frequencies, row_sums, take_columns
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.text.word_sequences import WordSequences
 
 
 def save_counted_chunk(folder: Path, accumulator: CountAccumulator) -> None:

@@ -12,7 +12,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.corpus.name_hashes import Hashes, NameHashes
+from docnvil.text.name_hashes import Hashes, NameHashes
 from docnvil.text.ngrams import JOINER
 from docnvil.text.word_checks import WordLengths
 

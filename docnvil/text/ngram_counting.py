@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.corpus.name_hashes import Hashes, NameHashes, buckets_of
-from docnvil.corpus.word_frequencies import Table, merge_word_frequencies
-from docnvil.corpus.word_sequences import WordSequences
 from docnvil.errors import VocabularyError
 from docnvil.text.accumulator import count_pairs
+from docnvil.text.name_hashes import Hashes, NameHashes, buckets_of
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
+from docnvil.text.word_frequencies import Table, merge_word_frequencies
+from docnvil.text.word_sequences import WordSequences
 
 _MAX_BITS = 24  # of the number of buckets, which take 128 MB then
 _MIN_BITS = 12
@@ -147,5 +147,7 @@ def count_vocabulary(sequences: WordSequences, vocabulary: Vocabulary) -> tuple[
         first_row += n_rows
     data = np.concatenate(counts)
     data = data.astype(np.min_scalar_type(data.max(initial=0)))
-    indptr = np.cumsum(np.concatenate(row_entries)).astype(np.int32)  # a chunk has fewer than 2^31 entries
+    indptr = np.cumsum(np.concatenate(row_entries), dtype=np.int64)
+    if indptr[-1] < 1 << 31:
+        indptr = indptr.astype(np.int32)  # else SciPy would convert the columns to int64
     return csr_array((data, np.concatenate(columns), indptr), shape=(first_row, len(vocabulary))), unknown
