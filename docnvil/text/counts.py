@@ -12,8 +12,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
-from docnvil.text.name_hashes import NameHashes
-from docnvil.text.ngram_counting import choose_ngrams, count_vocabulary
+from docnvil.text.ngram_counting import count_ngrams
 from docnvil.text.python_sources import PythonSource, as_vocabulary, bags_to_counts, classify_source, read_source
 from docnvil.text.settings import SourceOptions, VocabularyLimits
 from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
@@ -21,7 +20,6 @@ from docnvil.text.token_reader import DROPPED, UNKNOWN, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
-from docnvil.text.word_sequences import WordSequences
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,7 +207,10 @@ def _count_texts(
 ) -> DocumentTermMatrix:
     """Count the words of documents, of a given vocabulary or one within the limits."""
     if rules.ngrams != (1, 1):
-        return _count_ngrams(documents, rules, vocabulary, **limits)
+        accumulator = SequenceAccumulator(make_token_reader(rules))
+        counted = count_ngrams(documents, accumulator, vocabulary, VocabularyLimits(**limits))
+        described = tuple(accumulator.ids), accumulator.metadata(), rules
+        return DocumentTermMatrix(*counted[:2], *described, None if vocabulary is None else counted[2])
     accumulator = CountAccumulator(make_token_reader(rules, vocabulary))
     for chunk in document_chunks(documents):
         accumulator.add(chunk)
@@ -231,32 +232,6 @@ def _count_texts(
         reported = warn_of_words(lengths, rules) | warn_of_limits(n_with_words, n_emptied, **limits)
     ids, metadata = tuple(accumulator.ids), accumulator.metadata()
     return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, reported=frozenset(reported))
-
-
-def _count_ngrams(
-    documents: Iterable[Document], rules: TokenRules, vocabulary: Vocabulary | None, **limits: Any
-) -> DocumentTermMatrix:
-    """Count the n-grams of documents, of a given vocabulary or one within the limits."""
-    accumulator = SequenceAccumulator(make_token_reader(rules))
-    for chunk in document_chunks(documents):
-        accumulator.add(chunk)
-    if not accumulator.ids:
-        raise CorpusError("There are no documents to count. Check the source.")
-    names, n_documents = accumulator.reader.unit_names, len(accumulator.ids)
-    sequences = WordSequences(names, *accumulator.take_sequences(), rules.ngrams, NameHashes.of(names))
-    is_given = vocabulary is not None
-    if vocabulary is None:
-        n_ngrams = accumulator.n_tokens
-        vocabulary = choose_ngrams(lambda: [sequences], VocabularyLimits(**limits), n_documents, n_ngrams)
-    counts, unknown_counts = count_vocabulary(sequences, vocabulary)
-    if not is_given:
-        lengths = WordLengths()
-        sequences.add_lengths(lengths)
-        warn_of_words(lengths, rules)
-        n_with_ngrams = np.count_nonzero(sequences.count_per_document(rules.ngrams[0]))
-        warn_of_limits(n_with_ngrams, n_with_ngrams - np.count_nonzero(np.diff(counts.indptr)), **limits)
-    described = tuple(accumulator.ids), accumulator.metadata(), rules, unknown_counts if is_given else None
-    return DocumentTermMatrix(counts, vocabulary, *described)
 
 
 def require_matrix(value: object) -> None:

@@ -7,17 +7,20 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.errors import VocabularyError
-from docnvil.text.accumulator import count_pairs
+from docnvil.errors import CorpusError, VocabularyError
+from docnvil.text.accumulator import SequenceAccumulator, count_pairs, document_chunks
+from docnvil.text.documents import Document
 from docnvil.text.name_hashes import Hashes, NameHashes, buckets_of
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
+from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 from docnvil.text.word_frequencies import Table, merge_word_frequencies
 from docnvil.text.word_sequences import WordSequences
 
@@ -151,3 +154,37 @@ def count_vocabulary(sequences: WordSequences, vocabulary: Vocabulary) -> tuple[
     if indptr[-1] < 1 << 31:
         indptr = indptr.astype(np.int32)  # else SciPy would convert the columns to int64
     return csr_array((data, np.concatenate(columns), indptr), shape=(first_row, len(vocabulary))), unknown
+
+
+def count_ngrams(
+    documents: Iterable[Document],
+    accumulator: SequenceAccumulator,
+    vocabulary: Vocabulary | None,
+    limits: VocabularyLimits,
+) -> tuple[csr_array, Vocabulary, NDArray[np.int64]]:
+    """Count the n-grams of documents in memory, of a given vocabulary or one within the limits.
+
+    Return the counts, `[N, V]`, the vocabulary, and the numbers of unknown words, `[N]`. The accumulator, which is
+    empty before, has the ids and the metadata.
+
+    Raises:
+        CorpusError: there are no documents.
+        VocabularyError: no n-gram is within the limits.
+    """
+    for chunk in document_chunks(documents):
+        accumulator.add(chunk)
+    if not accumulator.ids:
+        raise CorpusError("There are no documents to count. Check the source.")
+    names, rules = accumulator.reader.unit_names, accumulator.reader.tokenizer.rules
+    sequences = WordSequences(names, *accumulator.take_sequences(), rules.ngrams, NameHashes.of(names))
+    if vocabulary is not None:
+        counts, unknown = count_vocabulary(sequences, vocabulary)
+        return counts, vocabulary, unknown
+    vocabulary = choose_ngrams(lambda: [sequences], limits, len(accumulator.ids), accumulator.n_tokens)
+    counts, unknown = count_vocabulary(sequences, vocabulary)
+    lengths = WordLengths()
+    sequences.add_lengths(lengths)
+    warn_of_words(lengths, rules)
+    n_with_ngrams = np.count_nonzero(sequences.count_per_document(rules.ngrams[0]))
+    warn_of_limits(n_with_ngrams, n_with_ngrams - np.count_nonzero(np.diff(counts.indptr)), **asdict(limits))
+    return counts, vocabulary, unknown
