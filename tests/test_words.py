@@ -4,11 +4,13 @@ import unicodedata
 
 import pytest
 import regex
+from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 from text_data import prose
 
-from docnvil.text.fast_tokens import FastTokenReader
+from docnvil.commands import main
+from docnvil.text.fast_tokens import FastTokenReader, make_token_reader
 from docnvil.text.splitters import TOKEN_PATTERN_V1
 from docnvil.text.stop_words import english_stop_words
 from docnvil.text.token_reader import TokenIndex, TokenReader
@@ -269,3 +271,30 @@ def test_words_do_not_depend_on_the_normal_form(text):
 def test_words_split_into_themselves(text):
     for word in words_of(text):
         assert words_of(word) == [word]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("Işık", "ışık"), ("ILIK", "ılık"), ("İSTANBUL", "istanbul"), ("ISI", "ısı")]
+)
+def test_turkish_capitals_keep_their_letter(text, word):
+    assert Tokenizer(TokenRules(stop_words=(), dotless_i=True))(text) == [word]
+    assert make_token_reader(TokenRules(stop_words=(), dotless_i=True)).tokenizer(text) == [word]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--stop-words", "turkish"), "ışık"),
+        (("--stop-words", "tr,en"), "ışık"),
+        (("--stop-words", "english"), "işık"),
+        (("--stop-words", "none", "--dotless-i"), "ışık"),
+        (("--stop-words", "turkish", "--no-dotless-i"), "işık"),
+    ],
+)
+def test_turkish_stop_words_imply_turkish_lower_case(tmp_path, options, word):
+    (tmp_path / "texts.txt").write_text("Işık ve gölge\nIşık yandı\n", encoding="utf-8")
+    limits = ("--min-df", "1", "--max-df", "1.0")
+    command = ["corpus", "build", str(tmp_path / "texts.txt"), *limits, *options, "--out", str(tmp_path / "o")]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert word in (tmp_path / "o" / "vocabulary.txt").read_text(encoding="utf-8").split()

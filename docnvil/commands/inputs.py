@@ -193,13 +193,15 @@ def counting_of(options: Mapping[str, Any], sources: Sequence[Path]) -> dict[str
     from docnvil.text.cleaning import read_parts
     from docnvil.text.ngrams import read_ngrams
     from docnvil.text.splitters import DEFAULT_TOKEN_PATTERN
-    from docnvil.text.stop_words import read_stop_words
+    from docnvil.text.stop_words import has_dotless_i, read_stop_words
     from docnvil.text.tokens import TokenRules
 
     chosen = {name: options[name] for name in settings_of(TokenOptions)}
     name = chosen.pop("stop_words")
     if name == "auto":
         name = _detect_stop_words(options, sources)
+    if chosen["dotless_i"] is None:
+        chosen["dotless_i"] = has_dotless_i(name)
     chosen["strip"] = read_parts(chosen["strip"])
     chosen["ngrams"] = read_ngrams(chosen["ngrams"])
     learns_phrases = chosen.pop("phrases")

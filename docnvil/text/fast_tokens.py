@@ -40,7 +40,7 @@ def make_token_reader(rules: TokenRules, vocabulary: Vocabulary | None = None) -
     An `NgramReader` adds the phrases and n-grams of the rules.
     """
     tokenizer = Tokenizer(rules)
-    kind = FastTokenReader if rules.is_default_pattern else TokenReader
+    kind = FastTokenReader if rules.is_default_pattern and not rules.dotless_i else TokenReader
     if rules.has_single_words_only:
         return kind(tokenizer, TokenIndex(tokenizer, vocabulary))
     return NgramReader(kind(tokenizer, TokenIndex(tokenizer)), vocabulary)

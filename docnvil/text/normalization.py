@@ -66,6 +66,7 @@ class Normalizer:
     Arguments:
         lowercase: whether to lower-case texts.
         strip_accents: whether Latin and Greek letters lose their accents, and Cyrillic ones their stress marks.
+        dotless_i: whether the lower case of "I" is "ı", as in Turkish and Azerbaijani.
         letter_apostrophes: whether an apostrophe between Cyrillic letters becomes the letter ʼ.
         straight_apostrophes: whether other apostrophes between letters become "'".
 
@@ -79,21 +80,27 @@ class Normalizer:
         *,
         lowercase: bool = True,
         strip_accents: bool = False,
+        dotless_i: bool = False,
         letter_apostrophes: bool = True,
         straight_apostrophes: bool = False,
     ) -> None:
-        self.lowercase, self.strip_accents = lowercase, strip_accents
+        self.lowercase, self.strip_accents, self.dotless_i = lowercase, strip_accents, dotless_i
         self._letter_apostrophes, self._straight_apostrophes = letter_apostrophes, straight_apostrophes
 
     def __call__(self, text: str) -> str:
         """Return the normalized text."""
         if text.isascii():
-            return text.lower() if self.lowercase else text
+            return self._lower(text) if self.lowercase else text
         text = self._set_apostrophes(fold_characters(text))
         if self.lowercase:
-            # Unicode's lower case of "İ" is "i" and a combining dot, which no text in lower case has.
-            text = text.lower().replace("i\u0307", "i")
+            text = self._lower(text)
         return strip_accents(text) if self.strip_accents else text
+
+    def _lower(self, text: str) -> str:
+        if self.dotless_i:
+            text = text.replace("I", "ı")
+        # Unicode's lower case of "İ" is "i" and a combining dot, which no text in lower case has.
+        return text.lower().replace("i\u0307", "i")
 
     def _set_apostrophes(self, text: str) -> str:
         if self._letter_apostrophes and _HAS_LETTER_APOSTROPHES.search(text):

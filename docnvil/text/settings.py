@@ -208,6 +208,12 @@ class TokenOptions:
     ngrams: str = setting("1", "Text", "Count sequences of words, too: 1-2 or 1-3", metavar="N-N")
     phrases: bool = setting(False, "Text", "Join pairs of words that mostly occur together")
     join_hyphens: bool = setting(False, "Text", "Join words hyphenated at line ends")
+    dotless_i: bool | None = setting(
+        None,
+        "Text",
+        "Convert I to ı and İ to i",
+        effective="on with Turkish or Azerbaijani stop words",
+    )
 
 
 @dataclass(frozen=True)

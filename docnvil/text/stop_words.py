@@ -70,6 +70,17 @@ def read_stop_words(names: str) -> tuple[str, ...]:
     return lists[0] if len(lists) == 1 else tuple(sorted(set().union(*lists)))
 
 
+def has_dotless_i(names: str) -> bool:
+    """Return whether a name of `read_stop_words` has a language in which the lower case of "I" is "ı".
+
+    Example:
+        >>> has_dotless_i("turkish,en"), has_dotless_i("english")
+        (True, False)
+    """
+    parts = (part.strip().lower().removeprefix("nltk:") for part in names.split(","))
+    return any(part in ("turkish", "tr", "azerbaijani", "az") for part in parts)
+
+
 def is_list_of_languages(names: str) -> bool:
     """Return whether a name of `read_stop_words` has languages only, no files.
 

@@ -56,6 +56,7 @@ class TokenRules:
         tokenizer: instead of the pattern, one of `NLTK_TOKENIZERS` or a function "package.module:function"; tokens
             without a letter or pictograph are dropped.
         strip_accents: whether Latin and Greek letters lose their accents.
+        dotless_i: whether the lower case of "I" is "ı", as in Turkish and Azerbaijani.
         join_hyphens: whether words that are hyphenated at the end of a line are joined.
         strip: the parts of texts to remove, from `cleaning.STRIPPERS`.
         ngrams: the minimum and the maximum number of words that are counted together, see `ngrams.list_ngrams`.
@@ -78,6 +79,7 @@ class TokenRules:
     tokenizer: str | None = None
     strip_accents: bool = TokenOptions.strip_accents
     join_hyphens: bool = TokenOptions.join_hyphens
+    dotless_i: bool = False
     strip: tuple[str, ...] = ()
     ngrams: tuple[int, int] = (1, 1)
     phrases: tuple[str, ...] = ()
@@ -153,6 +155,7 @@ _KEYS_V1 = ("token_pattern", "lowercase", "min_length", "stop_words", "stop_word
 _ADDED_SINCE_V1 = {
     "strip_accents": False,
     "join_hyphens": False,
+    "dotless_i": False,
     "strip": [],
     "ngrams": [1, 1],
     "phrases": [],
@@ -277,6 +280,7 @@ def _make_normalizer(rules: TokenRules) -> Callable[[str], str]:
     return Normalizer(
         lowercase=rules.lowercase and not is_function,  # upper case helps taggers; the tokens are lower-cased
         strip_accents=rules.strip_accents,
+        dotless_i=rules.dotless_i,
         letter_apostrophes=not is_function and "'" not in pattern,
         straight_apostrophes=not is_function and not rules.is_default_pattern and not {"’", "ʼ"} & set(pattern),
     )
