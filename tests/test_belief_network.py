@@ -84,7 +84,7 @@ def test_initial_biases_follow_word_frequencies_and_the_start_logit():
     frequencies = torch.tensor([10.0, 20.0, 0.0])
     network = build_model(ModelConfig(3, (2, 2), start_logit=-3.0), torch.Generator().manual_seed(0), frequencies)
     bias = network.generative.visible.bias
-    assert torch.softmax(bias, 0).tolist() == pytest.approx([10.5 / 31.5, 20.5 / 31.5, 0.5 / 31.5])
+    assert torch.softmax(bias, 0).tolist() == pytest.approx([11.5 / 34.5, 21.5 / 34.5, 1.5 / 34.5])
     assert network.generative.prior.bias.tolist() == [-3, -3]
     assert network.generative.layers[0].bias.tolist() == [-3, -3]
     assert network.recognition.first.linear.bias.tolist() == [-3, -3]

@@ -130,8 +130,8 @@ class TestDamage:
             read_corpus(tmp_path / "nowhere")
 
     def test_another_kind_of_folder_is_refused(self, tmp_path):
-        with writing_folder(tmp_path / "model", kind="model"):
-            pass
+        with writing_folder(tmp_path / "model", kind="model") as folder:
+            (folder / "model.json").write_text("{}")
         with pytest.raises(CheckpointError, match="is a model folder, but a corpus folder is needed"):
             read_corpus(tmp_path / "model")
 

@@ -6,8 +6,10 @@ the topics, and agreement with the newsgroups. Training never reads the test doc
 in separate rows, a cache of the document's words, whose weight is fitted to training documents. The tables compare the
 results with published ones.
 
-    python benchmarks/quality/newsgroups.py            20 minutes on two cores; writes results/newsgroups.json
+    python benchmarks/quality/newsgroups.py            20 minutes on two cores
     python benchmarks/quality/newsgroups.py --times    then 4 minutes, on a machine without other work
+
+Both write benchmarks/results/newsgroups.json.
 
 Models already measured with the same recipes, settings and seed are kept, so the same command resumes.
 """
