@@ -56,8 +56,8 @@ class TokenRules:
         tokenizer: instead of the pattern, one of `NLTK_TOKENIZERS` or a function "package.module:function"; tokens
             without a letter or pictograph are dropped.
         strip_accents: whether Latin and Greek letters lose their accents.
-        dotless_i: whether the lower case of "I" is "ı", as in Turkish and Azerbaijani.
         join_hyphens: whether words that are hyphenated at the end of a line are joined.
+        dotless_i: whether the lower case of "I" is "ı", as in Turkish and Azerbaijani.
         strip: the parts of texts to remove, from `cleaning.STRIPPERS`.
         ngrams: the minimum and the maximum number of words that are counted together, see `ngrams.list_ngrams`.
         phrases: pairs of words that are one word, such as "new_york", see `ngrams.join_phrases`.
