@@ -189,7 +189,7 @@ def test_a_dry_run_prints_data_and_settings_and_writes_nothing(counts, tmp_path)
     assert result["data"]["validation_documents"] == 12
     assert result["settings"]["l1"] == 0.5
     assert result["sources"]["l1"] == "chosen"
-    assert result["settings"]["epochs"] == 300
+    assert result["settings"]["epochs"] == 100
     assert not (tmp_path / "model").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["counts.npz"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MIN_EPOCHS, MAX_EPOCHS = 5, 300
+MIN_EPOCHS, MAX_EPOCHS = 5, 100
 # With fewer documents per unit, the units fit the training documents and not others. A small corpus starts more units
 # than its share, up to a few, because they complete documents better.
 DOCUMENTS_PER_UNIT = 50
@@ -43,11 +43,11 @@ class Recipe:
     updates: int | None = None
 
     def epochs(self, n_documents: int, batch_size: int) -> int:
-        """Return the passes over a corpus: at most 300 for a small one, at least 5 for a large one.
+        """Return the passes over a corpus: at most 100 for a small one, at least 5 for a large one.
 
         Example:
             >>> [RECIPES["default"].epochs(n_documents, batch_size=100) for n_documents in (500, 10_000, 800_000)]
-            [300, 40, 5]
+            [100, 40, 5]
         """
         if self.updates is None:
             return int(self.training["epochs"])
@@ -71,11 +71,10 @@ DEFAULT = Recipe(
         "learning_rate": 0.01,
         "schedule": "cosine",
         "start": "clusters",
-        "l1": 3.0,
+        "l1": 1.5,
         "sparsity": 0.4,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
         "exclusivity": 0.055,  # distinct topics
         "baseline": "leave-one-out",
-        "patience": 10,  # a bound can stand still for seven epochs before it improves again
     },
     updates=4000,
 )
@@ -85,7 +84,7 @@ RECIPES: dict[str, Recipe] = {
     "best": Recipe(
         "The default without penalties on units: lowest perplexity, more active units, less readable topics",
         model=DEFAULT.model,
-        training={**DEFAULT.training, "sparsity": 0.0, "exclusivity": 0.0},
+        training={**DEFAULT.training, "l1": 3.0, "sparsity": 0.0, "exclusivity": 0.0},
         updates=4000,
     ),
     "hash": Recipe(
