@@ -33,7 +33,7 @@ def newsgroups(results: dict[str, Any]) -> Iterable[str]:
     )
     yield "|---|--:|--:|--:|--:|--:|--:|"
     default = results["mean"]["recipe default"]
-    for name, mean in results["mean"].items():
+    for name, mean in sorted(results["mean"].items(), key=lambda item: item[0] != "recipe default"):
         bound = "" if name == SOFTMAX else _bound(results, name)
         yield _row(f"**docnvil**, {name}", bound, *_completion(mean, bold=True), *_topics(mean), _time(results, name))
     without = {name.removeprefix("no_units_"): value for name, value in default.items() if "no_units_" in name}
