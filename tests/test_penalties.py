@@ -25,10 +25,16 @@ def documents(n_documents: int, length: int) -> csr_array:
     return csr_array(np.random.default_rng(0).multinomial(length, probability, n_documents))
 
 
+def penalties_of(counts: csr_array, dtype: torch.dtype = torch.float64) -> Penalties:
+    return Penalties.of_corpus(
+        CONFIG, counts.sum(axis=0).astype(float), counts.shape[0], like=torch.empty(0, dtype=dtype)
+    )
+
+
 @pytest.mark.parametrize(("length", "scale"), [(5, 0.1), (25, 0.5), (50, 1.0), (400, 1.0)])
 def test_penalties_shrink_with_documents_shorter_than_fifty_tokens(length, scale):
     assert FULL_LENGTH == 50
-    penalties = Penalties.of_corpus(CONFIG, documents(200, length))
+    penalties = penalties_of(documents(200, length))
     assert penalties.l1 == pytest.approx(2.0 * scale)
     assert penalties.sparsity == pytest.approx(0.5 * scale)
     share = documents(200, length).sum(axis=0) / (200 * length)
@@ -36,7 +42,7 @@ def test_penalties_shrink_with_documents_shorter_than_fifty_tokens(length, scale
 
 
 def test_one_pass_over_the_corpus_adds_the_gradient_of_the_prior_once():
-    penalties = Penalties.of_corpus(CONFIG, documents(200, 80))
+    penalties = penalties_of(documents(200, 80))
     weight = torch.nn.Parameter(torch.randn(10, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
     weight.grad = torch.zeros_like(weight)
     for n_batch in (120, 60, 20):
@@ -55,7 +61,7 @@ def test_chunks_do_not_change_the_gradient(monkeypatch):
         monkeypatch.setattr("docnvil.training.penalties.CACHED_NUMBERS", size)
         weight = torch.nn.Parameter(torch.linspace(-1, 1, 40).reshape(10, 4))
         weight.grad = torch.ones_like(weight)
-        Penalties.of_corpus(CONFIG, documents(50, 60)).add_gradient(weight, 10, 0.5)
+        penalties_of(documents(50, 60), weight.dtype).add_gradient(weight, 10, 0.5)
         gradients.append(weight.grad)
     assert torch.equal(*gradients)
 

@@ -71,7 +71,7 @@ def theme_probabilities(
     form a lattice as in `unit_probabilities`. A document without words gets the weights of the mixture.
 
     Raises:
-        ConfigurationError: the model's prior is no mixture.
+        ConfigurationError: the model's prior is not a mixture.
         VocabularyError: the counts and the model's vocabulary have different sizes.
     """
     prior = require_themes(model)()
@@ -91,7 +91,7 @@ def assign_themes(model: BeliefNetwork, counts: CountRows) -> NDArray[np.int64]:
     """Return the most probable theme of each document, `[N]`, and -1 for a document without words.
 
     Raises:
-        ConfigurationError: the model's prior is no mixture.
+        ConfigurationError: the model's prior is not a mixture.
     """
     themes = theme_probabilities(model, counts).argmax(1).astype(np.int64)
     if not model.generative.visible.empty_is_data:
@@ -150,7 +150,7 @@ def require_themes(model: BeliefNetwork) -> MixturePrior:
     """Return the prior of a model with themes.
 
     Raises:
-        ConfigurationError: it is no mixture.
+        ConfigurationError: it is not a mixture.
     """
     prior = model.generative.prior
     if not isinstance(prior, MixturePrior):

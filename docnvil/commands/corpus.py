@@ -168,7 +168,7 @@ def _build(sources: tuple[Path, ...], out: Path, executor: "Executor", options: 
             )
         except BaseException:
             if scratch.exists():
-                note(f"Finished counts are kept in {scratch}; run the same command again to continue.")
+                note(f"Finished counts are kept in {scratch}; the same command continues from there.")
             raise
     if summary.n_repeated_ids:
         note(f"{summary.n_repeated_ids:,} documents have the id of an earlier document; rows keep their order.")

@@ -45,7 +45,7 @@ class FittedModel:
         run: machine, versions, duration, and warnings with the names of options.
         reading: options with which later sources are read in the same way, see `DocumentTermMatrix`.
         no_units: the same output layer without units, to compare with; None in folders of earlier versions.
-        theme_statistics: how often words, units and themes occur together, or None if the prior is no mixture.
+        theme_statistics: how often words, units and themes occur together, or None if the prior is not a mixture.
 
     Example:
         >>> import docnvil
@@ -164,7 +164,7 @@ class FittedModel:
             counts: `[N, V]` counts with the model's vocabulary, or documents that `count_words` takes.
 
         Raises:
-            ConfigurationError: the model's prior is no mixture.
+            ConfigurationError: the model's prior is not a mixture.
             VocabularyError: counts with another vocabulary.
         """
         return assign_themes(self.network, self.checked(counts).matrix)
@@ -173,7 +173,7 @@ class FittedModel:
         """Return every theme with its top words (columns and scores), its share and the units that it raises.
 
         Raises:
-            ConfigurationError: the model's prior is no mixture.
+            ConfigurationError: the model's prior is not a mixture.
         """
         require_themes(self.network)
         return describe_themes(self.theme_statistics, self.statistics, top_n)

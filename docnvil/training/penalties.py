@@ -5,10 +5,11 @@ Axes: N documents, B documents of a batch, V words, K units. Unit: nats.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from docnvil.text.sparse import CountRows, column_sums
 from docnvil.training.settings import TrainingConfig
 
 # A document of this many tokens or more tells a unit from noise at the full penalty; a shorter one has fewer nats to
@@ -34,16 +35,19 @@ class Penalties:
     n_documents: int
 
     @classmethod
-    def of_corpus(cls, config: TrainingConfig, counts: CountRows) -> "Penalties":
-        """Return the strengths for training documents, `[N, V]`."""
-        n_documents = counts.shape[0]
-        frequencies = column_sums(counts)
+    def of_corpus(
+        cls, config: TrainingConfig, frequencies: NDArray[np.float64], n_documents: int, like: Tensor
+    ) -> "Penalties":
+        """Return the strengths for N training documents, with the device and number type of a tensor.
+
+        `frequencies`, `[V]`, says how often each word occurs in them.
+        """
         n_tokens = max(1.0, float(frequencies.sum()))
         length = min(FULL_LENGTH, n_tokens / max(1, n_documents))
         scale = length / FULL_LENGTH
         exclusivity = None
         if config.exclusivity:
-            exclusivity = torch.from_numpy(config.exclusivity * scale * length * frequencies / n_tokens)
+            exclusivity = torch.from_numpy(config.exclusivity * scale * length * frequencies / n_tokens).to(like)
         return cls(config.sparsity * scale, config.l1 * scale, exclusivity, n_documents)
 
     def add_gradient(self, weight: nn.Parameter, n_batch: int, penalty_scale: float) -> None:
@@ -58,7 +62,7 @@ class Penalties:
         gradients, values = weight.grad.split(n_rows), weight.detach().split(n_rows)
         strengths = [None] * len(values)
         if self.exclusivity is not None:
-            strengths = (self.exclusivity.to(weight) * (penalty_scale * n_batch)).split(n_rows)
+            strengths = (self.exclusivity * (penalty_scale * n_batch)).split(n_rows)
         for gradient, value, strength in zip(gradients, values, strengths, strict=True):
             if l1:
                 gradient.add_(value.sign(), alpha=l1)

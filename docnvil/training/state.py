@@ -98,7 +98,8 @@ class Training:
             n_started = min(model_config.units[0], supported_units(counts.shape[0]))
             clusters = cluster_documents(counts, n_started, stream(config.seed, "k-means"))
             profiles = torch.from_numpy(clusters.profiles)
-        model = build_model(model_config, generator, torch.from_numpy(column_sums(counts)), profiles, counts.shape[0])
+        frequencies, n_documents = column_sums(counts), counts.shape[0]
+        model = build_model(model_config, generator, torch.from_numpy(frequencies), profiles, n_documents)
         if clusters is not None and model_config.prior == "mixture":
             if model_config.themes != model_config.units[0]:
                 clusters = cluster_documents(counts, model_config.themes, stream(config.seed, "k-means of themes"))
@@ -106,8 +107,9 @@ class Training:
         gradient = build_gradient(model, config, generator, processes)
         for module in (model, gradient):
             module.to(device, parameter_type(config.precision))
-        optimizer, penalties = build_optimizer(model, gradient, config), Penalties.of_corpus(config, counts)
-        return cls(model, gradient, optimizer, config, counts.shape[0], penalties, processes)
+        optimizer = build_optimizer(model, gradient, config)
+        penalties = Penalties.of_corpus(config, frequencies, n_documents, like=model.generative.visible.weight)
+        return cls(model, gradient, optimizer, config, n_documents, penalties, processes)
 
     @property
     def epoch(self) -> int:
