@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.excerpts import Excerpt
     from docnvil.text.tokens import TokenRules
     from docnvil.text.vocabulary import Vocabulary
     from docnvil.training.fitted_model import FittedModel
@@ -103,6 +104,23 @@ def _later_source_of(source: Path, options: Mapping[str, Any], reading: Mapping[
     for name in idle:
         warn(f"--{declared[name].option} has no effect on {source}, which is read as {form}.")
     return replace(later, **{name: declared[name].default for name in idle})
+
+
+def excerpts_for_model(
+    source: Path, options: Mapping[str, Any], model: "FittedModel", matrix: "DocumentTermMatrix", rows: Any = None
+) -> Iterator["Excerpt"]:
+    """Yield the titles and excerpts of documents that `load_for_model` read; `rows` None is all."""
+    from docnvil.text.excerpts import read_excerpts
+
+    return read_excerpts(source, reread_options(source, options, model), matrix, rows)
+
+
+def reread_options(source: Path, options: Mapping[str, Any], model: "FittedModel") -> SourceOptions:
+    """Return the options with which `load_for_model` read a source, to read it again without its warnings."""
+    import warnings
+
+    with warnings.catch_warnings(action="ignore"):
+        return _later_source_of(source, options, model.reading)
 
 
 def sequences_for_model(
