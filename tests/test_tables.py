@@ -56,8 +56,8 @@ def test_topics_and_records_are_written_as_rows(tmp_path):
     topic = Topic(unit=3, words=(1, 0), scores=(2.0, 1.0), share=0.25, information=0.5, dead=False)
     write_topics(tmp_path / "topics.csv", [topic], Vocabulary(["oven", "salt"]))
     assert (tmp_path / "topics.csv").read_text().splitlines() == [
-        "unit,share,information,dead,words",
-        "3,0.2500,0.5000,0,salt oven",
+        "unit,name,share,information,dead,words",
+        "3,,0.2500,0.5000,0,salt oven",
     ]
     write_records(tmp_path / "records.csv", [{"model": "lda", "npmi": None}, {"model": "nmf", "npmi": 0.5}])
     assert (tmp_path / "records.csv").read_text().splitlines() == ["model,npmi", "lda,", "nmf,0.5"]

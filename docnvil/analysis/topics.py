@@ -72,6 +72,7 @@ class Topic:
         exclusivity: the mean over its words of p1_kw / sum_j p1_jw, see `exclusivity`; NaN without words.
         duplicate_of: the number of a more informative unit with almost the same scores, see `duplicates`, or None.
         general: whether the words are common without the unit too, see `general_units`.
+        name: the unit's name, or None; see `docnvil.analysis.unit_names`.
     """
 
     unit: int
@@ -83,6 +84,7 @@ class Topic:
     exclusivity: float = float("nan")
     duplicate_of: int | None = None
     general: bool = False
+    name: str | None = None
 
 
 def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:

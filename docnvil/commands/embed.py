@@ -31,6 +31,8 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     docnvil embed model/ posts.jsonl --label-column group --kind codes --out codes.csv
     docnvil embed model/ corpus/ --out embeddings.npy    ids go to embeddings.ids.txt, themes to embeddings.themes.npy
 
+    The column of a unit is called unit12, or by the unit's name if no other column has it.
+
     There is one row per document, in the order of CORPUS. A document without known words gets the prior probabilities.
     """
     import numpy as np
@@ -57,7 +59,7 @@ def embed(model: Path, source: Path, out: Path, kind: str, device: str, force: b
     if fitted.has_themes:
         no_rows = np.empty(0, dtype=np.int64)
         themes = np.concatenate([no_rows, *(fitted.themes(chunk) for chunk in row_chunks(matrix.counts))])
-    write_embeddings(out, matrix.ids, matrix.metadata, n_units, chunks, themes)
+    write_embeddings(out, matrix.ids, matrix.metadata, n_units, chunks, themes, fitted.unit_names)
     sizes = f"{matrix.n_documents:,} documents, {n_units} units"
     if themes is not None:
         sizes += f", {len(np.unique(themes[themes >= 0])):,} of {fitted.network.config.themes:,} themes"

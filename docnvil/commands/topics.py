@@ -33,7 +33,7 @@ MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
 )
 @with_options(JSON, model_source_options)
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
-    """List the units of MODEL, one per line: number, share of documents with the unit on, words.
+    """List the units of MODEL, one per line: number, share of documents with the unit on, name if any, words.
 
     The themes of a mixture prior follow: number, share of documents, words, and the units that are on
     more often in these documents.
@@ -76,7 +76,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     for topic in listed:
         value = _format_coherence(coherence.get(topic.unit)) if references else ""
         text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _format_mark(topic)
-        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{text}")
+        name = f"{topic.name}: " if topic.name else ""
+        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{name}{text}")
     if coherence:
         click.echo(
             f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f} (distinct words;"
@@ -98,7 +99,8 @@ def _print_themes(
     for theme in themes:
         value = "" if coherence is None else _format_coherence(coherence.get(theme.theme))
         text = "(unused)" if theme.unused else " ".join(topic_words(theme, fitted.vocabulary))
-        units = f"  (units {', '.join(map(str, theme.units))})" if theme.units else ""
+        raised = ", ".join(fitted.unit_names[unit] or str(unit) for unit in theme.units)
+        units = f"  (units {raised})" if theme.units else ""
         click.echo(f"{theme.theme:4d}  {theme.share:6.1%}  {value}{text}{units}")
     if coherence:
         mean = sum(coherence.values()) / len(coherence)

@@ -80,6 +80,9 @@ def _units(units: Sequence[tuple[Topic, Sequence[str]]], n_live: int, room: floa
 def _words(topic: Topic, words: Sequence[str], y: float, room: float) -> str:
     """Return a line of a unit's words, stronger ones darker and bolder, as many as there is room for."""
     spans, used, size = [], -8.0, 14.0
+    if topic.name:
+        spans.append(element("tspan", escape_xml(f"{topic.name}:"), font_weight=700))
+        used += 1.06 * text_width(f"{topic.name}:", size) + 8
     for word, strength in words_with_strength(topic, words)[:N_WORDS]:
         used += text_width(word, size) * (1.06 if strength > 2 else 1.0) + 8
         if used > room and spans:

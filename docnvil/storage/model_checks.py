@@ -19,7 +19,8 @@ from torch import Tensor
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.themes import ThemeStatistics
 from docnvil.analysis.topics import UnitStatistics
-from docnvil.errors import CheckpointError
+from docnvil.analysis.unit_names import UnitNames, check_names
+from docnvil.errors import CheckpointError, ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
@@ -118,6 +119,16 @@ def check_no_units(path: Path, values: Any) -> LayerWithoutUnits | None:
     if layer.concentration is not None and layer.concentration <= 0:
         raise _error(path, f"has the concentration {layer.concentration}")
     return layer
+
+
+def check_unit_names(path: Path, config: ModelConfig, names: Any) -> UnitNames:
+    """Return the names of units of model.json; folders of earlier versions, and models without names, have none."""
+    if not isinstance(names, list):
+        raise _error(path, f"has {names!r:.60} as unit_names, not a list")
+    try:
+        return check_names(names, config.units[0])
+    except ConfigurationError as error:
+        raise _error(path, f"has unit_names that are not allowed ({str(error).split('. ')[0]})") from error
 
 
 def _check_arrays(

@@ -1,6 +1,7 @@
 """A fitted model as a folder that people can open.
 
-    model.json               settings of network and training, figures of the corpus, reading options, token rules
+    model.json               settings of network and training, figures of the corpus, reading options, token rules, and
+                             the names of units if any has one
     vocabulary.txt           one word per line, in the order of the columns
     parameters.safetensors   weights of p and q
     units.safetensors        how often words and units occur together in the training documents
@@ -29,7 +30,6 @@ from safetensors.torch import load as deserialize
 from safetensors.torch import save as serialize  # bytes, written by us: a full disk is then reported by the system
 
 from docnvil import __version__
-from docnvil.analysis.topics import topics
 from docnvil.errors import CheckpointError, ConfigurationError, translating_errors
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
@@ -43,6 +43,7 @@ from docnvil.storage.model_checks import (
     check_parameters,
     check_run,
     check_theme_statistics,
+    check_unit_names,
     check_unit_statistics,
     check_vocabulary,
 )
@@ -88,7 +89,7 @@ def save_model(model: FittedModel, path: str | Path, *, force: bool = False) -> 
         statistics["n_documents"] = np.array(statistics["n_documents"], dtype=np.int64)
         (draft / "units.safetensors").write_bytes(serialize_arrays(statistics))
         (draft / "history.csv").write_text(history_csv(model.history), encoding="utf-8")
-        write_topics(draft / "topics.csv", topics(model.network, model.statistics, TOP_WORDS), model.vocabulary)
+        write_topics(draft / "topics.csv", model.topics(TOP_WORDS), model.vocabulary)
         if model.has_themes:
             (draft / "themes.safetensors").write_bytes(serialize_arrays(asdict(model.theme_statistics)))
             write_themes(draft / "themes.csv", model.theme_topics(TOP_WORDS), model.vocabulary)
@@ -137,6 +138,7 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
         config = from_saved(ModelConfig, description["model"])
         training = from_saved(TrainingConfig, description["training"])
         no_units = check_no_units(settings, description.get("no_units"))
+        names = check_unit_names(settings, config, description.get("unit_names", []))
         rules = description["tokens"]
         token_rules = None if rules is None else TokenRules.from_json(rules)
     with _reading(file := path / "parameters.safetensors"):
@@ -169,6 +171,7 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
         reading=description.get("reading", {}),  # folders of earlier versions do not have it
         run=figures,
         no_units=no_units,
+        unit_names=names,
     )
 
 
@@ -203,4 +206,5 @@ def _description(model: FittedModel) -> dict[str, Any]:
         "corpus": dict(model.corpus),
         "reading": dict(model.reading),
         "tokens": None if model.token_rules is None else model.token_rules.to_json(),
+        **({"unit_names": list(model.unit_names)} if any(model.unit_names) else {}),
     }

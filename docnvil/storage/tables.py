@@ -26,6 +26,7 @@ from docnvil.runtime.publishing import writing_together
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.records import EpochRecord
 
+FORMULA_STARTS = "=+-@"
 LINE_END = "\r\n"  # as in RFC 4180; with "\n", Python's writer would not quote an id that contains "\r"
 
 
@@ -60,20 +61,22 @@ def write_embeddings(
     n_units: int,
     chunks: Iterable[NDArray[Any]],
     themes: NDArray[np.int64] | None = None,
+    unit_names: Sequence[str | None] = (),
 ) -> None:
     """Write one row per document in the format of `embedding_format`, holding one chunk in memory at a time.
 
     The chunks are consecutive rows of the embeddings, `[n, K]` each: probabilities, written as float32 (six significant
     digits in CSV), or binary codes as integers, written as uint8. CSV and Parquet have the columns id, theme (if given,
     `[N]`; blank or null for a document without one, -1), metadata (with the prefix "metadata_" if another column has
-    the name), and one per unit. An `.npy` has the embeddings only, `[N, K]`; the ids are in `ids_path`, and the themes
-    in `themes_path`, which is removed if there are none. The three are one output, see `docnvil.runtime.publishing`.
+    the name), and one per unit, see `unit_columns`. An `.npy` has the embeddings only, `[N, K]`; the ids are in
+    `ids_path`, and the themes in `themes_path`, which is removed if there are none. The three are one output, see
+    `docnvil.runtime.publishing`.
 
     Raises:
         CorpusError: the format is `.npy` and an id contains a line break.
     """
     form, chunks = embedding_format(path), _count_rows(chunks, len(ids))
-    units = [f"unit{unit}" for unit in range(n_units)]
+    units = unit_columns(n_units, unit_names, taken=("id", "theme", *metadata))
     first = (
         {"id": ids}
         if themes is None
@@ -87,6 +90,28 @@ def write_embeddings(
     else:
         with _writing_csv(path, [*names, *units]) as file:
             file.writelines(_csv_lines(zip(*first.values(), *metadata.values(), strict=True), chunks))
+
+
+def unit_columns(n_units: int, names: Sequence[str | None] = (), taken: Iterable[str] = ()) -> list[str]:
+    """Return the heading of each unit's column: its name if it is safe, else "unit3".
+
+    A name is not safe if another column has it, in any capitalization, or if a spreadsheet would read it as a formula.
+
+    Arguments:
+        n_units: K, the units of all layers.
+        names: the names of the first units, None for a unit without one.
+        taken: the headings of other columns.
+
+    Example:
+        >>> unit_columns(4, ["space", "Group", "=1+1"], taken=["group"])
+        ['space', 'unit1', 'unit2', 'unit3']
+    """
+    others = {name.casefold() for name in taken} | {f"metadata_{name}".casefold() for name in taken}
+    columns = [f"unit{unit}" for unit in range(n_units)]
+    for unit, name in enumerate(names):
+        if name is not None and name.casefold() not in others and name[0] not in FORMULA_STARTS:
+            columns[unit] = name
+    return columns
 
 
 def _count_rows(chunks: Iterable[NDArray[Any]], n_rows: int) -> Iterator[NDArray[Any]]:
@@ -176,12 +201,13 @@ def write_document_values(
 
 
 def write_topics(path: Path, topics: Iterable[Topic], vocabulary: Vocabulary) -> None:
-    """Write one CSV row per unit: share of documents it is on for, information in nats, whether it is dead, words."""
+    """Write one CSV row per unit: name, share of documents, information in nats, whether it is dead, words."""
     rows = []
     for topic in topics:
         words = " ".join(topic_words(topic, vocabulary))
-        rows.append((topic.unit, f"{topic.share:.4f}", f"{topic.information:.4f}", int(topic.dead), words))
-    _write_csv(path, ["unit", "share", "information", "dead", "words"], rows)
+        figures = f"{topic.share:.4f}", f"{topic.information:.4f}", int(topic.dead)
+        rows.append((topic.unit, topic.name, *figures, words))
+    _write_csv(path, ["unit", "name", "share", "information", "dead", "words"], rows)
 
 
 def write_themes(path: Path, themes: Iterable[Theme], vocabulary: Vocabulary) -> None:

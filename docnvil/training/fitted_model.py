@@ -5,7 +5,7 @@ Axes: N documents, V vocabulary, K units.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
 from docnvil.analysis.themes import Theme, ThemeStatistics, assign_themes, describe_themes, require_themes
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
+from docnvil.analysis.unit_names import UnitNames, check_names, label_of
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import VocabularyError, name_in_python
 from docnvil.model.belief_network import BeliefNetwork
@@ -46,6 +47,7 @@ class FittedModel:
         reading: options with which later sources are read in the same way, see `DocumentTermMatrix`.
         no_units: the same output layer without units, to compare with; None in folders of earlier versions.
         theme_statistics: how often words, units and themes occur together, or None if the prior is not a mixture.
+        unit_names: the name of each unit of the first layer, or None; by default no unit has one.
 
     Example:
         >>> import docnvil
@@ -67,6 +69,10 @@ class FittedModel:
     reading: Mapping[str, Any] = field(default_factory=dict)
     no_units: LayerWithoutUnits | None = None
     theme_statistics: ThemeStatistics | None = None
+    unit_names: UnitNames = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit_names", check_names(self.unit_names, self.network.config.units[0]))
 
     @property
     def best(self) -> EpochRecord:
@@ -146,11 +152,16 @@ class FittedModel:
 
     def topics(self, top_n: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its top words (columns and scores), share and information."""
-        return topics(self.network, self.statistics, top_n)
+        listed = topics(self.network, self.statistics, top_n)
+        return [replace(topic, name=name) for topic, name in zip(listed, self.unit_names, strict=True)]
 
     def top_words(self, top_n: int = 10) -> list[list[str]]:
         """Return the top words of every unit of the first layer, best first."""
         return [[self.vocabulary[word] for word in topic.words] for topic in self.topics(top_n)]
+
+    def unit_label(self, unit: int) -> str:
+        """Return what outputs call a unit of the first layer: its name, else "unit 12"."""
+        return label_of(unit, self.unit_names)
 
     @property
     def has_themes(self) -> bool:
