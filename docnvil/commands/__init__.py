@@ -18,6 +18,7 @@ COMMANDS = {
     "completion": "Evaluate document completion.",
     "compare": "Compare with LDA, NMF and other models.",
     "retrieval": "Evaluate retrieval of documents with the same label.",
+    "explain": "Explain which words turn the units of documents on.",
     "embed": "Write the unit probabilities of each document.",
     "sample": "Sample a corpus from a model.",
     "report": "Write an HTML report of a model.",

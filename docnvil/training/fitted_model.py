@@ -4,15 +4,17 @@ Axes: N documents, V vocabulary, K units.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.analysis.attribution import Attribution, attribute
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
+from docnvil.analysis.surprise import word_surprise
 from docnvil.analysis.themes import Theme, ThemeStatistics, assign_themes, describe_themes, require_themes
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_names import UnitNames, check_names, label_of
@@ -149,6 +151,29 @@ class FittedModel:
         """
         options = {"bound": bound, "n_samples": n_samples, "temperatures": temperatures, "seed": seed}
         return document_bounds(self.network, self.checked(counts).matrix, **options).summarize()
+
+    def explain(self, counts: Any) -> Iterator[Attribution]:
+        """Yield what turns the units of each document on: the terms of the recognition logits, see `Attribution`.
+
+        Arguments:
+            counts: `[N, V]` counts with the model's vocabulary, or documents that `count_words` takes.
+
+        Raises:
+            VocabularyError: counts with another vocabulary.
+        """
+        return attribute(self.network, self.checked(counts).matrix)
+
+    def word_surprise(self, counts: Any) -> Iterator[NDArray[np.float64]]:
+        """Yield -log p(word | rest of the document) for the distinct words of each document, in nats.
+
+        Arguments:
+            counts: `[N, V]` counts with the model's vocabulary, or documents that `count_words` takes.
+
+        Raises:
+            ConfigurationError: the model is not one of words.
+            VocabularyError: counts with another vocabulary.
+        """
+        return word_surprise(self.network, self.checked(counts).matrix)
 
     def topics(self, top_n: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its top words (columns and scores), share and information."""
