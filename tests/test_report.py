@@ -20,6 +20,7 @@ from docnvil.report.curves import Line, chart, ticks, training_charts
 from docnvil.report.description import describe_gradient, describe_model, describe_network
 from docnvil.report.overview import draw_overview
 from docnvil.report.page import render, render_overview
+from docnvil.report.payload import script_hash
 from docnvil.report.svg import text_width
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -72,7 +73,7 @@ def run(*arguments: object) -> Result:
 
 
 def unit_rows(page: str) -> list[int]:
-    return [int(unit) for unit in re.findall(r'<tr id="unit(\d+)"', page)]
+    return [int(unit) for unit in re.findall(r'<li id="unit(\d+)"', page)]
 
 
 class TestDescription:
@@ -199,7 +200,8 @@ class TestPage:
     def test_loads_nothing_from_the_network(self, hostile):
         page = render(hostile)
         assert not re.search(r"https?:|//\w|@import|url\(|src=", page.replace("img-src", ""))
-        assert "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'" in page
+        script = page[page.rindex("<script>") + len("<script>") : page.rindex("</script>")]
+        assert f"default-src 'none'; style-src 'unsafe-inline'; script-src {script_hash(script)};" in page
 
     def test_svg_is_well_formed(self, hostile):
         assert ElementTree.fromstring(render_overview(hostile)).tag == f"{SVG}svg"
@@ -232,7 +234,7 @@ class TestPage:
         page = render(model)
         assert "perplexity</dt>" not in page
         assert "nats per vector; ELBO with 10 samples" in page
-        assert page.count("<figure>") == 1
+        assert page.count("<figure") == 1
         assert "validation bound −" in render_overview(model)
 
     def test_names_duplicate_and_general_units(self, model, monkeypatch):
@@ -324,7 +326,9 @@ class TestCommand:
         assert f"Wrote {page}" in result.stderr
         assert f"Wrote {picture}" in result.stderr
         assert "<title>My &lt;model&gt;</title>" in page.read_text(encoding="utf-8")
-        assert all(row.count("<bdi") <= 3 for row in page.read_text(encoding="utf-8").split("<tr"))
+        rows = re.findall(r'<span class="words">(.*)</span>', page.read_text(encoding="utf-8"))
+        assert rows
+        assert all(1 <= row.count("<bdi") <= 3 for row in rows)
         ElementTree.parse(picture)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "overview.svg"]
 
@@ -360,12 +364,11 @@ class TestInBrowser:
             "": [3, 1],
             "#sort=unit": [1, 3],
             "#sort=share": by_share,
-            "#sort=information&order=ascending": [1, 3],
+            "#sort=information": [3, 1],
         }
         for address, order in orders.items():
             dom = browse(page.as_uri() + address, tmp_path / "profile", "--dump-dom")
             assert unit_rows(dom) == order, address
-            assert len(re.findall("<th [^>]*aria-sort=", dom)) == 1
         word = re.search(r"<bdi[^>]*>(word\d+)</bdi>", render(model))[1]
         dom = browse(f"{page.as_uri()}#find={word.upper()}", tmp_path / "profile", "--dump-dom")
         assert re.search(rf'<bdi class="w\d match">{word}</bdi>', dom)
