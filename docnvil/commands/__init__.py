@@ -20,6 +20,7 @@ COMMANDS = {
     "retrieval": "Evaluate retrieval of documents with the same label.",
     "explain": "Explain which words turn the units of documents on.",
     "embed": "Write the unit probabilities of each document.",
+    "effects": "Compare units between groups of documents or over time.",
     "sample": "Sample a corpus from a model.",
     "report": "Write an HTML report of a model.",
     "draw": "Draw samples and weights of a model of images.",

@@ -4,7 +4,7 @@ Axes: N documents, V vocabulary, K units.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.analysis.attribution import Attribution, attribute
+from docnvil.analysis.document_effects import document_effects
+from docnvil.analysis.effects import Effects
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
 from docnvil.analysis.surprise import word_surprise
@@ -24,6 +26,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
+from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.data import CheckedCounts, count_alike
@@ -187,6 +190,25 @@ class FittedModel:
     def unit_label(self, unit: int) -> str:
         """Return what outputs call a unit of the first layer: its name, else "unit 12"."""
         return label_of(unit, self.unit_names)
+
+    def effects(
+        self, documents: DocumentTermMatrix, by: Sequence[str] = (), over: str | None = None, **options: Any
+    ) -> Effects:
+        """Return how much more often each unit is on in some documents than in others, with intervals.
+
+        Arguments:
+            documents: counts with the model's vocabulary and with metadata.
+            by: names of metadata columns with categories.
+            over: the name of a metadata column with dates.
+            options: further arguments of `docnvil.analysis.document_effects.document_effects`.
+
+        Raises:
+            CorpusError: an unknown column, a value that is not a date, or too few documents or values.
+        """
+        columns = [by] if isinstance(by, str) else by
+        names = [self.unit_label(unit) for unit in range(len(self.unit_names))]
+        counts, metadata = self.checked(documents).matrix, getattr(documents, "metadata", {})
+        return document_effects(self.network, counts, metadata, by=columns, over=over, names=names, **options)
 
     @property
     def has_themes(self) -> bool:
