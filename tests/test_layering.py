@@ -19,6 +19,7 @@ LAYERS = (  # from the bottom up; a module imports lower layers and its own pack
     ("analysis",),
     ("training",),
     ("storage",),
+    ("search",),
     ("estimator",),
     ("comparison",),
     ("report",),

@@ -18,6 +18,7 @@ COMMANDS = {
     "completion": "Evaluate document completion.",
     "compare": "Compare with LDA, NMF and other models.",
     "retrieval": "Evaluate retrieval of documents with the same label.",
+    "search": "Find documents by words, or like a document.",
     "explain": "Explain which words turn the units of documents on.",
     "embed": "Write the unit probabilities of each document.",
     "effects": "Compare units between groups of documents or over time.",

@@ -1,0 +1,1 @@
+"""Search in documents: an index on disk that combines words and units."""
