@@ -39,7 +39,10 @@ EXCERPT_SHOWN = 110  # characters
 @click.option("--like", help="Find documents similar to the one with this id.")
 @click.option("--top", type=POSITIVE, default=10, help="Number of documents to find.")
 @click.option(
-    "--weight", type=click.FloatRange(min=0), show_default="0.3", help="Weight of the model's score beside tf-idf."
+    "--weight",
+    type=click.FloatRange(min=0),
+    show_default="0.3, with --like 0.5",
+    help="Weight of the model's score beside tf-idf.",
 )
 @click.option("--index", "index_path", type=CORPUS, show_default="CORPUS.search", help="Folder of the index.")
 @click.option("--rebuild", is_flag=True, help="Build the index again.")

@@ -26,7 +26,7 @@ from docnvil.search.index import BITS, SearchIndex, tf_idf
 
 # Chosen on the training documents of 20 Newsgroups, see benchmarks/quality/search.py.
 WORDS_WEIGHT = 0.3
-LIKE_WEIGHT = 0.3
+LIKE_WEIGHT = 0.5
 PRESELECTED = 1000
 MAX_POSTINGS = 400_000  # entries that a document as query reads, in large corpora
 
