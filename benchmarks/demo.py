@@ -67,9 +67,9 @@ def main(out: Path, keep_results: bool) -> None:
     click.echo("\nThree of these documents, with the units whose probability is above 0.9:")
     for line in example_lines(out, summary["units"]):
         click.echo(line)
-    step("7. Write a page to read in a browser.")
-    title = ("--title", "The documentation of seven Python packages")
-    docnvil("report", "model", *title, "--out", "report.html", "--overview", "overview.svg", **shown)
+    step("7. Write a page to read in a browser: a map of all documents, a search, and each unit with documents.")
+    options = ("--test", "corpus/test", "--title", "The documentation of seven Python packages")
+    docnvil("report", "model", TEXTS, *options, "--out", "report.html", "--overview", "overview.svg", **shown)
 
     step("8. Compare the topics with those of scikit-learn's LDA on the same counts.")
     lda = measure_lda(out)

@@ -25,7 +25,9 @@ def test_the_wheel_contains_only_the_package(distributions):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"docnvil", wheel.name.split("-py3")[0] + ".dist-info"}
     assert "docnvil/py.typed" in names
-    assert {f"docnvil/report/templates/report.{kind}" for kind in ("html.j2", "css", "js")} <= set(names)
+    templates = {path.name for path in (ROOT / "docnvil" / "report" / "templates").iterdir()}
+    assert {"report.html.j2", "report.css", "units.js", "explorer.js"} <= templates
+    assert {f"docnvil/report/templates/{name}" for name in templates} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -4,6 +4,7 @@
   if (!pageData) return;
   const page = JSON.parse(pageData.textContent), PAGE_SIZE = 30, N_COLORS = 20;
   let data;
+  byId("needs-script").hidden = true;
   try {
     const bytes = Uint8Array.from(atob(byId("document-data").textContent), character => character.charCodeAt(0));
     data = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
