@@ -20,9 +20,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found")
 
 SUBJECTS = {
-    "sailing": "sail wind harbor boat anchor mast rope tide deck crew".split(),
-    "cooking": "oven flour butter sugar pan salt dough spice bake stir".split(),
-    "space": "orbit rocket launch planet moon star comet probe lander crater".split(),
+    "sailing": ["sail", "wind", "harbor", "boat", "anchor", "mast", "rope", "tide", "deck", "crew"],
+    "cooking": ["oven", "flour", "butter", "sugar", "pan", "salt", "dough", "spice", "bake", "stir"],
+    "space": ["orbit", "rocket", "launch", "planet", "moon", "star", "comet", "probe", "lander", "crater"],
 }
 HOSTILE = {
     "id": "</script><script>hacked=1</script>",

@@ -75,8 +75,7 @@ def read_statistics(
     if len(filled) > max_documents:
         sample = np.sort(np.random.default_rng(seed).choice(filled, max_documents, replace=False))
     n_units = model.network.config.units[0]
-    speaks = unit_speech(model)
-    dead = model.statistics.dead
+    speaks, weight = unit_speech(model), unit_weights(model)
     on, together = np.zeros(n_units), np.zeros((n_units, n_units))
     by_group = [np.zeros((len(groups.names), n_units)) for groups in groupings]
     kept, main, themes = [], [], []
@@ -93,8 +92,8 @@ def read_statistics(
         evidence = speech_scores(chunk, speaks)
         best.add(rows, np.where(probabilities > SURE, evidence, -np.inf))
         chosen = np.isin(rows, sample, assume_unique=True)
-        is_on = (probabilities > 0.5) & ~dead
-        strongest = np.where(is_on, evidence, -np.inf).argmax(1)
+        is_on = (probabilities > 0.5) & (weight > 0)
+        strongest = np.where(is_on, evidence * weight, -np.inf).argmax(1)
         main.append(np.where(is_on.any(1), strongest, -1)[chosen])
         kept.append(probabilities[chosen].astype(np.float32))
         if model.has_themes:
@@ -118,6 +117,17 @@ def unit_speech(model: FittedModel) -> NDArray[np.float64]:
     weight = model.network.generative.visible.weight.detach().double().cpu().numpy()
     scores = association(model.statistics, weight).T  # [V, K]
     return scores / np.maximum(scores.max(0), 1e-12)
+
+
+def unit_weights(model: FittedModel) -> NDArray[np.float64]:
+    """Return how much each unit says about what a document is about, `[K]`, from the training documents.
+
+    It is -log of the unit's share of documents, as in tf-idf; a tenth of it for a unit of general words, 0 if dead.
+    """
+    topics = model.topics()
+    share = np.clip([topic.share for topic in topics], 1e-4, 0.99)
+    general, dead = np.array([topic.general for topic in topics]), np.array([topic.dead for topic in topics])
+    return np.where(dead, 0.0, -np.log(share) * np.where(general, 0.1, 1.0))
 
 
 def speech_scores(counts: csr_array, speaks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.report.columns import Groups
-from docnvil.report.corpus_pass import CorpusStatistics
+from docnvil.report.corpus_pass import CorpusStatistics, unit_weights
 from docnvil.report.document_map import place_documents
 from docnvil.report.payload import encode
 from docnvil.text.counts import DocumentTermMatrix
@@ -84,7 +84,7 @@ def describe_documents(
     excerpts = list(source.excerpts(rows.tolist()))
     titles = tuple(excerpt.title or excerpt.id for excerpt in excerpts)
     live = np.flatnonzero(~model.statistics.dead)
-    positions = place_documents(_features(statistics, live), method=method, seed=seed)
+    positions = place_documents(_features(model, statistics, live), method=method, seed=seed)
     numbered = all(each.id.isdigit() for each in excerpts)
     values: dict[str, object] = {
         "ids": None if numbered or not any(each.title for each in excerpts) else [each.id for each in excerpts],
@@ -121,13 +121,11 @@ def _rest(excerpt: Excerpt, length: int) -> str:
     return shorten(text, length) if length else ""
 
 
-def _features(statistics: CorpusStatistics, live: NDArray[np.int64]) -> NDArray[np.float32]:
+def _features(model: FittedModel, statistics: CorpusStatistics, live: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what the map compares: the probabilities of live units, rare ones weighted more, as in tf-idf."""
-    probabilities = statistics.sample_probabilities[:, live]
     if not len(live):
-        return np.zeros((len(probabilities), 1), np.float32)
-    share = np.clip(statistics.on[live] / max(1, statistics.n_documents), 1e-4, 1)
-    return (probabilities * np.sqrt(np.maximum(-np.log(share), 0.05))).astype(np.float32)
+        return np.zeros((len(statistics.sample), 1), np.float32)
+    return (statistics.sample_probabilities[:, live] * np.sqrt(unit_weights(model)[live])).astype(np.float32)
 
 
 def _units_on(probabilities: NDArray[np.float32], live: NDArray[np.int64]) -> list[list[int]]:

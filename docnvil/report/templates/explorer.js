@@ -171,7 +171,7 @@
     const chips = element("div", { className: "chips" });
     for (let place = 0; place < Math.min(10, data.units[i].length); place += 2) {
       const unit = data.units[i][place];
-      chips.append(chip(shortName(unit), `${data.units[i][place + 1]}%`, "", pickUnit.value === String(unit), () => pick(pickUnit, unit), page.units[unit].name));
+      chips.append(chip(shortName(unit), data.units[i][place + 1] < 100 ? `${data.units[i][place + 1]}%` : null, "", pickUnit.value === String(unit), () => pick(pickUnit, unit), page.units[unit].name));
     }
     const row = element("tr", { ariaSelected: String(map.selected === i), role: "row" }, element("td", { role: "cell" }, title, metaOf(i), element("div", { className: "text" }, data.texts[i]), chips));
     row.dataset.document = i;
