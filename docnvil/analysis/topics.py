@@ -99,14 +99,14 @@ def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
         on = unit_probabilities(model, batch)[:, :n_units].astype(np.float64, copy=False)  # [B, K]
         documents_on += (batch.astype(bool).astype(np.float64).T @ on).T
         activity += on.sum(0)
-        entropy += _entropy(on).sum(0)
+        entropy += binary_entropy(on).sum(0)
     n_documents = max(1, len(filled))
     return UnitStatistics(
         documents_on=documents_on,
         document_frequency=document_frequencies(counts).astype(np.float64),
         word_frequency=column_sums(counts),
         activity=activity,
-        information=np.maximum(_entropy(activity / n_documents) - entropy / n_documents, 0.0),
+        information=np.maximum(binary_entropy(activity / n_documents) - entropy / n_documents, 0.0),
         n_documents=len(filled),
     )
 
@@ -218,7 +218,7 @@ def _word_shares(statistics: UnitStatistics) -> tuple[NDArray[np.float64], NDArr
     return p1, p0
 
 
-def _entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+def binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the entropy of binary units, in nats."""
     p = np.clip(probability, 1e-12, 1 - 1e-12)
     return -p * np.log(p) - (1 - p) * np.log1p(-p)

@@ -14,6 +14,7 @@ COMMANDS = {
     "fit": "Train a model on documents.",
     "recipes": "Print the settings of each recipe.",
     "topics": "Print the top words of each unit.",
+    "edit": "Name, merge, drop and reorder units.",
     "perplexity": "Evaluate held-out perplexity.",
     "completion": "Evaluate document completion.",
     "compare": "Compare with LDA, NMF and other models.",

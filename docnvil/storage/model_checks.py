@@ -29,6 +29,7 @@ from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.recipes import RECIPES
 from docnvil.training.records import EpochRecord
 
+EDITS = ("name", "merge", "drop", "order")
 _JSON_NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
@@ -129,6 +130,37 @@ def check_unit_names(path: Path, config: ModelConfig, names: Any) -> UnitNames:
         return check_names(names, config.units[0])
     except ConfigurationError as error:
         raise _error(path, f"has unit_names that are not allowed ({str(error).split('. ')[0]})") from error
+
+
+def check_edits(path: Path, config: ModelConfig, edits: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return the edits of model.json if each has a kind and units, and the last one left the units of the model."""
+    if not isinstance(edits, list):
+        raise _error(path, f"has {edits!r:.60} as edits, not a list")
+    for edit in edits:
+        if not isinstance(edit, dict) or edit.get("edit") not in EDITS:
+            raise _error(path, f"has an unknown edit {edit!r:.60}")
+        for unit in _member(path, edit, "units", list):
+            if type(unit) is not int or unit < 0:
+                raise _error(path, f"has an edit of the unit {unit!r:.60}")
+        if _member(path, edit, "step", int) < 1 or _member(path, edit, "units_after", int) < 1:
+            raise _error(path, f"has an edit with numbers that are not possible: {edit!r:.60}")
+        for name in _member(path, {"names": [], **edit}, "names", list):
+            if not isinstance(name, str | None):
+                raise _error(path, f"has an edit with the name {name!r:.60}")
+        change = edit.get("change")
+        if change is not None and not (isinstance(change, dict) and all(map(_is_number, _leaves(change)))):
+            raise _error(path, f"has an edit with the change {change!r:.60}")
+    if edits and edits[-1]["units_after"] != config.units[0]:
+        raise _error(path, f"has {config.units[0]} units, but its last edit left {edits[-1]['units_after']}")
+    return tuple(edits)
+
+
+def _leaves(value: Any) -> list[Any]:
+    """Return the values in nested objects and lists."""
+    if isinstance(value, dict | list):
+        children = value.values() if isinstance(value, dict) else value
+        return [leaf for child in children for leaf in _leaves(child)]
+    return [value]
 
 
 def _check_arrays(

@@ -1,7 +1,7 @@
 """A fitted model as a folder that people can open.
 
     model.json               settings of network and training, figures of the corpus, reading options, token rules, and
-                             the names of units if any has one
+                             names of units and edits of the model if there are any
     vocabulary.txt           one word per line, in the order of the columns
     parameters.safetensors   weights of p and q
     units.safetensors        how often words and units occur together in the training documents
@@ -38,6 +38,7 @@ from docnvil.runtime.folders import read_folder, write_json, writing_folder
 from docnvil.schema import from_saved
 from docnvil.storage.model_checks import (
     check_description,
+    check_edits,
     check_history,
     check_no_units,
     check_parameters,
@@ -139,6 +140,7 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
         training = from_saved(TrainingConfig, description["training"])
         no_units = check_no_units(settings, description.get("no_units"))
         names = check_unit_names(settings, config, description.get("unit_names", []))
+        edits = check_edits(settings, config, description.get("edits", []))
         rules = description["tokens"]
         token_rules = None if rules is None else TokenRules.from_json(rules)
     with _reading(file := path / "parameters.safetensors"):
@@ -172,6 +174,7 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
         run=figures,
         no_units=no_units,
         unit_names=names,
+        edits=edits,
     )
 
 
@@ -207,4 +210,5 @@ def _description(model: FittedModel) -> dict[str, Any]:
         "reading": dict(model.reading),
         "tokens": None if model.token_rules is None else model.token_rules.to_json(),
         **({"unit_names": list(model.unit_names)} if any(model.unit_names) else {}),
+        **({"edits": list(model.edits)} if model.edits else {}),
     }
