@@ -24,14 +24,7 @@ MAX_PERIODS = 60
 MIN_PARSED = 0.9  # share of the values that must be dates
 NONE, OTHER = "(none)", "(other)"
 NO_GROUP = -1
-# The sizes of periods: a letter of pandas, days, and a format of their names.
-PERIODS = (
-    ("D", 1.0, "%Y-%m-%d"),
-    ("W", 7.0, "%Y-%m-%d"),
-    ("M", 30.4, "%Y-%m"),
-    ("Q", 91.3, "%YQ%q"),
-    ("Y", 365.2, "%Y"),
-)
+PERIODS = {"D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}  # as pandas calls them
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +94,7 @@ def choose_dates(metadata: Mapping[str, Sequence[str]], column: str | None = Non
     """Return the documents grouped by periods of a column of dates, or None if no column has dates.
 
     Dates are those of ISO 8601, years, or another form that pandas reads. The period is the shortest of day, week,
-    month, quarter and year with at most 60 periods.
+    month, quarter and year with at most 60 periods of which at least half have documents; a year if there is none.
 
     Arguments:
         metadata: the columns, N values each.
@@ -120,7 +113,7 @@ def choose_dates(metadata: Mapping[str, Sequence[str]], column: str | None = Non
         n_values = sum(map(bool, values))
         wrong = [value for value, missing in zip(values, dates.isna(), strict=True) if value and missing]
         if not n_values or len(wrong) > (1 - MIN_PARSED) * n_values:
-            examples = f", for example {format_examples([repr(value) for value in wrong], 3)}" if wrong else ""
+            examples = f", for example {format_examples(wrong, 3)}" if wrong else ""
             raise ConfigurationError(
                 f"The column {column!r} has no dates in {len(wrong):,} of {n_values:,} values{examples}. Choose a"
                 " column of dates such as 2024-03-31 with --over."
@@ -166,7 +159,7 @@ def _column(metadata: Mapping[str, Sequence[str]], column: str, option: str) -> 
             f"The corpus has no metadata columns, so there is no column {column!r}. Leave out {option}."
         )
     raise ConfigurationError(
-        f"The corpus has no column {column!r}. Its columns are {format_examples([repr(name) for name in metadata])};"
+        f"The corpus has no column {column!r}. Its columns are {format_examples(list(metadata))};"
         f" choose one with {option}."
     )
 
@@ -188,18 +181,22 @@ def _group_labels(column: str, values: Sequence[str]) -> Groups:
 def _group_dates(column: str, dates: "pandas.Series") -> Groups:
     import pandas as pd
 
-    known = dates.dropna()
-    span = (known.max() - known.min()).days + 1
-    letter, _, form = next((each for each in PERIODS if span / each[1] <= MAX_PERIODS), PERIODS[-1])
-    periods = dates.dt.to_period(letter)
-    index = pd.period_range(periods.min(), periods.max(), freq=letter)
+    for letter in PERIODS:
+        periods = dates.dt.to_period(letter)
+        index = pd.period_range(periods.min(), periods.max(), freq=letter)
+        if len(index) <= MAX_PERIODS and 2 * periods.nunique() >= len(index):
+            break
     codes = index.get_indexer(pd.PeriodIndex(periods))
-    names = tuple(
-        index.start_time.strftime(form) if "%q" not in form else (f"{each.year} Q{each.quarter}" for each in index)
-    )
     days = ((dates - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(np.float64)
-    noun = {"D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}[letter]
-    return Groups(column, names, codes.astype(np.int64), noun, days)
+    noun = PERIODS[letter]
+    return Groups(column, tuple(_period_name(each, noun) for each in index), codes.astype(np.int64), noun, days)
+
+
+def _period_name(period: "pandas.Period", noun: str) -> str:
+    """Return a name such as 2024-03-31 for a day or the first day of a week, 2024-03, 2024 Q1 or 2024."""
+    if noun == "quarter":
+        return f"{period.year} Q{period.quarter}"
+    return period.start_time.strftime({"month": "%Y-%m", "year": "%Y"}.get(noun, "%Y-%m-%d"))
 
 
 def _plain(name: str) -> str:
