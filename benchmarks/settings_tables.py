@@ -2,7 +2,7 @@
 
 from docnvil.commands.recipes import recipe_values
 from docnvil.commands.setting_options import effective_default, format_value
-from docnvil.schema import GROUPS, Setting, settings_of
+from docnvil.schema import GROUPS, NamedWords, Setting, settings_of
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 from docnvil.training.recipes import RECIPES
 from docnvil.training.settings import all_settings
@@ -55,6 +55,8 @@ def _values(setting: Setting) -> str:
         return ", ".join(f"`{choice}`" for choice in setting.choices)
     if setting.kind is bool:
         return "on, off"
+    if setting.kind == NamedWords:
+        return "names with lists of words"
     if setting.kind is tuple:
         return "integers, separated by commas"
     if setting.kind is str:

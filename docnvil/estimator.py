@@ -3,6 +3,7 @@
 Axes: N documents, V vocabulary, K units.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         normalize: whether NVIL divides it by its running standard deviation if that is above 1.
         local_signals: whether NVIL gives each layer its own learning signal.
         start: initial weights of the first layer: "random", or "clusters" from k-means.
+        seed_words: names of units and lists of words that they start with and keep to, see docs/training.md.
         l1: strength of the Laplace prior on the output weights.
         sparsity: penalty in nats per active unit per document; larger values give sparser, more specific topics.
         pooling: documents of the same cluster that p reconstructs besides each document, for codes to search by.
@@ -125,6 +127,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         normalize: bool | None = None,
         local_signals: bool | None = None,
         start: str | None = None,
+        seed_words: Mapping[str, Sequence[str]] | None = None,
         l1: float | None = None,
         sparsity: float | None = None,
         pooling: int | None = None,
@@ -160,6 +163,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.normalize = normalize
         self.local_signals = local_signals
         self.start = start
+        self.seed_words = seed_words
         self.l1 = l1
         self.sparsity = sparsity
         self.pooling = pooling

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from docnvil.errors import ConfigurationError
 
 Declared = TypeVar("Declared")
+NamedWords = tuple[tuple[str, tuple[str, ...]], ...]  # pairs of a name and words, in order
 
 GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", "Machine")
 
@@ -21,7 +22,7 @@ class Setting:
 
     Arguments:
         name: the name of the dataclass field.
-        kind: the type of its values: int, float, bool, str or tuple (of int).
+        kind: the type of its values: int, float, bool, str, tuple (of int) or `NamedWords`.
         default: the field's default; a recipe may have another.
         help: a noun phrase for the help text.
         group: one of `GROUPS`; None for settings that only recipes change.
@@ -70,9 +71,23 @@ class Setting:
             if value not in self.choices:
                 raise ConfigurationError(f"{self._label} is {value!r}. Choose one of {', '.join(self.choices)}.")
             return value
+        if self.kind == NamedWords:
+            return self._named_words(value)
         if self.kind is tuple and isinstance(value, tuple | list):
             return tuple(self._number(each, int) for each in value)
         return self._number(value, self.kind) if self.kind in (int, float) else self._plain(value)
+
+    def _named_words(self, value: Any) -> NamedWords:
+        """Return a mapping of names to words, or pairs of them as saved in JSON, as pairs."""
+        pairs = value.items() if isinstance(value, Mapping) else value
+        if isinstance(pairs, tuple | list) or isinstance(value, Mapping):
+            pairs = list(pairs)
+            if all(isinstance(pair, tuple | list) and len(pair) == 2 and _are_words(*pair) for pair in pairs):
+                return tuple((name, tuple(words)) for name, words in pairs)
+        raise ConfigurationError(
+            f"{self._label} is {value!r:.60}. Give a dictionary of names and lists of words, such as"
+            " {'hockey': ['hockey', 'nhl']}."
+        )
 
     @property
     def _label(self) -> str:
@@ -105,6 +120,10 @@ class Setting:
         raise ConfigurationError(f"{self._label} is {value!r}. Give a value of type {self.kind.__name__}.")
 
 
+def _are_words(name: Any, words: Any) -> bool:
+    return isinstance(name, str) and isinstance(words, tuple | list) and all(isinstance(word, str) for word in words)
+
+
 def setting(default: Any, group: str | None, help: str, **facts: Any) -> Any:
     """Declare a setting as a dataclass field, see `Setting`; `MISSING` is the default of a required setting."""
     default = {} if default is MISSING else {"default": default}
@@ -131,7 +150,7 @@ def _setting(declared: Any, hint: Any) -> Setting:
     if optional:
         (hint,) = (each for each in get_args(hint) if each is not NoneType)
     choices = get_args(hint) if get_origin(hint) is Literal else ()
-    kind = str if choices else get_origin(hint) or hint
+    kind = str if choices else hint if hint == NamedWords else get_origin(hint) or hint
     facts = {"option": declared.name.replace("_", "-"), "parameter": declared.name, **declared.metadata["setting"]}
     default = None if declared.default is MISSING else declared.default
     return Setting(declared.name, kind, default, choices=choices, optional=optional, **facts)

@@ -46,4 +46,24 @@ def effects_example(results: dict[str, Any]) -> Iterable[str]:
     )
 
 
-TABLES = {"effects-coverage": effects_coverage, "effects-example": effects_example}
+@results_table("seed_words", "python benchmarks/quality/seed_words.py")
+def seed_words(results: dict[str, Any]) -> Iterable[str]:
+    """Show what seed words do, one row per training seed."""
+    yield (
+        "| training seed | units with two of three seed words in their top ten | test perplexity per document"
+        " (without seed words) | accuracy without labels |"
+    )
+    yield "|--:|--:|--:|--:|"
+    for run in results["runs"]:
+        yield (
+            f"| {run['seed']} | {run['kept_two']:.0%} of {len(run['kept'])} | {run['perplexity_seeded']:.1f}"
+            f" ({run['perplexity_plain']:.1f}) | {run['accuracy']:.1%} |"
+        )
+    yield ""
+    yield (
+        f"Accuracy of counting the seed words: {results['accuracy_of_counting']:.1%}; of the most frequent newsgroup:"
+        f" {results['accuracy_of_most_frequent']:.1%}."
+    )
+
+
+TABLES = {"seed-words": seed_words, "effects-coverage": effects_coverage, "effects-example": effects_example}

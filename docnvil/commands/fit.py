@@ -16,6 +16,7 @@ from docnvil.commands.inputs import contains_bits, load_for_training
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
+from docnvil.training.seed_words import seed_columns
 
 if TYPE_CHECKING:
     from docnvil.runtime.distributed import ProcessGroup
@@ -68,6 +69,9 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
             claim_output(out, [source], drafts_of=[checkpoint_path(out)])
         options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
     matrix = load_for_training(source, options)
+    if options["seed_words"]:
+        seed_words = settings.training_config(n_documents=1).seed_words
+        seed_columns(seed_words, matrix.vocabulary, matrix.rules, where=f"{options['seed_words']}: ")
     if dry_run:
         print_dry_run(matrix, settings, as_json=as_json)
         return

@@ -4,13 +4,15 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import click
 
 from docnvil.commands.grouped import grouped_option
-from docnvil.schema import Setting, settings_of
+from docnvil.schema import NamedWords, Setting, settings_of
 from docnvil.training.recipes import DEFAULT, RECIPES
+from docnvil.training.seed_words import read_seed_words
 from docnvil.training.settings import Settings, all_settings
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -68,6 +70,8 @@ def with_options(*options: Decorator) -> Decorator:
 def settings_of_options(options: Mapping[str, Any], *, bits: bool = False) -> Settings:
     """Return the settings among the options; for a source of bits, the recipe is "binary" unless chosen."""
     values = {name: options[name] for name, each in all_settings().items() if each.group}
+    if values["seed_words"] is not None:
+        values["seed_words"] = read_seed_words(values["seed_words"])
     return Settings(values.pop("recipe") or ("binary" if bits else "default"), **values)
 
 
@@ -105,7 +109,9 @@ def format_value(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ",".join(str(each[0]) if isinstance(each, tuple) else str(each) for each in value)  # names of seed words
 
 
 def _option(setting: Setting, default: Any = None) -> Any:
@@ -123,6 +129,8 @@ def _type(setting: Setting) -> Any:
         return Share()
     if setting.choices:
         return click.Choice(setting.choices)
+    if setting.kind == NamedWords:
+        return click.Path(path_type=Path, exists=True, dir_okay=False)
     if setting.kind is tuple:
         return Sizes()
     if setting.kind is int:

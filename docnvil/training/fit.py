@@ -22,11 +22,13 @@ from docnvil.runtime.precision import check_precision, onednn_products, product_
 from docnvil.runtime.profiling import NoProfile
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sparse import row_sums
+from docnvil.text.tokens import TokenRules
 from docnvil.training.callbacks import Callback
 from docnvil.training.data import CheckedCounts, TrainingData, checked_counts, count_alike, hold_out
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.loop import NO_PROFILE, train
 from docnvil.training.model_warnings import model_warnings
+from docnvil.training.seed_words import seed_columns
 from docnvil.training.settings import Settings
 from docnvil.training.state import Checkpoint, Training
 
@@ -72,7 +74,7 @@ def fit(
     settings = settings or Settings()
     documents = checked_counts(counts, vocabulary=vocabulary, text_column=text_column)
     data = split_data(documents, settings, validation)
-    training = start_training(data, settings, processes)
+    training = start_training(data, settings, processes, documents.token_rules)
     if resume_from is not None:
         training.resume(resume_from)
     if processes.size > 1:
@@ -129,12 +131,19 @@ def split_data(documents: CheckedCounts, settings: Settings, validation: Any = N
     return TrainingData(documents.matrix, held_out, documents.vocabulary)
 
 
-def start_training(data: TrainingData, settings: Settings, processes: ProcessGroup = SINGLE_PROCESS) -> Training:
-    """Return the initial state of training on these documents."""
+def start_training(
+    data: TrainingData,
+    settings: Settings,
+    processes: ProcessGroup = SINGLE_PROCESS,
+    token_rules: TokenRules | None = None,
+) -> Training:
+    """Return the initial state of training on these documents; seed words may be written as the token rules allow."""
     config = settings.training_config(n_documents=data.train.shape[0])
     device = choose_device(settings.device)
     check_precision(config.precision, device)
-    training = Training.start(settings.model_config(data.train.shape[1]), config, data.train, device, processes)
+    seeds = seed_columns(config.seed_words, data.vocabulary, token_rules)
+    model_config = settings.model_config(data.train.shape[1])
+    training = Training.start(model_config, config, data.train, device, processes, seeds)
     training.fingerprint = lambda: data.fingerprint
     return training
 
@@ -144,6 +153,7 @@ def _fitted_model(
 ) -> FittedModel:
     """Take the parameters of the best epoch and the statistics of the training corpus."""
     network, counts = training.finish(), documents.matrix
+    names = [name for name, _ in training.config.seed_words]
     is_float = counts.dtype.kind == "f"
     lengths = row_sums(counts, counts.dtype if is_float else np.int64)
     return FittedModel(
@@ -172,4 +182,5 @@ def _fitted_model(
             **machine(),
         },
         no_units=fit_without_units(network.generative.visible, counts, data.train, data.validation),
+        unit_names=(*names, *[None] * (network.config.units[0] - len(names))),
     )

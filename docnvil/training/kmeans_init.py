@@ -16,10 +16,13 @@ from scipy.sparse import csr_array, diags_array
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.text.sparse import CountRows, entries_per_row, row_chunks
+from docnvil.training.seed_words import SeedColumns
 
 MAX_DOCUMENTS = 20_000  # for fifty clusters, a sample of this size is as good as all documents
 ITERATIONS = 30
 PRIOR_TOKENS = 300.0  # tokens of the corpus added to each cluster, which smooths small clusters
+SEED_SHARE = 0.5  # weight of the seed words in the center of their cluster, relative to its documents
+SEED_PROFILE = 4.0  # log p(w | k) / p(w) of a seed word, at least
 PRIOR_DOCUMENTS = 10.0  # documents with the average units added to each cluster
 
 
@@ -42,7 +45,9 @@ class Clusters:
     idf: NDArray[np.float32]
 
 
-def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.Generator) -> Clusters:
+def cluster_documents(
+    counts: CountRows, n_clusters: int, generator: np.random.Generator, seeds: SeedColumns = ()
+) -> Clusters:
     """Cluster documents by spherical k-means on log(1 + x) idf vectors of unit length.
 
     The initial centers are documents far from each other.
@@ -53,6 +58,8 @@ def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.G
         counts: `[N, V]` CSR or selected rows of it; at most 20,000 documents are used.
         n_clusters: K.
         generator: for the choice of these documents and of the initial centers.
+        seeds: the columns of the seed words of the first clusters. Their centers start at these words, not at a
+            document, and keep a part of them.
 
     Example:
         >>> blocks = csr_array(np.kron(np.eye(2, dtype=int), np.full((30, 2), 9)))
@@ -69,11 +76,13 @@ def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.G
     sample = csr_array(counts[rows]).astype(np.float32)
     idf = _idf(sample)
     directions = _unit_length_tf_idf(sample, idf)  # [N, V], sparse
-    centers = directions[_distant_rows(directions, n_clusters, generator)].toarray()  # [K, V]
+    anchors = _seed_directions(seeds, idf, n_clusters)  # [K, V], sparse
+    centers = _initial_centers(directions, anchors[: len(seeds)], n_clusters, generator)  # [K, V]
     for _ in range(ITERATIONS):
         before = centers
-        centers = (_membership(directions, centers) @ directions).toarray()
-        centers /= np.linalg.norm(centers, axis=1, keepdims=True) + 1e-9
+        centers = _normalized((_membership(directions, centers) @ directions).toarray())
+        if seeds:
+            centers = _normalized(centers + SEED_SHARE * anchors)
         if np.array_equal(before, centers):
             break
     background = np.asarray(sample.sum(axis=0, dtype=np.float64)).ravel() + 0.5
@@ -81,7 +90,10 @@ def cluster_documents(counts: CountRows, n_clusters: int, generator: np.random.G
     members = _membership(directions, centers)
     words = (members @ sample).toarray().astype(np.float64)
     smoothed = (words + PRIOR_TOKENS * background) / (words.sum(axis=1, keepdims=True) + PRIOR_TOKENS)
-    return Clusters(rows, members, np.log(smoothed / background).astype(np.float32), centers, idf)
+    profiles = np.log(smoothed / background).astype(np.float32)
+    for unit, columns in enumerate(seeds):
+        profiles[unit, columns] = np.maximum(profiles[unit, columns], SEED_PROFILE)
+    return Clusters(rows, members, profiles, centers, idf)
 
 
 def assign_documents(counts: CountRows, clusters: Clusters) -> NDArray[np.int64]:
@@ -120,22 +132,42 @@ def _unit_length_tf_idf(counts: csr_array, idf: NDArray[np.float32]) -> csr_arra
     return csr_array(diags_array(1 / lengths.astype(np.float32)) @ weighted)
 
 
-def _distant_rows(directions: csr_array, n_rows: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw rows that are far from each other, as initial centers, `[K]`.
+def _seed_directions(seeds: SeedColumns, idf: NDArray[np.float32], n_clusters: int) -> csr_array:
+    """Return the direction of each cluster's seed words, `[K, V]`; zeros for clusters without any."""
+    rows = np.repeat(np.arange(len(seeds)), [len(columns) for columns in seeds])
+    columns = np.array([column for columns in seeds for column in columns], dtype=np.int64)
+    weights = np.maximum(idf[columns], 1e-3)
+    lengths = np.sqrt(np.bincount(rows, weights**2, minlength=max(1, len(seeds))))
+    return csr_array(((weights / lengths[rows]).astype(np.float32), (rows, columns)), shape=(n_clusters, len(idf)))
 
-    The probability of a row is proportional to its squared cosine distance from the nearest row drawn so far.
+
+def _normalized(centers: NDArray[np.float32]) -> NDArray[np.float32]:
+    return centers / (np.linalg.norm(centers, axis=1, keepdims=True) + np.float32(1e-9))
+
+
+def _initial_centers(
+    directions: csr_array, seeds: csr_array, n_centers: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the seeds and then rows that are far from each other and from the seeds, `[K, V]`.
+
+    The probability of a row is proportional to its squared cosine distance from the nearest center so far.
 
     Source: Arthur & Vassilvitskii (2007), *k-means++: the advantages of careful seeding*.
     """
-    drawn = [int(generator.integers(directions.shape[0]))]
+    drawn: list[int] = []
     nearest = np.full(directions.shape[0], -1.0)
-    while len(drawn) < n_rows:
-        cosines = (directions @ directions[drawn[-1:]].T).toarray()[:, 0]
-        nearest = np.maximum(nearest, cosines)
+    if seeds.shape[0]:
+        nearest = np.maximum(nearest, (directions @ seeds.T).toarray().max(axis=1))
+    elif n_centers:
+        drawn.append(int(generator.integers(directions.shape[0])))
+    while seeds.shape[0] + len(drawn) < n_centers:
+        if drawn:
+            cosines = (directions @ directions[drawn[-1:]].T).toarray()[:, 0]
+            nearest = np.maximum(nearest, cosines)
         weights = np.clip(1 - nearest, 0, None) ** 2
         total = weights.sum()
         drawn.append(int(generator.choice(len(weights), p=weights / total if total > 0 else None)))
-    return np.array(drawn)
+    return np.concatenate([seeds.toarray(), directions[np.array(drawn, dtype=np.int64)].toarray()])
 
 
 def _membership(directions: csr_array, centers: NDArray[np.float32]) -> csr_array:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from docnvil.errors import ConfigurationError
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.choices import Precision
-from docnvil.schema import Setting, check_settings, setting, settings_of
+from docnvil.schema import NamedWords, Setting, check_settings, setting, settings_of
 from docnvil.training.gradients import GRADIENTS, GradientName, check_n_samples, check_posterior
 from docnvil.training.recipes import MAX_EPOCHS, MIN_EPOCHS, RECIPES, Recipe
+from docnvil.training.seed_words import check_seed_words
 
 BaselineKind = Literal["learned", "leave-one-out", "none"]
 ESTIMATOR = "Gradient estimator"
@@ -47,6 +48,13 @@ class TrainingConfig:
     )
     start: Literal["random", "clusters"] = setting(
         "clusters", "Training", "Initial weights of the first layer; clusters runs k-means"
+    )
+    seed_words: NamedWords = setting(
+        (),
+        "Training",
+        "TOML file with names of units and their seed words",
+        metavar="FILE",
+        only_with={"start": ("clusters",)},
     )
     l1: float = setting(3.0, "Training", "Strength of the Laplace prior on the output weights", minimum=0)
     sparsity: float = setting(
@@ -94,6 +102,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_seed_words(self.seed_words)
+        if self.seed_words and self.start != "clusters":
+            raise ConfigurationError(
+                f"seed_words start units at clusters of documents, and start is {self.start}. Set start to clusters."
+            )
         if self.gradient == "nvil" and self.baseline == "leave-one-out" and self.n_samples < 2:
             raise ConfigurationError(
                 "The leave-one-out baseline compares the samples of a document, so n_samples must be at least 2."
@@ -159,8 +172,12 @@ class Settings:
             _require_known(name)
         check_validation(self.validation)
         self._refuse_idle()
-        self.model_config(vocabulary_size=1)
-        self.training_config(n_documents=1)
+        n_units, n_names = self.model_config(1).units[0], len(self.training_config(1).seed_words)
+        if n_names > n_units:
+            raise ConfigurationError(
+                f"There are seed words for {n_names:,} units, and the first layer has {n_units:,}. Increase units, or"
+                " give fewer names."
+            )
 
     def __repr__(self) -> str:
         given = "".join(f", {name}={value!r}" for name, value in self.values.items())

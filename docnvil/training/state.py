@@ -24,6 +24,7 @@ from docnvil.training.penalties import Penalties
 from docnvil.training.recipes import supported_units
 from docnvil.training.records import EpochRecord, best_of
 from docnvil.training.schedule import Schedule
+from docnvil.training.seed_words import SeedColumns
 from docnvil.training.settings import TrainingConfig
 
 
@@ -86,17 +87,18 @@ class Training:
         counts: CountRows,
         device: torch.device,
         processes: ProcessGroup = SINGLE_PROCESS,
+        seeds: SeedColumns = (),
     ) -> "Training":
         """Build the network and its optimizer at the starting point.
 
-        `counts`, `[N, V]`, are the training documents. Initial weights are drawn on the CPU in single precision, so
-        they depend on neither device nor precision.
+        `counts`, `[N, V]`, are the training documents, and `seeds` the columns of the seed words of the first units.
+        Initial weights are drawn on the CPU in single precision, so they depend on neither device nor precision.
         """
         generator = torch.Generator().manual_seed(stream_seed(config.seed, "initial weights"))
         clusters = profiles = None
         if config.start == "clusters":
-            n_started = min(model_config.units[0], supported_units(counts.shape[0]))
-            clusters = cluster_documents(counts, n_started, stream(config.seed, "k-means"))
+            n_started = min(model_config.units[0], max(supported_units(counts.shape[0]), len(seeds)))
+            clusters = cluster_documents(counts, n_started, stream(config.seed, "k-means"), seeds)
             profiles = torch.from_numpy(clusters.profiles)
         frequencies, n_documents = column_sums(counts), counts.shape[0]
         model = build_model(model_config, generator, torch.from_numpy(frequencies), profiles, n_documents)
@@ -108,7 +110,8 @@ class Training:
         for module in (model, gradient):
             module.to(device, parameter_type(config.precision))
         optimizer = build_optimizer(model, gradient, config)
-        penalties = Penalties.of_corpus(config, frequencies, n_documents, like=model.generative.visible.weight)
+        weight = model.generative.visible.weight
+        penalties = Penalties.of_corpus(config, frequencies, n_documents, like=weight, seeds=seeds)
         return cls(model, gradient, optimizer, config, n_documents, penalties, processes)
 
     @property
