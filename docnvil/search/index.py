@@ -197,7 +197,9 @@ def open_index(path: Path, model: FittedModel, source: Path, options: SourceOpti
             raise CheckpointError(f"{path} was made from another state of {source}, or with other options. {remedy}")
         names = [*ARRAYS, *(name for name in CODE_ARRAYS if (path / f"{name}.npy").exists())]
         arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
-        documents = np.memmap(path / "documents.jsonl", dtype=np.uint8, mode="r")
+        # Slices of plain arrays take a tenth of the time of those of np.memmap.
+        arrays = {name: array.view(np.ndarray) for name, array in arrays.items()}
+        documents = np.memmap(path / "documents.jsonl", dtype=np.uint8, mode="r").view(np.ndarray)
     return SearchIndex(path, model, arrays, documents)
 
 

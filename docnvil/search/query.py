@@ -150,11 +150,11 @@ def _exact_cosines(
     query = np.zeros(len(index.arrays["idf"]), dtype=np.float32)
     query[words] = weights
     starts = index.arrays["indptr"]
-    scores = np.empty(len(rows), dtype=np.float32)
-    for number, row in enumerate(rows.tolist()):
-        stored = slice(int(starts[row]), int(starts[row + 1]))
-        scores[number] = query[index.arrays["words"][stored]] @ index.arrays["weights"][stored].astype(np.float32)
-    return scores
+    entries = starts[rows + 1] - starts[rows]
+    ends = np.cumsum(entries)
+    stored = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts[rows] - (ends - entries), entries)
+    products = query[index.arrays["words"][stored]] * index.arrays["weights"][stored].astype(np.float32)
+    return np.bincount(np.repeat(np.arange(len(rows)), entries), products, minlength=len(rows)).astype(np.float32)
 
 
 def _sum_over_codes(index: SearchIndex, values: NDArray[np.floating]) -> Scores:
