@@ -28,6 +28,7 @@ from docnvil.search.index import BITS, SearchIndex, tf_idf
 WORDS_WEIGHT = 0.3
 LIKE_WEIGHT = 0.5
 PRESELECTED = 1000
+SAMPLED = 10_000  # scores from which a threshold is estimated
 MAX_POSTINGS = 400_000  # entries that a document as query reads, in large corpora
 
 Scores = NDArray[np.float32]
@@ -82,14 +83,12 @@ def search_words(
         probabilities = index.arrays["probabilities"][rows].astype(np.float32)
         return probabilities @ units + constant - index.arrays["log_normalizers"][rows]
 
-    def code_scores() -> Scores:
-        scores = _sum_over_codes(index, units)
-        scores -= index.arrays["code_log_normalizers"]
-        return scores + np.float32(constant)
-
     if not index.has_codes:
         return _best(index, np.arange(index.n_documents), lexical, model_scores(slice(None)), weight, top_n)
-    rows = _largest(_without_empty(index, lexical + np.float32(weight) * code_scores()), PRESELECTED)
+    scores = _sum_over_codes(index, units * np.float32(weight))
+    scores += lexical
+    scores -= index.arrays["code_log_normalizers"] * np.float32(weight)
+    rows = _largest(_without_empty(index, scores), PRESELECTED)
     return _best(index, rows, lexical[rows], model_scores(rows), weight, top_n)
 
 
@@ -127,7 +126,7 @@ def search_like(index: SearchIndex, row: int, top_n: int = 10, *, weight: float 
     entries = np.diff(arrays["postings_indptr"])[words[order]]
     few = order[: max(1, int(np.searchsorted(np.cumsum(entries), MAX_POSTINGS, side="right")))]
     scores = _lexical(index, words[few], weights[few])
-    scores += np.float32(weight) * _sum_over_codes(index, own) / np.maximum(arrays["norms"], np.float32(1e-12))
+    scores += _sum_over_codes(index, own * np.float32(weight)) / np.maximum(arrays["norms"], np.float32(1e-12))
     rows = _largest(_without_empty(index, scores), PRESELECTED)
     rows = rows[rows != row]
     return _best(index, rows, _exact_cosines(index, rows, words, weights), cosines(rows), weight, top_n)
@@ -162,12 +161,13 @@ def _sum_over_codes(index: SearchIndex, values: NDArray[np.floating]) -> Scores:
     codes = index.arrays["codes"]
     padded = np.zeros(len(codes) * BITS, dtype=np.float32)
     padded[: len(values)] = values
-    total = np.zeros(index.n_documents, dtype=np.float32)
-    for number, part in zip(codes, padded.reshape(-1, BITS), strict=True):
+    total, part = np.zeros((2, index.n_documents), dtype=np.float32)
+    for numbers, values_of_bits in zip(codes, padded.reshape(-1, BITS), strict=True):
         table = np.zeros(1, dtype=np.float32)
-        for value in part:
+        for value in values_of_bits:
             table = np.concatenate([table, table + value])
-        total += table[number]
+        np.take(table, numbers, out=part, mode="clip")  # other modes copy `out`
+        total += part
     return total
 
 
@@ -180,7 +180,13 @@ def _largest(scores: Scores, top_n: int) -> NDArray[np.int64]:
     """Return the rows with the largest scores, in any order."""
     if top_n >= len(scores):
         return np.arange(len(scores))
-    return np.argpartition(scores, len(scores) - top_n)[len(scores) - top_n :]
+    rows = np.arange(len(scores))
+    if len(scores) > SAMPLED * 10:  # a threshold from a sample leaves few scores to sort
+        sample = scores[:: len(scores) // SAMPLED]
+        rank = max(0, len(sample) - 1 - int(1.5 * top_n * len(sample) / len(scores)) - 10)
+        above = np.flatnonzero(scores > np.partition(sample, rank)[rank])
+        rows = above if len(above) >= top_n else rows
+    return rows[np.argpartition(scores[rows], len(rows) - top_n)[len(rows) - top_n :]]
 
 
 def _best(
