@@ -276,8 +276,9 @@ def _regress(log_length: Values, values: Values) -> _Regression:
         residuals = np.abs(values - powers @ mean)
         limit = 2 * 1.4826 * np.median(residuals) + 1e-12
         weights = np.sqrt(1 / np.maximum(1, residuals / limit))
-    floor = 0.01 * np.median(residuals) + 1e-9
-    log_spread = np.linalg.lstsq(powers, np.log(residuals + floor), rcond=None)[0]
+    middle = np.median(residuals)
+    limited = np.clip(residuals, 0.01 * middle, 4 * middle) + 1e-9  # outliers must not widen the spread
+    log_spread = np.linalg.lstsq(powers, np.log(limited), rcond=None)[0]
     scaled = residuals / np.exp(powers @ log_spread)
     log_spread[0] += np.log(1.4826 * np.median(scaled) + 1e-12)
     return _Regression(mean, log_spread)

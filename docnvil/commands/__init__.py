@@ -21,6 +21,7 @@ COMMANDS = {
     "retrieval": "Evaluate retrieval of documents with the same label.",
     "search": "Find documents by words, or like a document.",
     "explain": "Explain which words turn the units of documents on.",
+    "outliers": "Find documents that the model explains badly.",
     "embed": "Write the unit probabilities of each document.",
     "effects": "Compare units between groups of documents or over time.",
     "sample": "Sample a corpus from a model.",

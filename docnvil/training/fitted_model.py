@@ -10,23 +10,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from docnvil.analysis.attribution import Attribution, attribute
 from docnvil.analysis.document_effects import document_effects
 from docnvil.analysis.effects import Effects
 from docnvil.analysis.null_models import LayerWithoutUnits
+from docnvil.analysis.outliers import OutlierModel, OutlierScores
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
 from docnvil.analysis.surprise import word_surprise
 from docnvil.analysis.themes import Theme, ThemeStatistics, assign_themes, describe_themes, require_themes
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_names import UnitNames, check_names, label_of
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import VocabularyError, name_in_python
+from docnvil.errors import ConfigurationError, VocabularyError, name_in_python
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
 from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.sparse import row_sums
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.data import CheckedCounts, count_alike
@@ -179,6 +182,31 @@ class FittedModel:
             VocabularyError: counts with another vocabulary.
         """
         return word_surprise(self.network, self.checked(counts).matrix)
+
+    def outliers(self, documents: Any, reference: Any = None, *, seed: int = 0) -> OutlierScores:
+        """Return how far documents are from normal ones, calibrated by length; see `docnvil.analysis.outliers`.
+
+        Arguments:
+            documents: a `DocumentTermMatrix`, counts with the model's vocabulary, or documents for `count_words`.
+            reference: likewise, of which most are normal; None for the documents themselves.
+            seed: seed of the calibration.
+
+        Raises:
+            ConfigurationError: the model is not one of words, or of an earlier version without `no_units`.
+            CorpusError: fewer than 50 documents of the reference have ten known words or more.
+        """
+        null_model = self.null_model()
+        if null_model is None:
+            raise ConfigurationError("The model has no layer without units to compare with. Train it again.")
+        documents, unknown = self._with_unknown(documents)
+        normal = (documents, unknown) if reference is None else self._with_unknown(reference)
+        return OutlierModel(self.network, self.statistics, null_model, *normal, seed=seed).score(documents, unknown)
+
+    def _with_unknown(self, documents: Any) -> tuple[csr_array, NDArray[np.float64] | None]:
+        """Return counts, and the share of unknown words of each document if it is known."""
+        unknown = getattr(documents, "unknown_counts", None)
+        counts = self.checked(documents).matrix
+        return counts, None if unknown is None else unknown / np.maximum(unknown + row_sums(counts), 1)
 
     def topics(self, top_n: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its top words (columns and scores), share and information."""
