@@ -1,4 +1,4 @@
-"""Measure what edits of a model cost on held-out documents: merging, dropping and reordering units.
+"""Measure what edits of a model cost on held-out documents: merging, dropping and reordering units; print their tree.
 
     python benchmarks/quality/editing.py
 
@@ -29,6 +29,8 @@ from docnvil.training.fitted_model import FittedModel
 N_PAIRS = 5
 SAMPLES = 10
 TOP_WORDS = 4
+TREE_WORDS = 5
+N_EDGES = 6
 
 
 @click.command()
@@ -40,6 +42,7 @@ def main(model: Path | None) -> None:
             model = Path(folder) / "model"
             docnvil("fit", ng20.paths()[0], "--out", model)
         fitted = library.load(model, "cpu")
+        tree = docnvil("topics", model, "--tree", "--words", TREE_WORDS).stdout.splitlines()
     test = ng20.load()[1]
     before = held_out_nats(fitted.network, test, n_samples=SAMPLES)
 
@@ -72,8 +75,20 @@ def main(model: Path | None) -> None:
         "before": {name: float(values.mean()) for name, values in before.items()},
         "merges": merges,
         "random_order": measure(reorder_units, order),
+        "tree": tree,
+        "edges": strongest_edges(fitted),
     }
     save_results("editing", "python benchmarks/quality/editing.py", results)
+
+
+def strongest_edges(model: FittedModel) -> list[dict[str, Any]]:
+    """Return the edges of the graph of units that have the most information, with two words of each unit."""
+    graph = model.unit_graph()
+    words = {node.id: f"{node.id} {' '.join(node.words[:2])}" for node in graph.nodes}
+    return [
+        {"source": words[edge.source], "target": words[edge.target], "weight": edge.weight, "lift": edge.lift}
+        for edge in graph.edges[:N_EDGES]
+    ]
 
 
 def choose_pairs(model: FittedModel) -> list[tuple[int, int]]:

@@ -37,4 +37,25 @@ def _change(change: dict[str, float]) -> str:
     return "{} ({} to {})".format(*signs)
 
 
-TABLES = {"editing": editing}
+@results_table("editing", "python benchmarks/quality/editing.py")
+def tree(results: dict[str, Any]) -> Iterable[str]:
+    """Return the groups of the tree of units, without units that are alone."""
+    lines = results["tree"]
+    grouped = [line for line in lines if not line.startswith("unit ")]
+    yield from ("```", *grouped, "```", "")
+    yield (
+        f"The groups of the {results['corpus']} model, as `docnvil topics model/ --tree` prints them; the other"
+        f" {len(lines) - len(grouped)} units have too little in common with others."
+    )
+
+
+@results_table("editing", "python benchmarks/quality/editing.py")
+def graph(results: dict[str, Any]) -> Iterable[str]:
+    """Return the edges of the graph of units with the most information."""
+    yield "| unit | later unit | weight in the prior | on together, relative to chance |"
+    yield "|---|---|--:|--:|"
+    for edge in results["edges"]:
+        yield f"| {edge['source']} | {edge['target']} | {edge['weight']:+.1f} | {edge['lift']:.1f} times |"
+
+
+TABLES = {"editing": editing, "unit-tree": tree, "unit-graph": graph}

@@ -9,7 +9,8 @@ import click
 
 from docnvil.commands.console import echo_json
 from docnvil.commands.inputs import load_for_model, sequences_for_model
-from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, model_source_options, with_options
+from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, force_option, model_source_options, with_options
+from docnvil.commands.relations import check_graph, print_tree, write_graph
 
 if TYPE_CHECKING:
     from docnvil.analysis.themes import Theme
@@ -31,7 +32,10 @@ MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
     default="npmi",
     help="Coherence measure: NPMI over documents, or C_V over texts.",
 )
-@with_options(JSON, model_source_options)
+@click.option("--tree", is_flag=True, help="Print the units as a tree.")
+@click.option("--graph", type=CORPUS, help="File for relations between units: .json or .dot.")
+@click.option("--corpus", type=CORPUS, help="Documents in which --graph counts units.  [default: the prior]")
+@with_options(force_option("an existing graph"), JSON, model_source_options)
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
     """List the units of MODEL, one per line: number, share of documents with the unit on, name if any, words.
 
@@ -41,6 +45,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     \b
     docnvil topics model/
     docnvil topics model/ --coherence train/ --coherence test/
+    docnvil topics model/ --tree
+    docnvil topics model/ --graph units.dot
 
     Words are ranked by how much more frequent they are in documents with the unit on than off. A unit without
     information about documents is marked as dead, others as duplicates or as units of general words, which are common
@@ -51,11 +57,28 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     and how much the words belong to a single unit (exclusivity). NPMI counts co-occurrences in documents, C_V in
     windows of 110 words, as gensim does; npmi_exact scores words that never occur together as -1, where gensim's
     formula gives about -0.5 to rare ones.
+
+    --tree shows each unit of the deepest layer with the units below that it raises and the words that it makes more
+    probable. The units of a single layer are grouped by the similarity of their words.
+
+    --graph writes the live units, and the three pairs of each with the most information among those that are on
+    together at least twice, or at most half, as often as by chance, with the weights between them in the prior; as JSON
+    or for Graphviz. The direction is the order of the units in the prior; it does not mean that one causes another.
     """
     from docnvil.storage.model_folder import load_model
     from docnvil.storage.tables import topic_words
 
+    graph, corpus = options["graph"], options["corpus"]
+    _check_combination(references, options)
+    if graph is not None:
+        check_graph(graph, model, force=options["force"])
     fitted = load_model(model, "cpu")
+    if graph is not None:
+        write_graph(fitted, graph, corpus, words, options)
+        return
+    if options["tree"]:
+        print_tree(fitted, words, as_json=as_json)
+        return
     listed = fitted.topics(words)
     live = [topic for topic in listed if not topic.dead]
     themes = fitted.theme_topics(words) if fitted.has_themes else []
@@ -86,6 +109,15 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
         )
     if themes:
         _print_themes(fitted, themes, theme_coherence if references else None, measure)
+
+
+def _check_combination(references: Sequence[Path], options: Mapping[str, Any]) -> None:
+    """Refuse options of which one would have no effect."""
+    chosen = [name for name in ("tree", "graph") if options[name]] + ["coherence"] * bool(references)
+    if len(chosen) > 1:
+        raise click.UsageError(f"--{chosen[0]} does not go with --{chosen[1]}. Run the command once for each.")
+    if options["corpus"] is not None and options["graph"] is None:
+        raise click.UsageError("--corpus is for --graph only. Leave it out, or name the file of the graph.")
 
 
 def _print_themes(

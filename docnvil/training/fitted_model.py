@@ -6,7 +6,7 @@ Axes: N documents, V vocabulary, K units.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ from docnvil.training.data import CheckedCounts, count_alike
 from docnvil.training.recipes import RECIPES
 from docnvil.training.records import EpochRecord, best_of
 from docnvil.training.settings import Settings, TrainingConfig, all_settings
+
+if TYPE_CHECKING:
+    from docnvil.analysis.unit_graph import UnitGraph
+    from docnvil.analysis.unit_tree import TreeNode
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +224,31 @@ class FittedModel:
     def unit_label(self, unit: int) -> str:
         """Return what outputs call a unit of the first layer: its name, else "unit 12"."""
         return label_of(unit, self.unit_names)
+
+    def unit_tree(self, top_n: int = 10) -> "tuple[TreeNode, ...]":
+        """Return the roots of the tree of units, with `top_n` words per node.
+
+        In a deep model, the units of the deepest layer have the units below that they raise as children. In a model of
+        one layer, units are grouped by the similarity of their words, see `docnvil.analysis.unit_tree`.
+        """
+        from docnvil.training.relations import tree_of  # it imports this module
+
+        return tree_of(self, top_n)
+
+    def unit_graph(self, counts: Any = None, *, top_n: int = 10, **limits: Any) -> "UnitGraph":
+        """Return the live units and the pairs that are on together more or less often than by chance.
+
+        Arguments:
+            counts: documents in which the units are counted, as in `transform`; None for the prior of the model.
+            top_n: words per unit.
+            limits: `min_lift` and `edges_per_unit`, see `docnvil.analysis.unit_graph.unit_graph`.
+
+        Raises:
+            ConfigurationError: no documents, and units that are independent in the prior.
+        """
+        from docnvil.training.relations import graph_of  # it imports this module
+
+        return graph_of(self, counts, top_n=top_n, **limits)
 
     def effects(
         self, documents: DocumentTermMatrix, by: Sequence[str] = (), over: str | None = None, **options: Any
