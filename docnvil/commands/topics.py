@@ -66,7 +66,6 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     or for Graphviz. The direction is the order of the units in the prior; it does not mean that one causes another.
     """
     from docnvil.storage.model_folder import load_model
-    from docnvil.storage.tables import topic_words
 
     graph, corpus = options["graph"], options["corpus"]
     _check_combination(references, options)
@@ -79,6 +78,21 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     if options["tree"]:
         print_tree(fitted, words, as_json=as_json)
         return
+    _print_units(fitted, words, references, measure, options, as_json=as_json)
+
+
+def _print_units(
+    fitted: "FittedModel",
+    words: int,
+    references: Sequence[Path],
+    measure: str,
+    options: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Print the units, their themes and the coherence of their words."""
+    from docnvil.storage.tables import topic_words
+
     listed = fitted.topics(words)
     live = [topic for topic in listed if not topic.dead]
     themes = fitted.theme_topics(words) if fitted.has_themes else []
