@@ -105,7 +105,7 @@ def count(page: Any) -> str:
 
 
 def titles(page: Any) -> list[str]:
-    return page.locator("#results .title").all_inner_texts()
+    return page.locator("#results .title").all_text_contents()
 
 
 class TestFilters:
@@ -179,7 +179,7 @@ class TestMap:
         page.mouse.down()
         page.mouse.up()
         selected = page.locator("#results tr[aria-selected=true]")
-        assert selected.locator(".title").inner_text() == title
+        assert selected.locator(".title").text_content() == title
 
     def test_the_keyboard_reaches_documents(self, visit, path):
         page = visit(path)
@@ -193,7 +193,7 @@ class TestMap:
         assert first != second
         assert second in page.locator("#spoken").inner_text()
         page.keyboard.press("Enter")
-        assert page.locator("#results tr[aria-selected=true] .title").inner_text() == second
+        assert page.locator("#results tr[aria-selected=true] .title").text_content() == second
         page.keyboard.press("Escape")
         assert page.locator("#tip").is_hidden()
         page.locator("ol.units summary").first.focus()
@@ -250,8 +250,9 @@ class TestDevices:
         page = visit(path)
         assert page.get_by_role("application", name="Map of documents").count() == 1
         assert page.get_by_role("table", name="Matching documents").get_by_role("row").count() > 30
-        unnamed = "[...document.querySelectorAll('button, input, select, svg, canvas')].filter(each => !(each.innerText"
-        unnamed += " || each.getAttribute('aria-label') || each.closest('label')) && each.checkVisibility()).length"
+        unnamed = """[...document.querySelectorAll('button, input, select, svg, canvas')].filter(each =>
+            each.checkVisibility() && !each.textContent && !each.getAttribute('aria-label')
+            && !each.closest('label, [aria-hidden]')).length"""
         assert page.evaluate(unnamed) == 0
         assert page.locator("main").count() == page.locator("h1").count() == 1
 
@@ -262,8 +263,8 @@ class TestSafety:
         page.get_by_role("searchbox", name="Search titles, texts and words").fill("onerror")
         assert titles(page) == [HOSTILE["title"]]
         page.locator("#results .title").click()
-        assert "<script>hacked=1</script>" in page.locator("#results .text").inner_text()
-        assert HOSTILE["id"] in page.locator("#results .meta").inner_text()
+        assert "<script>hacked=1</script>" in page.locator("#results .text").text_content()
+        assert HOSTILE["id"] in page.locator("#results .meta").text_content()
         assert page.evaluate("typeof hacked") == "undefined"
         assert page.locator("#results img, #results b, #results script").count() == 0
 

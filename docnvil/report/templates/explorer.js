@@ -119,6 +119,7 @@
     if (unit >= 0) matches.sort((a, b) => (data.main[b] === unit) - (data.main[a] === unit) || probability(b, unit) - probability(a, unit) || a - b);
     if (map.selected >= 0 && !map.shows[map.selected]) map.selected = -1;
     map.hover(-1);
+    tip.hidden = true;
     for (const each of map.labels) each.dimmed = unit >= 0 && each.unit !== unit;
     map.labels.sort((a, b) => (b.unit === unit) - (a.unit === unit) || b.weight - a.weight);
     map.redraw();
@@ -175,15 +176,15 @@
     }
     const row = element("tr", { ariaSelected: String(map.selected === i), role: "row" }, element("td", { role: "cell" }, title, metaOf(i), element("div", { className: "text" }, data.texts[i]), chips));
     row.dataset.document = i;
-    row.addEventListener("pointerenter", () => { map.hovered = i; map.redraw(); });
-    row.addEventListener("pointerleave", () => { map.hovered = -1; map.redraw(); });
+    row.addEventListener("pointerenter", () => { map.hovered = i; map.drawRings(); });
+    row.addEventListener("pointerleave", () => { map.hovered = -1; map.drawRings(); });
     return row;
   }
   function select(i) {
     if (i === map.selected) i = -1;
     map.selected = i;
     for (const row of results.rows) row.ariaSelected = String(+row.dataset.document === i);
-    if (i < 0) return map.redraw();
+    if (i < 0) return map.drawRings();
     let row = [...results.rows].find(each => +each.dataset.document === i);
     if (!row) { row = rowOf(i); results.prepend(row); }
     const scroll = results.closest(".scroll");

@@ -3,7 +3,11 @@ class DotMap {
   // x and y are between 0 and 1. The owner sets colorOf (an index per dot), shows (1 or 0 per dot), labels, and calls draw().
   constructor(canvas, x, y, { onHover, onSelect }) {
     Object.assign(this, { canvas, x, y, onHover, onSelect, colors: [], labels: [], hovered: -1, selected: -1 });
-    this.context = canvas.getContext("2d");
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    this.rings = canvas.cloneNode(false);
+    for (const name of [...this.rings.attributes].map(each => each.name)) this.rings.removeAttribute(name);
+    this.rings.setAttribute("aria-hidden", "true");
+    canvas.after(this.rings);
     this.n = x.length;
     this.colorOf = new Int16Array(this.n);
     this.shows = new Uint8Array(this.n).fill(1);
@@ -39,50 +43,92 @@ class DotMap {
 
   radius() { return Math.max(1.5, Math.min(9, (165 / Math.sqrt(this.n + 900)) * (this.width < 500 ? 0.75 : 1) * this.view.zoom ** 0.4)); }
 
-  // A dot of each color is drawn once; copying it is much faster than drawing circles.
-  sprite(color, radius, opacity) {
-    const ratio = devicePixelRatio || 1, size = Math.ceil(2 * radius * ratio) + 2;
-    const sprite = new OffscreenCanvas(size, size), context = sprite.getContext("2d");
-    context.globalAlpha = opacity;
-    context.fillStyle = color;
-    context.beginPath();
-    context.arc(size / 2, size / 2, radius * ratio, 0, 7);
-    context.fill();
-    return { sprite, half: size / 2 / ratio, size: size / ratio };
+  // How much of each pixel a dot covers, for 4 x 4 positions of its center within a pixel.
+  masks(radius) {
+    if (this.maskRadius === radius) return this.maskSet;
+    const size = Math.ceil(2 * radius) + 2, steps = 4, set = [];
+    for (let a = 0; a < steps; a++) for (let b = 0; b < steps; b++) {
+      const mask = new Float32Array(size * size), cx = (size >> 1) + (a + 0.5) / steps, cy = (size >> 1) + (b + 0.5) / steps;
+      for (let y = 0; y < size; y++) for (let x = 0; x < size; x++)
+        mask[y * size + x] = Math.max(0, Math.min(1, radius + 0.5 - Math.hypot(x + 0.5 - cx, y + 0.5 - cy)));
+      set.push(mask);
+    }
+    this.maskRadius = radius;
+    return (this.maskSet = { size, steps, set });
   }
 
+  // Colors of the style sheet as red, green and blue; they change with the color scheme.
+  rgb(name) {
+    const style = getComputedStyle(this.canvas), text = name.startsWith("--") ? style.getPropertyValue(name).trim() : name;
+    this.known ??= new Map();
+    if (!this.known.has(text)) {
+      const probe = (this.probe ??= new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }));
+      probe.fillStyle = text;
+      probe.fillRect(0, 0, 1, 1);
+      this.known.set(text, [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)]);
+    }
+    return this.known.get(text);
+  }
+
+  // Dots are written into pixels here: for twenty thousand of them, that is ten times as fast as drawing circles.
   draw() {
     this.measure();
-    const { context, width, height } = this, style = getComputedStyle(this.canvas);
-    const color = name => style.getPropertyValue(`--${name}`).trim();
-    context.clearRect(0, 0, width, height);
-    const radius = this.radius(), all = this.shows.every(Boolean);
-    const faded = this.sprite(color("faint"), radius * 0.8, 0.22);
-    const dots = this.colors.map(each => this.sprite(each.startsWith("--") ? color(each.slice(2)) : each, radius, this.n > 4000 ? 0.72 : 0.82));
-    const fromX = this.view.x - (width / 2 + 12) / this.scale, toX = this.view.x + (width / 2 + 12) / this.scale;
-    const fromY = this.view.y - (height / 2 + 12) / this.scaleY, toY = this.view.y + (height / 2 + 12) / this.scaleY;
-    const paint = (i, dot) => {
-      const x = this.x[i], y = this.y[i];
-      if (x < fromX || x > toX || y < fromY || y > toY) return;
-      context.drawImage(dot.sprite, (x - this.view.x) * this.scale + width / 2 - dot.half, (y - this.view.y) * this.scaleY + height / 2 - dot.half, dot.size, dot.size);
+    const { context, n, x, y, shows, colorOf, view } = this, ratio = devicePixelRatio || 1, { width, height } = this.canvas;
+    if (!width || !height) return;
+    if (this.image?.width !== width || this.image.height !== height) this.image = context.createImageData(width, height);
+    const pixels = this.image.data, [red, green, blue] = this.rgb("--paper");
+    new Uint32Array(pixels.buffer).fill((255 << 24) | (blue << 16) | (green << 8) | red);
+    const scaleX = this.scale * ratio, scaleY = this.scaleY * ratio, left = width / 2 - view.x * scaleX, top = height / 2 - view.y * scaleY;
+    const paint = (radius, opacity, wanted, colors) => {
+      const { size, steps, set } = this.masks(radius * ratio), half = size >> 1;
+      for (let i = 0; i < n; i++) {
+        if (shows[i] !== wanted) continue;
+        const px = x[i] * scaleX + left, py = y[i] * scaleY + top, x0 = Math.floor(px), y0 = Math.floor(py);
+        if (!(x0 > -half && y0 > -half && x0 < width + half && y0 < height + half)) continue;
+        const fromX = Math.max(0, half - x0), toX = Math.min(size, width - x0 + half), toY = Math.min(size, height - y0 + half);
+        const mask = set[Math.floor((px - x0) * steps) * steps + Math.floor((py - y0) * steps)], color = colors[wanted ? colorOf[i] : 0];
+        for (let row = Math.max(0, half - y0); row < toY; row++) {
+          let place = ((y0 - half + row) * width + x0 - half + fromX) * 4;
+          for (let column = fromX; column < toX; column++, place += 4) {
+            const share = mask[row * size + column] * opacity;
+            if (share === 0) continue;
+            pixels[place] += (color[0] - pixels[place]) * share;
+            pixels[place + 1] += (color[1] - pixels[place + 1]) * share;
+            pixels[place + 2] += (color[2] - pixels[place + 2]) * share;
+          }
+        }
+      }
     };
-    if (!all) for (let i = 0; i < this.n; i++) if (!this.shows[i]) paint(i, faded);
-    for (let i = 0; i < this.n; i++) if (this.shows[i]) paint(i, dots[this.colorOf[i]]);
-    this.drawLabels(color);
-    for (const [i, line] of [[this.selected, 2.5], [this.hovered, 2]]) if (i >= 0) this.ring(i, radius + 3, line, color("ink"));
+    const radius = this.radius();
+    if (shows.includes(0)) paint(radius * 0.8, 0.2, 0, [this.rgb("--faint")]);
+    paint(radius, n > 4000 ? 0.75 : 0.85, 1, this.colors.map(name => this.rgb(name)));
+    context.putImageData(this.image, 0, 0);
+    this.drawLabels();
+    this.drawRings();
   }
 
-  ring(i, radius, line, color) {
-    const [x, y] = this.toScreen(i), { context } = this;
-    context.lineWidth = line;
-    context.strokeStyle = color;
-    context.beginPath();
-    context.arc(x, y, radius, 0, 7);
-    context.stroke();
+  // The rings around the chosen dots are on a second canvas, so that hovering does not draw the map again.
+  drawRings() {
+    const ratio = devicePixelRatio || 1, context = this.rings.getContext("2d"), [red, green, blue] = this.rgb("--ink");
+    if (this.rings.width !== this.canvas.width || this.rings.height !== this.canvas.height) {
+      this.rings.width = this.canvas.width;
+      this.rings.height = this.canvas.height;
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    context.strokeStyle = `rgb(${red} ${green} ${blue})`;
+    for (const [i, line] of [[this.selected, 2.5], [this.hovered, 2]]) {
+      if (i < 0) continue;
+      context.lineWidth = line;
+      context.beginPath();
+      context.arc(...this.toScreen(i), this.radius() + 3, 0, 7);
+      context.stroke();
+    }
   }
 
   // Labels come with the most important first; one that would overlap another is left out until there is room.
-  drawLabels(color) {
+  drawLabels() {
+    const color = name => getComputedStyle(this.canvas).getPropertyValue(`--${name}`).trim(), paper = color("paper"), ink = color("ink");
     const { context, width, height } = this, taken = [], small = width < 500;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -102,10 +148,10 @@ class DotMap {
       const opacity = label.dimmed ? 0.35 : 1;
       context.lineWidth = 4;
       context.globalAlpha = 0.88 * opacity;
-      context.strokeStyle = color("paper");
+      context.strokeStyle = paper;
       context.strokeText(label.text, x, y);
       context.globalAlpha = opacity;
-      context.fillStyle = color("ink");
+      context.fillStyle = ink;
       context.fillText(label.text, x, y);
       context.globalAlpha = 1;
     }
@@ -171,7 +217,7 @@ class DotMap {
     if (x < margin || y < margin || x > this.width - margin || y > this.height - margin) {
       [this.view.x, this.view.y] = [this.x[i], this.y[i]];
       this.keepInside();
-    } else this.redraw();
+    } else this.drawRings();
   }
 
   redraw() {
@@ -185,7 +231,7 @@ class DotMap {
     this.hovered = i;
     this.canvas.classList.toggle("over", i >= 0);
     this.onHover(i);
-    this.redraw();
+    this.drawRings();
   }
 
   listen() {
