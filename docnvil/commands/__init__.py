@@ -17,6 +17,7 @@ COMMANDS = {
     "edit": "Name, merge, drop and reorder units.",
     "perplexity": "Evaluate held-out perplexity.",
     "completion": "Evaluate document completion.",
+    "sweep": "Compare numbers of units.",
     "compare": "Compare with LDA, NMF and other models.",
     "retrieval": "Evaluate retrieval of documents with the same label.",
     "search": "Find documents by words, or like a document.",

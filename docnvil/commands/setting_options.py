@@ -54,7 +54,13 @@ class Sizes(click.ParamType):
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add one option for each setting that belongs to a group."""
-    return with_options(*(_option(each) for each in all_settings().values() if each.group))(command)
+    return setting_options_except()(command)
+
+
+def setting_options_except(*names: str) -> Decorator:
+    """Return a decorator that adds one option for each setting that belongs to a group, other than `names`."""
+    declared = (each for each in all_settings().values() if each.group and each.name not in names)
+    return with_options(*map(_option, declared))
 
 
 def options_of(declaration: type) -> list[Decorator]:

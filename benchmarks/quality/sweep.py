@@ -1,0 +1,60 @@
+"""Whether `docnvil sweep` finds the number of units of corpora that are drawn from models of known size.
+
+A model of each true size is trained on 20 Newsgroups (600 words), `docnvil sample` draws a corpus from it, and `docnvil
+sweep` compares numbers of units on that corpus. Reported: the suggested number and the range of numbers that are not worse
+than the best one.
+
+    python benchmarks/quality/sweep.py    8 minutes on one core; writes benchmarks/results/sweep.json
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import ng20
+from common import docnvil, save_results
+
+COMMAND = "python benchmarks/quality/sweep.py"
+TRUTHS = (5, 20)
+UNITS = (2, 5, 10, 20, 40)
+VOCABULARY_SIZE = 600
+
+
+def sweep_sample(folder: Path, truth: int, documents: int, held_out: int, seeds: int, epochs: int) -> dict[str, Any]:
+    """Train a model with `truth` units, draw a corpus from it and return what the sweep says about it."""
+    train = ng20.paths()[0]
+    model, corpus = folder / f"model-{truth}", folder / f"corpus-{truth}"
+    limits = ("--vocabulary-size", VOCABULARY_SIZE, "--epochs", 10, "--threads", 1)
+    fitted = docnvil("fit", train, "--units", truth, *limits, "--out", model, "--json").json
+    docnvil("sample", model, "--documents", documents, "--lengths-of", train, "--out", corpus)
+    options = ("--held-out", held_out, "--seeds", seeds, "--epochs", epochs, "--bound-samples", 50)
+    units = ",".join(map(str, UNITS))
+    result = docnvil("sweep", corpus, "--units", units, *options, "--out", folder / f"sweep-{truth}", "--json").json
+    names = ("rows", "best", "suggested", "largest", "no_units_per_word")
+    return {"live_units": fitted["units"][0] - fitted["dead_units"], **{name: result[name] for name in names}}
+
+
+@click.command()
+@click.option("--documents", default=3000, show_default=True, help="Documents drawn from each model.")
+@click.option("--held-out", default=600, show_default=True, help="Documents held out of these.")
+@click.option("--seeds", default=2, show_default=True, help="Trainings with each number of units.")
+@click.option("--epochs", default=25, show_default=True, help="Epochs of each training.")
+def main(documents: int, held_out: int, seeds: int, epochs: int) -> None:
+    """Compare the suggested with the true number of units; write benchmarks/results/sweep.json."""
+    settings = {"documents": documents, "held_out": held_out, "seeds": seeds, "epochs": epochs}
+    truths = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for truth in TRUTHS:
+            truths[str(truth)] = sweep_sample(Path(folder), truth, **settings)
+            click.echo(f"{truth} units: {truths[str(truth)]}", err=True)
+    corpus = {"corpus": ng20.CORPUS, "vocabulary_size": VOCABULARY_SIZE}
+    save_results("sweep", COMMAND, {**corpus, **settings, "truths": truths})
+
+
+if __name__ == "__main__":
+    main()
