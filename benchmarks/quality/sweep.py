@@ -1,8 +1,8 @@
 """Whether `docnvil sweep` finds the number of units of corpora that are drawn from models of known size.
 
 A model of each true size is trained on 20 Newsgroups (600 words), `docnvil sample` draws a corpus from it, and `docnvil
-sweep` compares numbers of units on that corpus. Reported: the suggested number and the range of numbers that are not worse
-than the best one.
+sweep` compares numbers of units on that corpus. Reported: the suggested number and the range of numbers that are not
+worse than the best one.
 
     python benchmarks/quality/sweep.py    8 minutes on one core; writes benchmarks/results/sweep.json
 """
