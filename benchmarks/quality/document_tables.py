@@ -66,4 +66,28 @@ def seed_words(results: dict[str, Any]) -> Iterable[str]:
     )
 
 
-TABLES = {"seed-words": seed_words, "effects-coverage": effects_coverage, "effects-example": effects_example}
+@results_table("sweep", "python benchmarks/quality/sweep.py")
+def sweep(results: dict[str, Any]) -> Iterable[str]:
+    """Show the suggested range beside the true number of units."""
+    numbers = next(iter(results["truths"].values()))["rows"]
+    yield "| true units | " + " | ".join(f"{row['units']} units" for row in numbers) + " | suggested (range) |"
+    yield "|--:|" + "--:|" * (len(numbers) + 1)
+    for truth, each in results["truths"].items():
+        cells = []
+        for row in each["rows"]:
+            worse = "best" if row["units"] == each["best"] else f"{100 * row['worse_by']:+.1f} %".replace("-", "−")
+            cells.append(f"**{worse}**" if row["as_good_as_best"] else worse)
+        yield f"| {truth} | {' | '.join(cells)} | {each['suggested']} ({each['suggested']} to {each['largest']}) |"
+    yield ""
+    yield (
+        f"Perplexity per word, compared with the best number; bold: not worse. {results['documents']:,} documents,"
+        f" of which {results['held_out']:,} are held out; {results['seeds']} seeds, {results['epochs']} epochs."
+    )
+
+
+TABLES = {
+    "effects-coverage": effects_coverage,
+    "effects-example": effects_example,
+    "seed-words": seed_words,
+    "sweep": sweep,
+}

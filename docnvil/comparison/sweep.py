@@ -73,7 +73,8 @@ class SweepRow:
         perplexity_per_word: exp of the mean nats per word of all documents and seeds.
         perplexity_per_document: exp of the mean over documents of their nats per word.
         worse_by: how much higher the perplexity per word is than that of the best number of units, as a share.
-        low, high: its interval; both are 0 for the best.
+        low: the lower end of its interval; 0 for the best.
+        high: the upper end.
         completion_per_word: see `Trial`.
         npmi: see `Trial`.
         diversity: see `Trial`.
