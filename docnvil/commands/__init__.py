@@ -13,6 +13,7 @@ from docnvil.commands.console import ErrorReportingGroup
 COMMANDS = {
     "fit": "Train a model on documents.",
     "recipes": "Print the settings of each recipe.",
+    "info": "Describe a model or a corpus.",
     "topics": "Print the top words of each unit.",
     "edit": "Name, merge, drop and reorder units.",
     "perplexity": "Evaluate held-out perplexity.",

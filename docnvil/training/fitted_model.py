@@ -4,7 +4,7 @@ Axes: N documents, V vocabulary, K units.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from docnvil.analysis.attribution import Attribution, attribute
 from docnvil.analysis.document_effects import document_effects
+from docnvil.analysis.document_table import document_table
 from docnvil.analysis.effects import Effects
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.outliers import OutlierModel, OutlierScores
@@ -28,7 +29,8 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.counts import DocumentTermMatrix, require_matrix
+from docnvil.text.excerpts import Excerpt
 from docnvil.text.sparse import row_sums
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -40,6 +42,9 @@ from docnvil.training.settings import Settings, TrainingConfig, all_settings
 if TYPE_CHECKING:
     from docnvil.analysis.unit_graph import UnitGraph
     from docnvil.analysis.unit_tree import TreeNode
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +216,25 @@ class FittedModel:
         unknown = getattr(documents, "unknown_counts", None)
         counts = self.checked(documents).matrix
         return counts, None if unknown is None else unknown / np.maximum(unknown + row_sums(counts), 1)
+
+    def document_table(
+        self, documents: DocumentTermMatrix, excerpts: Iterable[Excerpt] | None = None, *, top_units: int = 3
+    ) -> "pandas.DataFrame":
+        """Return one row per document: id, metadata, its most probable units, and an excerpt.
+
+        Arguments:
+            documents: the documents, with the model's vocabulary.
+            excerpts: their titles and excerpts, see `docnvil.text.excerpts`; None for their most frequent words.
+            top_units: number of units per document.
+
+        Raises:
+            CorpusError: the documents are not a `DocumentTermMatrix`, so they have no ids.
+            VocabularyError: counts with another vocabulary.
+        """
+        require_matrix(documents)
+        self.checked(documents)
+        labels = [self.unit_label(unit) for unit in range(self.network.config.units[0])]
+        return document_table(self.network, labels, documents, excerpts, top_units)
 
     def topics(self, top_n: int = 10) -> list[Topic]:
         """Return every unit of the first layer with its top words (columns and scores), share and information."""

@@ -1,0 +1,141 @@
+"""docnvil info: describe a model or a corpus."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from docnvil.commands.console import echo_json
+from docnvil.commands.inputs import contains_text, refuse_idle_options, source_of
+from docnvil.commands.options import JSON, Source, source_options, with_options
+
+
+@click.command()
+@click.argument("source", metavar="MODEL|CORPUS", type=Source(path_type=Path))
+@with_options(JSON, source_options)
+def info(source: Path, as_json: bool, **options: Any) -> None:
+    """Describe a model or a corpus: its sizes, settings, quality or metadata.
+
+    \b
+    docnvil info model/
+    docnvil info corpus/
+    docnvil info posts.jsonl
+
+    Texts are read but not counted, so their sizes are in characters.
+    """
+    from docnvil.runtime.folders import is_folder_of_kind
+
+    if is_folder_of_kind(source, "model"):
+        from docnvil.storage.descriptions import describe_fitted_model
+        from docnvil.storage.model_folder import load_model
+
+        values = {"kind": "model", **describe_fitted_model(load_model(source, "cpu"))}
+        _echo(values, _model_lines(values), as_json)
+        return
+    from docnvil.storage.descriptions import describe_matrix, describe_texts
+    from docnvil.text.documents import detect_format, read_documents
+
+    refuse_idle_options(source, options)
+    form = detect_format(source, source_of(options))
+    if contains_text(source, options):
+        values = {"kind": "texts", "format": form, **describe_texts(read_documents(source, source_of(options)))}
+        _echo(values, _text_lines(values), as_json)
+        return
+    from docnvil.corpus.loading import load_document_term_matrix
+
+    matrix = load_document_term_matrix(
+        source, source_of(options), vocabulary_path=options["vocabulary"], may_be_empty=True
+    )
+    values = {"kind": "corpus" if form == "corpus" else "counts", "format": form, **describe_matrix(matrix)}
+    _echo(values, _matrix_lines(values), as_json)
+
+
+def _echo(values: Mapping[str, Any], lines: list[tuple[str, str]], as_json: bool) -> None:
+    if as_json:
+        echo_json(values)
+        return
+    for name, text in lines:
+        click.echo(f"{name:<22}{text}")
+
+
+def _model_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    units = "-".join(map(str, values["units"]))
+    corpus, without = values["corpus"], values["validation_perplexity_without_units"]
+    perplexity = f"{values['validation_perplexity_per_document']:,.1f} per document"
+    if without is not None:
+        perplexity += f" (same layer without units: {without:,.1f})"
+    lines = [
+        ("model", f"{units} units, recipe {values['recipe']}, {values['observation']} output layer"),
+        ("dependence", f"{values['prior']} prior, {values['posterior']} recognition network"),
+        (
+            "units",
+            f"{values['live_units']} live, {values['dead_units']} dead, {values['duplicate_units']} duplicates,"
+            f" {values['named_units']} named",
+        ),
+        ("vocabulary", f"{values['words']:,} words{' without names' if values['numbered_words'] else ''}"),
+        ("training documents", f"{corpus['documents']:,}, {corpus['tokens']:,.0f} tokens"),
+        ("training", f"{values['epochs']} epochs, the best is {values['best_epoch']}"),
+        ("validation perplexity", perplexity),
+        ("tokens", _rules(values["token_rules"])),
+    ]
+    return [*lines, *(("warning", warning) for warning in values["warnings"])]
+
+
+def _matrix_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines = [
+        ("corpus", f"{values['documents']:,} documents ({values['format']}), {values['empty_documents']:,} empty"),
+        ("tokens", f"{values['tokens']:,}{_unknown(values['unknown_tokens'])}"),
+        ("vocabulary", f"{values['words']:,} words{' without names' if values['numbered_words'] else ''}"),
+        ("words per document", _quantiles(values["words_per_document"])),
+        ("frequent words", ", ".join(f"{each['word']} {each['count']:,}" for each in values["frequent_words"])),
+    ]
+    if values["repeated_ids"]:
+        lines.append(("repeated ids", f"{values['repeated_ids']:,}"))
+    if values["kind"] == "corpus":
+        lines.append(("token rules", _rules(values["token_rules"])))
+    return [*lines, *_metadata_lines(values)]
+
+
+def _text_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines = [
+        ("texts", f"{values['documents']:,} documents ({values['format']}), {values['empty_documents']:,} empty"),
+        ("characters", f"{values['characters']:,}"),
+        ("per document", _quantiles(values["characters_per_document"])),
+        ("first ids", ", ".join(values["first_ids"])),
+    ]
+    return [*lines, *_metadata_lines(values)]
+
+
+def _metadata_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    for column in values["metadata"]:
+        frequent = ", ".join(f"{value[:30]} {count:,}" for value, count in column["frequent"].items())
+        distinct = f"{column['distinct']:,}{' or more' if column['more'] else ''} distinct"
+        missing = f", {column['missing']:,} missing" if column["missing"] else ""
+        lines.append((f"column {column['column']}"[:21], f"{distinct}{missing}: {frequent}"))
+    return lines
+
+
+def _unknown(unknown: int | None) -> str:
+    return "" if not unknown else f", and {unknown:,} that are not in the vocabulary"
+
+
+def _quantiles(values: list[float]) -> str:
+    if not values:
+        return "none"
+    return "minimum {:,.0f}, quartiles {:,.0f}, {:,.0f}, {:,.0f}, maximum {:,.0f}".format(*values)
+
+
+def _rules(rules: Mapping[str, Any] | None) -> str:
+    """Return the token rules that a reader wants to know first."""
+    if rules is None:
+        return "counted elsewhere; no token rules"
+    parts = ["lower case" if rules.get("lowercase") else "case kept"]
+    names = (("tokenizer", "tokenizer {}"), ("stemmer", "stemmer {}"), ("stop_words_name", "stop words {}"))
+    parts += [text.format(rules[name]) for name, text in names if rules.get(name)]
+    if rules.get("strip"):
+        parts.append(f"without {', '.join(rules['strip'])}")
+    if rules.get("phrases"):
+        parts.append(f"{len(rules['phrases']):,} phrases")
+    return ", ".join(parts)
