@@ -19,7 +19,7 @@ import settings_tables
 from common import RESULTS, ROOT, provenance
 from figures import FIGURES
 from paper import tables as paper_tables
-from quality import document_tables, newsgroups_tables, unit_tables
+from quality import document_tables, explanation_tables, newsgroups_tables, unit_tables
 from quality import tables as quality_tables
 from speed import tables as speed_tables
 
@@ -182,6 +182,7 @@ TABLES = {
     "chains": chains,
     "rcv1": rcv1,
     **document_tables.TABLES,
+    **explanation_tables.TABLES,
     **newsgroups_tables.TABLES,
     **paper_tables.TABLES,
     **quality_tables.TABLES,

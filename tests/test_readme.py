@@ -110,6 +110,24 @@ def test_text_commands_run(folders):
         (folders / "corpus").rename(folders / f"corpus-{len(list(folders.iterdir()))}")
 
 
+def test_documents_commands_and_python_run(folders, capsys):
+    import docnvil
+
+    run("fit corpus --out model --units 2 --epochs 20 --batch-size 10")
+    page = ROOT / "docs" / "documents.md"
+    commands = console_commands(page)
+    assert {command.split()[0] for command in commands} == {"info", "explain", "search", "outliers", "embed"}
+    for command in commands:
+        run(command)
+    model = docnvil.load("model")
+    rules = {"rules": model.token_rules, "vocabulary": model.vocabulary}
+    matrix = docnvil.load_document_term_matrix("corpus", **rules)
+    names = {"docnvil": docnvil, "model": model, "matrix": matrix}
+    for code in python_blocks(page):
+        exec(code, names)
+    assert ".txt" in capsys.readouterr().out
+
+
 def docnvil_command_lines(page: Path) -> Iterator[list[str]]:
     """Yield every docnvil command line of a page, in code blocks or in backticks, as words after "docnvil"."""
     text = text_of(page).replace("\\\n", " ")
