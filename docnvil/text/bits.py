@@ -1,17 +1,20 @@
 """Reader of binary vectors, such as images: rows of a NumPy array of zeros and ones, which may be packed into bytes."""
 
+import math
 import zipfile
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from docnvil.errors import CorpusError
-from docnvil.text.files import translate_os_errors
+from docnvil.errors import CorpusError, translating_errors
+from docnvil.text.files import open_stored_bytes, translate_os_errors
 from docnvil.text.line_formats import ReadCounts
 from docnvil.text.reading_report import list_items
 
+MAX_EXPANSION = 2000  # deflate reaches 1,032 at most, so a larger ratio is invented
 CHUNK_ROWS = 8192  # rows of a dense array that are unpacked at a time
 
 
@@ -66,24 +69,56 @@ def is_plain_archive(path: Path) -> bool:
 
 def _load_array(path: Path, name: str | None) -> tuple[NDArray[np.generic], tuple[str, ...] | None]:
     labels = None
-    with translate_os_errors(path):
-        try:
-            loaded = np.load(path, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                rows = loaded
-            else:
-                with loaded:
-                    name = _choose_array(path, loaded, name)
-                    rows = loaded[name]
-                    labels = loaded.get(f"{name}_labels", loaded.get("labels"))
-        except CorpusError:
-            raise
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
-            raise CorpusError(f"{path} is not an array that numpy.save or numpy.savez wrote. Write it again.") from None
+    remedy = "Write it again with numpy.save or numpy.savez."
+    with translate_os_errors(path), translating_errors(CorpusError, path, remedy), open_stored_bytes(path) as file:
+        check_declared_sizes(path, file)
+        file.seek(0)
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            rows = loaded
+        else:
+            with loaded:
+                name = _choose_array(path, loaded, name)
+                rows = loaded[name]
+                labels = loaded.get(f"{name}_labels", loaded.get("labels"))
+        if not isinstance(rows, np.ndarray):
+            raise CorpusError(f"{path} has a member that is not an array. {remedy}")
     if rows.ndim != 2 or rows.dtype.kind not in "buif":
         raise CorpusError(f"{path} has an array of shape {rows.shape}. Binary vectors are the rows of a 2-D array.")
     has_labels = labels is not None and labels.shape == (len(rows),)
     return rows, tuple(map(str, labels.tolist())) if has_labels else None
+
+
+def check_declared_sizes(path: Path, file: BinaryIO) -> None:
+    """Refuse an `.npy` or `.npz` whose header declares more bytes than follow it, before memory is allocated for them.
+
+    Arguments:
+        path: the file, for the message.
+        file: the same file, opened; its position changes.
+    """
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        _check_declared_size(path, file, path.stat().st_size)
+        return
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(".npy"):
+                if member.file_size > MAX_EXPANSION * max(member.compress_size, 1):
+                    raise CorpusError(f"{path} expands more than {MAX_EXPANSION:,} times. Write it again.")
+                with archive.open(member) as stream:
+                    _check_declared_size(path, cast(BinaryIO, stream), member.file_size)
+
+
+def _check_declared_size(path: Path, stream: BinaryIO, n_bytes: int) -> None:
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(stream)
+    declared = math.prod(shape) * dtype.itemsize
+    if declared > n_bytes or any(size < 0 for size in shape):
+        raise CorpusError(
+            f"{path} declares an array of shape {shape}, {declared:,} bytes, but has only {n_bytes:,}: it is truncated"
+            " or was changed. Write it again."
+        )
 
 
 def _choose_array(path: Path, archive: np.lib.npyio.NpzFile, name: str | None) -> str:

@@ -60,8 +60,17 @@ def exists(path: Path) -> bool:
         return path.exists()
 
 
-def _open_stored_bytes(path: Path) -> BinaryIO:
-    """Open the bytes of a file without unpacking them."""
+def open_stored_bytes(path: Path) -> BinaryIO:
+    """Open the bytes of a file without unpacking them.
+
+    Raises:
+        CorpusError: `path` is a pipe, a socket or a device, which can be read only once, or never ends.
+    """
+    if not is_remote(path) and path.exists() and not path.is_file() and not path.is_dir():
+        raise CorpusError(
+            f"{path} is a pipe, a socket or a device, not a file. Copy its content to a file, or pass - to read"
+            " standard input."
+        )
     with _translate_remote_errors(path):
         return cast(BinaryIO, path.open("rb"))
 
@@ -201,7 +210,7 @@ def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] |
         return None
     chunks = []
     start = stop = lines = rows = lines_before = rows_before = 0
-    with translate_os_errors(path), _open_stored_bytes(path) as file:
+    with translate_os_errors(path), open_stored_bytes(path) as file:
         for line in file:
             if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
                 return None
@@ -218,7 +227,7 @@ def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] |
 def open_bytes(path: Path, chunk: FileChunk | None = None) -> Iterator[BinaryIO]:
     """Open a binary file, unpacking it if it is compressed, or one chunk of it, which is read into memory."""
     with translate_os_errors(path), ExitStack() as stack:
-        file = stack.enter_context(_open_stored_bytes(path))
+        file = stack.enter_context(open_stored_bytes(path))
         if chunk is not None:
             file.seek(chunk.start)
             yield BytesIO(file.read(chunk.stop - chunk.start))

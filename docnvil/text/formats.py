@@ -10,9 +10,9 @@ from typing import Any
 
 from scipy.sparse import load_npz, save_npz
 
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, translating_errors
 from docnvil.runtime.publishing import writing_together
-from docnvil.text.bits import read_bits
+from docnvil.text.bits import check_declared_sizes, read_bits
 from docnvil.text.companion_files import (
     check_words,
     find_vocabulary,
@@ -22,10 +22,11 @@ from docnvil.text.companion_files import (
     warn_of_missing_vocabulary,
 )
 from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, require_matrix
-from docnvil.text.files import as_path, replace_surrogates, translate_os_errors, write_bytes
+from docnvil.text.files import as_path, open_stored_bytes, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import LINE_FORMATS, Numbering, ReadCounts
 from docnvil.text.named_formats import has_words, read_dtm, read_word_pairs
 from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, SourceOptions
+from docnvil.text.sparse import as_counts
 from docnvil.text.vocabulary import Vocabulary
 
 
@@ -152,12 +153,20 @@ def _get_reader_and_writer(format: str) -> tuple[Callable[[Path, Numbering], Rea
 
 
 def _read_npz(path: Path, numbering: Numbering) -> ReadCounts:
-    with translate_os_errors(path):
+    remedy = "Write it again with scipy.sparse.save_npz."
+    with translate_os_errors(path), translating_errors(CorpusError, path, remedy), open_stored_bytes(path) as file:
         try:
-            with path.open("rb") as file:
-                matrix = load_npz(file)
+            if not zipfile.is_zipfile(file):
+                raise zipfile.BadZipFile
+            check_declared_sizes(path, file)
+            file.seek(0)
+            matrix = load_npz(file)
+        except CorpusError:
+            raise
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
             raise CorpusError(f"{path} is not a sparse matrix of scipy.sparse.save_npz. Write it again.") from None
+        if matrix.ndim == 2:
+            matrix = as_counts(matrix, where=str(path))  # checks the indices before anything uses them
     if matrix.ndim != 2:
         raise CorpusError(f"{path} has an array of shape {matrix.shape}. Write a matrix with one row per document.")
     return ReadCounts(matrix)

@@ -26,6 +26,7 @@ from docnvil.text.settings import SourceOptions
 
 # Larger sizes are errors in the file, and arrays of these sizes would not fit in memory.
 MAX_WORDS, MAX_DOCUMENTS = 10**7, 10**9
+MAX_EMPTY_DOCUMENTS = 10**6  # that a file may declare without any entry
 _MAX_COUNT = 2**53 - 1  # larger integers are not exact in float64
 _MTX_BANNER = re.compile(r"%%MatrixMarket\s+matrix\s+coordinate\s+(unsigned-)?(integer|real)\s+general", re.IGNORECASE)
 
@@ -228,7 +229,17 @@ def _read_entries(lines: _Lines, header: str) -> ReadCounts:
             f"{lines.path} promises {n_entries} entries and has {len(counts)}: it is truncated or was changed. Download"
             " it again."
         )
+    _check_declared_size(lines, n_documents, len(counts))
     return ReadCounts(coo_array((counts, (documents - 1, words - 1)), shape=(n_documents, vocabulary_size)))
+
+
+def _check_declared_size(lines: _Lines, n_documents: int, n_entries: int) -> None:
+    """Refuse far more documents than entries, for which memory would be allocated that the file does not justify."""
+    if n_documents > MAX_EMPTY_DOCUMENTS + 100 * n_entries:
+        raise CorpusError(
+            f"{lines.path} declares {n_documents:,} documents and has {n_entries:,} entries, so nearly all documents"
+            " are empty. Correct the number of documents."
+        )
 
 
 def _read_pairs(

@@ -5,7 +5,7 @@ A matrix may be memory-mapped and larger than memory, so functions that read all
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -88,7 +88,7 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
     counts = _as_csr(matrix, where)
     total = float(counts.data.sum(dtype=np.float64))
     if total >= _TOTAL_LIMIT:
-        raise CorpusError(f"{where} has a total count of {total:g}, too large to be stored exactly. Check the values.")
+        _refuse_total(counts, where)
     if not counts.data.all():
         counts = counts.copy()
         counts.eliminate_zeros()
@@ -145,11 +145,18 @@ def _as_csr(matrix: Any, where: str) -> csr_array:
     _check_values(counts, where)
     if counts.format == "csr" and counts.has_canonical_format:
         return counts
+    if counts.data.sum(dtype=np.float64) >= _TOTAL_LIMIT:
+        _refuse_total(counts, where)  # before the sum of duplicate entries overflows
     if counts.dtype.kind != "f":
         counts = counts.astype(np.int64)  # the sum of duplicate entries could overflow a smaller type
     counts = csr_array(counts, copy=True)
     counts.sum_duplicates()
     return counts
+
+
+def _refuse_total(counts: csr_array | coo_array, where: str) -> NoReturn:
+    total = float(counts.data.sum(dtype=np.float64))
+    raise CorpusError(f"{where} has a total count of {total:g}, too large to be stored exactly. Check the values.")
 
 
 def _check_values(counts: csr_array | coo_array, where: str) -> None:

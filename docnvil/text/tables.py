@@ -1,14 +1,13 @@
 """Readers of binary tables: Parquet, Feather, folders of Hugging Face datasets, and Excel workbooks."""
 
 import json
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from docnvil.errors import CorpusError, MissingDependencyError
-from docnvil.text.files import translate_os_errors
+from docnvil.errors import CorpusError, MissingDependencyError, translating_errors
+from docnvil.text.files import open_stored_bytes, translate_os_errors
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.records import RecordIterator
 from docnvil.text.separated import Row, read_rows
@@ -19,7 +18,7 @@ _BATCH = 1024  # rows in memory at a time
 
 def read_parquet(path: Path) -> RecordIterator:
     """Yield the rows of a Parquet file, with one batch of rows in memory at a time."""
-    with _reading(path, "Parquet") as pyarrow, path.open("rb") as file:
+    with _reading(path, "Parquet"), open_stored_bytes(path) as file:
         import pyarrow.parquet
 
         batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=_BATCH)
@@ -28,7 +27,7 @@ def read_parquet(path: Path) -> RecordIterator:
 
 def read_feather(path: Path) -> RecordIterator:
     """Yield the rows of an Arrow or Feather file, with one of its batches in memory at a time."""
-    with _reading(path, "Arrow") as pyarrow, path.open("rb") as file:
+    with _reading(path, "Arrow") as pyarrow, open_stored_bytes(path) as file:
         import pyarrow.ipc
 
         is_file = file.read(6) == b"ARROW1"
@@ -49,7 +48,7 @@ def read_dataset(folder: Path) -> RecordIterator:
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         files = [folder / each["filename"] for each in state["_data_files"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CorpusError(f"{folder / 'state.json'} is missing or damaged. Save the data set again.") from None
     number = 0
     for file in files:
@@ -72,11 +71,9 @@ def read_workbook(path: Path, options: SourceOptions, report: ReadingReport) -> 
         raise MissingDependencyError(
             f"Reading {path} needs openpyxl. Install it with pip install 'docnvil[excel]'."
         ) from None
-    with translate_os_errors(path), path.open("rb") as file:
-        try:
-            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise CorpusError(f"{path} cannot be read as an Excel workbook ({error}). Save it again.") from None
+    remedy = "Save it again as an Excel workbook."
+    with translate_os_errors(path), translating_errors(CorpusError, path, remedy), open_stored_bytes(path) as file:
+        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         if len(workbook.sheetnames) > 1:
             others = list_items(workbook.sheetnames[1:])
             report.remark(f"{path}: only its first sheet, {workbook.sheetnames[0]!r}, was read, not {others}.")
@@ -108,8 +105,10 @@ def _reading(path: Path, format: str) -> Iterator[Any]:
         raise MissingDependencyError(
             f"Reading {path} needs pyarrow. Install it with pip install 'docnvil[parquet]'."
         ) from None
-    with translate_os_errors(path):
+    # Several of pyarrow's errors are also OSError, such as that of a damaged file.
+    remedy = f"Write it again as {format}."
+    with translate_os_errors(path), translating_errors(CorpusError, path, remedy):
         try:
             yield pyarrow
         except pyarrow.ArrowException as error:
-            raise CorpusError(f"{path} cannot be read as {format} ({error}). Write it again.") from None
+            raise CorpusError(f"{path} cannot be read as {format} ({error!s:.300}). Write it again.") from None
