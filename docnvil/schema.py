@@ -13,6 +13,7 @@ from docnvil.errors import ConfigurationError
 Declared = TypeVar("Declared")
 NamedWords = tuple[tuple[str, tuple[str, ...]], ...]  # pairs of a name and words, in order
 
+MAX_NUMBER = 2**53  # whole numbers below are exact as floats, and no machine has as many units or documents
 GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", "Machine")
 
 
@@ -95,13 +96,17 @@ class Setting:
 
     def _number(self, value: Any, kind: type) -> int | float:
         expected = Integral if kind is int else Real
-        fits = isinstance(value, expected) and not isinstance(value, bool) and math.isfinite(value)
+        fits = isinstance(value, expected) and not isinstance(value, bool)
+        fits = fits and abs(value) < MAX_NUMBER if isinstance(value, Integral) else fits and math.isfinite(value)
         if fits and self.minimum is not None:
             fits = value >= self.minimum
         if fits and self.above is not None:
             fits = value > self.above
         if not fits:
-            raise ConfigurationError(f"{self._label} is {value!r}. Give {self._bounds(kind)}.")
+            bounds = self._bounds(kind)
+            if isinstance(value, Integral) and value >= MAX_NUMBER:
+                bounds = "a number below 2^53"
+            raise ConfigurationError(f"{self._label} is {value!r:.60}. Give {bounds}.")
         return kind(value)
 
     def _bounds(self, kind: type) -> str:

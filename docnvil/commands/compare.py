@@ -9,7 +9,16 @@ import click
 
 from docnvil.commands.console import echo_json, note
 from docnvil.commands.inputs import describe_corpus, load_for_training, load_with_rules, note_unknown_tokens
-from docnvil.commands.options import CORPUS, JSON, POSITIVE, PROPORTION, counting_options, force_option, seed_option
+from docnvil.commands.options import (
+    CORPUS,
+    JSON,
+    POSITIVE,
+    PROPORTION,
+    THREADS,
+    counting_options,
+    force_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult
@@ -46,7 +55,7 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     help="Share of each test document's words to hold out, without --predict.",
 )
 @seed_option("Seed of the split and of every model.")
-@click.option("--threads", type=POSITIVE, default=1, help="CPU threads of every model.")
+@click.option("--threads", type=THREADS, default=1, help="CPU threads of every model.")
 @click.option("--out", type=CORPUS, help="Also write the table to this CSV file.")
 @force_option()
 @JSON

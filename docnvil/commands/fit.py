@@ -13,7 +13,7 @@ from docnvil.commands.distributed_command import by_all_processes
 from docnvil.commands.dry_run import print_dry_run
 from docnvil.commands.grouped import GroupedCommand, grouped_option
 from docnvil.commands.inputs import contains_bits, load_for_training
-from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
+from docnvil.commands.options import CORPUS, JSON, SOURCE, THREADS, counting_options, force_option
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 from docnvil.training.seed_words import seed_columns
@@ -32,7 +32,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @SOURCE
 @click.option("--out", type=CORPUS, default=Path("model"), help="Model folder to write.")
 @setting_options
-@grouped_option("--threads", group="Machine", type=POSITIVE, help="CPU threads.  [default: all cores]")
+@grouped_option("--threads", group="Machine", type=THREADS, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
 @click.option("--dry-run", is_flag=True, help="Read the corpus, print its size and the settings, and stop.")
 @force_option("an existing model or an interrupted run")

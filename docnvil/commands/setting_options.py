@@ -34,6 +34,9 @@ class Share(click.ParamType):
         self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
 
 
+MAX_UNITS = 10**7  # of a layer
+
+
 class Sizes(click.ParamType):
     """Whole numbers of 1 or more, separated by commas."""
 
@@ -45,8 +48,10 @@ class Sizes(click.ParamType):
             return value
         try:
             sizes = tuple(int(each) for each in value.split(","))
+            if max(sizes) > MAX_UNITS or "_" in value:
+                raise ValueError
         except ValueError:
-            self.fail(f"{value!r} is not a number of units, nor several separated by commas.", param, ctx)
+            self.fail(f"{value!r:.60} is not a number of units, nor several separated by commas.", param, ctx)
         if min(sizes) < 1:
             self.fail("a layer needs at least one unit.", param, ctx)
         return sizes

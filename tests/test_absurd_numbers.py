@@ -1,0 +1,34 @@
+"""Numbers that no machine can use give a message, with exit status 1 or 2."""
+
+import pytest
+from click.testing import CliRunner
+
+from docnvil.commands import main
+from docnvil.errors import ConfigurationError
+from docnvil.model.settings import ModelConfig
+
+HUGE = str(10**20)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(("--units", value) for value in (HUGE, "1_0", f"5,{HUGE}")),
+        *((option, HUGE) for option in ("--epochs", "--seed", "--batch-size")),
+        ("--threads", "1000000"),
+        ("--epochs", "9" * 400),
+    ],
+)
+def test_an_absurd_number_gives_a_message(tmp_path, option):
+    (tmp_path / "a.txt").write_text("a cat sat\nthe cat ran\na dog sat\nthe dog ran\n" * 3)
+    result = CliRunner().invoke(main, ["fit", str(tmp_path / "a.txt"), "--out", str(tmp_path / "model"), *option])
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)
+    assert option[0].removeprefix("--").replace("-", "_") in result.output.replace("-", "_")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("size", [10**20, 10**400])
+def test_settings_refuse_numbers_beyond_2_to_the_53(size):
+    with pytest.raises(ConfigurationError, match="below 2\\^53"):
+        ModelConfig(size)
