@@ -273,7 +273,9 @@ def test_a_build_that_another_version_began_is_counted_again(sources, whole, tmp
 
 def start(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "docnvil", "corpus", "build", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, root / "tests" / "waiting")))}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def worker_ids(process: subprocess.Popen) -> list[int]:
@@ -304,8 +306,8 @@ def test_a_killed_worker_does_not_change_the_corpus(sources, whole, tmp_path):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_build_is_continued(sources, whole, tmp_path, signal_number):
-    waiting = tmp_path / "waiting.jsonl"
-    os.mkfifo(waiting)  # the build waits here, because nobody writes
+    waiting = write_rows(tmp_path / "waiting.jsonl", random_rows(1))
+    Path(f"{waiting}.wait").touch()  # the build waits before it opens this file
     command = (*sources, waiting, "--vocabulary-size", 150, "--out", tmp_path / "built")
     process = start(*command)
     scratch = scratch_folder(tmp_path / "built")

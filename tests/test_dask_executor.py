@@ -40,7 +40,8 @@ if __name__ == "__main__":
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    root = Path(__file__).parents[1]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, root / "tests" / "waiting")))}
 
 
 @pytest.fixture
@@ -56,15 +57,15 @@ def build(*arguments: object) -> list[str]:
 def test_killed_workers_do_not_change_the_corpus(scheduler, sources, tmp_path):
     assert CliRunner().invoke(main, build(*sources, "--out", tmp_path / "here")).exit_code == 0
     address, workers = scheduler
-    rows = sources[1].rename(tmp_path / "rows")
-    os.mkfifo(sources[1])  # one worker waits here, because nobody writes
+    wait = Path(f"{sources[1]}.wait")
+    wait.touch()  # one worker waits before it opens this file
     command = [sys.executable, "-m", "docnvil", *build(*sources, "--executor", address, "--out", tmp_path / "there")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment()) as process:
         scratch = tmp_path / "there.building"
         while len(list(scratch.glob("counted-*/[!.]*"))) < 3:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
-        rows.rename(sources[1])
+        wait.unlink()
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
         output = process.stderr.read()

@@ -362,7 +362,7 @@ def test_a_split_without_held_out_words_fails(model, tmp_path):
 
 
 def test_lack_of_memory_is_reported_without_a_traceback(model, corpus):
-    failed(run("completion", model, corpus / "test.npz", "--samples", 3_000_000_000), 1, "Out of memory")
+    failed(run("completion", model, corpus / "test.npz", "--samples", 2_000_000_000), 1, "Out of memory")
 
 
 def test_gzipped_text_without_known_words_fails(model, tmp_path):

@@ -136,8 +136,11 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
     settings, run = path / "model.json", path / "run.json"
     with _reading(settings):
         check_description(settings, description)
-        config = from_saved(ModelConfig, description["model"])
-        training = from_saved(TrainingConfig, description["training"])
+        try:
+            config = from_saved(ModelConfig, description["model"])
+            training = from_saved(TrainingConfig, description["training"])
+        except ConfigurationError as error:
+            raise CheckpointError(f"{settings} has an impossible setting. {error}") from error
         no_units = check_no_units(settings, description.get("no_units"))
         names = check_unit_names(settings, config, description.get("unit_names", []))
         edits = check_edits(settings, config, description.get("edits", []))
