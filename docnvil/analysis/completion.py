@@ -15,16 +15,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from docnvil.analysis.chunking import SAMPLES_PER_CHUNK, documents_per_batch, log_probabilities, model_batches
+from docnvil.analysis.gibbs import gibbs_sweep
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.model.generative import Samples
+from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.precision import onednn_products
-from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.runtime.randomness import KeyedGenerator, uniform
 from docnvil.text.sparse import CSR
 
 MAX_PROBABILITIES = 4_000_000  # of a batch's predictions: 32 MB in double precision
+CHAINS = 20  # Markov chains per document
+SWEEPS = 2  # Gibbs sweeps of each chain; more hardly improve the predictions
 MIN_PROBABILITY = 1e-300  # so that a word predicted with probability 0 costs 690 nats and not infinitely many
 
 # From observed counts `[B, V]` to the probability of each word to come next, dense `[B, V]`.
@@ -74,17 +80,19 @@ class CompletionScores:
 
 
 def evaluate_completion(
-    model: BeliefNetwork, observed: CSR, held_out: CSR, *, n_samples: int = 100, seed: int = 0
+    model: BeliefNetwork, observed: CSR, held_out: CSR, *, n_samples: int = 100, sweeps: int = SWEEPS, seed: int = 0
 ) -> CompletionScores:
     """Score the held-out words `[N, V]` of each document under a belief network; see `predict_words`.
 
     Raises:
-        ConfigurationError: no samples, or a model of binary vectors.
+        ConfigurationError: no samples, a negative number of sweeps, or a model of binary vectors.
         VocabularyError, CorpusError: as `evaluate_predictor`.
     """
     if n_samples < 1:
         raise ConfigurationError(f"n_samples is {n_samples}. A prediction needs 1 or more samples per document.")
-    predict = partial(predict_words, model, n_samples=n_samples, seed=seed)
+    if sweeps < 0:
+        raise ConfigurationError(f"sweeps is {sweeps}. Give 0 for none, or a positive number.")
+    predict = partial(predict_words, model, n_samples=n_samples, sweeps=sweeps, seed=seed)
     batch_size = documents_per_batch(n_samples, model.config.vocabulary_size)
     return evaluate_predictor(predict, observed, held_out, batch_size=batch_size)
 
@@ -136,13 +144,24 @@ def dense_batch_size(vocabulary_size: int) -> int:
 
 
 @torch.no_grad()
-def predict_words(model: BeliefNetwork, observed: CSR, *, n_samples: int = 100, seed: int = 0) -> NDArray[np.float64]:
+def predict_words(
+    model: BeliefNetwork, observed: CSR, *, n_samples: int = 100, sweeps: int = SWEEPS, seed: int = 0
+) -> NDArray[np.float64]:
     """Return p(w | x), the probability of each word to come next in each document, `[B, V]`, dense.
 
-    p(w | x) = sum_s v_s p(w | x, h_s), with h_s drawn from q(h | x) and self-normalized importance weights v_s
-    proportional to p(x, h_s) / q(h_s | x). Given h_s, the softmax layer does not depend on x; the
-    Dirichlet-multinomial layer does. The prior predicts the words of a document without observed words. The result is
-    dense, so pass one batch of documents at a time. The seed and the observed words determine the samples.
+    p(w | x) = E[p(w | x, h)] under the posterior p(h | x). Samples drawn from q(h | x) get self-normalized importance
+    weights proportional to p(x, h) / q(h | x). In a long document one sample has nearly all of the weight, so that few
+    samples count. Therefore `CHAINS` of them, chosen by their weights, are moved by Gibbs sweeps, which leave the
+    posterior invariant, and p(w | x, h) is averaged over the chains and the sweeps. Given h, the softmax layer does not
+    depend on x; the Dirichlet-multinomial layer does. The prior predicts the words of a document without observed words.
+    The result is dense, so pass one batch of documents at a time. The seed and the observed words determine the samples.
+
+    Arguments:
+        model: the belief network.
+        observed: `[B, V]`, the observed words.
+        n_samples: S, samples of q per document.
+        sweeps: Gibbs sweeps of each chain; 0 for the weighted mean over the samples of q.
+        seed: seed of the samples.
 
     Raises:
         VocabularyError: the counts and the model's vocabulary have different sizes.
@@ -154,16 +173,44 @@ def predict_words(model: BeliefNetwork, observed: CSR, *, n_samples: int = 100, 
             f"Completion predicts words, but the model's output layer is {visible.name}. Evaluate its perplexity."
         )
     ((_, batch),) = model_batches(model, csr_array(observed), observed.shape[0])
+    generator = KeyedGenerator(seed, batch.keys)
     with onednn_products(model.device):
-        samples = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
+        samples = model.recognition.sample(batch.counts, n_samples, generator)
         log_visible, log_prior, log_q = log_probabilities(model, batch.counts, samples)
-    weights = torch.softmax(log_visible + log_prior - log_q, dim=0)  # [S, B]
-    mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
-    for start in range(0, n_samples, SAMPLES_PER_CHUNK):
-        chunk = slice(start, start + SAMPLES_PER_CHUNK)
-        distribution = model.generative.visible_distribution((samples[0][chunk],))
-        mean += (weights[chunk, :, None] * distribution.predict(batch.counts)).sum(0)  # a sum over [s, B, V]
+        weights = torch.softmax(log_visible + log_prior - log_q, dim=0)  # [S, B]
+        if not sweeps:
+            return _mean_prediction(model, batch.counts, samples[0], weights).cpu().numpy()
+        chains = resample(samples, weights, generator)  # [C, B, K] each
+        mean = torch.zeros(observed.shape, dtype=torch.float64, device=model.device)
+        equal = weights.new_full(chains[0].shape[:2], 1 / (CHAINS * sweeps))
+        for _ in range(sweeps):
+            chains = gibbs_sweep(model, batch.counts, chains, 1.0, generator)
+            mean += _mean_prediction(model, batch.counts, chains[0], equal)
     return mean.cpu().numpy()
+
+
+def resample(samples: Samples, weights: Tensor, generator: KeyedGenerator) -> Samples:
+    """Return `CHAINS` samples per document, each `[C, B, K]`, chosen by their weights `[S, B]`, which sum to 1 over S.
+
+    A sample of weight v is chosen floor(C v) or ceil(C v) times, C v times in expectation (systematic resampling).
+
+    Source: Kitagawa (1996), *Monte Carlo filter and smoother for non-Gaussian nonlinear state space models*, appendix.
+    """
+    shift = uniform((1, weights.shape[1], 1), generator, like=weights)[0]  # [B, 1]
+    positions = (torch.arange(CHAINS, dtype=weights.dtype, device=weights.device) + shift) / CHAINS  # [B, C]
+    chosen = torch.searchsorted(weights.T.cumsum(1).contiguous(), positions, right=True)
+    chosen = chosen.clamp_(max=len(weights) - 1).T  # [C, B]
+    return tuple(layer.gather(0, chosen[:, :, None].expand(-1, -1, layer.shape[-1])) for layer in samples)
+
+
+def _mean_prediction(model: BeliefNetwork, counts: SparseCounts, samples: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean of p(w | x, h_s) with weights `[S, B]` over samples `[S, B, K]` of the first layer, `[B, V]`."""
+    mean = weights.new_zeros(len(counts), counts.vocabulary_size)
+    for start in range(0, len(samples), SAMPLES_PER_CHUNK):
+        chunk = slice(start, start + SAMPLES_PER_CHUNK)
+        distribution = model.generative.visible_distribution((samples[chunk],))
+        mean += (weights[chunk, :, None] * distribution.predict(counts)).sum(0)  # a sum over [s, B, V]
+    return mean
 
 
 def split_words(counts: CSR, share: float, generator: np.random.Generator) -> tuple[csr_array, csr_array]:

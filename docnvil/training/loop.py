@@ -16,13 +16,14 @@ from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bou
 from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order, sparse_counts
 from docnvil.errors import TrainingError
 from docnvil.model.sparse import SparseCounts
+from docnvil.nvil.bounds import sum_terms
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
 from docnvil.runtime.precision import likelihood_products, tf32_products
 from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
 from docnvil.text.sparse import CountRows, SelectedRows
-from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
+from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, sampled_log_q
 from docnvil.training.pooling import Pools
 from docnvil.training.records import EpochRecord
 from docnvil.training.state import Training
@@ -118,6 +119,10 @@ def update(
         log_q = model.recognition.log_prob_terms(batch.counts, samples)  # h1|x, h2|h1, ...: [S, B]
     with profile.phase("gradient surrogate"):
         losses = training.gradient(log_p, log_q, *estimator.inputs(model, batch.counts, samples, generator))
+    if config.sleep:
+        with profile.phase("sleep"):
+            sleep = sum_terms(sampled_log_q(model, batch.counts.lengths, generator)).sum()  # [1, B] -> []
+            losses = replace(losses, total=losses.total - config.sleep * sleep)
     with profile.phase("backward"):
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()

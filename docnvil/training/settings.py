@@ -77,6 +77,13 @@ class TrainingConfig:
         "Penalty on words shared by units; larger values give more distinct topics",
         minimum=0,
     )
+    sleep: float = setting(
+        0.0,
+        "Training",
+        "Weight of documents sampled from the model in q's gradient",
+        minimum=0,
+        only_with={"gradient": tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal)},
+    )
     weight_decay: float = setting(0.0, "Training", "Weight decay, as a multiple of the learning rate", minimum=0)
     gradient: GradientName = setting("nvil", ESTIMATOR, "Estimator of the recognition gradient; st-gumbel is biased")
     baseline: BaselineKind = setting(
