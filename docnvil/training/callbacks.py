@@ -13,6 +13,8 @@ class Callback:
         ...         print(f"epoch {record.epoch}: {record.validation_bound:.1f} nats per document")
     """
 
+    follows_preparation = False  # whether it also receives the events of a model that is trained for the start
+
     def on_start(self, training: Training) -> None:
         """Do something before the first epoch; a checkpoint to resume is loaded already."""
 

@@ -20,6 +20,8 @@ from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_ch
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
+MIN_HOLDOUT = 10  # documents held out of a small corpus by a recipe, but not more than a tenth
+
 
 @dataclass(frozen=True, eq=False)
 class CheckedCounts:
@@ -185,7 +187,8 @@ def hold_out(
         counts: `[N, V]`.
         validation: the documents to hold out, a number (int) or a share (float).
         seed: the seed of the choice.
-        max_share: the largest share that is held out; with 1, a larger number is an error.
+        max_share: the largest share that is held out, though a small corpus may give up to 10 documents; with 1, a
+            larger number is an error.
         empty_is_data: whether a row of zeros counts as a document.
 
     Raises:
@@ -201,7 +204,8 @@ def hold_out(
     if not len(filled):
         filled = np.arange(counts.shape[0])
     wanted = int(validation) if whole else round(validation * len(filled))
-    n_held_out = min(wanted, int(max_share * len(filled)), len(filled) - 1)
+    few = min(MIN_HOLDOUT, len(filled) // 10)
+    n_held_out = min(wanted, max(few, int(max_share * len(filled))), len(filled) - 1)
     if n_held_out < 1:
         return SelectedRows(counts, filled), SelectedRows(counts, filled)
     order = stream(seed, "holdout").permutation(filled)

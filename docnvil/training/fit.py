@@ -13,13 +13,15 @@ import torch
 from docnvil.analysis.null_models import fit_without_units
 from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
-from docnvil.errors import VocabularyError, warn
+from docnvil.analysis.unit_probabilities import unit_probabilities
+from docnvil.errors import ConfigurationError, VocabularyError, warn
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.machine import machine
 from docnvil.runtime.precision import check_precision, onednn_products, product_library
 from docnvil.runtime.profiling import NoProfile
+from docnvil.runtime.randomness import stream
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sparse import row_sums
 from docnvil.text.tokens import TokenRules
@@ -28,9 +30,12 @@ from docnvil.training.data import CheckedCounts, TrainingData, checked_counts, c
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.loop import NO_PROFILE, train
 from docnvil.training.model_warnings import model_warnings
+from docnvil.training.neighbor_codes import neighbor_codes
 from docnvil.training.seed_words import seed_columns
 from docnvil.training.settings import Settings
 from docnvil.training.state import Checkpoint, Training
+
+CODE_EPOCHS = 20  # of the model of the default recipe whose units describe documents, to find similar ones
 
 
 def fit(
@@ -75,6 +80,8 @@ def fit(
     documents = checked_counts(counts, vocabulary=vocabulary, text_column=text_column)
     data = split_data(documents, settings, validation)
     training = start_training(data, settings, processes, documents.token_rules)
+    if training.config.neighbor_codes:
+        training.codes = _neighbor_codes(data, training, callbacks)
     if resume_from is not None:
         training.resume(resume_from)
     if processes.size > 1:
@@ -146,6 +153,37 @@ def start_training(
     training = Training.start(model_config, config, data.train, device, processes, seeds)
     training.fingerprint = lambda: data.fingerprint
     return training
+
+
+def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[Callback]) -> torch.Tensor:
+    """Return the codes that q learns, `[N, K]`, from the unit probabilities of a model of the default recipe.
+
+    Raises:
+        ConfigurationError: the network has several layers.
+    """
+    units, seed, device = training.model.config.units, training.config.seed, training.model.device
+    if len(units) > 1:
+        raise ConfigurationError(
+            f"neighbor_codes trains one layer of units, and units is {units}. Give one number of units."
+        )
+    settings = Settings(epochs=CODE_EPOCHS, seed=seed, device=device.type)
+    teacher = start_training(data, settings)
+    shown = [callback for callback in callbacks if callback.follows_preparation]
+    for callback in shown:
+        callback.on_start(teacher)
+
+    def on_batch(n_documents: int) -> None:
+        for callback in shown:
+            callback.on_batch(teacher, n_documents)
+
+    for record in train(teacher, data.train, data.validation, on_batch=on_batch):
+        for callback in shown:
+            callback.on_epoch(teacher, record)
+    network = teacher.finish()
+    codes = neighbor_codes(
+        data.train, units[0], lambda counts: np.sqrt(unit_probabilities(network, counts)), stream(seed, "codes")
+    )
+    return torch.from_numpy(codes).to(device)
 
 
 def _fitted_model(

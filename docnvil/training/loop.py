@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds
-from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order, sparse_counts
+from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order
 from docnvil.errors import TrainingError
-from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import sum_terms
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
@@ -24,11 +23,11 @@ from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
 from docnvil.text.sparse import CountRows, SelectedRows
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, sampled_log_q
-from docnvil.training.pooling import Pools
 from docnvil.training.records import EpochRecord
 from docnvil.training.state import Training
 
 NO_PROFILE = NoProfile()
+SLEEP_SHARE = 0.25  # documents sampled for the sleep phase, relative to the batch: they cost time, and few are enough
 
 
 def train(
@@ -57,7 +56,6 @@ def train(
     processes.broadcast(training.state().values())  # k-means on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
     on_device = copy_to_device(counts, model.device, model.dtype)
-    pools = Pools.of(counts, config.seed) if config.pooling else None
     while not training.finished:
         started, epoch = time.perf_counter(), training.epoch
         totals = _EpochTotals(model.device)
@@ -65,16 +63,11 @@ def train(
         if epoch == schedule.plateau:
             model.load_state_dict(training.best_parameters)
         for number, batch in enumerate(profile.each("drawing batches", _batches(training, counts, on_device))):
-            target = None
-            if pools is not None:
-                seed = stream_seed(config.seed, "pooling", epoch)
-                pooled = pools.pooled_counts(batch.keys.cpu(), config.pooling, seed)
-                target = sparse_counts(pooled, model.device, model.dtype)
             rate = schedule.learning_rate(number / n_batches)
             penalty_scale = schedule.penalty_scale(number / n_batches)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
             with tf32_products(config.precision):
-                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile, target)
+                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile)
             totals.add(losses, units_on, penalty=training.penalties.sparsity * penalty_scale)
             on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
         with profile.phase("validation"):
@@ -94,7 +87,6 @@ def update(
     learning_rate: float,
     penalty_scale: float,
     profile: NoProfile = NO_PROFILE,
-    target: SparseCounts | None = None,
 ) -> tuple[Losses, Tensor]:
     """Make one parameter update, and return its losses and the number of active units, summed over documents.
 
@@ -105,15 +97,13 @@ def update(
         learning_rate: learning rate of the generative model.
         penalty_scale: factor of the penalties on weights and units, from 0 to 1.
         profile: measures the time of each phase.
-        target: the counts that p reconstructs, `[B, V]`; by default those that q sees.
     """
     model, config, optimizer = training.model, training.config, training.optimizer
     estimator = GRADIENT_ESTIMATORS[config.gradient]
     with profile.phase("sampling q"):
         samples = estimator.sample(model.recognition, batch.counts, config.n_samples, generator)
     with profile.phase("log p"), likelihood_products(config.precision, model.device):
-        reconstructed = batch.counts if target is None else target
-        log_p = model.generative.log_prob_terms(reconstructed, samples)  # x|h1, h1|h2, ..., hn: [S, B]
+        log_p = model.generative.log_prob_terms(batch.counts, samples)  # x|h1, h1|h2, ..., hn: [S, B]
         log_p = add_sparsity_penalty(log_p, samples, training.penalties.sparsity * penalty_scale)
     with profile.phase("log q"):
         log_q = model.recognition.log_prob_terms(batch.counts, samples)  # h1|x, h2|h1, ...: [S, B]
@@ -121,8 +111,12 @@ def update(
         losses = training.gradient(log_p, log_q, *estimator.inputs(model, batch.counts, samples, generator))
     if config.sleep:
         with profile.phase("sleep"):
-            sleep = sum_terms(sampled_log_q(model, batch.counts.lengths, generator)).sum()  # [1, B] -> []
-            losses = replace(losses, total=losses.total - config.sleep * sleep)
+            losses = replace(losses, total=losses.total - config.sleep * _sleep(training, batch))
+    if training.codes is not None:
+        with profile.phase("neighbor codes"):
+            codes = training.codes[batch.keys][None].to(samples[0])  # [1, B, K]
+            log_q_codes = sum_terms(model.recognition.log_prob_terms(batch.counts, (codes,))).sum()
+            losses = replace(losses, total=losses.total - config.neighbor_codes * log_q_codes)
     with profile.phase("backward"):
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
@@ -135,6 +129,18 @@ def update(
         optimizer.step()
     detached = replace(losses, total=losses.total.detach())  # frees what backward kept
     return detached, sum(layer.detach().mean(0).sum() for layer in samples)
+
+
+def _sleep(training: Training, batch: Batch) -> Tensor:
+    """Return the sum over a batch of log q(h | x) of documents sampled from p, estimated with fewer documents.
+
+    They have the lengths of the first documents of the batch, whose order is random.
+    """
+    n_documents = len(batch.counts)
+    n_sampled = math.ceil(SLEEP_SHARE * n_documents)
+    generator = KeyedGenerator(stream_seed(training.config.seed, "sleep", training.epoch), batch.keys[:n_sampled])
+    log_q = sampled_log_q(training.model, batch.counts.lengths[:n_sampled], generator)
+    return sum_terms(log_q).sum() * (n_documents / max(1, n_sampled))
 
 
 def _batches(training: Training, counts: CountRows, on_device: object) -> Iterator[Batch]:
@@ -204,5 +210,8 @@ def _record(training: Training, means: list[float], result: Perplexity, rate: fl
         units_on=units_on,
         signal_deviation=deviation,
         learning_rate=rate,
-        best=not training.history or validation_bound > training.best.validation_bound,
+        # The bound does not measure how well q predicts codes of similar documents: the last epoch is the best.
+        best=training.codes is not None
+        or not training.history
+        or validation_bound > training.best.validation_bound,
     )

@@ -140,8 +140,6 @@ def _units_are_dead(model: FittedModel) -> Iterator[str]:
 def _nothing_learned(model: FittedModel) -> Iterator[str]:
     if model.no_units is None or model.no_units.validation_bound is None:
         return
-    if model.training.pooling:  # then p is trained on other counts than those of the validation documents
-        return
     if model.network.generative.visible.reports_perplexity:
         figures = model.best.validation_perplexity, model.no_units.validation_perplexity
     else:

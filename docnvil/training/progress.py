@@ -16,6 +16,8 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress(Callback):
     """Shows epochs, documents and the validation figure, in a bar or else in lines of the main process."""
 
+    follows_preparation = True
+
     def __init__(self, *, as_bar: bool) -> None:
         self._as_bar = as_bar
         self._bar = tqdm(unit=" docs", unit_scale=True, disable=not as_bar, dynamic_ncols=True)

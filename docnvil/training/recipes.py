@@ -39,7 +39,7 @@ class Recipe:
     summary: str
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
-    validation: float | int = 500  # enough to choose among epochs; held-out documents are lost to training
+    validation: float | int = 500  # at most; enough to choose among epochs
     updates: int | None = None
 
     def epochs(self, n_documents: int, batch_size: int) -> int:
@@ -94,7 +94,6 @@ RECIPES: dict[str, Recipe] = {
             "posterior": "factorial",
             "observation": "softmax",
             "recognition_input": "log1p",
-            "recognition_hidden": (300,),
             "start_logit": 0.0,
             "weight_scale": 0.01,
         },
@@ -108,7 +107,7 @@ RECIPES: dict[str, Recipe] = {
             "l1": 0.0,
             "sparsity": 0.0,
             "baseline": "leave-one-out",
-            "pooling": 4,
+            "neighbor_codes": 10.0,
         },
         updates=2000,
     ),

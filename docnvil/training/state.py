@@ -65,6 +65,7 @@ class Training:
         history: one record per finished epoch.
         epoch_seconds: the duration of each.
         best_parameters: the network's parameters at the best epoch so far.
+        codes: `[N, K]` bool, the code of each training document that q learns, or None.
     """
 
     model: BeliefNetwork
@@ -78,6 +79,7 @@ class Training:
     history: list[EpochRecord] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)
     best_parameters: dict[str, Tensor] = field(default_factory=dict)
+    codes: Tensor | None = None
 
     @classmethod
     def start(
