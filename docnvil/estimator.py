@@ -73,12 +73,14 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         seed_words: names of units and lists of words that they start with and keep to, see docs/training.md.
         l1: strength of the Laplace prior on the output weights.
         sparsity: penalty in nats per active unit per document; larger values give sparser, more specific topics.
-        pooling: documents of the same cluster that p reconstructs besides each document, for codes to search by.
+        neighbor_codes: weight of codes of similar documents in the recognition gradient, for codes to search by.
         exclusivity: penalty on words shared by units; larger values give more distinct topics.
+        sleep: weight of documents sampled from the model in the recognition gradient.
         weight_decay: weight decay per update, as a multiple of the learning rate.
         precision: "float32", "float64", or for large matrix multiplications only "bf16" or, on CUDA, "tf32".
         validation: documents held out to choose the best epoch, a number (int) or a share (float); by default the
-            recipe's number, at most 2 % of a large corpus. With 0, and in tiny corpora, the training documents choose it.
+            recipe's number, at most 2 % of a large corpus. With 0, and in tiny corpora, the training documents
+            choose it.
         device: "auto", "cpu" or "cuda".
         random_state: a seed; None draws one. The same seed gives the same bytes on a CPU.
         vocabulary: the words of the columns, if X does not have them, or the words to count in texts: a list, a
@@ -130,8 +132,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         seed_words: Mapping[str, Sequence[str]] | None = None,
         l1: float | None = None,
         sparsity: float | None = None,
-        pooling: int | None = None,
+        neighbor_codes: float | None = None,
         exclusivity: float | None = None,
+        sleep: float | None = None,
         weight_decay: float | None = None,
         precision: str | None = None,
         validation: float | int | None = None,
@@ -166,8 +169,9 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.seed_words = seed_words
         self.l1 = l1
         self.sparsity = sparsity
-        self.pooling = pooling
+        self.neighbor_codes = neighbor_codes
         self.exclusivity = exclusivity
+        self.sleep = sleep
         self.weight_decay = weight_decay
         self.precision = precision
         self.validation = validation

@@ -172,11 +172,12 @@ def check_settings(declared: Any) -> None:
 
 
 def from_saved(declaration: type[Declared], values: Mapping[str, Any]) -> Declared:
-    """Build a settings dataclass from saved JSON, which may use older names of settings.
+    """Build a settings dataclass from saved JSON, which may use older names of settings and contain removed ones.
 
     Raises:
         ConfigurationError: a value is not allowed.
         TypeError: a setting that this version does not have.
     """
     names = {alias: name for name, each in settings_of(declaration).items() for alias in each.aliases}
-    return declaration(**{names.get(name, name): value for name, value in values.items()})
+    removed = getattr(declaration, "REMOVED", ())
+    return declaration(**{names.get(name, name): value for name, value in values.items() if name not in removed})

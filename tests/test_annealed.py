@@ -6,8 +6,9 @@ import torch
 from exact import enumerate_samples, exact_log_likelihood, joint_terms, random_network, sparse
 from scipy.sparse import csr_array
 
-from docnvil.analysis import annealed, chunking
-from docnvil.analysis.annealed import annealed_log_weights, gibbs_sweep
+from docnvil.analysis import chunking, gibbs
+from docnvil.analysis.annealed import annealed_log_weights
+from docnvil.analysis.gibbs import gibbs_sweep
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.batches import sparse_counts
 from docnvil.model.belief_network import BeliefNetwork
@@ -101,10 +102,13 @@ def test_a_documents_bound_depends_on_that_document_only(counts, kind, monkeypat
     assert document_bounds(network, counts, **options).log_likelihood == pytest.approx(whole, rel=1e-12)
 
 
-def test_the_fast_path_of_the_softmax_layer_gives_the_same_samples(counts, monkeypatch):
-    network, tensors = random_network(WORDS, (5,)), tensors_of(counts)
-    start = tuple(layer[:32] for layer in enumerate_samples(network, 7))
+@pytest.mark.parametrize("layer", ["SoftmaxLayer", "DirichletMultinomialLayer"])
+def test_the_fast_path_of_a_layer_of_words_gives_the_same_samples(layer, counts, monkeypatch):
+    observation = "softmax" if layer == "SoftmaxLayer" else "dirichlet-multinomial"
+    network, tensors = random_network(WORDS, (5,), observation=observation), tensors_of(counts)
+    start = tuple(units[:32] for units in enumerate_samples(network, 7))
     fast = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
-    monkeypatch.setattr(annealed, "SoftmaxLayer", type(None))  # so that the general path is taken
+    monkeypatch.setattr(gibbs, layer, type(None))  # so that the general path is taken
     plain = gibbs_sweep(network, tensors, start, 0.7, KeyedGenerator(0, torch.arange(7)))
     assert torch.equal(fast[0], plain[0])
+    assert not torch.equal(fast[0], start[0])

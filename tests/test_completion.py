@@ -6,9 +6,18 @@ import torch
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
-from docnvil.analysis.completion import evaluate_completion, evaluate_predictor, predict_words, split_words
+from docnvil.analysis.completion import (
+    CHAINS,
+    evaluate_completion,
+    evaluate_predictor,
+    predict_words,
+    resample,
+    split_words,
+)
 from docnvil.batches import sparse_counts
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.model.belief_network import BeliefNetwork
+from docnvil.runtime.randomness import KeyedGenerator
 
 WORDS = 6
 
@@ -22,15 +31,60 @@ def parts() -> tuple[csr_array, csr_array]:
     return csr_array(observed), csr_array(held_out)
 
 
+def exact_predictions(network: BeliefNetwork, observed: csr_array) -> np.ndarray:
+    """Return p(w | x) from all settings of the units, `[B, V]`."""
+    counts = sparse_counts(observed, torch.device("cpu"), torch.float64)
+    log_p, _, samples = joint_terms(network, counts)
+    posterior = torch.softmax(sum(log_p), 0)  # [M, B]
+    return (
+        (posterior[..., None] * network.generative.visible_distribution(samples).predict(counts))
+        .sum(0)
+        .detach()
+        .numpy()
+    )
+
+
 @pytest.mark.parametrize("units", [(4,), (3, 2)])
 def test_predictions_agree_with_the_enumerated_posterior(parts, units):
     network, observed = random_network(WORDS, units, scale=0.4), parts[0]
-    log_p, _, samples = joint_terms(network, sparse_counts(observed, torch.device("cpu"), torch.float64))
-    posterior = torch.softmax(sum(log_p), 0)  # [M, B]
-    expected = (posterior[..., None] * network.generative.visible_distribution(samples).mean).sum(0).detach().numpy()
-    predicted = predict_words(network, observed, n_samples=5000)
-    assert predicted == pytest.approx(expected, abs=0.01)
-    assert predicted.sum(1) == pytest.approx(1)
+    expected = exact_predictions(network, observed)
+    weighted = predict_words(network, observed, n_samples=5000, sweeps=0)
+    assert weighted == pytest.approx(expected, abs=0.01)
+    assert weighted.sum(1) == pytest.approx(1)
+    moved = predict_words(network, observed, n_samples=3, sweeps=300)  # 20 chains from three samples
+    assert moved == pytest.approx(expected, abs=0.02)
+    assert moved.sum(1) == pytest.approx(1)
+
+
+def test_sweeps_predict_long_documents_better_than_weighted_samples():
+    network = random_network(40, (8,), scale=1.0, observation="dirichlet-multinomial")
+    with torch.no_grad():
+        units = network.generative.sample(60, torch.Generator().manual_seed(0))
+        lengths = torch.full((60,), 300)
+        words = network.generative.visible_distribution(units).sample(lengths, torch.Generator().manual_seed(1))
+    counts = csr_array((words.values.numpy().astype(int), words.indices.numpy(), words.offsets.numpy()), shape=(60, 40))
+    observed, held_out = split_words(counts, 0.3, np.random.default_rng(0))
+    weighted, moved = (
+        evaluate_completion(network, observed, held_out, n_samples=20, sweeps=sweeps).summarize().log_likelihood
+        for sweeps in (0, 5)
+    )
+    exact = evaluate_predictor(lambda counts: exact_predictions(network, counts), observed, held_out)
+    assert exact.summarize().log_likelihood - moved < 0.1 * (exact.summarize().log_likelihood - weighted)
+
+
+def test_samples_are_chosen_as_often_as_their_weights_say():
+    weights = torch.tensor([[0.5, 0.0], [0.26, 1.0], [0.24, 0.0]], dtype=torch.float64)
+    samples = torch.arange(3.0)[:, None, None].expand(3, 2, 4)
+    first = []
+    for seed in range(200):
+        (chosen,) = resample((samples,), weights, KeyedGenerator(seed, torch.arange(2)))
+        assert chosen.shape == (CHAINS, 2, 4)
+        numbers = chosen[..., 0].long()
+        assert (numbers[:, 1] == 1).all()
+        first.append(torch.bincount(numbers[:, 0], minlength=3))
+    times = torch.stack(first).double()
+    assert ((times - CHAINS * weights[:, 0]).abs() < 1).all()
+    assert times.mean(0).tolist() == pytest.approx((CHAINS * weights[:, 0]).tolist(), abs=0.15)
 
 
 def test_perplexities_follow_from_the_predictions(parts):
@@ -94,3 +148,5 @@ def test_invalid_parts_raise_an_error(parts):
         split_words(observed, 1.0, np.random.default_rng(0))
     with pytest.raises(ConfigurationError, match="1 or more samples"):
         evaluate_completion(network, observed, held_out, n_samples=0)
+    with pytest.raises(ConfigurationError, match="sweeps is -1"):
+        evaluate_completion(network, observed, held_out, sweeps=-1)

@@ -112,9 +112,10 @@ def test_options_of_perplexity_reach_the_bound_and_the_interval(model, corpus):
 def test_options_of_completion_reach_the_split_and_the_samples(model, corpus):
     fitted, test = docnvil.load(model), csr_array(load_npz(corpus / "test.npz"))
     parts = split_words(test, 0.4, stream(7, "hidden words"))
-    expected = evaluate_completion(fitted.network, *parts, n_samples=6, seed=7).summarize()
-    result = run_json("completion", model, corpus / "test.npz", "--share", 0.4, "--samples", 6, "--seed", 7)
-    assert result["samples"] == 6
+    expected = evaluate_completion(fitted.network, *parts, n_samples=6, sweeps=3, seed=7).summarize()
+    options = ("--share", 0.4, "--samples", 6, "--sweeps", 3, "--seed", 7)
+    result = run_json("completion", model, corpus / "test.npz", *options)
+    assert (result["samples"], result["sweeps"]) == (6, 3)
     for name, value in asdict(expected).items():
         assert result[name] == pytest.approx(value), name
 

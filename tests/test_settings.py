@@ -184,9 +184,9 @@ def test_a_dry_run_prints_data_and_settings_and_writes_nothing(counts, tmp_path)
     arguments = ("fit", counts, "--out", tmp_path / "model", "--l1", "0.5", "--dry-run")
     text = run(*arguments).stdout
     assert "Training documents" in text
-    assert "108" in text
+    assert "110" in text
     result = json.loads(run(*arguments, "--json").stdout)
-    assert result["data"]["validation_documents"] == 12
+    assert result["data"]["validation_documents"] == 10
     assert result["settings"]["l1"] == 0.5
     assert result["sources"]["l1"] == "chosen"
     assert result["settings"]["epochs"] == 100

@@ -15,7 +15,7 @@ from torch.nn.functional import logsigmoid
 
 from docnvil.batches import Batch, sparse_counts
 from docnvil.model.settings import ModelConfig
-from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.runtime.randomness import KeyedGenerator, stream_seed
 from docnvil.schema import settings_of
 from docnvil.training.loop import update
 from docnvil.training.settings import TrainingConfig
@@ -43,8 +43,8 @@ TRAINING = {
     "start": "random",
     "l1": 2.0,
     "sparsity": 0.7,
-    "pooling": 2,
     "exclusivity": 0.3,
+    "sleep": 0.8,
     "weight_decay": 0.4,
     "gradient": "nvil",
     "baseline": "learned",
@@ -112,8 +112,26 @@ def baselines(at: dict[str, Tensor], x: Tensor, h: list[Tensor]) -> list[Tensor]
     return [(layer.tanh() @ weight.T + bias).squeeze(-1) for layer, (weight, bias) in zip(hidden, last, strict=True)]
 
 
+def sample_documents(training: Training, counts: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return two documents sampled from the model, with the lengths of the first two, and their units."""
+    keys = torch.arange(2)
+    generator = KeyedGenerator(stream_seed(training.config.seed, "sleep", 0), keys)
+    generative = training.model.generative
+    with torch.no_grad():
+        units = generative.sample(2, generator)
+        words = generative.visible_distribution(units).sample(counts[:2].sum(1).long(), generator)
+    dense = torch.zeros(2, counts.shape[1], dtype=counts.dtype)
+    dense[words.documents, words.indices] = words.values
+    return dense, [layer[0] for layer in units]
+
+
 def gradients(
-    at: dict[str, Tensor], x: Tensor, h: list[Tensor], config: TrainingConfig, frequencies: Tensor
+    at: dict[str, Tensor],
+    x: Tensor,
+    h: list[Tensor],
+    sampled: tuple[Tensor, list[Tensor]],
+    config: TrainingConfig,
+    frequencies: Tensor,
 ) -> dict[str, Tensor]:
     """Return the gradients of Algorithm 1 of Mnih & Gregor's (2014) supplement, with the penalties of docnvil.
 
@@ -141,6 +159,8 @@ def gradients(
         weights.append(signal / max(1.0, math.sqrt(variance)) if config.normalize else signal)
     loss = -sum(log_p).mean(0).sum() - sum((w * q).mean(0).sum() for w, q in zip(weights, log_q, strict=True))
     loss = loss - sum((w * c).mean(0).sum() for w, c in zip(weights, predicted, strict=False))
+    sampled_x, sampled_h = sampled
+    loss = loss - config.sleep * sum(q_terms(at, sampled_x, sampled_h)).sum() * len(x) / len(sampled_x)
     found = dict(zip(at, torch.autograd.grad(loss, list(at.values()), allow_unused=True), strict=True))
     visible = "generative.visible.weight"
     weight = at[visible].detach().requires_grad_()
@@ -174,10 +194,12 @@ def updated(counts: csr_array, config: TrainingConfig) -> tuple[dict[str, Tensor
     rows = counts[: config.batch_size]
     batch = Batch(sparse_counts(rows, CPU, torch.float64), torch.arange(config.batch_size))
     samples = training.model.recognition.sample(batch.counts, config.n_samples, KeyedGenerator(3, batch.keys))
-    update(training, batch, KeyedGenerator(3, batch.keys), RATE, WARMUP_SCALE)
     x = torch.from_numpy(rows.toarray()).double()
+    sampled = sample_documents(training, x)
+    update(training, batch, KeyedGenerator(3, batch.keys), RATE, WARMUP_SCALE)
     frequencies = torch.from_numpy(counts.sum(axis=0)).double()
-    expected = stepped(before, gradients(before, x, [layer.detach() for layer in samples], config, frequencies), config)
+    h = [layer.detach() for layer in samples]
+    expected = stepped(before, gradients(before, x, h, sampled, config, frequencies), config)
     return parameters_of(training), expected
 
 
@@ -207,13 +229,13 @@ def test_an_update_gives_the_computed_parameters(counts, changes):
 def test_every_setting_is_away_from_its_default():
     for declaration, values in ((ModelConfig, MODEL), (TrainingConfig, TRAINING)):
         for name, setting in settings_of(declaration).items():
-            # Gradient estimators and the mixture prior have tests of their own.
-            if name not in ("vocabulary_size", "gradient", "themes"):
+            # Gradient estimators, the mixture prior, codes of similar documents and seed words have tests of their own.
+            if name not in ("vocabulary_size", "gradient", "themes", "neighbor_codes", "seed_words"):
                 assert values[name] != setting.default, name
 
 
 @pytest.mark.parametrize(
-    "name", ["recognition_rate", "l1", "sparsity", "exclusivity", "weight_decay", "n_samples", "batch_size"]
+    "name", ["recognition_rate", "l1", "sparsity", "exclusivity", "sleep", "weight_decay", "n_samples", "batch_size"]
 )
 def test_each_setting_changes_the_update(counts, name):
     config = TrainingConfig(**TRAINING)

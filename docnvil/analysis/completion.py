@@ -153,8 +153,9 @@ def predict_words(
     weights proportional to p(x, h) / q(h | x). In a long document one sample has nearly all of the weight, so that few
     samples count. Therefore `CHAINS` of them, chosen by their weights, are moved by Gibbs sweeps, which leave the
     posterior invariant, and p(w | x, h) is averaged over the chains and the sweeps. Given h, the softmax layer does not
-    depend on x; the Dirichlet-multinomial layer does. The prior predicts the words of a document without observed words.
-    The result is dense, so pass one batch of documents at a time. The seed and the observed words determine the samples.
+    depend on x; the Dirichlet-multinomial layer does. The prior predicts the words of a document without observed ones.
+    The result is dense, so pass one batch of documents at a time. The seed and the observed words determine the
+    samples.
 
     Arguments:
         model: the belief network.

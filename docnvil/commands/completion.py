@@ -30,8 +30,13 @@ if TYPE_CHECKING:
 @click.option(
     "--share", type=PROPORTION, default=0.2, help="Share of each document's words to hold out, without --predict."
 )
+@click.option(
+    "--sweeps", type=click.IntRange(min=0), default=2, help="Gibbs sweeps that move the samples to the posterior."
+)
 @evaluation_options(samples=100)
-def completion(model: Path, source: Path, predict: Path | None, share: float, samples: int, **options: Any) -> None:
+def completion(
+    model: Path, source: Path, predict: Path | None, share: float, sweeps: int, samples: int, **options: Any
+) -> None:
     """Predict held-out words of each document of CORPUS with MODEL.
 
     \b
@@ -56,7 +61,7 @@ def completion(model: Path, source: Path, predict: Path | None, share: float, sa
     else:
         check_same_documents(*matrices)
         observed, held_out = (matrix.counts for matrix in matrices)
-    scores = evaluate_completion(fitted.network, observed, held_out, n_samples=samples, seed=seed)
+    scores = evaluate_completion(fitted.network, observed, held_out, n_samples=samples, sweeps=sweeps, seed=seed)
     result = scores.summarize()
     null_model, statistics = null_model_of(fitted), fitted.statistics
     unigram = fitted.network.generative.visible.null_model(statistics.word_frequency, statistics.n_documents)
@@ -69,7 +74,14 @@ def completion(model: Path, source: Path, predict: Path | None, share: float, sa
     names = ("perplexity_per_document", "perplexity_per_word")
     null_values = {**{f"unigram_{name}": getattr(null, name) for name in names}, **no_units_json(no_units)}
     intervals_values = intervals_json(intervals)
-    values = {**asdict(result), "samples": samples, "unknown_tokens": unknown, **null_values, **intervals_values}
+    values = {
+        **asdict(result),
+        "samples": samples,
+        "sweeps": sweeps,
+        "unknown_tokens": unknown,
+        **null_values,
+        **intervals_values,
+    }
     per_document, per_word = (format_interval(intervals, name) for name in names)
     skipped = f" ({result.skipped:,} without any left out)" if result.skipped else ""
     text = (

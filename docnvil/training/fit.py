@@ -88,15 +88,7 @@ def fit(
         processes.require_agreement(data.fingerprint, training.model.config, training.config, training.epoch)
     for callback in callbacks:
         callback.on_start(training)
-
-    def on_batch(n_documents: int) -> None:
-        for callback in callbacks:
-            callback.on_batch(training, n_documents)
-
-    with onednn_products(training.model.device):
-        for record in train(training, data.train, data.validation, on_batch=on_batch, profile=profile):
-            for callback in callbacks:
-                callback.on_epoch(training, record)
+    _train(training, data, callbacks, profile)
     held_out = settings.validation if validation is None else data.validation.shape[0]
     return _with_warnings(_fitted_model(training, documents, data, settings.recipe_name, held_out), documents.reported)
 
@@ -155,6 +147,21 @@ def start_training(
     return training
 
 
+def _train(
+    training: Training, data: TrainingData, callbacks: Sequence[Callback], profile: NoProfile = NO_PROFILE
+) -> None:
+    """Train until finished, and call the callbacks after each update and each epoch."""
+
+    def on_batch(n_documents: int) -> None:
+        for callback in callbacks:
+            callback.on_batch(training, n_documents)
+
+    with onednn_products(training.model.device):
+        for record in train(training, data.train, data.validation, on_batch=on_batch, profile=profile):
+            for callback in callbacks:
+                callback.on_epoch(training, record)
+
+
 def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[Callback]) -> torch.Tensor:
     """Return the codes that q learns, `[N, K]`, from the unit probabilities of a model of the default recipe.
 
@@ -171,14 +178,7 @@ def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[
     shown = [callback for callback in callbacks if callback.follows_preparation]
     for callback in shown:
         callback.on_start(teacher)
-
-    def on_batch(n_documents: int) -> None:
-        for callback in shown:
-            callback.on_batch(teacher, n_documents)
-
-    for record in train(teacher, data.train, data.validation, on_batch=on_batch):
-        for callback in shown:
-            callback.on_epoch(teacher, record)
+    _train(teacher, data, shown)
     network = teacher.finish()
     codes = neighbor_codes(
         data.train, units[0], lambda counts: np.sqrt(unit_probabilities(network, counts)), stream(seed, "codes")

@@ -211,7 +211,5 @@ def _record(training: Training, means: list[float], result: Perplexity, rate: fl
         signal_deviation=deviation,
         learning_rate=rate,
         # The bound does not measure how well q predicts codes of similar documents: the last epoch is the best.
-        best=training.codes is not None
-        or not training.history
-        or validation_bound > training.best.validation_bound,
+        best=training.codes is not None or not training.history or validation_bound > training.best.validation_bound,
     )

@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 from docnvil.text.sparse import CountRows, row_chunks
 
 REFERENCE_DOCUMENTS = 10_000  # among which neighbors are found, at most: the time is proportional to N M
-NEIGHBORS = 50
+NEIGHBORS = 100
 LATENT_DIMENSIONS = 100  # of latent semantic analysis
 QUANTIZATION_STEPS = 50
 SIMILARITIES = 4_000_000  # computed at once: 32 MB

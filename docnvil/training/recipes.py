@@ -74,6 +74,7 @@ DEFAULT = Recipe(
         "l1": 1.5,
         "sparsity": 0.4,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
         "exclusivity": 0.055,  # distinct topics
+        "sleep": 0.3,
         "baseline": "leave-one-out",
     },
     updates=4000,

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.settings import ModelConfig
@@ -26,6 +26,8 @@ class TrainingConfig:
 
     The settings are described where they are declared; losses are sums over the documents of a batch.
     """
+
+    REMOVED: ClassVar[tuple[str, ...]] = ("pooling",)  # settings of earlier versions, which files may contain
 
     epochs: int = setting(
         40,
@@ -71,13 +73,7 @@ class TrainingConfig:
         "Penalty on words shared by units; larger values give more distinct topics",
         minimum=0,
     )
-    sleep: float = setting(
-        0.0,
-        "Training",
-        "Weight of documents sampled from the model in q's gradient",
-        minimum=0,
-        only_with={"gradient": tuple(name for name, each in GRADIENTS.items() if each.uses_learning_signal)},
-    )
+    sleep: float = setting(0.0, "Training", "Weight of documents sampled from the model in q's gradient", minimum=0)
     weight_decay: float = setting(0.0, "Training", "Weight decay, as a multiple of the learning rate", minimum=0)
     gradient: GradientName = setting("nvil", ESTIMATOR, "Estimator of the recognition gradient; st-gumbel is biased")
     baseline: BaselineKind = setting(

@@ -1,4 +1,4 @@
-"""Pools of similar documents, the uniform prior, and the recipe for codes to search by."""
+"""Codes of similar documents, the uniform prior, and the recipe for codes to search by."""
 
 import numpy as np
 import pytest
@@ -11,19 +11,13 @@ from docnvil.analysis.retrieval import hamming, retrieve
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
+from docnvil.schema import from_saved
 from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
 from docnvil.text.sparse import SelectedRows
-from docnvil.training import pooling as module
+from docnvil.training import neighbor_codes as module
 from docnvil.training.kmeans_init import assign_documents, cluster_documents
-from docnvil.training.pooling import Pools
+from docnvil.training.neighbor_codes import neighbor_codes
 from docnvil.training.settings import Settings, TrainingConfig
-
-ROWS = torch.arange(120)
-
-
-@pytest.fixture(scope="module")
-def pools(block_counts) -> Pools:
-    return Pools.of(csr_array(block_counts), seed=0)
 
 
 def subjects(counts: np.ndarray) -> np.ndarray:
@@ -47,41 +41,57 @@ def test_documents_beyond_the_sample_get_the_nearest_cluster(block_counts, monke
         assert own == sampled
 
 
-def test_a_document_is_pooled_with_documents_of_its_cluster(pools):
-    uniforms = np.random.default_rng(0).random((200, 120, 2))
-    for each in uniforms:
-        drawn = pools.draw(np.arange(120), each)
-        clustering = (each[:, 0] * module.CLUSTERINGS).astype(int)
-        assert (pools.cluster[clustering, drawn] == pools.cluster[clustering, np.arange(120)]).all()
+def codes_of(counts: np.ndarray, n_bits: int, seed: int = 0) -> np.ndarray:
+    """Return codes from latent semantic analysis alone."""
+    matrix = csr_array(counts)
+    return neighbor_codes(matrix, n_bits, lambda rows: np.ones((rows.shape[0], 1)), np.random.default_rng(seed))
 
 
-def test_every_member_of_the_cluster_is_drawn(pools):
-    uniforms = np.random.default_rng(0).random((2000, 1, 2))
-    drawn = {int(pools.draw(np.array([7]), each)[0]) for each in uniforms}
-    assert drawn == set(np.flatnonzero((pools.cluster == pools.cluster[:, [7]]).any(0)).tolist())
+def precision(codes: np.ndarray, labels: np.ndarray) -> float:
+    return retrieve(codes * 1.0, labels, codes * 1.0, labels, similarity=hamming, retrieved=[20]).precision[0]
 
 
-def test_pooled_counts_are_sums_over_documents(pools, block_counts):
-    alone = pools.pooled_counts(ROWS, 0, seed=1)
-    assert np.array_equal(alone.toarray(), block_counts)
-    pooled = pools.pooled_counts(ROWS, 3, seed=1).toarray()
-    assert (pooled >= block_counts).all()
-    lengths = block_counts.sum(1)
-    assert (pooled.sum(1) >= lengths + 3 * lengths.min()).all()
-    assert (subjects(pooled) == subjects(block_counts)).mean() > 0.9
+def test_documents_of_one_subject_get_similar_codes(block_counts, monkeypatch):
+    monkeypatch.setattr(module, "NEIGHBORS", 20)
+    codes, labels = codes_of(block_counts, 4), subjects(block_counts)
+    assert codes.shape == (120, 4)
+    assert codes.dtype == bool
+    assert precision(codes, labels) > 0.9  # a third by chance
 
 
-def test_pooled_counts_do_not_depend_on_the_batch_or_the_container(pools, block_counts):
-    whole = pools.pooled_counts(ROWS, 2, seed=5).toarray()
-    assert np.array_equal(pools.pooled_counts(ROWS[40:50], 2, seed=5).toarray(), whole[40:50])
-    assert not np.array_equal(pools.pooled_counts(ROWS, 2, seed=6).toarray(), whole)
-    selected = Pools.of(SelectedRows(csr_array(block_counts), np.arange(120)), seed=0)
-    assert np.array_equal(selected.pooled_counts(ROWS, 2, seed=5).toarray(), whole)
+def test_more_bits_than_features_are_allowed(block_counts, monkeypatch):
+    monkeypatch.setattr(module, "NEIGHBORS", 20)
+    codes = codes_of(block_counts, 40)
+    assert codes.shape == (120, 40)
+    assert precision(codes, subjects(block_counts)) > 0.9
 
 
-def test_tiny_corpora_have_pools(block_counts):
-    counts = csr_array(np.vstack([block_counts[:2], 0 * block_counts[:1]]))
-    assert Pools.of(counts, 0).pooled_counts(torch.arange(3), 2, seed=0).shape == (3, 15)
+def test_neighbors_are_found_among_a_sample_of_a_large_corpus(block_counts, monkeypatch):
+    monkeypatch.setattr(module, "NEIGHBORS", 20)
+    monkeypatch.setattr(module, "REFERENCE_DOCUMENTS", 60)
+    assert precision(codes_of(block_counts, 4), subjects(block_counts)) > 0.9
+
+
+def test_codes_do_not_depend_on_the_container(block_counts):
+    expected = codes_of(block_counts, 6)
+    selected = SelectedRows(csr_array(block_counts), np.arange(120))
+    actual = neighbor_codes(selected, 6, lambda rows: np.ones((rows.shape[0], 1)), np.random.default_rng(0))
+    assert np.array_equal(actual, expected)
+
+
+def test_the_mean_of_neighbors_is_that_of_the_nearest_rows(monkeypatch):
+    monkeypatch.setattr(module, "NEIGHBORS", 2)
+    reference = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]])
+    means = module._mean_of_neighbors(np.array([[1.0, 0.0]]), reference)
+    assert means == pytest.approx((np.array([[1.0, 0.0]]) + 0.64 * np.array([[0.8, 0.6]])) / 1.64)
+    rows = np.random.default_rng(0).normal(size=(9, 2))
+    whole = module._mean_of_neighbors(rows, reference)
+    monkeypatch.setattr(module, "SIMILARITIES", 8)
+    assert module._mean_of_neighbors(rows, reference) == pytest.approx(whole)
+
+
+def test_tiny_corpora_and_documents_without_words_have_codes(block_counts):
+    assert codes_of(np.vstack([block_counts[:2], 0 * block_counts[:1]]), 3).shape == (3, 3)
 
 
 def test_a_uniform_prior_stays_uniform(block_counts):
@@ -95,7 +105,7 @@ def test_a_uniform_prior_stays_uniform(block_counts):
 
 @pytest.fixture(scope="module")
 def fitted(block_counts) -> docnvil.FittedModel:
-    return docnvil.fit(block_counts, Settings("hash", units=(8,), epochs=20, batch_size=20, recognition_hidden=(20,)))
+    return docnvil.fit(block_counts, Settings("hash", units=(8,), epochs=20, batch_size=20))
 
 
 def test_codes_of_the_recipe_find_documents_of_the_same_subject(fitted, block_counts, recwarn):
@@ -120,18 +130,22 @@ def test_a_saved_model_opens_with_the_same_codes(fitted, block_counts, tmp_path)
     docnvil.save(fitted, tmp_path / "model")
     loaded = docnvil.load(tmp_path / "model")
     assert np.array_equal(loaded.transform(block_counts), fitted.transform(block_counts))
-    assert loaded.training.pooling == 4
+    assert loaded.training.neighbor_codes == 10
 
 
-@pytest.mark.parametrize("gradient", ["muprop", "rws", "wake-sleep"])
-def test_gradients_that_need_the_document_itself_refuse_pooling(gradient):
-    with pytest.raises(ConfigurationError, match="Set pooling to 0"):
-        TrainingConfig(gradient=gradient, pooling=1)
-    with pytest.raises(ConfigurationError, match="pooling"):
-        Settings("hash", gradient=gradient)
+def test_codes_need_one_layer_of_units(block_counts):
+    with pytest.raises(ConfigurationError, match="Give one number of units"):
+        docnvil.fit(block_counts, Settings("hash", units=(4, 2), epochs=1))
 
 
-@pytest.mark.parametrize("gradient", ["nvil", "rloo", "vimco", "disarm", "arms", "st-gumbel"])
-def test_other_gradients_train_with_pooling(gradient, block_counts):
-    settings = Settings(units=(3,), epochs=1, n_samples=2, gradient=gradient, pooling=2)
-    assert np.isfinite(docnvil.fit(block_counts, settings).best.validation_bound)
+@pytest.mark.parametrize("gradient", ["nvil", "vimco", "arms", "rws", "wake-sleep", "muprop", "st-gumbel"])
+def test_all_gradients_learn_the_codes(gradient, block_counts):
+    settings = Settings("hash", units=(6,), epochs=15, batch_size=20, n_samples=2, gradient=gradient)
+    codes = docnvil.fit(block_counts, settings).transform(block_counts) > 0.5
+    assert precision(codes, subjects(block_counts)) > 0.9
+
+
+def test_a_model_that_was_saved_with_a_setting_of_an_earlier_version_opens():
+    assert from_saved(TrainingConfig, {"pooling": 4, "epochs": 3}).epochs == 3
+    with pytest.raises(TypeError):
+        from_saved(TrainingConfig, {"polling": 4})
