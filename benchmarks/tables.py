@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import click
@@ -108,19 +109,26 @@ def windows() -> str:
 
 
 def retrieval() -> str:
-    """Precision and accuracy of codes, tf-idf and latent semantic analysis."""
+    """Precision, clusters and accuracy of codes, tf-idf and latent semantic analysis; means over seeds."""
     results = _results("retrieval")
     rows = [
-        "| representation | similarity | precision at 1 | at 10 | at 100 | accuracy | macro F1 |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| representation | split | seeds | similarity | precision at 1 | at 10 | at 100 | purity | NMI | accuracy"
+        " | macro F1 |",
+        "|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for name, figures in results["representations"].items():
-        scores = figures["classification"]
-        for measure, each in figures["retrieval"].items():
-            at = (f"{each['precision'][each['retrieved'].index(number)]:.3f}" for number in (1, 10, 100))
-            rows.append(
-                f"| {name} | {measure} | {' | '.join(at)} | {scores['accuracy']:.3f} | {scores['macro_f1']:.3f} |"
-            )
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in results["rows"]:
+        groups.setdefault((row["model"], row["split"]), []).append(row)
+    for name, figures in results["word_vectors"].items():
+        groups[name, "by date"] = [figures]
+    for (name, split), runs in sorted(groups.items(), key=lambda group: group[0][1] != "by date"):
+        clusters = [run["clustering"].get("themes", run["clustering"]["units"]) for run in runs if "clustering" in run]
+        found = [f"{fmean(each[key] for each in clusters):.3f}" if clusters else "" for key in ("purity", "nmi")]
+        found += [f"{fmean(run['classification'][key] for run in runs):.3f}" for key in ("accuracy", "macro_f1")]
+        for measure in runs[0]["retrieval"]:
+            precision = zip(*(run["retrieval"][measure]["precision"] for run in runs), strict=True)
+            at = [f"{fmean(each):.3f}" for each in precision]
+            rows.append(f"| {' | '.join([name, split, str(len(runs)), measure, *at, *found])} |")
     return "\n".join([*rows, "", provenance(results)])
 
 

@@ -27,7 +27,7 @@ from docnvil.comparison.peers import PEERS as PEER_SETTINGS
 from docnvil.storage.tables import read_history
 
 COMMAND = "python benchmarks/quality/frontier.py"
-SPARSITIES = (0.0, 0.4, 1.0, 2.0, 4.0)
+SPARSITIES = (0.0, 0.2, 1.0, 2.0, 4.0)
 LAYERS = ("dirichlet-multinomial", "softmax")  # visible layers: the default recipe's, and the papers'
 PEERS = ("tomotopy-lda", "sklearn-lda")
 

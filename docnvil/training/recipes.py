@@ -47,7 +47,7 @@ class Recipe:
 
         Example:
             >>> [RECIPES["default"].epochs(n_documents, batch_size=100) for n_documents in (500, 10_000, 800_000)]
-            [100, 40, 5]
+            [100, 34, 5]
         """
         if self.updates is None:
             return int(self.training["epochs"])
@@ -71,13 +71,13 @@ DEFAULT = Recipe(
         "learning_rate": 0.01,
         "schedule": "cosine",
         "start": "clusters",
-        "l1": 1.5,
-        "sparsity": 0.4,  # readable topics for about 3 % higher perplexity, see docs/evaluation.md
-        "exclusivity": 0.055,  # distinct topics
-        "sleep": 0.3,
+        "l1": 2.0,
+        "sparsity": 0.2,  # readable topics for a little higher perplexity, see docs/evaluation.md
+        "exclusivity": 0.065,  # distinct topics
+        "sleep": 0.45,
         "baseline": "leave-one-out",
     },
-    updates=4000,
+    updates=3400,
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -86,7 +86,7 @@ RECIPES: dict[str, Recipe] = {
         "The default without penalties on units: lowest perplexity, more active units, less readable topics",
         model=DEFAULT.model,
         training={**DEFAULT.training, "l1": 3.0, "sparsity": 0.0, "exclusivity": 0.0},
-        updates=4000,
+        updates=3400,
     ),
     "hash": Recipe(
         "Binary codes to search by subject: units that are on in about half of the documents",
