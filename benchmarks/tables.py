@@ -111,6 +111,8 @@ def windows() -> str:
 def retrieval() -> str:
     """Precision, clusters and accuracy of codes, tf-idf and latent semantic analysis; means over seeds."""
     results = _results("retrieval")
+    if "rows" not in results:
+        return "Not measured yet: `python benchmarks/quality/retrieval.py` does."
     rows = [
         "| representation | split | seeds | similarity | precision at 1 | at 10 | at 100 | purity | NMI | accuracy"
         " | macro F1 |",
