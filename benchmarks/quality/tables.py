@@ -100,6 +100,21 @@ def time_to_completion(results: dict[str, Any]) -> Iterable[str]:
             yield f"| {run['seed']} | {label} | {target:.0f} | {tomotopy['seconds']:.1f} | {cells} |"
 
 
+@results_table("few_documents", "python benchmarks/quality/few_documents.py")
+def few_documents(results: dict[str, Any]) -> Iterable[str]:
+    """Bounds and completion by the number of units on few documents, means over seeds."""
+    yield (
+        f"| units, {results['documents']:,} documents | seeds | perplexity per document, bound | completion per word"
+        " | live units |"
+    )
+    yield "|---|--:|--:|--:|--:|"
+    for units in dict.fromkeys(row["units"] for row in results["rows"]):
+        rows = [row for row in results["rows"] if row["units"] == units]
+        names = ("perplexity_per_document", "completion_per_word", "live_units")
+        cells = (_cell(_mean(rows, name), ".0f") for name in names)
+        yield f"| {units} | {len(rows)} | {' | '.join(cells)} |"
+
+
 @results_table("frontier", "python benchmarks/quality/frontier.py")
 def frontier(results: dict[str, Any]) -> Iterable[str]:
     """Topic quality and perplexity for several values of --sparsity, beside LDA."""
@@ -233,6 +248,7 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
 TABLES = {
     "gradients": gradients,
     "neural-peers": neural_peers,
+    "few-documents": few_documents,
     "frontier": frontier,
     "frontier-summary": frontier_summary,
     "other-corpora": other_corpora,
