@@ -82,9 +82,13 @@ def test_empty_documents_are_left_out_of_training(block_counts):
     assert np.isfinite(model.history_[-1].validation_bound)
 
 
-def test_a_recipe_holds_out_at_most_a_tenth_of_a_small_corpus(block_counts):
+def test_a_recipe_holds_out_few_documents(block_counts):
     documents = checked_counts(block_counts)
-    assert split_data(documents, Settings("paper")).train.shape[0] == 108
+    assert split_data(documents, Settings("paper")).train.shape[0] == 110
+    assert split_data(checked_counts(block_counts[:40]), Settings()).train.shape[0] == 36  # at most a tenth
+    many = checked_counts(np.tile(block_counts, (10, 1)))
+    assert split_data(many, Settings()).train.shape[0] == 1176  # 2 %
+    assert split_data(many, Settings("paper")).train.shape[0] == 1176
     assert split_data(documents, Settings("paper", validation=100)).train.shape[0] == 20
     half_empty = np.vstack([block_counts, np.zeros_like(block_counts)])
     with pytest.raises(ConfigurationError, match="only 120 documents have words"):
