@@ -63,13 +63,14 @@ def train(
         if epoch == schedule.plateau:
             model.load_state_dict(training.best_parameters)
         for number, batch in enumerate(profile.each("drawing batches", _batches(training, counts, on_device))):
+            n_documents = min(config.batch_size, counts.shape[0] - number * config.batch_size)
             rate = schedule.learning_rate(number / n_batches)
             penalty_scale = schedule.penalty_scale(number / n_batches)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
             with tf32_products(config.precision):
-                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile)
+                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile, n_documents)
             totals.add(losses, units_on, penalty=training.penalties.sparsity * penalty_scale)
-            on_batch(min(config.batch_size, counts.shape[0] - number * config.batch_size))
+            on_batch(n_documents)
         with profile.phase("validation"):
             result = _validate(training, validation)
         record = _record(training, totals.means(training), result, rate, updates=(epoch + 1) * n_batches)
@@ -87,6 +88,7 @@ def update(
     learning_rate: float,
     penalty_scale: float,
     profile: NoProfile = NO_PROFILE,
+    n_documents: int | None = None,
 ) -> tuple[Losses, Tensor]:
     """Make one parameter update, and return its losses and the number of active units, summed over documents.
 
@@ -97,6 +99,7 @@ def update(
         learning_rate: learning rate of the generative model.
         penalty_scale: factor of the penalties on weights and units, from 0 to 1.
         profile: measures the time of each phase.
+        n_documents: the documents of this batch of all processes; None for those of this one.
     """
     model, config, optimizer = training.model, training.config, training.optimizer
     estimator = GRADIENT_ESTIMATORS[config.gradient]
@@ -111,7 +114,9 @@ def update(
         losses = training.gradient(log_p, log_q, *estimator.inputs(model, batch.counts, samples, generator))
     if config.sleep:
         with profile.phase("sleep"):
-            losses = replace(losses, total=losses.total - config.sleep * _sleep(training, batch))
+            losses = replace(
+                losses, total=losses.total - config.sleep * _sleep(training, batch, n_documents or len(batch.counts))
+            )
     if training.codes is not None:
         with profile.phase("neighbor codes"):
             codes = training.codes[batch.keys][None].to(samples[0])  # [1, B, K]
@@ -131,16 +136,19 @@ def update(
     return detached, sum(layer.detach().mean(0).sum() for layer in samples)
 
 
-def _sleep(training: Training, batch: Batch) -> Tensor:
+def _sleep(training: Training, batch: Batch, n_documents: int) -> Tensor:
     """Return the sum over a batch of log q(h | x) of documents sampled from p, estimated with fewer documents.
 
-    They have the lengths of the first documents of the batch, whose order is random.
+    They have the lengths of the first of the batch's `n_documents`, whose order is random; each process samples those
+    that have the lengths of its own documents.
     """
-    n_documents = len(batch.counts)
     n_sampled = math.ceil(SLEEP_SHARE * n_documents)
-    generator = KeyedGenerator(stream_seed(training.config.seed, "sleep", training.epoch), batch.keys[:n_sampled])
-    log_q = sampled_log_q(training.model, batch.counts.lengths[:n_sampled], generator)
-    return sum_terms(log_q).sum() * (n_documents / max(1, n_sampled))
+    n_own = len(range(n_sampled)[training.processes.shard])
+    if not n_own:
+        return batch.counts.values.new_zeros(())
+    generator = KeyedGenerator(stream_seed(training.config.seed, "sleep", training.epoch), batch.keys[:n_own])
+    log_q = sampled_log_q(training.model, batch.counts.lengths[:n_own], generator)
+    return sum_terms(log_q).sum() * (n_documents / n_sampled)
 
 
 def _batches(training: Training, counts: CountRows, on_device: object) -> Iterator[Batch]:
