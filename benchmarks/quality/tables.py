@@ -240,6 +240,22 @@ def neural_peers(results: dict[str, Any]) -> Iterable[str]:
     yield f"Trained with {results['threads']} thread."
 
 
+@results_table("report_page", "python benchmarks/quality/report_page.py")
+def report_page(results: dict[str, Any]) -> Iterable[str]:
+    """Size of the report's page and time of each interaction in Chromium."""
+    yield (
+        f"The page of {results['posts']:,} posts of 20 Newsgroups, of which it shows {results['documents_shown']:,},"
+        f" has {results['bytes'] / 1e6:.1f} MB. `docnvil report` writes it in {results['report_wall_seconds']:.0f} s,"
+        f" and Chromium {results['chromium'].split('.')[0]} opens it in {results['seconds_to_open']:.1f} s. From an"
+        f" event to the painted frame ({results['repeats']} repetitions; a frame alone takes 17 ms):"
+    )
+    yield ""
+    yield "| interaction | median, ms | largest, ms | main thread, ms |"
+    yield "|---|--:|--:|--:|"
+    for name, times in results["milliseconds"].items():
+        yield f"| {name} | {times['median']:.0f} | {times['largest']:.0f} | {times['processor']:.0f} |"
+
+
 def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
     values = [row[name] for row in rows if row.get(name) is not None]
     return mean(values) if values else None
@@ -252,6 +268,7 @@ TABLES = {
     "frontier": frontier,
     "frontier-summary": frontier_summary,
     "other-corpora": other_corpora,
+    "report-page": report_page,
     "time-to-completion": time_to_completion,
 }
 
