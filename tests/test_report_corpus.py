@@ -2,8 +2,10 @@
 
 import json
 import re
+import sys
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from scipy.sparse import csr_array, save_npz
 
 import docnvil
 from docnvil.commands import main
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.report.columns import NO_GROUP, Groups, choose_dates, choose_labels, parse_dates
 from docnvil.report.corpus import describe_corpus
 from docnvil.report.corpus_pass import CorpusStatistics, read_statistics
@@ -216,6 +218,24 @@ class TestMap:
         middles = np.array([positions[subject == each].mean(0) for each in (0, 1)])
         nearer = np.linalg.norm(positions[:, None] - middles, axis=-1).argmin(1)
         assert (nearer == subject).mean() > 0.95
+
+    def test_umap_is_used_if_it_is_installed(self, monkeypatch):
+        class FakeUMAP:
+            def __init__(self, **options: object) -> None:
+                assert options["random_state"] == 3
+                assert options["n_neighbors"] == 15
+
+            def fit_transform(self, features: np.ndarray) -> np.ndarray:
+                return features[:, :2] * 100
+
+        features = np.random.default_rng(0).random((40, 5))
+        monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=FakeUMAP))
+        positions = place_documents(features, method="UMAP", seed=3)
+        assert np.corrcoef(positions[:, 0], features[:, 0])[0, 1] > 0.99
+        monkeypatch.setitem(sys.modules, "umap", None)
+        with pytest.raises(MissingDependencyError) as error:
+            place_documents(features, method="UMAP")
+        assert "choose --layout t-SNE" in error.value.command_line_message
 
 
 class TestHighlights:

@@ -22,7 +22,7 @@ MAX_GROUPS = 20  # the rest is shown as one group
 MAX_LABELS = 100  # a column with more values is not offered as labels unless it is chosen
 MAX_PERIODS = 60
 MIN_PARSED = 0.9  # share of the values that must be dates
-NONE, OTHER = "(none)", "(other)"
+OTHER = "(other)"
 NO_GROUP = -1
 PERIODS = {"D": "day", "W": "week", "M": "month", "Q": "quarter", "Y": "year"}  # as pandas calls them
 

@@ -8,6 +8,8 @@ import importlib.util
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.errors import MissingDependencyError
+
 MAX_LANDMARKS = 4000  # documents that t-SNE places; it takes about 15 seconds for them
 NEIGHBORS = 3
 JITTER = 0.004  # of the width of the map; keeps documents with equal units apart
@@ -29,6 +31,9 @@ def place_documents(features: NDArray[np.floating], *, method: str | None = None
         features: `[N, K]`, such as unit probabilities.
         method: "UMAP" or "t-SNE"; None for that of `map_method`.
         seed: seed of the method.
+
+    Raises:
+        MissingDependencyError: the method is UMAP, and umap-learn is not installed.
 
     Example:
         >>> positions = place_documents(np.eye(2)[[0] * 20 + [1] * 20], method="t-SNE")
@@ -54,8 +59,12 @@ def place_documents(features: NDArray[np.floating], *, method: str | None = None
 def _umap(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     import warnings
 
-    import umap
-
+    try:
+        import umap
+    except ImportError:
+        raise MissingDependencyError(
+            "The layout UMAP needs the package umap-learn. Install it, or choose --layout t-SNE."
+        ) from None
     with warnings.catch_warnings(action="ignore"):  # a seed means one process, of which it warns
         neighbors = min(15, len(features) - 1)
         return umap.UMAP(n_neighbors=neighbors, min_dist=0.1, random_state=seed, init="pca").fit_transform(features)

@@ -22,6 +22,8 @@
   const haystacks = data.titles.map((title, i) =>
     [title, data.texts[i], data.ids?.[i], data.words?.[i], page.labels?.names[data.labels[i]], ...unitsOn(i).map(unit => page.units[unit].name)].join("\n").toLowerCase());
 
+  const dateText = i => (data.dates && data.dates[i] !== null ? new Date(data.dates[i] * 864e5).toISOString().slice(0, 10) : "");
+
   function element(name, attributes = {}, ...children) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
@@ -43,7 +45,7 @@
   function categories(name, values, nameOf, { keep = false, pick } = {}) {
     const groups = keep ? ranked(values).sort((a, b) => a[0] - b[0]) : ranked(values);
     const placeOf = new Map(groups.map(([value], place) => [value, keep ? value : place]));
-    return { name, pick, groups: groups.map(([value, count]) => ({ value, count, text: nameOf(value), color: variable(placeOf.get(value)) })),
+    return { name, pick, textOf: i => (values[i] >= 0 ? nameOf(values[i]) : ""), groups: groups.map(([value, count]) => ({ value, count, text: nameOf(value), color: variable(placeOf.get(value)) })),
       indexOf: i => Math.min(N_COLORS, placeOf.get(values[i]) ?? N_COLORS), colors: [...Array(N_COLORS).keys(), -1].map(variable) };
   }
   function dates() {
@@ -51,7 +53,7 @@
     const low = known[Math.floor(0.01 * known.length)], high = known[Math.ceil(0.99 * known.length) - 1];
     const at = share => `hsl(${Math.round(262 - 214 * share)} ${Math.round(55 + 25 * share)}% ${Math.round(46 + 10 * share)}%)`;
     const text = day => new Date(day * 864e5).toISOString().slice(0, 10);
-    return { name: page.dates.column, scale: [text(low), text(high), at], colors: [...Array(STEPS).keys()].map(step => at(step / (STEPS - 1))).concat("--c-none"),
+    return { name: page.dates.column, textOf: dateText, scale: [text(low), text(high), at], colors: [...Array(STEPS).keys()].map(step => at(step / (STEPS - 1))).concat("--c-none"),
       indexOf: i => (data.dates[i] === null ? STEPS : Math.round(Math.max(0, Math.min(1, (data.dates[i] - low) / (high - low || 1))) * (STEPS - 1))) };
   }
   const schemes = {};
@@ -83,14 +85,11 @@
   const chip = (text, count, color, pressed, onClick, title = "") => element("button", { type: "button", className: "chip", ariaPressed: String(pressed), title, onclick: onClick },
     ...(color ? [element("i", { className: "dot", color: `var(${color})` })] : []), element("span", {}, text), ...(count === null ? [] : [element("small", {}, count)]));
   const dot = i => element("i", { className: "dot", color: scheme.colors[scheme.indexOf(i)].startsWith("--") ? `var(${scheme.colors[scheme.indexOf(i)]})` : scheme.colors[scheme.indexOf(i)] });
-  const dateText = i => (data.dates && data.dates[i] !== null ? new Date(data.dates[i] * 864e5).toISOString().slice(0, 10) : "");
 
   function metaOf(i) {
-    const meta = element("div", { className: "meta" }), label = data.labels && page.labels.names[data.labels[i]];
-    meta.append(element("span", {}, dot(i), label || ""));
-    if (data.ids) meta.append(element("span", {}, data.ids[i]));
-    if (dateText(i)) meta.append(element("span", {}, dateText(i)));
-    return meta;
+    const others = [scheme !== schemes.label && data.labels && page.labels.names[data.labels[i]], data.ids?.[i], scheme !== schemes.date && dateText(i)];
+    const rest = others.filter(Boolean).map(text => element("span", {}, text));
+    return element("div", { className: "meta" }, element("span", {}, dot(i), scheme.textOf(i)), ...rest);
   }
 
   function showTip(i) {
