@@ -235,6 +235,18 @@ def test_the_index_of_another_model_is_refused(folder, matrix, tmp_path):
         open_index(tmp_path / "index", docnvil.load(folder / "model"), source, options)
 
 
+def test_the_index_of_the_current_folder_is_beside_it(folder, tmp_path, monkeypatch):
+    (tmp_path / "texts").mkdir()
+    for number, words in enumerate(SUBJECTS):
+        (tmp_path / "texts" / f"{number}.txt").write_text(" ".join(words))
+    monkeypatch.chdir(tmp_path / "texts")
+    result = run("search", folder / "model", ".", "mast", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["results"][0]["id"] == "1.txt"
+    assert (tmp_path / "texts.search" / "index.json").exists()
+    assert len(json.loads(run("search", folder / "model", ".", "--like", "1.txt", "--json").stdout)["results"]) == 2
+
+
 def test_a_folder_that_is_not_an_index_is_not_replaced(folder, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("important")

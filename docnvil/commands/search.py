@@ -1,5 +1,6 @@
 """docnvil search: find documents by words, or like a document."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -126,8 +127,8 @@ def _open_or_build(fitted: "FittedModel", model: Path, source: Path, options: Ma
     """Open the index of a corpus, or build it if there is none or --rebuild is given."""
     from docnvil.search.index import make_index, open_index
 
-    source = Path(source)
-    path = options["index_path"] or source.with_name(f"{source.resolve().name}.search")
+    beside = Path(os.path.abspath(source))  # "." has no name
+    path = options["index_path"] or beside.with_name(f"{beside.name}.search")
     reading = reread_options(source, options, fitted)
     if not options["rebuild"] and path.exists():
         return open_index(path, fitted, source, reading)
