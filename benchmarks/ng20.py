@@ -93,6 +93,11 @@ def label_paths() -> tuple[Path, Path]:
     return shared_data(f"{CORPUS}/labels_train.npy"), shared_data(f"{CORPUS}/labels_test.npy")
 
 
+def group_names() -> list[str]:
+    """Return the names of the newsgroups, in the order of their labels."""
+    return shared_data(f"{CORPUS}/groups.txt").read_text(encoding="utf-8").split()
+
+
 def evaluate_labels(model: Path) -> dict[str, float]:
     """Compare the units of a model folder with the newsgroups of the documents.
 

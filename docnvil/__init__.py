@@ -82,6 +82,7 @@ _NAMES = {
     "text.tokens": "tokenize TokenRules",
     "text.vocabulary": "build_vocabulary Vocabulary",
     "training.callbacks": "Callback",
+    "training.continuing": "continue_fit",
     "training.editing": "drop_units edit_units merge_units rename_units reorder_units",
     "training.fit": "fit",
     "training.fitted_model": "FittedModel",

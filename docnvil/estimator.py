@@ -24,6 +24,7 @@ from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.python_sources import as_vocabulary, classify_source
 from docnvil.text.settings import SourceOptions
 from docnvil.text.vocabulary import Vocabulary
+from docnvil.training.continuing import continue_fit
 from docnvil.training.data import CheckedCounts, canonical, checked_counts, warn_of_fractions
 from docnvil.training.fit import fit
 from docnvil.training.fitted_model import FittedModel
@@ -193,6 +194,25 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return self._set_fitted(fit(counts, settings))
         with Progress(as_bar=True) as progress:
             return self._set_fitted(fit(counts, settings, callbacks=(progress,)))
+
+    def partial_fit(self, X: Counts, y: object = None) -> "DocNVIL":
+        """Train further on new documents, see `docnvil.continue_fit`; the first call is `fit`.
+
+        The vocabulary stays that of the first call. Each call is a training of its own, whose learning rate decays, so
+        pass thousands of documents at once, not single batches.
+
+        Arguments:
+            X: counts `[N, V]` with the same columns, a `DocumentTermMatrix`, or texts if the model was fitted to texts.
+            y: ignored.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X)
+        counts = self._counts(X, reset=False)
+        chosen = {"validation": self.validation, "device": self.device}
+        if not self.verbose:
+            return self._set_fitted(continue_fit(self.model_, counts, **chosen))
+        with Progress(as_bar=True) as progress:
+            return self._set_fitted(continue_fit(self.model_, counts, callbacks=(progress,), **chosen))
 
     def name_words(self, words: Any) -> "DocNVIL":
         """Name the columns of a fitted model that has no words, and return the estimator.

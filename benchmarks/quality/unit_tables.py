@@ -58,4 +58,28 @@ def graph(results: dict[str, Any]) -> Iterable[str]:
         yield f"| {edge['source']} | {edge['target']} | {edge['weight']:+.1f} | {edge['lift']:.1f} times |"
 
 
-TABLES = {"editing": editing, "unit-tree": tree, "unit-graph": graph}
+@results_table("continuing", "python benchmarks/quality/continuing.py")
+def continuing(results: dict[str, Any]) -> Iterable[str]:
+    """Return the perplexity of old and of new documents, before and after further training."""
+    labels = {
+        "before": "before: trained on the old documents",
+        "replay_0": "continued on the new documents, `--replay 0`",
+        "replay_1": "continued on the new documents, `--replay 1` (default)",
+        "all": "trained on all documents from the start",
+    }
+    yield "| model | old documents | new documents | seconds |"
+    yield "|---|--:|--:|--:|"
+    for name, label in labels.items():
+        values = results["perplexity_per_document"][name]
+        seconds = f"{results[name]['seconds']:.0f}" if name in results else ""
+        yield f"| {label} | {values['old']:.0f} | {values['new']:.0f} | {seconds} |"
+    yield ""
+    yield (
+        f"Held-out perplexity per document (variational bound) on {results['corpus']}, seed {results['seed']}:"
+        f" {results['old_train_documents']:,} old training documents of 15 newsgroups, {results['new_train_documents']:,}"
+        f" new ones of {', '.join(results['new_groups'])}; {results['old_test_documents']:,} old and"
+        f" {results['new_test_documents']:,} new test documents."
+    )
+
+
+TABLES = {"editing": editing, "unit-tree": tree, "unit-graph": graph, "continuing": continuing}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.console import echo_result, note, shows_progress
+from docnvil.commands.continuing import continue_from, load_earlier, load_to_continue, settings_to_continue
 from docnvil.commands.distributed_command import by_all_processes
 from docnvil.commands.dry_run import print_dry_run
 from docnvil.commands.grouped import GroupedCommand, grouped_option
@@ -32,6 +33,10 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @SOURCE
 @click.option("--out", type=CORPUS, default=Path("model"), help="Model folder to write.")
 @setting_options
+@click.option("--from", "earlier", type=CORPUS, metavar="MODEL", help="Continue the training of a model.")
+@click.option(
+    "--replay", type=click.FloatRange(min=0), show_default="1", help="Documents sampled from --from per new document."
+)
 @grouped_option("--threads", group="Machine", type=THREADS, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
 @click.option("--dry-run", is_flag=True, help="Read the corpus, print its size and the settings, and stop.")
@@ -52,6 +57,10 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     The model folder contains the weights, the vocabulary, the token rules and the training history. The state of an
     interrupted run is in OUT.unfinished, next to that folder; continue it with --resume.
 
+    --from MODEL continues the training of a model on new documents, with its vocabulary, settings and units. The
+    learning rate starts at half of the first one and decays over half as many epochs. --replay adds documents sampled
+    from MODEL, so that what it has learned is kept.
+
     torchrun trains one model with several processes: torchrun --nproc-per-node=4 -m docnvil fit corpus/
     """
     from docnvil.runtime.devices import choose_device
@@ -61,22 +70,24 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     from docnvil.storage.model_folder import save_model
 
     # Mistakes in the options are reported before the corpus is read.
-    settings = settings_of_options(options, bits=contains_bits(source, options))
+    earlier = load_earlier(options)
+    settings = settings_of_options(options, bits=contains_bits(source, options)) if earlier is None else None
+    settings = settings or settings_to_continue(earlier, options)
     device = choose_device(settings.device)
     check_precision(settings.training_config(n_documents=1).precision, device)
     if not dry_run:
         if processes.is_main:
-            claim_output(out, [source], drafts_of=[checkpoint_path(out)])
+            inputs = [source, *([] if earlier is None else [options["earlier"]])]
+            claim_output(out, inputs, drafts_of=[checkpoint_path(out)])
         options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
-    matrix = load_for_training(source, options)
-    if options["seed_words"]:
-        seed_words = settings.training_config(n_documents=1).seed_words
-        seed_columns(seed_words, matrix.vocabulary, matrix.rules, where=f"{options['seed_words']}: ")
+    matrix = _load(source, options, settings) if earlier is None else load_to_continue(source, options, earlier)
     if dry_run:
+        settings = settings if earlier is None else settings_to_continue(earlier, options, matrix)
         print_dry_run(matrix, settings, as_json=as_json)
         return
     profile = Profile(device) if options["profile"] else NoProfile()
-    model = _train(matrix, settings, checkpoint_path(out), options, processes=processes, profile=profile)
+    passed_on = {"processes": processes, "profile": profile}
+    model = _train(matrix, settings, earlier, checkpoint_path(out), options, **passed_on)
     if not processes.is_main:
         return
     save_model(model, out, force=options["force"])
@@ -86,6 +97,15 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
         note(_format_profile(profile))
         values |= {"steps": profile.steps, "profile": [asdict(row) for row in profile.table()]}
     echo_result(values, _format_summary(model, out, values["dead_units"]), as_json=as_json)
+
+
+def _load(source: Path, options: Mapping[str, Any], settings: "Settings") -> "DocumentTermMatrix":
+    """Read a corpus, and check that the seed words are in its vocabulary."""
+    matrix = load_for_training(source, options)
+    if options["seed_words"]:
+        seed_words = settings.training_config(n_documents=1).seed_words
+        seed_columns(seed_words, matrix.vocabulary, matrix.rules, where=f"{options['seed_words']}: ")
+    return matrix
 
 
 def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGroup") -> bool:
@@ -124,9 +144,14 @@ def _is_saved_after(out: Path, checkpoint: Path) -> bool:
 
 
 def _train(
-    matrix: "DocumentTermMatrix", settings: "Settings", path: Path, options: Mapping[str, Any], **passed_on: Any
+    matrix: "DocumentTermMatrix",
+    settings: "Settings",
+    earlier: "FittedModel | None",
+    path: Path,
+    options: Mapping[str, Any],
+    **passed_on: Any,
 ) -> "FittedModel":
-    """Train with a progress bar and checkpoints in the file `path`."""
+    """Train, from the beginning or from an earlier model, with a progress bar and checkpoints in the file `path`."""
     import torch
 
     from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
@@ -139,7 +164,10 @@ def _train(
     with Progress(as_bar=shows_progress()) as progress:
         try:
             callbacks = CheckpointWriter(path, SECONDS_BETWEEN_CHECKPOINTS), progress
-            return train(matrix, settings, callbacks=callbacks, resume_from=checkpoint, **passed_on)
+            passed_on |= {"callbacks": callbacks, "resume_from": checkpoint}
+            if earlier is not None:
+                return continue_from(earlier, matrix, options, **passed_on)
+            return train(matrix, settings, **passed_on)
         except KeyboardInterrupt:
             if path.exists():
                 note(f"\nProgress saved to {path}; rerun with --resume to continue.")
@@ -169,6 +197,7 @@ def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> d
         "seconds": model.run["seconds"],
         "device": model.run["device"],
         "seed": model.training.seed,
+        **({"unknown_tokens": matrix.n_unknown, "continued": list(model.continued)} if model.continued else {}),
         "warnings": list(model.run["warnings"]),
     }
 

@@ -155,6 +155,21 @@ def check_edits(path: Path, config: ModelConfig, edits: Any) -> tuple[Mapping[st
     return tuple(edits)
 
 
+def check_continued(path: Path, records: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return the records of later trainings in model.json if they have the numbers of documents and epochs."""
+    if not isinstance(records, list):
+        raise _error(path, f"has {records!r:.60} as continued, not a list")
+    for record in records:
+        if not isinstance(record, dict):
+            raise _error(path, f"has {record!r:.60} as a continued training, not an object")
+        for name in ("documents", "replayed", "epochs", "unknown_tokens"):
+            if _member(path, record, name, int) < 0:
+                raise _error(path, f"has a continued training with {record[name]} {name}")
+        if not _is_number(record.get("learning_rate")):
+            raise _error(path, "has a continued training without a learning rate")
+    return tuple(records)
+
+
 def _leaves(value: Any) -> list[Any]:
     """Return the values in nested objects and lists."""
     if isinstance(value, dict | list):

@@ -37,6 +37,7 @@ from docnvil.runtime.devices import choose_device
 from docnvil.runtime.folders import read_folder, write_json, writing_folder
 from docnvil.schema import from_saved
 from docnvil.storage.model_checks import (
+    check_continued,
     check_description,
     check_edits,
     check_history,
@@ -143,6 +144,7 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
             raise CheckpointError(f"{settings} has an impossible setting. {error}") from error
         no_units = check_no_units(settings, description.get("no_units"))
         names = check_unit_names(settings, config, description.get("unit_names", []))
+        continued = check_continued(settings, description.get("continued", []))
         edits = check_edits(settings, config, description.get("edits", []))
         rules = description["tokens"]
         token_rules = None if rules is None else TokenRules.from_json(rules)
@@ -178,6 +180,7 @@ def _read(path: Path, files: Mapping[str, bytes], description: dict[str, Any], d
         no_units=no_units,
         unit_names=names,
         edits=edits,
+        continued=continued,
     )
 
 
@@ -214,4 +217,5 @@ def _description(model: FittedModel) -> dict[str, Any]:
         "tokens": None if model.token_rules is None else model.token_rules.to_json(),
         **({"unit_names": list(model.unit_names)} if any(model.unit_names) else {}),
         **({"edits": list(model.edits)} if model.edits else {}),
+        **({"continued": list(model.continued)} if model.continued else {}),
     }

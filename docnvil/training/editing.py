@@ -13,21 +13,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
-from docnvil.analysis.sampling import sample_documents
 from docnvil.analysis.themes import ThemeStatistics
 from docnvil.analysis.topics import UnitStatistics, binary_entropy, unit_statistics
 from docnvil.analysis.unit_names import UnitNames, check_names
 from docnvil.errors import ConfigurationError
-from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
 from docnvil.training.editing_network import Groups, RegroupedLayer, needs_documents, regroup_units
 from docnvil.training.fitted_model import FittedModel
+from docnvil.training.pseudo_documents import sample_like_corpus
 
 SAMPLED_DOCUMENTS = 4000
-LENGTH_DEVIATION = 0.8  # of the logarithm of the number of tokens of the sampled documents
-MAX_LENGTH = 20  # times the mean number of tokens
 
 EDITED = (
     "The model was edited after training, so its training curves and validation figures are those before the edits."
@@ -257,7 +253,9 @@ def _with_edit(model: FittedModel, record: Mapping[str, Any]) -> FittedModel:
 
 def _regrouped(model: FittedModel, groups: Groups, seed: int) -> FittedModel:
     """Return the model with a regrouped first layer."""
-    counts = _sampled(model, seed) if needs_documents(model.network, groups) else None
+    counts = None
+    if needs_documents(model.network, groups):
+        counts = sample_like_corpus(model, SAMPLED_DOCUMENTS, purpose="an edit", seed=seed)
     layer = regroup_units(model.network, groups, counts, seed=seed)
     themes = model.theme_statistics
     return replace(
@@ -294,23 +292,6 @@ def _theme_statistics(old: ThemeStatistics, layer: RegroupedLayer, groups: Group
         summed = old.units_on[:, group].sum(1) * overlap[-1]
         units_on[:, unit] = np.clip(summed, old.units_on[:, group].max(1), old.documents)
     return replace(old, units_on=units_on)
-
-
-def _sampled(model: FittedModel, seed: int) -> csr_array:
-    """Return documents sampled from the model, about as long as those of the training corpus, `[N, V]`."""
-    visible, corpus = model.network.generative.visible, model.corpus
-    if visible.empty_is_data:
-        keys = torch.arange(SAMPLED_DOCUMENTS, device=model.network.device)
-        generator = KeyedGenerator(stream_seed(seed, "documents of an edit"), keys)
-        units = model.network.generative.sample(SAMPLED_DOCUMENTS, generator)
-        bits = model.network.generative.visible_distribution(units).units
-        return csr_array(bits.sample(bits.logits.shape, generator)[0].cpu().numpy().astype(np.int64))
-    mean = corpus["tokens"] / max(1, corpus["documents"] - corpus["empty_documents"])
-    deviates = stream(seed, "lengths of an edit").normal(size=SAMPLED_DOCUMENTS)
-    lengths = mean * np.exp(LENGTH_DEVIATION * deviates - LENGTH_DEVIATION**2 / 2)
-    lengths = np.clip(np.rint(lengths), 1, MAX_LENGTH * max(1.0, mean)).astype(np.int64)
-    chunks = list(sample_documents(model.network, lengths, seed=stream_seed(seed, "documents of an edit")))
-    return csr_array(vstack(chunks, format="csr"))
 
 
 def _last(models: Iterator[FittedModel]) -> FittedModel:

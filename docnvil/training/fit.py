@@ -82,6 +82,20 @@ def fit(
     training = start_training(data, settings, processes, documents.token_rules)
     if training.config.neighbor_codes:
         training.codes = _neighbor_codes(data, training, callbacks)
+    run_training(training, data, resume_from, processes, callbacks, profile)
+    held_out = settings.validation if validation is None else data.validation.shape[0]
+    return with_warnings(fitted_model(training, documents, data, settings.recipe_name, held_out), documents.reported)
+
+
+def run_training(
+    training: Training,
+    data: TrainingData,
+    resume_from: Checkpoint | None,
+    processes: ProcessGroup,
+    callbacks: Sequence[Callback],
+    profile: NoProfile,
+) -> None:
+    """Train until finished, in place, and call the callbacks; the arguments are those of `fit`."""
     if resume_from is not None:
         training.resume(resume_from)
     if processes.size > 1:
@@ -89,11 +103,9 @@ def fit(
     for callback in callbacks:
         callback.on_start(training)
     _train(training, data, callbacks, profile)
-    held_out = settings.validation if validation is None else data.validation.shape[0]
-    return _with_warnings(_fitted_model(training, documents, data, settings.recipe_name, held_out), documents.reported)
 
 
-def _with_warnings(model: FittedModel, reported: Collection[str]) -> FittedModel:
+def with_warnings(model: FittedModel, reported: Collection[str]) -> FittedModel:
     """Issue the warnings about a model that are not yet `reported`, and return the model with all of them in `run`."""
     warnings = model_warnings(model)
     for name, text in warnings:
@@ -186,7 +198,7 @@ def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[
     return torch.from_numpy(codes).to(device)
 
 
-def _fitted_model(
+def fitted_model(
     training: Training, documents: CheckedCounts, data: TrainingData, recipe: str, held_out: float | int
 ) -> FittedModel:
     """Take the parameters of the best epoch and the statistics of the training corpus."""

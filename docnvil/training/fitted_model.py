@@ -66,6 +66,7 @@ class FittedModel:
         theme_statistics: how often words, units and themes occur together, or None if the prior is not a mixture.
         unit_names: the name of each unit of the first layer, or None; by default no unit has one.
         edits: what `docnvil.training.editing` changed after training, the first edit first.
+        continued: what each later training on new documents was, see `docnvil.training.continuing`.
 
     Example:
         >>> import docnvil
@@ -89,6 +90,7 @@ class FittedModel:
     theme_statistics: ThemeStatistics | None = None
     unit_names: UnitNames = ()
     edits: tuple[Mapping[str, Any], ...] = ()
+    continued: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit_names", check_names(self.unit_names, self.network.config.units[0]))
