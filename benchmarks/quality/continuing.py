@@ -2,9 +2,9 @@
 
     python benchmarks/quality/continuing.py
 
-The old documents are those of fifteen newsgroups of 20 Newsgroups, the new ones those of the other five, about politics,
-medicine and space, which the first model never saw. Each model is evaluated on the held-out documents of both. The last
-model is trained on all documents from the start.
+The old documents are those of fifteen newsgroups of 20 Newsgroups. The new ones are those of the other five, about
+politics, medicine and space, which the first model never saw. Each model is evaluated on held-out documents of both.
+The last model is trained on all documents from the start.
 """
 
 import sys

@@ -76,9 +76,9 @@ def continuing(results: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield (
         f"Held-out perplexity per document (variational bound) on {results['corpus']}, seed {results['seed']}:"
-        f" {results['old_train_documents']:,} old training documents of 15 newsgroups, {results['new_train_documents']:,}"
-        f" new ones of {', '.join(results['new_groups'])}; {results['old_test_documents']:,} old and"
-        f" {results['new_test_documents']:,} new test documents."
+        f" {results['old_train_documents']:,} old training documents of 15 newsgroups,"
+        f" {results['new_train_documents']:,} new ones of {', '.join(results['new_groups'])};"
+        f" {results['old_test_documents']:,} old and {results['new_test_documents']:,} new test documents."
     )
 
 
