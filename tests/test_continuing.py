@@ -100,9 +100,9 @@ def test_an_interrupted_run_resumes_to_the_same_parameters(model, tmp_path):
         continue_fit(other, new, **options, resume_from=read_checkpoint(tmp_path / "c"))
 
 
-def test_the_schedule_is_half_of_the_recipe_unless_chosen(model):
+def test_the_schedule_is_shorter_than_that_of_the_recipe_unless_chosen(model):
     settings = continuing_settings(model, n_documents=100)
-    assert settings.values["epochs"] == 50  # the recipe has 100 for so few documents
+    assert settings.values["epochs"] == 25  # the recipe has 100 for so few documents
     assert settings.values["learning_rate"] == pytest.approx(0.005)
     assert settings.values["batch_size"] == 10
     chosen = continuing_settings(model, n_documents=100, epochs=7, learning_rate=0.1, batch_size=None)
@@ -201,7 +201,7 @@ def test_a_dry_run_says_the_schedule(folder):
     result = run("fit", folder / "new.jsonl", "--from", folder / "model", "--dry-run", "--json")
     assert result.exit_code == 0, result.stderr
     settings = json.loads(result.stdout)["settings"]
-    assert (settings["epochs"], settings["learning_rate"], settings["units"]) == (50, 0.005, [4])
+    assert (settings["epochs"], settings["learning_rate"], settings["units"]) == (25, 0.005, [4])
 
 
 @pytest.mark.parametrize(

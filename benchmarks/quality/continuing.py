@@ -26,8 +26,9 @@ REPLAY = (0, 1)
 
 
 @click.command()
+@click.option("--before", type=click.Path(path_type=Path), help="A model of the old documents, seed 0.")
 @click.option("--all", "reference", type=click.Path(path_type=Path), help="A model of all documents, seed 0.")
-def main(reference: Path | None) -> None:
+def main(before: Path | None, reference: Path | None) -> None:
     """Write benchmarks/results/continuing.json."""
     new_labels = [ng20.group_names().index(name) for name in NEW_GROUPS]
     results: dict[str, Any] = {"corpus": "20 Newsgroups", "new_groups": NEW_GROUPS, "recipe": "default", "seed": 0}
@@ -39,11 +40,13 @@ def main(reference: Path | None) -> None:
             for kind, rows in (("old", ~is_new), ("new", is_new)):
                 save_npz(folder / f"{kind}_{part}.npz", counts[np.flatnonzero(rows)])
                 results[f"{kind}_{part}_documents"] = int(rows.sum())
-        docnvil("fit", folder / "old_train.npz", "--out", folder / "before")
-        models = {"before": folder / "before"}
+        if before is None:
+            before = folder / "before"
+            docnvil("fit", folder / "old_train.npz", "--out", before)
+        models = {"before": before}
         for replay in REPLAY:
             models[f"replay_{replay}"] = folder / f"replay_{replay}"
-            options = ("--from", folder / "before", "--replay", replay, "--json")
+            options = ("--from", before, "--replay", replay, "--json")
             fitted = docnvil("fit", folder / "new_train.npz", *options, "--out", models[f"replay_{replay}"])
             results[f"replay_{replay}"] = {"continued": fitted.json["continued"][-1], "seconds": fitted.json["seconds"]}
         if reference is None:

@@ -58,8 +58,8 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     interrupted run is in OUT.unfinished, next to that folder; continue it with --resume.
 
     --from MODEL continues the training of a model on new documents, with its vocabulary, settings and units. The
-    learning rate starts at half of the first one and decays over half as many epochs. --replay adds documents sampled
-    from MODEL, so that what it has learned is kept.
+    learning rate starts at half of the first one and decays over a quarter of the epochs. --replay adds documents
+    sampled from MODEL, so that what it has learned is kept.
 
     torchrun trains one model with several processes: torchrun --nproc-per-node=4 -m docnvil fit corpus/
     """

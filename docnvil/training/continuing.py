@@ -42,7 +42,7 @@ from docnvil.training.settings import Settings, TrainingConfig, all_settings
 from docnvil.training.state import Checkpoint, Training
 
 RATE_SHARE = 0.5  # of the learning rate of the first training
-EPOCH_SHARE = 0.5  # of the epochs that the recipe has for as many documents
+EPOCH_SHARE = 0.25  # of the epochs that the recipe has for as many documents
 REPLAY = 1.0
 FIXED = ("start", "seed_words")  # settings of the first training that cannot change
 
@@ -62,7 +62,7 @@ def continue_fit(
     """Return a model that was trained further on new documents; the vocabulary, the units and their names are kept.
 
     The settings are those of the first training, except that the learning rate starts at half of it and decays again,
-    over half of the epochs that the recipe has for this number of documents. The word statistics of the units are
+    over a quarter of the epochs that the recipe has for this number of documents. The word statistics of the units are
     those of all documents, earlier ones as they were counted then.
 
     Arguments:
