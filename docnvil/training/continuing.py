@@ -141,6 +141,10 @@ def continuing_settings(model: FittedModel, n_documents: int = 1, **chosen: Any)
     Raises:
         ConfigurationError: a chosen setting belongs to the model.
     """
+    if model.training.neighbor_codes:
+        raise ConfigurationError(
+            "The model has codes to search by (neighbor_codes), whose training cannot be continued. Train a new model."
+        )
     chosen = {name: value for name, value in chosen.items() if value is not None}
     allowed = {*settings_of(TrainingConfig), "validation", "device"} - set(FIXED)
     for name in chosen:
