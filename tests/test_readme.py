@@ -79,7 +79,9 @@ def test_readme_is_short():
 
 def test_readme_commands_run(folders):
     commands = console_commands(README, "Your own documents")
-    assert [command.split()[0] for command in commands] == ["fit", "topics", "perplexity", "embed", "report"]
+    assert [command.split()[0] for command in commands] == [
+        *("fit", "topics", "perplexity", "embed", "report", "explain", "search")
+    ]
     for command in commands:
         run(command, *(["--epochs", "2"] if command.startswith("fit") else []))
     assert (folders / "embeddings.csv").read_text().startswith("id,label,unit0,")
