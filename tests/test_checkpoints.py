@@ -66,7 +66,7 @@ def test_a_training_with_a_constant_rate_can_be_extended_and_not_shortened(block
         ({"validation": 0.5}, "other training or validation documents"),
         ({"epochs": 7}, "epochs = 6, not 7"),
         ({"units": (4,)}, "units"),
-        ({"l1": 0.5}, "l1 = 1.5, not 0.5"),
+        ({"l1": 0.5}, "l1 = 2.0, not 0.5"),
     ],
 )
 def test_other_settings_are_refused(block_counts, tmp_path, settings, complaint):

@@ -153,7 +153,7 @@ def test_statistics_of_a_merged_unit_are_close_to_a_recount(model, block_counts)
     recount = unit_statistics(merged.network, csr_array(block_counts))
     assert merged.statistics.activity == pytest.approx(recount.activity, abs=0.1 * len(block_counts))
     assert np.abs(merged.statistics.documents_on - recount.documents_on).max() < 0.15 * len(block_counts)
-    assert merged.statistics.information[1] == pytest.approx(recount.information[1], abs=0.2)  # from sampled documents
+    assert merged.statistics.information[1] == pytest.approx(recount.information[1], abs=0.25)  # from sampled documents
     assert (merged.statistics.documents_on <= merged.statistics.document_frequency + 1e-9).all()
 
 

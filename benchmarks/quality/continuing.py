@@ -1,6 +1,6 @@
 """Measure what training a model further on new documents does: perplexity of old and of new documents.
 
-    python benchmarks/quality/continuing.py
+    python benchmarks/quality/continuing.py      15 minutes on one core; writes benchmarks/results/continuing.json
 
 The old documents are those of fifteen newsgroups of 20 Newsgroups. The new ones are those of the other five, about
 politics, medicine and space, which the first model never saw. Each model is evaluated on held-out documents of both.
