@@ -106,7 +106,7 @@ def effective_default(setting: Setting) -> str:
 
     Example:
         >>> [effective_default(all_settings()[name]) for name in ("learning_rate", "sparsity", "patience", "center")]
-        ['0.01', '0.4', 'none', 'on']
+        ['0.01', '0.2', 'none', 'on']
     """
     if setting.effective:
         return setting.effective

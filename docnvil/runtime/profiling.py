@@ -9,7 +9,16 @@ from typing import Literal, TypeVar, get_args
 import torch
 
 Phase = Literal[
-    "drawing batches", "sampling q", "log p", "log q", "gradient surrogate", "backward", "optimizer", "validation"
+    "drawing batches",
+    "sampling q",
+    "log p",
+    "log q",
+    "gradient surrogate",
+    "sampled documents",
+    "neighbor codes",
+    "backward",
+    "optimizer",
+    "validation",
 ]
 Item = TypeVar("Item")
 

@@ -113,7 +113,7 @@ def update(
     with profile.phase("gradient surrogate"):
         losses = training.gradient(log_p, log_q, *estimator.inputs(model, batch.counts, samples, generator))
     if config.sleep:
-        with profile.phase("sleep"):
+        with profile.phase("sampled documents"):
             losses = replace(
                 losses, total=losses.total - config.sleep * _sleep(training, batch, n_documents or len(batch.counts))
             )

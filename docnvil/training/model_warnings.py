@@ -140,6 +140,8 @@ def _units_are_dead(model: FittedModel) -> Iterator[str]:
 def _nothing_learned(model: FittedModel) -> Iterator[str]:
     if model.no_units is None or model.no_units.validation_bound is None:
         return
+    if model.training.neighbor_codes:  # then q learns codes, and the bound is not what training maximizes
+        return
     if model.network.generative.visible.reports_perplexity:
         figures = model.best.validation_perplexity, model.no_units.validation_perplexity
     else:
