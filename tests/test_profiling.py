@@ -69,10 +69,9 @@ def test_fit_prints_the_profile(counts, tmp_path):
     assert profiled.exit_code == 0, profiled.output
     assert "Time per phase" in profiled.stderr
     summary = json.loads(profiled.stdout)
-    assert [row["phase"] for row in summary["profile"]] == [
-        phase for phase in get_args(Phase) if phase != "neighbor codes"
-    ]
-    assert all(f"{phase} " in profiled.stderr for phase in get_args(Phase))
+    phases = [phase for phase in get_args(Phase) if phase != "neighbor codes"]
+    assert [row["phase"] for row in summary["profile"]] == phases
+    assert all(f"{phase} " in profiled.stderr for phase in phases)
     assert summary["steps"] == 4  # two batches per epoch
     parameters = [(tmp_path / name / "parameters.safetensors").read_bytes() for name in ("plain", "profiled")]
     assert parameters[0] == parameters[1]
