@@ -80,8 +80,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         weight_decay: weight decay per update, as a multiple of the learning rate.
         precision: "float32", "float64", or for large matrix multiplications only "bf16" or, on CUDA, "tf32".
         validation: documents held out to choose the best epoch, a number (int) or a share (float); by default the
-            recipe's number, at most 2 % of a large corpus. With 0, and in tiny corpora, the training documents
-            choose it.
+            recipe's number, at most 2 %, though a small corpus gives up to 10. With 0, and in tiny corpora, the
+            training documents choose it.
         device: "auto", "cpu" or "cuda".
         random_state: a seed; None draws one. The same seed gives the same bytes on a CPU.
         vocabulary: the words of the columns, if X does not have them, or the words to count in texts: a list, a

@@ -129,7 +129,7 @@ class FitConfig:
         "Common",
         "Number or share of documents held out to choose the best epoch",
         is_share=True,
-        effective="500, at most 2 % of a large corpus",
+        effective="2 %, but 10 to 500 documents",
     )
     device: str = setting("auto", "Machine", "Device: auto, cpu or cuda", metavar="NAME")
 
