@@ -15,7 +15,6 @@ from docnvil.schema import from_saved
 from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
 from docnvil.text.sparse import SelectedRows
 from docnvil.training import neighbor_codes as module
-from docnvil.training.kmeans_init import assign_documents, cluster_documents
 from docnvil.training.neighbor_codes import neighbor_codes
 from docnvil.training.settings import Settings, TrainingConfig
 
@@ -23,22 +22,6 @@ from docnvil.training.settings import Settings, TrainingConfig
 def subjects(counts: np.ndarray) -> np.ndarray:
     """Return which of the three blocks of five words has most of each document's words."""
     return counts.reshape(len(counts), 3, 5).sum(2).argmax(1)
-
-
-def test_documents_of_the_sample_have_the_cluster_that_k_means_gave_them(block_counts):
-    counts = csr_array(block_counts)
-    clusters = cluster_documents(counts, 5, np.random.default_rng(0))
-    assert assign_documents(counts, clusters).tolist() == clusters.members.argmax(axis=0).tolist()
-
-
-def test_documents_beyond_the_sample_get_the_nearest_cluster(block_counts, monkeypatch):
-    monkeypatch.setattr("docnvil.training.kmeans_init.MAX_DOCUMENTS", 60)
-    clusters = cluster_documents(csr_array(block_counts), 3, np.random.default_rng(3))
-    assigned = assign_documents(csr_array(block_counts), clusters)
-    for cluster in range(3):  # an empty cluster, or documents of one subject, or of several that share the cluster
-        own = set(subjects(block_counts[assigned == cluster]).tolist())
-        sampled = set(subjects(block_counts[clusters.rows[assigned[clusters.rows] == cluster]]).tolist())
-        assert own == sampled
 
 
 def codes_of(counts: np.ndarray, n_bits: int, seed: int = 0) -> np.ndarray:

@@ -14,6 +14,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import sum_terms
+from docnvil.runtime.randomness import Generator
 from docnvil.text.sparse import CountRows
 
 MAX_LOGITS = 2_000_000  # of the S B V logits, how many exist at once: 8 MB in single precision
@@ -63,3 +64,17 @@ def log_probabilities(model: BeliefNetwork, counts: SparseCounts, samples: Sampl
         chunks.append((log_visible, sum_terms(log_units), log_q))
     log_visible, log_prior, log_q = (torch.cat(terms) for terms in zip(*chunks, strict=True))
     return log_visible, log_prior, log_q
+
+
+def importance_samples(
+    model: BeliefNetwork, counts: SparseCounts, n_samples: int, generator: Generator
+) -> tuple[Samples, Tensor]:
+    """Draw h_s from q(h | x), layers `[S, B, K]`, with self-normalized weights proportional to p(x, h_s) / q(h_s | x).
+
+    The weights, `[S, B]` in double precision, sum to 1 over the samples of a document.
+
+    Source: Owen (2013), *Monte Carlo theory, methods and examples*, section 9.2 (self-normalized importance sampling).
+    """
+    samples = model.recognition.sample(counts, n_samples, generator)
+    log_visible, log_prior, log_q = log_probabilities(model, counts, samples)
+    return samples, torch.softmax(log_visible + log_prior - log_q, dim=0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from docnvil.analysis.chunking import SAMPLES_PER_CHUNK, documents_per_batch, log_probabilities, model_batches
+from docnvil.analysis.chunking import SAMPLES_PER_CHUNK, documents_per_batch, importance_samples, model_batches
 from docnvil.analysis.gibbs import gibbs_sweep
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
@@ -176,9 +176,7 @@ def predict_words(
     ((_, batch),) = model_batches(model, csr_array(observed), observed.shape[0])
     generator = KeyedGenerator(seed, batch.keys)
     with onednn_products(model.device):
-        samples = model.recognition.sample(batch.counts, n_samples, generator)
-        log_visible, log_prior, log_q = log_probabilities(model, batch.counts, samples)
-        weights = torch.softmax(log_visible + log_prior - log_q, dim=0)  # [S, B]
+        samples, weights = importance_samples(model, batch.counts, n_samples, generator)
         if not sweeps:
             return _mean_prediction(model, batch.counts, samples[0], weights).cpu().numpy()
         chains = resample(samples, weights, generator)  # [C, B, K] each

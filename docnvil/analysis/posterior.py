@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from docnvil.analysis.chunking import documents_per_batch, log_probabilities, model_batches
+from docnvil.analysis.chunking import documents_per_batch, importance_samples, model_batches
 from docnvil.analysis.unit_probabilities import prior_probabilities
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
@@ -45,8 +45,6 @@ def unit_posteriors(model: BeliefNetwork, counts: CountRows, *, n_samples: int =
 
     The samples of a document are keyed by its words, so its probabilities do not depend on other documents.
 
-    Source: Owen (2013), *Monte Carlo theory, methods and examples*, section 9.2 (self-normalized importance sampling).
-
     Arguments:
         model: the belief network.
         counts: `[N, V]` CSR.
@@ -65,9 +63,8 @@ def unit_posteriors(model: BeliefNetwork, counts: CountRows, *, n_samples: int =
     batch_size = documents_per_batch(n_samples, model.config.vocabulary_size)
     with onednn_products(model.device):
         for rows, batch in model_batches(model, counts, batch_size):
-            samples = model.recognition.sample(batch.counts, n_samples, KeyedGenerator(seed, batch.keys))
-            log_visible, log_prior, log_q = log_probabilities(model, batch.counts, samples)
-            weights = torch.softmax(log_visible + log_prior - log_q, 0)  # [S, B]
+            generator = KeyedGenerator(seed, batch.keys)
+            samples, weights = importance_samples(model, batch.counts, n_samples, generator)
             means = torch.einsum("sb,sbk->bk", weights, samples[0].double())
             probabilities[rows] = means.clamp(0, 1).cpu().numpy()
             effective[rows] = (1 / (weights**2).sum(0)).cpu().numpy()

@@ -30,7 +30,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from docnvil import __version__
 from docnvil.analysis.unit_probabilities import unit_probabilities
@@ -42,6 +41,7 @@ from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, i
 from docnvil.text.excerpts import Excerpt
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sparse import CountRows, chunk_slices, document_frequencies, row_chunks
+from docnvil.text.tf_idf import tf_idf
 from docnvil.training.fitted_model import FittedModel
 
 KIND = "search index"
@@ -254,20 +254,6 @@ def _write_words(draft: Path, counts: CountRows, idf: NDArray[np.float32]) -> No
             words.append(vectors.indices)
             weights.append(vectors.data)
             n_entries += vectors.nnz
-
-
-def tf_idf(counts: csr_array, idf: NDArray[np.float32]) -> csr_array:
-    """Return the vectors (1 + log x_w) idf_w, with length 1, `[N, V]`.
-
-    Example:
-        >>> tf_idf(csr_array(np.array([[1, 1, 0], [0, 0, 0]])), np.array([3.0, 4.0, 1.0])).toarray().round(2)
-        array([[0.6, 0.8, 0. ],
-               [0. , 0. , 0. ]])
-    """
-    values = (1 + np.log(counts.data)) * idf[counts.indices]
-    documents = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    lengths = np.sqrt(np.bincount(documents, values**2, minlength=counts.shape[0]))
-    return csr_array((values / lengths[documents], counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _write_postings(draft: Path, frequencies: NDArray[np.int64]) -> None:

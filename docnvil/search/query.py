@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.errors import CorpusError
-from docnvil.search.index import BITS, SearchIndex, tf_idf
+from docnvil.search.index import BITS, SearchIndex
+from docnvil.text.tf_idf import tf_idf
 
 # Chosen on the training documents of 20 Newsgroups, see benchmarks/quality/search.py.
 WORDS_WEIGHT = 0.3

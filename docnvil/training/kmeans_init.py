@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, diags_array
 
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
-from docnvil.text.sparse import CountRows, entries_per_row, row_chunks
+from docnvil.text.sparse import CountRows, entries_per_row
 from docnvil.training.seed_words import SeedColumns
 
 MAX_DOCUMENTS = 20_000  # for fifty clusters, a sample of this size is as good as all documents
@@ -34,15 +34,11 @@ class Clusters:
         rows: `[M]`, the rows of the documents that were clustered, ascending.
         members: `[K, M]` of zeros and ones, the cluster of each of these documents.
         profiles: `[K, V]`, log p(w | k) / p(w) of each cluster and word; zeros for a cluster without documents.
-        centers: `[K, V]`, the mean direction of each cluster.
-        idf: `[V]`, the inverse document frequency of each word.
     """
 
     rows: NDArray[np.int64]
     members: csr_array
     profiles: NDArray[np.float32]
-    centers: NDArray[np.float32]
-    idf: NDArray[np.float32]
 
 
 def cluster_documents(
@@ -70,7 +66,7 @@ def cluster_documents(
     rows = np.flatnonzero(entries_per_row(counts))
     if not len(rows):
         no_words = np.zeros((n_clusters, counts.shape[1]), dtype=np.float32)
-        return Clusters(rows, csr_array((n_clusters, 0), dtype=np.float32), no_words, no_words, no_words[0])
+        return Clusters(rows, csr_array((n_clusters, 0), dtype=np.float32), no_words)
     if len(rows) > MAX_DOCUMENTS:
         rows = np.sort(generator.choice(rows, MAX_DOCUMENTS, replace=False))
     sample = csr_array(counts[rows]).astype(np.float32)
@@ -93,16 +89,7 @@ def cluster_documents(
     profiles = np.log(smoothed / background).astype(np.float32)
     for unit, columns in enumerate(seeds):
         profiles[unit, columns] = np.maximum(profiles[unit, columns], SEED_PROFILE)
-    return Clusters(rows, members, profiles, centers, idf)
-
-
-def assign_documents(counts: CountRows, clusters: Clusters) -> NDArray[np.int64]:
-    """Return the nearest cluster of each document, `[N]`; that of a document without words has no meaning."""
-    nearest = [
-        (_unit_length_tf_idf(chunk.astype(np.float32), clusters.idf) @ clusters.centers.T).argmax(axis=1)
-        for chunk in row_chunks(counts)
-    ]
-    return np.concatenate([np.empty(0, dtype=np.int64), *nearest])
+    return Clusters(rows, members, profiles)
 
 
 def start_themes(model: BeliefNetwork, counts: CountRows, clusters: Clusters) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.text.sparse import CountRows, row_chunks
+from docnvil.text.tf_idf import tf_idf
 
 REFERENCE_DOCUMENTS = 10_000  # among which neighbors are found, at most: the time is proportional to N M
 NEIGHBORS = 100
@@ -73,21 +74,12 @@ class _LatentSemanticAnalysis:
         frequencies = np.bincount(counts.indices, minlength=counts.shape[1])
         idf = np.log((1 + counts.shape[0]) / (1 + frequencies)) + 1
         n_components = max(1, min(LATENT_DIMENSIONS, *counts.shape))
-        _, _, components = randomized_svd(_tf_idf(counts, idf), n_components, random_state=seed)
+        _, _, components = randomized_svd(tf_idf(counts, idf), n_components, random_state=seed)
         return cls(idf, components.T)
 
     def transform(self, counts: csr_array) -> NDArray[np.float64]:
         """Return the coordinates of documents, scaled to length 1, `[n, F]`."""
-        return _unit_length(_tf_idf(counts, self.idf) @ self.components)
-
-
-def _tf_idf(counts: csr_array, idf: NDArray[np.float64]) -> csr_array:
-    """Return (1 + log x) idf of each count, with rows of length 1."""
-    weights = (1 + np.log(np.maximum(counts.data, 1))) * idf[counts.indices]
-    matrix = csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1))).ravel()
-    matrix.data /= np.repeat(np.maximum(lengths, np.finfo(float).tiny), np.diff(matrix.indptr))
-    return matrix
+        return _unit_length(tf_idf(counts, self.idf) @ self.components)
 
 
 def _unit_length(rows: NDArray[np.floating]) -> NDArray[np.float64]:
