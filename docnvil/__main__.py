@@ -1,5 +1,8 @@
 """Entry point of the command line: `docnvil`, or `python -m docnvil`."""
 
+import os
+import sys
+
 from docnvil.commands import main
 from docnvil.runtime.process import configure_process
 
@@ -7,7 +10,22 @@ from docnvil.runtime.process import configure_process
 def run() -> None:
     """Configure this process and run the command that its arguments name."""
     configure_process()
+    _check_streams()
     main(prog_name="docnvil")
+
+
+def _check_streams() -> None:
+    """Exit with status 1 if stdout is closed, because results would be lost; let a closed stderr lead nowhere.
+
+    Otherwise, the next file that is opened would get the number of the closed stream, and the messages of C libraries.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 (open until the process ends)
+    if sys.stdout is None:
+        print("Error: Standard output is closed. Redirect it to a file or to /dev/null.", file=sys.stderr)
+        sys.exit(1)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ _PYTHON_NAMES = {
     "vocabulary-size": "size",
     "samples": "n_samples",
 }
+_MORE_MEMORY = "Close other programs, or use a machine with more memory."
 _OPTION = re.compile(r"(?<![\w-])--(no-)?([a-z][a-z0-9-]*)")
 
 
@@ -82,6 +83,10 @@ class WorkerError(DocnvilError):
     """A worker process ended too early."""
 
 
+class OutOfMemoryError(DocnvilError, MemoryError):
+    """A step needs more memory than is free."""
+
+
 class MissingDependencyError(DocnvilError):
     """An optional package or data set that an option needs is not installed."""
 
@@ -113,6 +118,41 @@ def format_examples(names: Sequence[str], maximum: int = 10) -> str:
     return ", ".join(f'"{name}"' for name in names[:maximum]) + rest
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error reports a lack of memory; torch raises a plain `RuntimeError`."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def out_of_memory(step: str, remedy: str = _MORE_MEMORY, error: BaseException | None = None) -> OutOfMemoryError:
+    """Return the error for a step that ran out of memory.
+
+    Arguments:
+        step: what was done, such as "reading posts.csv".
+        remedy: a sentence that says what to do.
+        error: what was raised; NumPy says how much memory it wanted.
+
+    Example:
+        >>> out_of_memory("reading posts.csv", "Split the file.")
+        OutOfMemoryError('Out of memory while reading posts.csv. Split the file.')
+    """
+    wanted = re.search(r"Unable to allocate ([0-9.]+ [A-Za-z]+)", str(error))
+    return OutOfMemoryError(f"Out of memory while {step}{f' ({wanted[1]} more needed)' if wanted else ''}. {remedy}")
+
+
+@contextmanager
+def naming_step(step: str, remedy: str = _MORE_MEMORY) -> Iterator[None]:
+    """Name the step that ran out of memory, see `out_of_memory`; the name of an inner step is kept."""
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(step, remedy, error) from error
+
+
 @contextmanager
 def translating_errors(error_class: type[DocnvilError], path: object, remedy: str) -> Iterator[None]:
     """Raise `error_class` with the name of a file in place of any error of the code that parses it.
@@ -137,7 +177,7 @@ def translating_errors(error_class: type[DocnvilError], path: object, remedy: st
     except (DocnvilError, OSError):
         raise
     except MemoryError as error:
-        raise error_class(f"{path} needs more memory than is free. {remedy}") from error
+        raise out_of_memory(f"reading {path}", error=error) from error
     except Exception as error:
         lines = str(error).splitlines()
         reason = f": {lines[0][:200]}" if lines else ""

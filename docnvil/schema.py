@@ -1,6 +1,7 @@
 """Settings, each declared once as a dataclass field: options, checks, tables and saved JSON are generated from it."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
@@ -14,6 +15,8 @@ Declared = TypeVar("Declared")
 NamedWords = tuple[tuple[str, tuple[str, ...]], ...]  # pairs of a name and words, in order
 
 MAX_NUMBER = 2**53  # whole numbers below are exact as floats, and no machine has as many units or documents
+_WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
+_DECIMAL = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
 GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", "Machine")
 
 
@@ -181,3 +184,26 @@ def from_saved(declaration: type[Declared], values: Mapping[str, Any]) -> Declar
     names = {alias: name for name, each in settings_of(declaration).items() for alias in each.aliases}
     removed = getattr(declaration, "REMOVED", ())
     return declaration(**{names.get(name, name): value for name, value in values.items() if name not in removed})
+
+
+def parse_whole(text: str) -> int:
+    """Return a whole number; raise `ValueError` if a text is anything else.
+
+    Example:
+        >>> parse_whole("1000")
+        1000
+        >>> parse_whole("1_000")
+        Traceback (most recent call last):
+        ...
+        ValueError: '1_000' is not a whole number
+    """
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r:.60} is not a whole number")
+    return int(text)
+
+
+def parse_decimal(text: str) -> float:
+    """Return a finite number; raise `ValueError` if a text is anything else."""
+    if not _DECIMAL.fullmatch(text) or not math.isfinite(number := float(text)):
+        raise ValueError(f"{text!r:.60} is not a number")
+    return number

@@ -20,7 +20,7 @@ from docnvil.analysis.chunking import documents_per_batch, log_probabilities, mo
 from docnvil.analysis.exact import exact_terms
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.batches import Batch
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, naming_step
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.nvil.bounds import importance_weighted_bound
 from docnvil.runtime.precision import onednn_products
@@ -116,6 +116,7 @@ class DocumentBounds:
         )
 
 
+@naming_step("evaluating documents", "Give fewer documents at a time.")
 @torch.no_grad()
 def document_bounds(
     model: BeliefNetwork,

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from docnvil.analysis.chunking import model_batches
+from docnvil.errors import naming_step
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator
 from docnvil.text.sparse import CountRows, entries_per_row
@@ -15,6 +16,7 @@ from docnvil.text.sparse import CountRows, entries_per_row
 MAX_PROBABILITIES = 3_000_000  # of the S B K probabilities, how many exist at once: 12 MB
 
 
+@naming_step("computing unit probabilities", "Give fewer documents at a time.")
 @torch.no_grad()
 def unit_probabilities(
     model: BeliefNetwork, counts: CountRows, *, n_samples: int = 16, seed: int = 0

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note
 from docnvil.commands.inputs import describe_corpus, load_for_training, load_with_rules, note_unknown_tokens
 from docnvil.commands.options import (
     CORPUS,
@@ -19,6 +18,7 @@ from docnvil.commands.options import (
     force_option,
     seed_option,
 )
+from docnvil.commands.printing import echo, echo_json, note
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult
@@ -137,7 +137,7 @@ def _load_test(test: Path, options: Mapping[str, Any], train: "DocumentTermMatri
 
 def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hidden: str) -> None:
     """Print the table, and below it the data and settings that it is for."""
-    click.echo(
+    echo(
         f"{_table(rows)}\n\n"
         f"{summary['train_documents']:,} training documents, {summary['test_documents']:,} test documents;"
         f" {summary['hidden_tokens']:,} held-out words ({hidden}); vocabulary of {summary['words']:,} words;"
@@ -146,9 +146,9 @@ def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hi
     )
     for row in rows:
         if row.settings:
-            click.echo(f"{row.model}: {row.settings}")
+            echo(f"{row.model}: {row.settings}")
     for name in _no_better_than_no_units(rows):
-        click.echo(f"{name} predicts no better than the model without units.")
+        echo(f"{name} predicts no better than the model without units.")
 
 
 def _no_better_than_no_units(rows: Sequence["ComparisonResult"]) -> list[str]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_result
 from docnvil.commands.evaluation import (
     finish,
     format_interval,
@@ -18,7 +17,9 @@ from docnvil.commands.evaluation import (
     null_model_of,
 )
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
+from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import CORPUS, MODEL, PROPORTION, SOURCE, evaluation_options, with_options
+from docnvil.commands.printing import echo_result
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     "--share", type=PROPORTION, default=0.2, help="Share of each document's words to hold out, without --predict."
 )
 @click.option(
-    "--sweeps", type=click.IntRange(min=0), default=2, help="Gibbs sweeps that move the samples to the posterior."
+    "--sweeps", type=WholeNumber(min=0), default=2, help="Gibbs sweeps that move the samples to the posterior."
 )
 @evaluation_options(samples=100)
 def completion(

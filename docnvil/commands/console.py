@@ -1,23 +1,22 @@
-"""Console output of commands: results on stdout, progress and errors on stderr.
+"""How commands end: errors become messages on stderr, and signals an exit status.
 
 Exit status: 0 success, 1 error, 2 wrong usage, 130 interrupted, 143 terminated.
 """
 
 import errno
-import json
-import math
 import os
 import signal
-import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning
+from docnvil.commands.printing import escape_controls, note
+from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning, is_out_of_memory, out_of_memory
+from docnvil.runtime.disk import describe_full_disk, is_full_disk
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -40,23 +39,27 @@ class ErrorReportingGroup(click.Group):
                 ctx.exit(2)
             raise
         except DocnvilError as error:
-            raise click.ClickException(error.command_line_message) from error
+            raise _failure(error.command_line_message) from error
         except Termination:
-            click.echo("\nTerminated.", err=True)
+            note("\nTerminated.")
             ctx.exit(TERMINATED)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted.", err=True)
+            note("\nInterrupted.")
             ctx.exit(INTERRUPTED)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-            raise click.ClickException(
-                "Out of memory. Use fewer --samples or --units, or a smaller --batch-size or --vocabulary-size."
+            raise _failure(
+                out_of_memory(f"docnvil {ctx.invoked_subcommand} ran", error=error).command_line_message
             ) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of the output has closed it, as `head` does
                 raise
-            raise click.ClickException(_message(error)) from error
+            raise _failure(_message(error)) from error
+
+
+def _failure(message: str) -> click.ClickException:
+    return click.ClickException(escape_controls(message))
 
 
 @contextmanager
@@ -77,47 +80,19 @@ def _handling_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether the error reports a lack of memory; torch raises a plain `RuntimeError`."""
-    text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
 def _message(error: OSError) -> str:
+    if is_full_disk(error):
+        return describe_full_disk(error)
     reason = error.strerror or str(error)
     where = f"{error.filename}: " if error.filename else ""
     remedy = {
-        errno.ENOSPC: "Free some space or write to another disk; no partial output remains.",
         errno.EACCES: "Check the permissions.",
         errno.EROFS: "Choose a writable folder.",
-    }.get(error.errno, "Check the path and the free space of the disk.")
+        errno.EMFILE: "Too many files are open; raise the limit with ulimit -n.",
+        errno.ENAMETOOLONG: "Choose a shorter name.",
+        errno.EIO: "The disk may be damaged; check it, and run the command again.",
+    }.get(error.errno or 0, "Check the path and the free space of the disk.")
     return f"{where}{reason}. {remedy}"
-
-
-def echo_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout; NaN and infinite numbers become null, since JSON lacks them."""
-    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def echo_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
-    """Print a result on stdout, as one JSON object or as text."""
-    if as_json:
-        echo_json(values)
-    else:
-        click.echo(text)
-
-
-def note(text: str) -> None:
-    """Print a line on stderr."""
-    click.echo(text, err=True)
 
 
 @contextmanager
@@ -141,8 +116,3 @@ def printing_warnings() -> Iterator[list[str]]:
 
         warnings.showwarning = show
         yield messages
-
-
-def shows_progress() -> bool:
-    """Return whether stderr is a terminal, where progress bars are shown."""
-    return sys.stderr.isatty()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import note
 from docnvil.commands.inputs import describe_corpus, load_for_model, note_unknown_tokens
+from docnvil.commands.printing import note
 from docnvil.schema import settings_of
 from docnvil.text.settings import TokenOptions, VocabularyLimits
 

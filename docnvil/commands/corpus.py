@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.inputs import (
     contains_text,
     counting_of,
@@ -17,9 +16,10 @@ from docnvil.commands.inputs import (
     refuse_idle_options,
     source_of,
 )
+from docnvil.commands.numbers import Share
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.setting_options import Share
+from docnvil.commands.printing import echo, echo_json, note, shows_progress
 
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary
@@ -98,7 +98,7 @@ def build(
         if summary.n_unknown:
             share = summary.n_unknown / (summary.n_unknown + summary.n_tokens)
             unknown = f" {summary.n_unknown:,} tokens ({share:.0%}) are not in the vocabulary."
-        click.echo(
+        echo(
             f"Wrote {folder}: {summary.n_documents:,} documents ({summary.n_empty:,} empty),"
             f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all.{unknown}"
         )

@@ -7,13 +7,15 @@ import click
 
 from docnvil.commands.options import CORPUS, MODEL, POSITIVE, force_option, seed_option, with_options
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo
+from docnvil.schema import parse_whole
 
 
 def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
     try:
-        height, width = (int(side) for side in value.lower().split("x"))
+        height, width = map(parse_whole, value.lower().split("x"))
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a height and a width like 28x28.") from None
     if min(height, width) < 1:
@@ -67,7 +69,7 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
         for draft, images in zip(drafts, pictures, strict=True):
             draft.write_bytes(png(sheet(images, (height, width))))
     for path in paths:
-        click.echo(path)
+        echo(path)
 
 
 def _square(n_pixels: int) -> tuple[int, int]:

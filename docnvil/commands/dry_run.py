@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from docnvil.commands.console import echo_json
+from docnvil.commands.printing import echo, echo_json
 from docnvil.commands.setting_options import format_value
 from docnvil.schema import settings_of
 
@@ -35,7 +33,7 @@ def print_dry_run(matrix: "DocumentTermMatrix", settings: "Settings", *, as_json
     lines = [f"{name.replace('_', ' ').capitalize():<22}{number:>12,}" for name, number in figures.items()]
     lines += ["", f"Settings (recipe {settings.recipe_name}):"]
     lines += [f"  {name:<22}{format_value(value):<24}{settings.source_of(name)}" for name, value in values.items()]
-    click.echo("\n".join([*lines, "", "Nothing was trained or written (--dry-run)."]))
+    echo("\n".join([*lines, "", "Nothing was trained or written (--dry-run)."]))
 
 
 def _values(settings: "Settings", vocabulary_size: int, n_documents: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_result, note
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.options import (
     CORPUS,
@@ -21,6 +20,8 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo_result, note
+from docnvil.schema import parse_whole
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
@@ -37,7 +38,7 @@ class Numbers(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
         """Return the numbers."""
         try:
-            return [int(part) for part in value.split(",")]
+            return [parse_whole(part.strip()) for part in value.split(",")]
         except ValueError:
             self.fail(f"{value!r} is not a list of unit numbers. Write them with commas between, such as 3,17.")
 

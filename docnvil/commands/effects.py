@@ -8,8 +8,8 @@ import click
 
 from docnvil.analysis.covariates import Bins
 from docnvil.analysis.significance import Correction
-from docnvil.commands.console import echo_result, note
 from docnvil.commands.inputs import load_for_model, note_unknown_tokens
+from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import (
     CORPUS,
     DEVICE,
@@ -24,6 +24,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo_result, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--interval", type=PROPORTION, default=0.95, help="Coverage of the intervals.")
 @click.option("--samples", type=POSITIVE, default=50, help="Samples per document.")
-@click.option("--draws", type=click.IntRange(min=2), default=100, help="Draws of the units.")
+@click.option("--draws", type=WholeNumber(min=2), default=100, help="Draws of the units.")
 @click.option("--top", type=POSITIVE, default=20, help="Number of differences to print.")
 @click.option("--out", type=CORPUS, help="CSV file for all differences; prevalences go to NAME.prevalence.csv.")
 @click.option("--plot", type=CORPUS, help="SVG file for the differences and the prevalence over time.")

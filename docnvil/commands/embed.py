@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import note, shows_progress
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, note_unknown_tokens
 from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option, model_source_options, with_options
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import note, shows_progress
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docnvil.commands.console import note
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import note
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, note_unknown_tokens
 from docnvil.commands.options import (
     CORPUS,
@@ -20,6 +19,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo, echo_json, note, shows_progress
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
@@ -83,7 +83,7 @@ def explain(
             echo_json({"documents": list(records)})
         else:
             for record in records:
-                click.echo(_describe(record, options["words"], unit_words))
+                echo(_describe(record, options["words"], unit_words))
         if len(rows) > len(shown):
             note(f"{len(rows) - len(shown):,} more documents; choose with --id, raise --limit, or write all to --out.")
     note_unknown_tokens(matrix)

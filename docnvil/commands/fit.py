@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_result, note, shows_progress
 from docnvil.commands.continuing import continue_from, load_earlier, load_to_continue, settings_to_continue
 from docnvil.commands.distributed_command import by_all_processes
 from docnvil.commands.dry_run import print_dry_run
 from docnvil.commands.grouped import GroupedCommand, grouped_option
 from docnvil.commands.inputs import contains_bits, load_for_training
+from docnvil.commands.numbers import Number
 from docnvil.commands.options import CORPUS, JSON, SOURCE, THREADS, counting_options, force_option
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo_result, note, shows_progress
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 from docnvil.training.seed_words import seed_columns
 
@@ -34,9 +35,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @click.option("--out", type=CORPUS, default=Path("model"), help="Model folder to write.")
 @setting_options
 @click.option("--from", "earlier", type=CORPUS, metavar="MODEL", help="Continue the training of a model.")
-@click.option(
-    "--replay", type=click.FloatRange(min=0), show_default="1", help="Documents sampled from --from per new document."
-)
+@click.option("--replay", type=Number(min=0), show_default="1", help="Documents sampled from --from per new document.")
 @grouped_option("--threads", group="Machine", type=THREADS, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
 @click.option("--dry-run", is_flag=True, help="Read the corpus, print its size and the settings, and stop.")

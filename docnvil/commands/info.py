@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from docnvil.commands.console import echo_json
 from docnvil.commands.inputs import contains_text, refuse_idle_options, source_of
 from docnvil.commands.options import JSON, Source, source_options, with_options
+from docnvil.commands.printing import echo, echo_json
 
 
 @click.command()
@@ -56,7 +56,7 @@ def _echo(values: Mapping[str, Any], lines: list[tuple[str, str]], as_json: bool
         echo_json(values)
         return
     for name, text in lines:
-        click.echo(f"{name:<22}{text}")
+        echo(f"{name:<22}{text}")
 
 
 def _model_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import note
+from docnvil.commands.printing import note
 from docnvil.schema import settings_of
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 

@@ -6,15 +6,16 @@ from typing import Any
 import click
 
 from docnvil.commands.grouped import grouped_option
+from docnvil.commands.numbers import Number, WholeNumber
 from docnvil.commands.setting_options import Decorator, options_of, with_options
 from docnvil.commands.stdin import NAME as STDIN
 from docnvil.commands.stdin import copy_stdin
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
 CORPUS = click.Path(path_type=Path)
-POSITIVE = click.IntRange(min=1, max=2**31 - 1)
-THREADS = click.IntRange(min=1, max=1024)  # OpenMP ends the process if it cannot start them
-PROPORTION = click.FloatRange(0, 1, min_open=True, max_open=True)
+POSITIVE = WholeNumber(min=1, max=2**31 - 1)
+THREADS = WholeNumber(min=1, max=1024)  # OpenMP ends the process if it cannot start them
+PROPORTION = Number(0, 1, min_open=True, max_open=True)
 
 
 class Texts(click.ParamType):
@@ -65,7 +66,7 @@ def force_option(existing: str = "an existing file") -> Decorator:
 
 def seed_option(purpose: str) -> Decorator:
     """Return the option for a seed; `purpose` is the help text."""
-    return click.option("--seed", type=click.IntRange(min=0, max=2**53 - 1), default=0, help=purpose)
+    return click.option("--seed", type=WholeNumber(min=0, max=2**53 - 1), default=0, help=purpose)
 
 
 def evaluation_options(*, samples: int) -> Decorator:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note
 from docnvil.commands.inputs import excerpts_for_model, load_for_model
 from docnvil.commands.options import (
     CORPUS,
@@ -21,6 +20,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo, echo_json, note
 
 if TYPE_CHECKING:
     from docnvil.analysis.outliers import OutlierScores
@@ -127,7 +127,7 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     for row in rows:
         unknown = "" if row["unknown"] is None else f", {row['unknown']:.0%} unknown words"
-        click.echo(
+        echo(
             f"{row['score']:5.2f}  {row['id']}  {row['title']}\n"
             f"       foreign {row['foreign']:+.1f}, mixed {row['mixed']:+.1f}, gain {row['gain']:.2f} nats per word"
             f" (expected {row['expected_gain']:.2f}), {row['words']:,} known words{unknown}\n"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_result
 from docnvil.commands.evaluation import (
     finish,
     format_interval,
@@ -20,6 +19,7 @@ from docnvil.commands.evaluation import (
 )
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.options import MODEL, POSITIVE, SOURCE, evaluation_options, with_options
+from docnvil.commands.printing import echo_result
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals

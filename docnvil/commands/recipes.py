@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import click
 
-from docnvil.commands.console import echo_json
 from docnvil.commands.options import JSON
+from docnvil.commands.printing import echo, echo_json
 from docnvil.commands.setting_options import format_value
 from docnvil.training.recipes import RECIPES, Recipe
 from docnvil.training.settings import all_settings
@@ -28,9 +28,9 @@ def recipes(name: str | None, as_json: bool) -> None:
         echo_json({each: {"summary": RECIPES[each].summary, "settings": chosen[each]} for each in chosen})
         return
     for each in chosen:
-        click.echo(f"{each}: {RECIPES[each].summary}")
-    click.echo()
-    click.echo(_table(chosen, all_rows=name is not None))
+        echo(f"{each}: {RECIPES[each].summary}")
+    echo()
+    echo(_table(chosen, all_rows=name is not None))
 
 
 def recipe_values(recipe: Recipe) -> dict[str, object]:

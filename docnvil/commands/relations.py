@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo, echo_json, note
 
 if TYPE_CHECKING:
     from docnvil.analysis.unit_tree import TreeNode
@@ -45,11 +45,11 @@ def print_tree(fitted: "FittedModel", top_n: int, *, as_json: bool) -> None:
         echo_json({"units": list(fitted.network.config.units), "tree": [_tree_json(fitted, node) for node in roots]})
         return
     if not roots:
-        click.echo("No unit is live, so there is no tree.")
+        echo("No unit is live, so there is no tree.")
     for root in roots:
-        click.echo(_line(fitted, root))
+        echo(_line(fitted, root))
         for line in _branches(fitted, root.children):
-            click.echo(line)
+            echo(line)
 
 
 def _branches(fitted: "FittedModel", nodes: Sequence["TreeNode"], indent: str = "") -> Iterator[str]:

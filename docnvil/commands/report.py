@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note
 from docnvil.commands.inputs import load_for_model, note_unknown_tokens, reread_options
 from docnvil.commands.options import (
     CORPUS,
@@ -20,6 +19,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo_json, note
 
 if TYPE_CHECKING:
     from docnvil.report.corpus import CorpusReport

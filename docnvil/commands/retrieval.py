@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, model_source_options, with_options
+from docnvil.commands.printing import echo, echo_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,12 +67,12 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
         }
         echo_json({"retrieval": by_similarity, **by_labels, "empty_documents": empty})
         return
-    click.echo("precision at           " + "".join(f"{cutoff:8d}" for cutoff in printed))
+    echo("precision at           " + "".join(f"{cutoff:8d}" for cutoff in printed))
     for name, result in results.items():
         values = (result.precision[cutoffs.index(cutoff)] for cutoff in printed)
-        click.echo(f"  {name:<21}" + "".join(f"{value:8.3f}" for value in values))
+        echo(f"  {name:<21}" + "".join(f"{value:8.3f}" for value in values))
     skipped = f" ({result.skipped:,} without documents of their label left out)" if result.skipped else ""
-    click.echo(
+    echo(
         f"classification         accuracy {classification.accuracy:.3f}, macro F1 {classification.macro_f1:.3f}"
         f"   (most frequent label: {classification.most_frequent:.3f})\n"
         + "".join(

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from docnvil.commands.console import echo_result, shows_progress
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.options import (
     CORPUS,
@@ -18,6 +17,7 @@ from docnvil.commands.options import (
     seed_option,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo_result, shows_progress
 
 
 @click.command()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json, note, shows_progress
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, reread_options
+from docnvil.commands.numbers import Number
 from docnvil.commands.options import (
     CORPUS,
     DEVICE,
@@ -21,6 +21,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo, echo_json, note, shows_progress
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -41,7 +42,7 @@ EXCERPT_SHOWN = 110  # characters
 @click.option("--top", type=POSITIVE, default=10, help="Number of documents to find.")
 @click.option(
     "--weight",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     show_default="0.3, with --like 0.5",
     help="Weight of the model's score beside tf-idf.",
 )
@@ -162,5 +163,5 @@ def _report(results: "Sequence[SearchResult]", about: dict[str, Any], out: Path 
     elif out is None:
         for row in rows:
             title = f"  {row['title']}" if row["title"] else ""
-            click.echo(f"{row['rank']:3d}. {row['score']:.3f}  {row['id']}{title}")
-            click.echo(f"     {row['excerpt'][:EXCERPT_SHOWN]}")
+            echo(f"{row['rank']:3d}. {row['score']:.3f}  {row['id']}{title}")
+            echo(f"     {row['excerpt'][:EXCERPT_SHOWN]}")

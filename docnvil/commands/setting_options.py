@@ -1,8 +1,6 @@
 """Command-line options generated from the declarations of settings."""
 
-import math
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -10,51 +8,13 @@ from typing import Any
 import click
 
 from docnvil.commands.grouped import grouped_option
+from docnvil.commands.numbers import Number, Share, Sizes, WholeNumber
 from docnvil.schema import NamedWords, Setting, settings_of
 from docnvil.training.recipes import DEFAULT, RECIPES
 from docnvil.training.seed_words import read_seed_words
 from docnvil.training.settings import Settings, all_settings
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-class Share(click.ParamType):
-    """A number of documents (2) or a share of them (0.01)."""
-
-    name = "number|share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
-        """Read "2" as an int and "0.01" or "1.0" as a float."""
-        if isinstance(value, int | float):
-            return value
-        for kind in (int, float):
-            with suppress(ValueError):
-                if math.isfinite(number := kind(value)):
-                    return number
-        self.fail(f"{value!r} is neither a whole number nor a share like 0.1.", param, ctx)
-
-
-MAX_UNITS = 10**7  # of a layer
-
-
-class Sizes(click.ParamType):
-    """Whole numbers of 1 or more, separated by commas."""
-
-    name = "sizes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the numbers as a tuple."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            sizes = tuple(int(each) for each in value.split(","))
-            if max(sizes) > MAX_UNITS or "_" in value:
-                raise ValueError
-        except ValueError:
-            self.fail(f"{value!r:.60} is not a number of units, nor several separated by commas.", param, ctx)
-        if min(sizes) < 1:
-            self.fail("a layer needs at least one unit.", param, ctx)
-        return sizes
 
 
 def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -145,8 +105,8 @@ def _type(setting: Setting) -> Any:
     if setting.kind is tuple:
         return Sizes()
     if setting.kind is int:
-        return click.IntRange(min=None if setting.minimum is None else int(setting.minimum))
+        return WholeNumber(min=None if setting.minimum is None else int(setting.minimum))
     if setting.kind is float:
         bound = setting.minimum if setting.above is None else setting.above
-        return click.FloatRange(min=bound, min_open=setting.above is not None)
+        return Number(min=bound, min_open=setting.above is not None)
     return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from docnvil.commands.console import note
+from docnvil.commands.printing import note
 
 NAME = "-"
 _HEAD_BYTES = 1 << 16

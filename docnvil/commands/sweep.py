@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_result, note, shows_progress
 from docnvil.commands.grouped import GroupedCommand, grouped_option
 from docnvil.commands.inputs import contains_bits, describe_corpus, load_for_training, load_in_two, load_with_rules
+from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
 from docnvil.commands.outputs import claim_output
+from docnvil.commands.printing import echo_result, note, shows_progress
 from docnvil.commands.setting_options import (
     Share,
     Sizes,
@@ -42,7 +43,7 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 @SOURCE
 @click.option("--units", type=Sizes(), default="10,20,50,100", help="Numbers of units to compare, one layer each.")
 @click.option("--seeds", type=POSITIVE, default=3, help="Trainings with each number of units.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="First seed; also that of the split.")
+@click.option("--seed", type=WholeNumber(min=0), default=0, help="First seed; also that of the split.")
 @click.option("--test", type=CORPUS, help="Held-out documents.  [default: a part of CORPUS]")
 @click.option("--held-out", type=Share(), default=0.1, help="Number or share of documents to hold out, without --test.")
 @click.option("--bound-samples", type=POSITIVE, default=100, help="Samples per held-out document.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.console import echo_json
 from docnvil.commands.inputs import load_for_model, sequences_for_model
 from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, force_option, model_source_options, with_options
+from docnvil.commands.printing import echo, echo_json
 from docnvil.commands.relations import check_graph, print_tree, write_graph
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def _print_units(
         value = _format_coherence(coherence.get(topic.unit)) if references else ""
         text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _format_mark(topic)
         name = f"{topic.name}: " if topic.name else ""
-        click.echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{name}{text}")
+        echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{name}{text}")
     if coherence:
-        click.echo(
+        echo(
             f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f} (distinct words;"
             f" listed for one unit only: {summary['single_list_share']:.3f}),"
             f" exclusivity {summary['exclusivity']:.3f}, over {summary['live_units']} live units of {len(listed)}"
@@ -141,17 +141,17 @@ def _print_themes(
     from docnvil.analysis.coherence import diversity
     from docnvil.storage.tables import topic_words
 
-    click.echo("\nthemes: share of documents, words, units that are on more often")
+    echo("\nthemes: share of documents, words, units that are on more often")
     for theme in themes:
         value = "" if coherence is None else _format_coherence(coherence.get(theme.theme))
         text = "(unused)" if theme.unused else " ".join(topic_words(theme, fitted.vocabulary))
         raised = ", ".join(fitted.unit_names[unit] or str(unit) for unit in theme.units)
         units = f"  (units {raised})" if theme.units else ""
-        click.echo(f"{theme.theme:4d}  {theme.share:6.1%}  {value}{text}{units}")
+        echo(f"{theme.theme:4d}  {theme.share:6.1%}  {value}{text}{units}")
     if coherence:
         mean = sum(coherence.values()) / len(coherence)
         used = [theme.words for theme in themes if theme.words]
-        click.echo(
+        echo(
             f"\nmean {MEASURES[measure]} {mean:.3f}, diversity {diversity(used):.3f} (distinct words), over"
             f" {len(used)} used themes of {len(themes)}"
         )

@@ -37,7 +37,7 @@ from docnvil.corpus.executor import Executor, SerialExecutor, Task
 from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded_options
 from docnvil.corpus.shards import SourceShard, split_into_shards
 from docnvil.corpus.writing import writing_corpus
-from docnvil.errors import CheckpointError, WorkerError
+from docnvil.errors import CheckpointError, WorkerError, naming_step
 from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
@@ -55,6 +55,7 @@ SCRATCH_VERSION = 8  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1
+_FEWER_WORKERS = "Use fewer --workers."
 _REPORT = "report.json"  # in the folder of a counted shard: what was left out or replaced
 
 OnProgress = Callable[[int, int], None]  # takes the number of finished tasks and of all tasks
@@ -201,7 +202,8 @@ def count_shard(shard: SourceShard, rules: TokenRules, target: Path) -> None:
     """Count the words of a shard, and write its counted chunks to the folder `target` unless they are there."""
     if _is_complete(target, "counted shard"):
         return
-    with writing_folder(target, kind="counted shard") as draft:
+    step = naming_step(f"counting the words of {shard.source}", _FEWER_WORKERS)
+    with step, writing_folder(target, kind="counted shard") as draft:
         report = ReadingReport()
         for number, accumulator in enumerate(_count_in_chunks(shard.read_documents(report), rules)):
             save = save_sequences if isinstance(accumulator, SequenceAccumulator) else save_counted_chunk
@@ -278,7 +280,8 @@ def encode_shard(
     """Encode the chunks of a counted shard, and write them to the folder `target` unless they are there."""
     if _is_complete(target, "encoded shard"):
         return
-    with writing_folder(target, kind="encoded shard") as draft:
+    step = naming_step(f"converting the counts in {counted}", _FEWER_WORKERS)
+    with step, writing_folder(target, kind="encoded shard") as draft:
         for chunk in _chunks_in([counted]):
             encode_chunk(chunk, draft / chunk.name, vocabulary, metadata_names, ngrams)
 
@@ -290,7 +293,7 @@ def _join(
     chunks = _chunks_in(encoded)
     n_tokens = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
     dtype = np.int32 if n_tokens <= _INT32_MAX else np.int64
-    with writing_corpus(out, vocabulary, rules, dtype=dtype, **options) as writer:
+    with naming_step(f"writing {out}"), writing_corpus(out, vocabulary, rules, dtype=dtype, **options) as writer:
         for chunk in chunks:
             writer.append_counts(load_npz(chunk / "counts.npz"))
             writer.append_unknown(np.load(chunk / "unknown.npy"))

@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, load_npz, save_npz
 
+from docnvil.runtime.arrays import save_array
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator
 from docnvil.text.name_hashes import NameHashes
 from docnvil.text.ngram_counting import count_vocabulary
@@ -52,7 +53,7 @@ def save_counted_chunk(folder: Path, accumulator: CountAccumulator) -> None:
     new_columns[used] = np.arange(len(used))
     counts = csr_array((counts.data, new_columns[counts.indices], counts.indptr), shape=(counts.shape[0], len(used)))
     save_npz(folder / "counts.npz", counts, compressed=False)
-    np.save(folder / "frequencies.npy", frequencies[used])
+    save_array(folder / "frequencies.npy", frequencies[used])
     n_empty = int(np.count_nonzero(np.diff(counts.indptr) == 0))
     _save_descriptions(folder, accumulator, [words[column] for column in used.tolist()], n_empty)
 
@@ -65,8 +66,8 @@ def save_sequences(folder: Path, accumulator: SequenceAccumulator) -> None:
     used = np.flatnonzero(np.bincount(units, minlength=len(names)))
     numbers = np.zeros(len(names), dtype=np.int32)
     numbers[used] = np.arange(len(used))
-    np.save(folder / "sequences.npy", numbers[units])
-    np.save(folder / "lengths.npy", lengths)
+    save_array(folder / "sequences.npy", numbers[units])
+    save_array(folder / "lengths.npy", lengths)
     n_empty = int(np.count_nonzero(lengths < accumulator.reader.tokenizer.rules.ngrams[0]))
     _save_descriptions(folder, accumulator, [names[number] for number in used.tolist()], n_empty)
 
@@ -115,13 +116,13 @@ def encode_chunk(
     else:
         counts, unknown = _select_counts(counted, vocabulary)
     save_npz(target / "counts.npz", counts, compressed=False)
-    np.save(target / "unknown.npy", unknown)
+    save_array(target / "unknown.npy", unknown)
     ids, *values = _read_json(counted / "documents.json")
     metadata = dict(zip(load_chunk_info(counted)["metadata_names"], values, strict=True))
     with (target / "documents.csv").open("w", encoding="utf-8", newline="") as file:
         table = zip(ids, *(metadata.get(name, [""] * len(ids)) for name in metadata_names), strict=True)
         csv.writer(file, lineterminator="\r\n").writerows(table)
-    np.save(target / "id_hashes.npy", np.array([_hash(name) for name in ids], dtype=np.int64))
+    save_array(target / "id_hashes.npy", np.array([_hash(name) for name in ids], dtype=np.int64))
     _write_json(target / "chunk.json", {"n_tokens": int(counts.data.sum(dtype=np.int64))})
 
 

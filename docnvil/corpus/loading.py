@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from docnvil.corpus.reading import read_corpus
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step
 from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents, split_rows
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
@@ -67,12 +67,12 @@ def load_document_term_matrix(
         if vocabulary is None and vocabulary_path is not None:
             vocabulary = load_vocabulary(vocabulary_path, rules)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
-        matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
+        with naming_step(f"counting the words of {path}", "docnvil corpus build counts them in little memory."):
+            matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
     else:
         if form != "corpus":
             chosen = {name: value for name, value in options.non_default().items() if name != "format"}
-            words = {"vocabulary_path": vocabulary_path, "model_vocabulary": vocabulary}
-            matrix = read_counts(path, form, **words, **chosen)
+            matrix = read_counts(path, form, vocabulary_path=vocabulary_path, model_vocabulary=vocabulary, **chosen)
         elif vocabulary_path is None:
             matrix = read_corpus(path)
         else:

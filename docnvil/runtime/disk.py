@@ -43,9 +43,30 @@ def drafting(target: Path, *, is_folder: bool) -> Iterator[Path]:
     draft, descriptor = _make_draft(target, is_folder=is_folder)
     try:
         yield draft
+    except OSError as error:
+        if is_full_disk(error):
+            error.filename = str(target)  # rather than the draft, or nothing
+        raise
     finally:
         delete(draft)
         os.close(descriptor)
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Return whether an error says that a disk, or what a user may store on it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def describe_full_disk(error: OSError) -> str:
+    """Return the message for a full disk: where, how much is free, and what to do."""
+    remedy = "Free some space, or write to another disk; no incomplete output remains."
+    if error.filename is None or not (place := Path(os.fsdecode(error.filename))).is_absolute():
+        return f"{error.filename or 'The output'}: {error.strerror}. {remedy}"
+    folder = next(folder for folder in place.parents if folder.is_dir())
+    free = f"{shutil.disk_usage(folder).free / 2**20:,.1f} MiB free"
+    if error.errno == errno.EDQUOT:
+        return f"Your disk quota is used up ({free} on the disk of {place}). {remedy}"
+    return f"The disk of {place} is full ({free}). {remedy}"
 
 
 def _make_draft(target: Path, *, is_folder: bool) -> tuple[Path, int]:

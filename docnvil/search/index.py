@@ -36,6 +36,7 @@ from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.corpus.writing import ArrayWriter
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, translating_errors
 from docnvil.model.normalizers import log_normalizer
+from docnvil.runtime.arrays import save_array
 from docnvil.runtime.folders import verify_folder, write_json, writing_folder
 from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, is_same_corpus
 from docnvil.text.excerpts import Excerpt
@@ -163,7 +164,7 @@ def build_index(
     frequencies = document_frequencies(counts)
     idf = (np.log((1 + n_documents) / (1 + frequencies)) + 1).astype(np.float32)
     with writing_folder(path, kind=KIND, force=force) as draft:
-        np.save(draft / "idf.npy", idf)
+        save_array(draft / "idf.npy", idf)
         _write_documents(draft, excerpts, n_documents, progress)
         _write_words(draft, counts, idf)
         _write_postings(draft, frequencies)
@@ -260,7 +261,7 @@ def _write_postings(draft: Path, frequencies: NDArray[np.int64]) -> None:
     """Write the same weights by word, with one chunk of documents in memory at a time."""
     indptr, words, weights = (np.load(draft / f"{name}.npy", mmap_mode="r") for name in ("indptr", "words", "weights"))
     starts = np.concatenate([[0], np.cumsum(frequencies, dtype=np.int64)])
-    np.save(draft / "postings_indptr.npy", starts)
+    save_array(draft / "postings_indptr.npy", starts)
     rows, values = (
         np.lib.format.open_memmap(draft / f"postings_{name}.npy", mode="w+", dtype=kind, shape=(int(starts[-1]),))
         for name, kind in (("rows", np.int32), ("weights", np.float16))

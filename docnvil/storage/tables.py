@@ -21,6 +21,7 @@ from docnvil.analysis.nats import to_perplexity
 from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
 from docnvil.errors import CorpusError, MissingDependencyError
+from docnvil.runtime.arrays import save_array
 from docnvil.runtime.folders import replacing_file
 from docnvil.runtime.publishing import writing_together
 from docnvil.text.vocabulary import Vocabulary
@@ -153,8 +154,7 @@ def _write_npy(
                     np.lib.format.write_array_header_1_0(file, header)
                 file.write(np.ascontiguousarray(chunk, dtype=dtype).data)
         if themes is not None:
-            with numbers.open("wb") as file:
-                np.save(file, themes)
+            save_array(numbers, themes)
         names.write_bytes("".join(f"{name}\n" for name in ids).encode())
 
 

@@ -10,7 +10,7 @@ from io import BufferedReader, BytesIO, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from docnvil.errors import CorpusError, MissingDependencyError
+from docnvil.errors import CorpusError, MissingDependencyError, out_of_memory
 from docnvil.runtime.folders import replacing_file
 from docnvil.text.compression import DAMAGE_ERRORS, is_compressed, open_compressed
 from docnvil.text.decoding import RepairedBytes, RepairingDecoder, describe_undecodable, survey_utf8
@@ -246,6 +246,8 @@ def translate_os_errors(path: Path) -> Iterator[None]:
         raise CorpusError(f"{path} is a folder, but a file is needed. Name a file in it.") from None
     except DAMAGE_ERRORS as error:
         raise _unpacking_error(path, error) from None
+    except MemoryError as error:
+        raise out_of_memory(f"reading {path}", error=error) from error
     except OSError as error:
         if error.errno is None and is_compressed(path):
             raise _unpacking_error(path, error) from None

@@ -7,6 +7,7 @@ the words around them are neighbors. Their words are joined by "_".
 from collections.abc import Iterator, Set
 
 from docnvil.errors import ConfigurationError
+from docnvil.schema import parse_whole
 
 MAX_NGRAM = 5
 JOINER = "_"
@@ -55,7 +56,7 @@ def read_ngrams(value: str) -> tuple[int, int]:
     """
     first, dash, last = value.partition("-")
     try:
-        minimum, maximum = (int(first), int(last)) if dash else (1, int(first))
+        minimum, maximum = (parse_whole(first), parse_whole(last)) if dash else (1, parse_whole(first))
     except ValueError:
         minimum = maximum = 0
     if not 1 <= minimum <= maximum <= MAX_NGRAM:

@@ -14,7 +14,7 @@ from docnvil.analysis.null_models import fit_without_units
 from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import ConfigurationError, VocabularyError, warn
+from docnvil.errors import ConfigurationError, VocabularyError, naming_step, warn
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
@@ -154,7 +154,8 @@ def start_training(
     check_precision(config.precision, device)
     seeds = seed_columns(config.seed_words, data.vocabulary, token_rules)
     model_config = settings.model_config(data.train.shape[1])
-    training = Training.start(model_config, config, data.train, device, processes, seeds)
+    with naming_step("initializing the units", "Use fewer --units, or a smaller --vocabulary-size."):
+        training = Training.start(model_config, config, data.train, device, processes, seeds)
     training.fingerprint = lambda: data.fingerprint
     return training
 
@@ -168,7 +169,12 @@ def _train(
         for callback in callbacks:
             callback.on_batch(training, n_documents)
 
-    with onednn_products(training.model.device):
+    units = "-".join(map(str, training.model.config.units))
+    step = naming_step(
+        f"training {units} units on {data.train.shape[1]:,} words",
+        "Use fewer --units or --samples, or a smaller --batch-size or --vocabulary-size.",
+    )
+    with step, onednn_products(training.model.device):
         for record in train(training, data.train, data.validation, on_batch=on_batch, profile=profile):
             for callback in callbacks:
                 callback.on_epoch(training, record)

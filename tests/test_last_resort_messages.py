@@ -1,0 +1,226 @@
+"""Messages for what no command can prevent: full disks, too little memory, closed streams; and hostile characters."""
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from test_commands import failed, run
+
+from docnvil.commands import COMMANDS, main
+from docnvil.commands.numbers import Number, Sizes, WholeNumber
+from docnvil.commands.printing import echo, echo_json, escape_controls
+from docnvil.corpus import build
+from docnvil.errors import DocnvilError, OutOfMemoryError, naming_step
+from docnvil.runtime.arrays import save_array
+from docnvil.runtime.disk import describe_full_disk
+from docnvil.runtime.folders import writing_folder
+
+ESCAPE = "\x1b[2J\x9b31m"  # clears a terminal, and colors it
+COMMAND = f"{sys.executable} -m docnvil"
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("texts") / "posts.jsonl"
+    words = ("mast sail wind", "onion salt oven")
+    rows = [{"id": f"{ESCAPE}{number}", "text": words[number % 2], ESCAPE: ESCAPE} for number in range(40)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose words have control characters."""
+    folder = tmp_path_factory.mktemp("fitted")
+    rows = [f"0 mast{ESCAPE}:20 sail:10\n", "0 onion:20 salt:10\n"] * 100
+    (folder / "a.svmlight").write_text("".join(rows))
+    result = run("fit", folder / "a.svmlight", "--out", folder / "model", "--epochs", 20, "--units", 2)
+    assert result.exit_code == 0, result.output
+    return folder / "model"
+
+
+def shell(command: str, **options: object) -> subprocess.CompletedProcess:
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.mark.parametrize("arguments", [("topics",), ("info",), ("topics", "--tree"), ("topics", "--json")])
+def test_control_characters_of_words_are_not_printed(model, arguments):
+    command, *options = arguments
+    result = run(command, model, *options)
+    assert result.exit_code == 0, result.output
+    assert "\\u001b[2J\\u009b31m" in result.stdout or command == "info"
+    assert not {"\x1b", "\x9b"} & set(result.output)
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("info", "--json"), ("fit", "--text-column", ESCAPE + "no")])
+def test_control_characters_of_documents_and_options_are_not_printed(texts, arguments):
+    command, *options = arguments
+    result = run(command, texts, *options)
+    assert "\\u001b[2J" in result.output
+    assert not {"\x1b", "\x9b"} & set(result.output)
+
+
+def test_escaped_json_is_json(capsys):
+    echo_json({"word": ESCAPE})
+    assert json.loads(capsys.readouterr().out) == {"word": ESCAPE}
+
+
+def test_text_is_printed_in_the_encoding_of_the_stream(monkeypatch):
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", stream)
+        echo("caf\u00e9 \u65e5 \udce9")
+        echo_json({"word": "caf\u00e9 \u65e5"})
+        text = stream.buffer.getvalue().decode(encoding)
+        assert "\\udce9" in text
+        assert json.loads(text[text.index("{") :]) == {"word": "caf\u00e9 \u65e5"}
+
+
+def test_tabs_and_line_feeds_are_printed():
+    assert escape_controls("a\tb\nc\r\x00\x7f") == "a\tb\nc\\u000d\\u0000\\u007f"
+
+
+def test_a_closed_stdout_is_an_error():
+    result = shell(f"{COMMAND} recipes >&-")
+    assert result.returncode == 1
+    assert result.stderr == "Error: Standard output is closed. Redirect it to a file or to /dev/null.\n"
+
+
+def test_a_full_disk_behind_stdout_is_an_error():
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    result = shell(f"{COMMAND} recipes > /dev/full")
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: standard output: No space left on device.")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_command_without_a_traceback():
+    result = shell(f"(sleep 0.5; {COMMAND} recipes) | exec 0<&-; echo ${{PIPESTATUS[0]}}")
+    assert (result.stdout, result.stderr) == ("1\n", "")
+
+
+def test_a_closed_stderr_and_stdin_do_no_harm():
+    result = shell(f"{COMMAND} recipes 2>&- <&-")
+    assert result.returncode == 0
+    assert result.stdout == run("recipes").stdout
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_named_with_what_is_free(tmp_path, number):
+    def write() -> None:
+        with writing_folder(tmp_path / "new" / "model", kind="model") as draft:
+            (draft / "a").touch()
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        write()
+    message = describe_full_disk(caught.value)
+    assert str(tmp_path / "new" / "model") in message
+    assert "MiB free" in message
+    assert not (tmp_path / "new" / "model").exists()
+
+
+def limited(command: str) -> subprocess.CompletedProcess:
+    """Run a command that can write only files of up to 20 KiB."""
+    return shell(f"trap '' XFSZ; ulimit -f 20; {command}")
+
+
+def test_arrays_are_written_with_the_error_of_the_system(tmp_path):
+    array = np.arange(100_000).reshape(100, 1000)
+    save_array(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", array)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    program = "import numpy, pathlib; from docnvil.runtime.arrays import save_array\n"
+    program += f"save_array(pathlib.Path({str(tmp_path / 'c.npy')!r}), numpy.arange(100_000))"
+    result = limited(f'{sys.executable} -c "{program}"')
+    assert "File too large" in result.stderr
+
+
+def test_a_build_on_a_full_disk_names_the_place(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("mast sail wind\nonion salt oven\n" * 20)
+
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(build, "save_counted_chunk", full)
+    result = run("corpus", "build", tmp_path / "a.txt", "--out", tmp_path / "corpus")
+    failed(result, 1, f"The disk of {tmp_path}", "is full (", "MiB free)", "Free some space")
+
+
+def test_a_command_that_runs_out_of_memory_names_the_file(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("mast sail wind\nonion salt oven\n" * 20)
+
+    def huge(*arguments: object, **options: object) -> None:
+        np.empty(1 << 50)
+
+    monkeypatch.setattr("docnvil.corpus.loading.count_words", huge)
+    result = run("fit", tmp_path / "a.txt", "--out", tmp_path / "m")
+    failed(result, 1, f"Out of memory while counting the words of {tmp_path / 'a.txt'} (8.00 PiB more needed)")
+    assert "docnvil corpus build" in result.stderr
+    monkeypatch.undo()
+    monkeypatch.setattr(build, "save_counted_chunk", huge)
+    result = run("corpus", "build", tmp_path / "a.txt", "--out", tmp_path / "corpus")
+    failed(result, 1, f"Out of memory while counting the words of {tmp_path / 'a.txt'}", "Use fewer --workers.")
+
+
+def test_training_that_runs_out_of_memory_names_the_sizes(texts, tmp_path, monkeypatch):
+    def out_of_memory(*arguments: object, **options: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("docnvil.training.loop.update", out_of_memory)
+    result = run("fit", texts, "--out", tmp_path / "m", "--units", 3)
+    failed(result, 1, "Out of memory while training 3 units on 6 words.", "Use fewer --units")
+
+
+def test_the_innermost_step_is_named():
+    outer, inner = naming_step("doing all"), naming_step("reading a", "Split it.")
+    with pytest.raises(OutOfMemoryError, match=r"while reading a\. Split it"), outer, inner:
+        raise MemoryError
+    with pytest.raises(ZeroDivisionError), naming_step("doing all"):
+        _ = 1 / 0
+    assert issubclass(OutOfMemoryError, DocnvilError)
+
+
+def options_of(command: click.Command) -> list[click.Parameter]:
+    if isinstance(command, click.Group):
+        return [each for name in command.commands for each in options_of(command.commands[name])]
+    return list(command.params)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_numbers_are_written_with_digits_only(name):
+    command = main.get_command(click.Context(main), name)
+    kinds = [each.type for each in options_of(command)]
+    plain = (click.types.IntParamType, click.types.FloatParamType)
+    assert not [kind for kind in kinds if isinstance(kind, plain) and not isinstance(kind, WholeNumber | Number)]
+    for kind in kinds:
+        if isinstance(kind, WholeNumber | Number | Sizes):
+            for text in ("1_0", "\u0663", "7 7", "nan", "inf", "1e999", "0x10", "", "9" * 5000):
+                with pytest.raises(click.BadParameter):
+                    kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fit", "--ngrams", "1_1"),
+        ("fit", "--validation", "1_0"),
+        ("edit", "--merge", "0,0_1"),
+        ("edit", "--name", "0_1=a"),
+        ("draw", "--shape", "1_0x2"),
+        ("sweep", "--units", "1_0,2"),
+    ],
+)
+def test_lists_and_ranges_of_numbers_are_written_with_digits_only(texts, tmp_path, arguments):
+    command, *options = arguments
+    result = run(command, texts, "--out", tmp_path / "out", *options)
+    assert result.exit_code in (1, 2)
+    assert options[1] in result.output
