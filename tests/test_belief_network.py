@@ -131,3 +131,12 @@ def test_profiles_are_added_to_the_initial_weights(hidden):
 def test_invalid_settings_are_refused(settings, complaint):
     with pytest.raises(ConfigurationError, match=complaint):
         ModelConfig(**settings)
+
+
+def test_initial_parameters_do_not_depend_on_the_global_generator() -> None:
+    config = ModelConfig(7, units=(4, 3), recognition_hidden=(5, 6), posterior="autoregressive", prior="mixture")
+    states = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        states.append(build_model(config, torch.Generator().manual_seed(0)).state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())

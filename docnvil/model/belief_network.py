@@ -77,6 +77,7 @@ def build_model(
     if config.recognition_hidden:
         for layer in (first.linear, *first.deeper):  # tanh layers with tiny weights learn slowly at first
             layer.weight.normal_(0.0, config.vocabulary_size**-0.5, generator=generator)
+            layer.bias.zero_()  # torch draws it from its global generator
     (first.deeper[-1] if config.recognition_hidden else first.linear).bias.fill_(config.start_logit)
     if word_frequencies is not None:
         visible.bias.copy_(visible.initial_bias(word_frequencies, n_documents))
