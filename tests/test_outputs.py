@@ -1,6 +1,8 @@
 """Outputs that two processes want, outputs that are inputs, signals, and what killed processes leave."""
 
+import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faults import faults, run_until_killed
 from test_commands import failed, process, run
 
 from docnvil.errors import CheckpointError, OutputExistsError
@@ -74,6 +77,63 @@ def test_an_input_and_the_inside_of_a_model_are_not_replaced(texts, model, tmp_p
         failed(run("report", copy, "--out", out, "--force"), 1, "inside the model folder")
     assert source.read_bytes() == before
     read_folder(copy, kind="model")
+
+
+def test_no_output_besides_the_main_one_replaces_an_input_or_is_inside_a_model(texts, model, tmp_path):
+    source, copy = tmp_path / "s.jsonl", tmp_path / "model"
+    shutil.copy(texts, source)
+    shutil.copytree(model, copy)
+    before = source.read_bytes()
+    new = tmp_path / "new.csv"
+    commands = {
+        "report": (copy, source, "--out", new, "--overview"),
+        "effects": (copy, source, "--by", "group", "--out", new, "--plot"),
+        "sweep": (source, "--out", tmp_path / "w", "--plot"),
+        "perplexity": (copy, source, "--out"),
+        "completion": (copy, source, "--out"),
+        "compare": (source, source, "--out"),
+        "outliers": (copy, texts, "--reference", source, "--out"),
+    }
+    for name, arguments in commands.items():
+        failed(run(name, *arguments, source, "--force"), 1, "is also the input")
+        failed(run(name, *arguments, copy / "run.json", "--force"), 1, "inside the model folder")
+    graph = tmp_path / "g.json"
+    shutil.copy(source, graph)
+    failed(run("topics", copy, "--graph", graph, "--corpus", graph, "--force"), 1, "is also the input")
+    assert source.read_bytes() == graph.read_bytes() == before
+    read_folder(copy, kind="model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["g.json", "model", "s.jsonl"]
+
+
+def test_a_split_corpus_leaves_nothing_after_a_failure_or_a_kill(texts, tmp_path):
+    def build() -> None:
+        assert run("corpus", "build", texts, "--held-out", "0.3", "--out", tmp_path / "c", "--force").exit_code in (
+            0,
+            1,
+        )
+
+    def full_disk() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with faults(12, full_disk, ("mkdir", "fsync")) as counter:
+        build()
+    assert counter.count >= 12
+    assert not list(tmp_path.iterdir())
+    assert run_until_killed(12, build, ("mkdir", "fsync"))
+    assert [path.suffix for path in (tmp_path / "c").iterdir()] == [".part"]
+    build()
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*")) == ["c/test", "c/train"]
+
+
+def test_an_index_reserves_the_space_of_its_mapped_files(texts, model, tmp_path, monkeypatch):
+    def refuse(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    failed(run("search", model, texts, "sail", "--index", tmp_path / "i"), 1, "is full")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    assert run("search", model, texts, "sail", "--index", tmp_path / "i").exit_code == 0
 
 
 def test_resume_before_the_first_checkpoint_starts_from_the_beginning(texts, tmp_path):

@@ -18,6 +18,7 @@ from docnvil.commands.options import (
     force_option,
     seed_option,
 )
+from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import echo, echo_json, note
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def compare(
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_model_names(names)
     if out is not None:
+        claim_output(out, [train, test, options["predict"]])
         refuse_existing_file(out, force=options["force"])
     matrix = load_for_training(train, options)
     observed, hidden = _load_test(test, options, matrix)

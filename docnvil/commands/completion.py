@@ -54,7 +54,7 @@ def completion(
     from docnvil.analysis.completion import evaluate_completion, evaluate_predictor, split_words
     from docnvil.runtime.randomness import stream
 
-    fitted = load_model_to_evaluate(model, options)
+    fitted = load_model_to_evaluate(model, source, options)
     seed = options["seed"]
     matrices = [load_for_model(path, options, fitted) for path in (source, predict) if path is not None]
     if predict is None:

@@ -70,7 +70,7 @@ def build(
         raise OutputExistsError(f"{out} is a corpus; train/ and test/ cannot be written to it. Choose another --out.")
     if executor is not None and workers > 1:
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
-    claim_output(out, sources)
+    claim_output(out, sources, others=folders)
     complete_publication(folders[0])
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)

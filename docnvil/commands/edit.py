@@ -91,7 +91,7 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     from docnvil.storage.model_folder import load_model, save_model
     from docnvil.training.editing import edit_units
 
-    claim_output(out, [model] if corpus is None else [model, corpus])
+    claim_output(out, [model, corpus])
     refuse_existing_folder(out, kind="model", force=options["force"])
     names = _read_names(options["names_file"])
     names |= _unique_names(options["names"])

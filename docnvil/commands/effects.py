@@ -79,7 +79,7 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
     if len({file.resolve() for file in files}) < len(files):
         raise click.UsageError("--out and --plot name the same file. Choose two different files.")
     if files:
-        claim_output(files[0], [model, source], drafts_of=files[1:])
+        claim_output(files[0], [model, source], others=files[1:])
         complete_publication(files[0])
     for file in files:
         refuse_existing_file(file, force=options["force"])

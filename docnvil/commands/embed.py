@@ -63,7 +63,7 @@ def embed(
     if out.suffix.lower() == ".xlsx":
         raise click.UsageError(f"{out} is a workbook, which has too few columns for embeddings. Add --table.")
     files = (out, ids_path(out), themes_path(out)) if embedding_format(out) == "npy" else (out,)
-    claim_output(out, [model, source], drafts_of=files)
+    claim_output(out, [model, source], others=files)
     complete_publication(out)
     for file in files:
         refuse_existing_file(file, force=force)
@@ -117,7 +117,7 @@ def _write_documents(model: Path, source: Path, out: Path, options: dict[str, An
     if out.suffix.lower() == ".npy":
         raise click.UsageError(f"{out} holds numbers only. Write the table as .csv, .parquet or .xlsx.")
     table_format(out)
-    claim_output(out, [model, source], drafts_of=[out])
+    claim_output(out, [model, source])
     refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     matrix = load_for_model(source, options, fitted, may_be_empty=True)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     Perplexities = Perplexity | Completion
 
 
-def load_model_to_evaluate(model: Path, options: Mapping[str, Any]) -> "FittedModel":
+def load_model_to_evaluate(model: Path, source: Path, options: Mapping[str, Any]) -> "FittedModel":
     """Load a model, after a check that the file of values can be written."""
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.storage.model_folder import load_model
 
     if options["out"] is not None:
-        claim_output(options["out"], [model])
+        claim_output(options["out"], [model, source, options.get("predict")])
         refuse_existing_file(options["out"], force=options["force"])
     return load_model(model, options["device"])
 

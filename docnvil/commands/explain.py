@@ -64,7 +64,7 @@ def explain(
     if out is not None:
         from docnvil.runtime.folders import refuse_existing_file
 
-        claim_output(out, [model, *([] if source is None else [source])], drafts_of=[out])
+        claim_output(out, [model, source])
         refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     if options["surprise"] and not fitted.network.generative.visible.supports_completion:

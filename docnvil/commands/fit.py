@@ -77,7 +77,7 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     if not dry_run:
         if processes.is_main:
             inputs = [source, *([] if earlier is None else [options["earlier"]])]
-            claim_output(out, inputs, drafts_of=[checkpoint_path(out)])
+            claim_output(out, inputs, others=[checkpoint_path(out)])
         options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
     matrix = _load(source, options, settings) if earlier is None else load_to_continue(source, options, earlier)
     if dry_run:

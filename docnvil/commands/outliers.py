@@ -61,7 +61,7 @@ def outliers(
     if out is not None:
         from docnvil.runtime.folders import refuse_existing_file
 
-        claim_output(out, [model, source], drafts_of=[out])
+        claim_output(out, [model, source, reference])
         refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     if fitted.null_model() is None:

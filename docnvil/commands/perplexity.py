@@ -61,7 +61,7 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
     from docnvil.analysis.null_models import evaluate_null_model, null_perplexity
     from docnvil.analysis.perplexity import document_bounds
 
-    fitted = load_model_to_evaluate(model, options)
+    fitted = load_model_to_evaluate(model, source, options)
     matrix = load_for_model(source, options, fitted)
     estimator = {"bound": bound, "n_samples": samples, "temperatures": temperatures}
     bounds = document_bounds(fitted.network, matrix.counts, **estimator, seed=options["seed"])

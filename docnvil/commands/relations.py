@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 GRAPH_SUFFIXES = (".json", ".dot", ".gv")
 
 
-def check_graph(out: Path, model: Path, *, force: bool) -> None:
+def check_graph(out: Path, model: Path, corpus: Path | None, *, force: bool) -> None:
     """Check that a graph can be written to a file, before any work."""
     from docnvil.runtime.folders import refuse_existing_file
 
     if out.suffix.lower() not in GRAPH_SUFFIXES:
         raise click.UsageError(f"{out} is neither a .json nor a .dot file. Choose one of these formats for --graph.")
-    claim_output(out, [model])
+    claim_output(out, [model, corpus])
     refuse_existing_file(out, force=force)
 
 

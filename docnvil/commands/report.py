@@ -78,8 +78,7 @@ def report(
         raise click.UsageError("--out and --overview name the same file. Choose two different files.")
     if source is None:
         _refuse_corpus_options()
-    inputs = [path for path in (model, source, options["test"]) if path is not None]
-    claim_output(out, inputs)
+    claim_output(out, [model, source, options["test"]], others=[overview] if overview else [])
     complete_publication(out)
     for path in (out, *([overview] if overview else [])):
         refuse_existing_file(path, force=force)

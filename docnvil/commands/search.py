@@ -81,7 +81,7 @@ def search(
     if out is not None:
         from docnvil.runtime.folders import refuse_existing_file
 
-        claim_output(out, [model, source], drafts_of=[out])
+        claim_output(out, [model, source])
         refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     query = None if words is None else count_query(fitted, words, options["tokenizer"])

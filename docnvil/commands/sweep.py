@@ -75,7 +75,7 @@ def sweep(source: Path, units: tuple[int, ...], out: Path, plot: Path | None, **
     from docnvil.runtime.folders import refuse_existing_file
 
     settings = _all_settings(source, units, options)
-    claim_output(out, [source])
+    claim_output(out, [source, options["test"]], others=[plot] if plot else [])
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"--out {out} is a file. Give the path of a folder.")
     if plot is not None:

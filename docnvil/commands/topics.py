@@ -70,7 +70,7 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     graph, corpus = options["graph"], options["corpus"]
     _check_combination(references, options)
     if graph is not None:
-        check_graph(graph, model, force=options["force"])
+        check_graph(graph, model, corpus, force=options["force"])
     fitted = load_model(model, "cpu")
     if graph is not None:
         write_graph(fitted, graph, corpus, words, options)

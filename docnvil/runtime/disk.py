@@ -38,18 +38,21 @@ def try_lock(descriptor: int) -> bool | None:
 
 @contextmanager
 def drafting(target: Path, *, is_folder: bool) -> Iterator[Path]:
-    """Yield a new empty draft beside `target`, locked until the block ends; it is deleted if it is still there."""
-    make_folders(target.parent)
-    draft, descriptor = _make_draft(target, is_folder=is_folder)
-    try:
-        yield draft
-    except OSError as error:
-        if is_full_disk(error):
-            error.filename = str(target)  # rather than the draft, or nothing
-        raise
-    finally:
-        delete(draft)
-        os.close(descriptor)
+    """Yield a new empty draft beside `target`, locked until the block ends; it is deleted if it is still there.
+
+    Missing parents of `target` are made, and deleted if they are empty in the end.
+    """
+    with making_folders(target.parent):
+        draft, descriptor = _make_draft(target, is_folder=is_folder)
+        try:
+            yield draft
+        except OSError as error:
+            if is_full_disk(error):
+                error.filename = str(target)  # rather than the draft, or nothing
+            raise
+        finally:
+            delete(draft)
+            os.close(descriptor)
 
 
 def is_full_disk(error: OSError) -> bool:
@@ -124,10 +127,26 @@ def delete(path: Path) -> None:
 
 def make_folders(path: Path) -> None:
     """Make a folder and its missing parents, and flush the entry of each new one to disk."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
+    for folder in reversed(_missing_folders(path)):
         folder.mkdir(exist_ok=True)
         fsync(folder.parent)
+
+
+@contextmanager
+def making_folders(path: Path) -> Iterator[None]:
+    """Make a folder and its missing parents, see `make_folders`; delete those that are empty when the block ends."""
+    missing = _missing_folders(path)
+    try:
+        make_folders(path)
+        yield
+    finally:
+        for folder in missing:
+            with suppress(OSError):  # it is not empty, or was not made
+                folder.rmdir()
+
+
+def _missing_folders(path: Path) -> list[Path]:
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
 
 
 def fsync(path: Path) -> None:
@@ -135,6 +154,27 @@ def fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def reserve_space(path: Path) -> None:
+    """Reserve the space on the disk that the length of a file needs, as far as the system can do that.
+
+    Memory that is mapped to a file without space ends the process at a write when the disk is full (SIGBUS).
+
+    Raises:
+        OSError: there is not enough space.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS and Windows
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        if size := os.fstat(descriptor).st_size:
+            os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # the file system lacks it
+            raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.close(descriptor)
 

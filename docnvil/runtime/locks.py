@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from docnvil.errors import OutputExistsError
-from docnvil.runtime.disk import delete, make_folders, try_lock
+from docnvil.runtime.disk import delete, making_folders, try_lock
 
 
 @contextmanager
@@ -20,17 +20,13 @@ def lock_output(path: Path) -> Iterator[None]:
     """
     path = path.resolve()
     lock = path.with_name(f".{path.name}.lock")
-    new_parents = [folder for folder in path.parents if not folder.exists()]
-    make_folders(path.parent)
-    descriptor = _open_and_lock(lock, path)
-    try:
-        yield
-    finally:
-        delete(lock)  # before it is released: who waits for it notices that the file is gone
-        os.close(descriptor)
-        with suppress(OSError):  # a folder that is not empty is kept
-            for folder in new_parents:
-                folder.rmdir()
+    with making_folders(path.parent):
+        descriptor = _open_and_lock(lock, path)
+        try:
+            yield
+        finally:
+            delete(lock)  # before it is released: who waits for it notices that the file is gone
+            os.close(descriptor)
 
 
 def _open_and_lock(lock: Path, path: Path) -> int:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from docnvil import __version__
 from docnvil.analysis.unit_probabilities import unit_probabilities
@@ -37,6 +37,7 @@ from docnvil.corpus.writing import ArrayWriter
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, translating_errors
 from docnvil.model.normalizers import log_normalizer
 from docnvil.runtime.arrays import save_array
+from docnvil.runtime.disk import reserve_space
 from docnvil.runtime.folders import verify_folder, write_json, writing_folder
 from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, is_same_corpus
 from docnvil.text.excerpts import Excerpt
@@ -263,7 +264,7 @@ def _write_postings(draft: Path, frequencies: NDArray[np.int64]) -> None:
     starts = np.concatenate([[0], np.cumsum(frequencies, dtype=np.int64)])
     save_array(draft / "postings_indptr.npy", starts)
     rows, values = (
-        np.lib.format.open_memmap(draft / f"postings_{name}.npy", mode="w+", dtype=kind, shape=(int(starts[-1]),))
+        _mapped_array(draft / f"postings_{name}.npy", kind, (int(starts[-1]),))
         for name, kind in (("rows", np.int32), ("weights", np.float16))
     )
     following = starts[:-1].copy()
@@ -293,10 +294,7 @@ def _write_units(
     if has_codes:
         kinds["codes"] = (np.uint16, (-(-n_units // BITS), n_documents))
         kinds["code_log_normalizers"] = (np.float32, (n_documents,))
-    arrays = {
-        name: np.lib.format.open_memmap(draft / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
-        for name, (kind, shape) in kinds.items()
-    }
+    arrays = {name: _mapped_array(draft / f"{name}.npy", kind, shape) for name, (kind, shape) in kinds.items()}
     weights = unit_weights(model)
     first = 0
     for chunk in row_chunks(counts):
@@ -313,6 +311,12 @@ def _write_units(
             progress(chunk.shape[0])
     for array in arrays.values():
         array.flush()
+
+
+def _mapped_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    reserve_space(path)
+    return array
 
 
 def pack_codes(codes: NDArray[np.bool_]) -> NDArray[np.uint16]:

@@ -105,6 +105,8 @@ def start(work: Callable[[], None], log: Path, *, environment: dict[str, str] | 
         signal.signal(signal.SIGINT, signal.default_int_handler)
         work()
         status = 0
+    except KeyboardInterrupt:
+        status = 130
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:

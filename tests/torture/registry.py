@@ -74,5 +74,10 @@ class Attack:
         yield from getattr(import_module(f"torture.{module}"), function or "tries")(arena)
 
 
-ATTACKS = (Attack("faults", "Disk full, input/output error or kill at the k-th call of the system", "faults", 24),)
+ATTACKS = (
+    Attack("faults", "Disk full, input/output error or kill at the k-th call of the system", "faults", 24),
+    Attack(
+        "corruption", "Each truncation and each flipped bit of models, corpora, trainings and indexes", "corruption", 24
+    ),
+)
 BY_NAME = {attack.name: attack for attack in ATTACKS}

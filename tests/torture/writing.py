@@ -14,6 +14,7 @@ class WritingCommand:
         outputs: groups of names in {out}: of each, all files are old or all are new, and the first is the main one.
         is_incremental: whether the files of a folder are written one by one, to continue there.
         unfinished: a file in {out} from which --resume continues.
+        kept: a folder in {out} from which the same command continues.
         max_tries: a limit for a command that takes seconds.
         replacing: the options that replace an earlier output.
     """
@@ -23,6 +24,7 @@ class WritingCommand:
     outputs: tuple[tuple[str, ...], ...]
     is_incremental: bool = False
     unfinished: str = ""
+    kept: str = ""
     max_tries: int | None = None
     replacing: str = "--force"
 
@@ -37,8 +39,8 @@ WRITING = (
     WritingCommand(
         "fit --from", "fit {in}/posts.jsonl --from {in}/model --out {out}/m", (("m",),), unfinished="m.unfinished"
     ),
-    WritingCommand("corpus build", "corpus build {in}/posts.jsonl --out {out}/c", (("c",),)),
-    WritingCommand("corpus build of files", "corpus build {in}/texts --out {out}/c", (("c",),)),
+    WritingCommand("corpus build", "corpus build {in}/posts.jsonl --out {out}/c", (("c",),), kept="c.building"),
+    WritingCommand("corpus build of files", "corpus build {in}/texts --out {out}/c", (("c",),), kept="c.building"),
     WritingCommand(
         "corpus build --held-out",
         "corpus build {in}/posts.jsonl --held-out 0.3 --out {out}/c",
