@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,13 @@ from docnvil.commands.setting_options import current_name, setting_options, sett
 from docnvil.training.seed_words import seed_columns
 
 if TYPE_CHECKING:
+    from docnvil.errors import TrainingError
     from docnvil.runtime.distributed import ProcessGroup
     from docnvil.runtime.profiling import Profile
     from docnvil.text.counts import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
     from docnvil.training.settings import Settings
+    from docnvil.training.state import Checkpoint
 
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
@@ -41,6 +43,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @click.option("--dry-run", is_flag=True, help="Read the corpus, print its size and the settings, and stop.")
 @force_option("an existing model or an interrupted run")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("--finish", is_flag=True, help="With --resume, save the best model so far without more training.")
 @JSON
 @counting_options
 @by_all_processes
@@ -54,7 +57,8 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     docnvil fit images.npz --array train --units 200,200
 
     The model folder contains the weights, the vocabulary, the token rules and the training history. The state of an
-    interrupted run is in OUT.unfinished, next to that folder; continue it with --resume.
+    interrupted run is in OUT.unfinished, next to that folder; continue it with --resume, also with a smaller
+    --learning-rate if it has diverged. --resume --finish writes the model of its best epoch.
 
     --from MODEL continues the training of a model on new documents, with its vocabulary, settings and units. The
     learning rate starts at half of the first one and decays over a quarter of the epochs. --replay adds documents
@@ -62,6 +66,8 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
 
     torchrun trains one model with several processes: torchrun --nproc-per-node=4 -m docnvil fit corpus/
     """
+    if options["finish"] and not options["resume"]:
+        raise click.UsageError("--finish ends an interrupted run. Add --resume, or leave it out.")
     from docnvil.runtime.devices import choose_device
     from docnvil.runtime.precision import check_precision
     from docnvil.runtime.profiling import NoProfile, Profile
@@ -78,7 +84,7 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
         if processes.is_main:
             inputs = [source, *([] if earlier is None else [options["earlier"]])]
             claim_output(out, inputs, others=[checkpoint_path(out)])
-        options["resume"] = _check_output(out, resume=options["resume"], force=options["force"], processes=processes)
+        options["resume"] = _check_output(out, options, processes)
     matrix = _load(source, options, settings) if earlier is None else load_to_continue(source, options, earlier)
     if dry_run:
         settings = settings if earlier is None else settings_to_continue(earlier, options, matrix)
@@ -107,16 +113,18 @@ def _load(source: Path, options: Mapping[str, Any], settings: "Settings") -> "Do
     return matrix
 
 
-def _check_output(out: Path, *, resume: bool, force: bool, processes: "ProcessGroup") -> bool:
+def _check_output(out: Path, options: Mapping[str, Any], processes: "ProcessGroup") -> bool:
     """Check that the model can be written, and return whether to resume an interrupted run."""
-    from docnvil.errors import OutputExistsError
+    from docnvil.errors import CheckpointError, OutputExistsError
     from docnvil.runtime.distributed import is_restart
     from docnvil.runtime.folders import refuse_existing_folder
     from docnvil.storage.checkpoints import checkpoint_path
 
-    checkpoint = checkpoint_path(out)
+    checkpoint, resume, force = checkpoint_path(out), options["resume"], options["force"]
     if is_restart():  # torchrun started the processes again; there is a checkpoint unless they died in epoch 1
         resume = checkpoint.exists()
+    if options["finish"] and not (checkpoint.exists() or out.exists()):
+        raise CheckpointError(f"There is no {checkpoint}, so there is no training to finish. Leave out --finish.")
     if resume and not (checkpoint.exists() or out.exists()):
         note(f"There is no {checkpoint}, so training starts from the beginning.")
         resume = False
@@ -153,13 +161,14 @@ def _train(
     """Train, from the beginning or from an earlier model, with a progress bar and checkpoints in the file `path`."""
     import torch
 
+    from docnvil.errors import TrainingError
     from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
     from docnvil.training.fit import fit as train
     from docnvil.training.progress import Progress
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
-    checkpoint = read_checkpoint(path) if options["resume"] else None
+    checkpoint = _adjusted(read_checkpoint(path), options) if options["resume"] else None
     with Progress(as_bar=shows_progress()) as progress:
         try:
             callbacks = CheckpointWriter(path, SECONDS_BETWEEN_CHECKPOINTS), progress
@@ -167,10 +176,38 @@ def _train(
             if earlier is not None:
                 return continue_from(earlier, matrix, options, **passed_on)
             return train(matrix, settings, **passed_on)
+        except TrainingError as error:
+            raise _with_advice(error, path) from error
         except KeyboardInterrupt:
             if path.exists():
                 note(f"\nProgress saved to {path}; rerun with --resume to continue.")
             raise
+
+
+def _adjusted(checkpoint: "Checkpoint", options: Mapping[str, Any]) -> "Checkpoint":
+    """Return a checkpoint with the smaller learning rate of the command line, and with the end that --finish asks."""
+    rate = options["learning_rate"]
+    if rate is not None and rate < checkpoint.learning_rate:
+        note(f"From epoch {len(checkpoint.history) + 1}, the learning rate is {rate}, not {checkpoint.learning_rate}.")
+        checkpoint = checkpoint.with_learning_rate(rate)
+    return replace(checkpoint, is_final=options["finish"])
+
+
+def _with_advice(error: "TrainingError", path: Path) -> "TrainingError":
+    """Return the error of a training that diverged, with what is kept and the two ways to use it."""
+    from docnvil.errors import CheckpointError, TrainingError
+    from docnvil.storage.checkpoints import read_checkpoint
+    from docnvil.training.records import best_of
+
+    try:
+        checkpoint = read_checkpoint(path)
+    except CheckpointError:  # it was in the first epoch
+        return error
+    return TrainingError(
+        f"{error.command_line_message} {path} keeps epochs 1 to {len(checkpoint.history)}: pass --resume"
+        f" --learning-rate {checkpoint.learning_rate / 4:g} to continue from there, or --resume --finish to save the"
+        f" model of epoch {best_of(checkpoint.history).epoch}."
+    )
 
 
 def _format_profile(profile: "Profile") -> str:

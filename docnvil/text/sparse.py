@@ -14,7 +14,7 @@ from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
 from docnvil.errors import CorpusError
 
 _INT32_MAX = 2**31 - 1
-_TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
+TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
 CSR = csr_array | csr_matrix
 CHUNK_ENTRIES = 1 << 20  # stored counts per chunk of rows: 8 MB for each intermediate array
 
@@ -87,7 +87,7 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
     """
     counts = _as_csr(matrix, where)
     total = float(counts.data.sum(dtype=np.float64))
-    if total >= _TOTAL_LIMIT:
+    if total >= TOTAL_LIMIT:
         _refuse_total(counts, where)
     if not counts.data.all():
         counts = counts.copy()
@@ -145,7 +145,7 @@ def _as_csr(matrix: Any, where: str) -> csr_array:
     _check_values(counts, where)
     if counts.format == "csr" and counts.has_canonical_format:
         return counts
-    if counts.data.sum(dtype=np.float64) >= _TOTAL_LIMIT:
+    if counts.data.sum(dtype=np.float64) >= TOTAL_LIMIT:
         _refuse_total(counts, where)  # before the sum of duplicate entries overflows
     if counts.dtype.kind != "f":
         counts = counts.astype(np.int64)  # the sum of duplicate entries could overflow a smaller type

@@ -16,7 +16,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, war
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix, count_words
 from docnvil.text.python_sources import as_vocabulary, classify_source
-from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_chunks
+from docnvil.text.sparse import TOTAL_LIMIT, CountRows, SelectedRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
@@ -75,6 +75,8 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
         raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")
     if matrix.nnz and not (matrix.data.min() >= 0 and np.isfinite(matrix.data.max())):
         raise CorpusError("The counts contain negative or infinite numbers or NaN. Give how often each word occurs.")
+    if matrix.nnz and matrix.data.sum(dtype=np.float64) >= TOTAL_LIMIT:
+        raise CorpusError("The counts have a total of 2^53 or more, too large to be exact. Check the values.")
     warn_of_fractions(matrix)
     if names is not None and len(names) != matrix.shape[1]:
         raise VocabularyError(

@@ -69,7 +69,7 @@ def fit(
         CorpusError: the numbers are not counts, or the output layer cannot produce them.
         ConfigurationError: the settings do not fit each other or the corpus.
         CheckpointError: the checkpoint has other documents or other settings.
-        TrainingError: the bound became NaN or infinite.
+        TrainingError: a number became NaN or infinite.
 
     Example:
         >>> import numpy as np
@@ -80,7 +80,7 @@ def fit(
     documents = checked_counts(counts, vocabulary=vocabulary, text_column=text_column)
     data = split_data(documents, settings, validation)
     training = start_training(data, settings, processes, documents.token_rules)
-    if training.config.neighbor_codes:
+    if training.config.neighbor_codes and not (resume_from and resume_from.is_final):
         training.codes = _neighbor_codes(data, training, callbacks)
     run_training(training, data, resume_from, processes, callbacks, profile)
     held_out = settings.validation if validation is None else data.validation.shape[0]

@@ -22,6 +22,7 @@ from docnvil.runtime.precision import likelihood_products, tf32_products
 from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
 from docnvil.text.sparse import CountRows, SelectedRows
+from docnvil.training.finite import SMALLER_RATE, FiniteWatch
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, sampled_log_q
 from docnvil.training.records import EpochRecord
 from docnvil.training.state import Training
@@ -50,7 +51,7 @@ def train(
         profile: measures the time of each phase.
 
     Raises:
-        TrainingError: the bound became NaN or infinite; the state is that of the last good epoch.
+        TrainingError: a number became NaN or infinite; callbacks have received all epochs before.
     """
     config, model, processes = training.config, training.model, training.processes
     processes.broadcast(training.state().values())  # k-means on different machines may differ in the last digit
@@ -58,7 +59,7 @@ def train(
     on_device = copy_to_device(counts, model.device, model.dtype)
     while not training.finished:
         started, epoch = time.perf_counter(), training.epoch
-        totals = _EpochTotals(model.device)
+        totals, watch = _EpochTotals(model.device), FiniteWatch(training, counts)
         schedule = training.schedule
         if epoch == schedule.plateau:
             model.load_state_dict(training.best_parameters)
@@ -68,9 +69,10 @@ def train(
             penalty_scale = schedule.penalty_scale(number / n_batches)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
             with tf32_products(config.precision):
-                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile, n_documents)
+                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile, n_documents, watch)
             totals.add(losses, units_on, penalty=training.penalties.sparsity * penalty_scale)
             on_batch(n_documents)
+        watch.check_epoch()
         with profile.phase("validation"):
             result = _validate(training, validation)
         record = _record(training, totals.means(training), result, rate, updates=(epoch + 1) * n_batches)
@@ -89,6 +91,7 @@ def update(
     penalty_scale: float,
     profile: NoProfile = NO_PROFILE,
     n_documents: int | None = None,
+    watch: FiniteWatch | None = None,
 ) -> tuple[Losses, Tensor]:
     """Make one parameter update, and return its losses and the number of active units, summed over documents.
 
@@ -100,6 +103,7 @@ def update(
         penalty_scale: factor of the penalties on weights and units, from 0 to 1.
         profile: measures the time of each phase.
         n_documents: the documents of this batch of all processes; None for those of this one.
+        watch: stops the training when the loss is NaN or infinite.
     """
     model, config, optimizer = training.model, training.config, training.optimizer
     estimator = GRADIENT_ESTIMATORS[config.gradient]
@@ -122,6 +126,8 @@ def update(
             codes = training.codes[batch.keys][None].to(samples[0])  # [1, B, K]
             log_q_codes = sum_terms(model.recognition.log_prob_terms(batch.counts, (codes,))).sum()
             losses = replace(losses, total=losses.total - config.neighbor_codes * log_q_codes)
+    if watch is not None:
+        watch.check(batch, losses)
     with profile.phase("backward"):
         optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
@@ -207,7 +213,7 @@ def _record(training: Training, means: list[float], result: Perplexity, rate: fl
     validation_bound = result.log_likelihood / result.documents
     if not all(map(math.isfinite, (train_bound, validation_bound, result.perplexity_per_document))):
         raise TrainingError(
-            f"The bound became NaN or infinite in epoch {training.epoch + 1}. Try a smaller --learning-rate."
+            f"The validation bound became NaN or infinite in epoch {training.epoch + 1}. {SMALLER_RATE}"
         )
     return EpochRecord(
         epoch=training.epoch + 1,

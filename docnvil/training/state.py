@@ -4,7 +4,7 @@ Axes: N documents, V vocabulary, K units.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,7 @@ class Checkpoint:
         history: one record per epoch.
         epoch_seconds: the duration of each epoch.
         fingerprint: identifies the documents, see `TrainingData.fingerprint`.
+        is_final: whether training ends with this state instead of going on.
     """
 
     tensors: Mapping[str, Tensor]
@@ -47,6 +48,16 @@ class Checkpoint:
     history: tuple[EpochRecord, ...]
     epoch_seconds: tuple[float, ...]
     fingerprint: str
+    is_final: bool = False
+
+    @property
+    def learning_rate(self) -> float:
+        """The first learning rate of the training."""
+        return float(self.training["learning_rate"])
+
+    def with_learning_rate(self, learning_rate: float) -> "Checkpoint":
+        """Return the checkpoint as if the training had another first learning rate, such as a smaller one."""
+        return replace(self, training={**self.training, "learning_rate": learning_rate})
 
 
 @dataclass
@@ -66,6 +77,7 @@ class Training:
         epoch_seconds: the duration of each.
         best_parameters: the network's parameters at the best epoch so far.
         codes: `[N, K]` bool, the code of each training document that q learns, or None.
+        is_stopped: whether training ends although epochs are left.
     """
 
     model: BeliefNetwork
@@ -80,6 +92,7 @@ class Training:
     epoch_seconds: list[float] = field(default_factory=list)
     best_parameters: dict[str, Tensor] = field(default_factory=dict)
     codes: Tensor | None = None
+    is_stopped: bool = False
 
     @classmethod
     def start(
@@ -134,7 +147,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether all epochs are done, or the validation bound stopped improving and the rate has decayed since."""
-        return bool(self.history) and self.epoch >= self.schedule.last_epoch
+        return bool(self.history) and (self.is_stopped or self.epoch >= self.schedule.last_epoch)
 
     def finish(self) -> BeliefNetwork:
         """Return the network with the parameters of the best epoch."""
@@ -182,6 +195,7 @@ class Training:
             saved["epochs"] = max(current["epochs"], len(checkpoint.history))
         _require_equal(saved, current)
         self.restore(checkpoint.tensors, checkpoint.history, checkpoint.epoch_seconds)
+        self.is_stopped = checkpoint.is_final
 
     def restore(
         self, tensors: Mapping[str, Tensor], history: Sequence[EpochRecord], epoch_seconds: Sequence[float]
