@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from docnvil.corpus.writing import FORMAT_VERSION
 from docnvil.errors import CheckpointError, CorpusError, DocnvilError
-from docnvil.runtime.folders import verify_folder
+from docnvil.runtime.folders import read_unchanged, verify_folder
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.records import csv_rows
 from docnvil.text.tokens import TokenRules
@@ -39,6 +39,10 @@ def read_corpus(path: str | Path) -> DocumentTermMatrix:
     [[2, 0], [0, 0]]
     """
     path = Path(path)
+    return read_unchanged(path, lambda: _read(path))
+
+
+def _read(path: Path) -> DocumentTermMatrix:
     verify_folder(path, kind="corpus")
     try:
         description = json.loads((path / "corpus.json").read_text(encoding="utf-8"))

@@ -7,13 +7,15 @@ failure leaves the target unchanged. `verify_folder` checks a folder against its
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from docnvil.errors import CheckpointError, OutputExistsError
 from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree
+
+Content = TypeVar("Content")
 
 MANIFEST = "manifest.json"
 READING_TRIES = 5  # of a folder that other processes replace
@@ -130,6 +132,34 @@ def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> N
             raise CheckpointError(f"{file} does not match the SHA-256 in its manifest, so it was changed. {remedy}")
 
 
+def read_unchanged(path: Path, read: Callable[[], Content]) -> Content:
+    """Return what `read` returns of a folder that is not replaced meanwhile; otherwise it is called again.
+
+    Raises:
+        CheckpointError: the folder is replaced again and again; or `read` raises it, and the folder did not change.
+    """
+    for _ in range(READING_TRIES):
+        before = _identity(path)
+        try:
+            content = read()
+        except (CheckpointError, OSError):
+            if _identity(path) == before:
+                raise
+            continue
+        if _identity(path) == before:
+            return content
+    raise CheckpointError(f"{path} was replaced while it was read. Run the same command again.")
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return what distinguishes a folder from another one that later has its name."""
+    try:
+        states = path.stat(), (path / MANIFEST).stat()
+    except OSError:
+        return None
+    return tuple(number for state in states for number in (state.st_dev, state.st_ino, state.st_mtime_ns))
+
+
 def read_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> dict[str, bytes]:
     """Return the content of every file of a folder by its name; the bytes returned are those that were checked.
 
@@ -138,16 +168,16 @@ def read_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> dic
     Raises:
         CheckpointError: the folder, its manifest, or a file listed there is missing or changed.
     """
-    for _ in range(READING_TRIES):
+
+    def read() -> dict[str, bytes]:
         verify_folder(path, kind=kind, required=required)
         files = _read_manifest(path, kind)["files"]
-        try:
-            contents = {name: (path / name).read_bytes() for name in files}
-        except FileNotFoundError:
-            continue
-        if all(hashlib.sha256(contents[name]).hexdigest() == files[name]["sha256"] for name in files):
-            return contents
-    raise CheckpointError(f"{path} was replaced while it was read. Run the same command again.")
+        contents = {name: (path / name).read_bytes() for name in files}
+        if changed := [name for name in files if hashlib.sha256(contents[name]).hexdigest() != files[name]["sha256"]]:
+            raise CheckpointError(f"{path / changed[0]} changes while it is read. Run the same command again.")
+        return contents
+
+    return read_unchanged(path, read)
 
 
 def is_folder_of_kind(path: Path, kind: str) -> bool:

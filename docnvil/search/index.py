@@ -38,7 +38,7 @@ from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, tra
 from docnvil.model.normalizers import log_normalizer
 from docnvil.runtime.arrays import save_array
 from docnvil.runtime.disk import reserve_space
-from docnvil.runtime.folders import verify_folder, write_json, writing_folder
+from docnvil.runtime.folders import read_unchanged, verify_folder, write_json, writing_folder
 from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, is_same_corpus
 from docnvil.text.excerpts import Excerpt
 from docnvil.text.settings import SourceOptions
@@ -187,6 +187,10 @@ def open_index(path: Path, model: FittedModel, source: Path, options: SourceOpti
     Raises:
         CheckpointError: the folder is missing, incomplete or damaged, or is of another model or corpus.
     """
+    return read_unchanged(path, lambda: _open(path, model, source, options))
+
+
+def _open(path: Path, model: FittedModel, source: Path, options: SourceOptions) -> SearchIndex:
     verify_folder(path, kind=KIND, required=["index.json"])
     remedy = "Build the index again with --rebuild."
     with translating_errors(CheckpointError, path, remedy):
