@@ -91,7 +91,7 @@ def test_data_frame_has_the_same_columns(folder):
 def test_clashing_metadata_gets_a_prefix():
     names = {"unit1": ("x",), "id": ("y",), "metadata_id": ("z",), "unit7": ("v",)}
     matrix = docnvil.DocumentTermMatrix([[1]], docnvil.Vocabulary(["owl"]), ("a",), names)
-    assert list(table_columns(matrix))[2:6] == ["metadata_unit1", "metadata_id", "metadata_metadata_id", "unit7"]
+    assert list(table_columns(matrix))[2:6] == ["metadata_unit1", "metadata_metadata_id", "metadata_id", "unit7"]
     assert table_columns(matrix)["unit7"] is str
 
 

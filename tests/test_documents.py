@@ -229,7 +229,7 @@ class TestJsonLines:
 
     def test_lone_surrogates_become_question_marks(self, tmp_path):
         path = write(tmp_path / "a.jsonl", '{"text": "caf\\ud800", "id": "\\udfff", "x": "\\ud801"}\n')
-        assert read_all(path) == [Document("?", "caf?", {"x": "?"})]
+        assert read_all(path) == [Document("\\udfff", "caf?", {"x": "?"})]
 
 
 class TestCsvAndTsv:

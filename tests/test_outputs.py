@@ -14,11 +14,16 @@ import pytest
 from faults import faults, run_until_killed
 from test_commands import failed, process, run
 
+from docnvil.corpus import reading
+from docnvil.corpus.reading import read_corpus
+from docnvil.corpus.writing import write_corpus
 from docnvil.errors import CheckpointError, OutputExistsError
 from docnvil.runtime import folders
 from docnvil.runtime.folders import read_folder, writing_folder
 from docnvil.runtime.locks import lock_output
 from docnvil.storage.checkpoints import checkpoint_path
+from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.vocabulary import Vocabulary
 
 QUICK = ("--epochs", 2, "--units", 2)
 
@@ -196,3 +201,24 @@ def test_a_folder_that_is_replaced_while_it_is_read_is_never_mixed(tmp_path, mon
     monkeypatch.setattr(Path, "read_bytes", replace_and_read)
     with pytest.raises(CheckpointError, match="was replaced while it was read"):
         read_folder(path, kind="model")
+
+
+def test_a_corpus_that_is_replaced_while_it_is_read_is_never_mixed(tmp_path, monkeypatch):
+    path, verify, replacements = tmp_path / "corpus", reading.verify_folder, [1]
+
+    def make(number: int) -> None:
+        matrix = DocumentTermMatrix([[number] * number], Vocabulary("abcdefgh"[:number]), (str(number),))
+        write_corpus(matrix, path, force=True)
+
+    def verify_and_replace(*arguments: object, **options: object) -> None:
+        verify(*arguments, **options)
+        if replacements:
+            make(replacements.pop())
+
+    make(3)
+    monkeypatch.setattr(reading, "verify_folder", verify_and_replace)
+    matrix = read_corpus(path)
+    assert (matrix.counts.toarray().tolist(), matrix.vocabulary.words, tuple(matrix.ids)) == ([[1]], ("a",), ("1",))
+    replacements.extend([2, 1, 4, 3, 2, 1])
+    with pytest.raises(CheckpointError, match="was replaced while it was read"):
+        read_corpus(path)

@@ -43,11 +43,32 @@ def table_columns(matrix: DocumentTermMatrix, top_units: int = TOP_UNITS) -> dic
         last |= {f"unit{number}": int, f"unit{number}_name": str, f"unit{number}_probability": float}
     last["excerpt"] = str
     columns: dict[str, type] = {"id": str, "title": str}
-    for name in matrix.metadata:
-        while name in columns or name in last:
-            name = f"metadata_{name}"
-        columns[name] = str
-    return {**columns, **last}
+    headings = metadata_headings(matrix.metadata, [*columns, *last])
+    return {**columns, **dict.fromkeys(headings, str), **last}
+
+
+def metadata_headings(names: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Return the headings of the metadata columns; those that another column has get the prefix "metadata_".
+
+    Arguments:
+        names: the names of the metadata, which all differ.
+        others: the headings of the other columns.
+
+    Example:
+        >>> metadata_headings(["id", "date", "metadata_id"], ["id"])
+        ['metadata_metadata_id', 'date', 'metadata_id']
+    """
+    names, others = list(names), set(others)
+    headings = [name for name in names if name not in others]
+    taken = others.union(headings)
+    result = []
+    for name in names:
+        heading = name
+        while name in others and heading in taken:
+            heading = f"metadata_{heading}"
+        taken.add(heading)
+        result.append(heading)
+    return result
 
 
 def table_rows(

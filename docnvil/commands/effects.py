@@ -12,6 +12,7 @@ from docnvil.commands.inputs import load_for_model, note_unknown_tokens
 from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import (
     CORPUS,
+    CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 @click.option("--top", type=POSITIVE, default=20, help="Number of differences to print.")
 @click.option("--out", type=CORPUS, help="CSV file for all differences; prevalences go to NAME.prevalence.csv.")
 @click.option("--plot", type=CORPUS, help="SVG file for the differences and the prevalence over time.")
-@with_options(force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options)
+@with_options(CSV_SAFE, force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options)
 def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **options: Any) -> None:
     """Compare how often the units of MODEL are on in groups of documents of CORPUS, or over time.
 
@@ -136,12 +137,12 @@ def _with_words(result: "Effects", fitted: "FittedModel") -> "Effects":
 def _write(result: "Effects", out: Path | None, plot: Path | None, over: str | None, fitted: "FittedModel") -> None:
     from docnvil.report.effect_plots import effects_figure
     from docnvil.runtime.publishing import writing_together
-    from docnvil.storage.tables import LINE_END
+    from docnvil.storage.csv_files import LINE_END, guarded_frame
 
     texts = {}
     if out is not None:
         for path, frame in ((out, result.effects), (prevalence_path(out), result.prevalence)):
-            texts[path] = frame.to_csv(index=False, float_format="%.6g", lineterminator=LINE_END)
+            texts[path] = guarded_frame(frame).to_csv(index=False, float_format="%.6g", lineterminator=LINE_END)
     if plot is not None:
         texts[plot] = effects_figure(_with_words(result, fitted), over)
     with writing_together(*texts) as drafts:

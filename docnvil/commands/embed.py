@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, note_unknown_tokens
-from docnvil.commands.options import CORPUS, DEVICE, MODEL, SOURCE, force_option, model_source_options, with_options
+from docnvil.commands.options import (
+    CORPUS,
+    CSV_SAFE,
+    DEVICE,
+    MODEL,
+    SOURCE,
+    force_option,
+    model_source_options,
+    with_options,
+)
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import note, shows_progress
 
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     help="Probability that each unit is on, or binary codes: 1 where it is above 1/2.",
 )
 @click.option("--table", is_flag=True, help="Write top units by name and an excerpt; also .xlsx.")
-@with_options(DEVICE, force_option(), model_source_options)
+@with_options(CSV_SAFE, DEVICE, force_option(), model_source_options)
 def embed(
     model: Path, source: Path, out: Path, kind: str, table: bool, device: str, force: bool, **options: Any
 ) -> None:

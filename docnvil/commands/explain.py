@@ -9,6 +9,7 @@ import click
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, note_unknown_tokens
 from docnvil.commands.options import (
     CORPUS,
+    CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
@@ -39,7 +40,7 @@ UNIT_WORDS = 3  # shown after the name of a unit
 @click.option("--words", type=POSITIVE, default=5, help="Words per unit to print.")
 @click.option("--surprise", is_flag=True, help="Add how unexpected each word is, in nats.")
 @click.option("--out", type=CORPUS, help="CSV file for all terms of all documents.")
-@with_options(force_option(), DEVICE, JSON, model_source_options)
+@with_options(CSV_SAFE, force_option(), DEVICE, JSON, model_source_options)
 def explain(
     model: Path, source: Path | None, texts: tuple[str, ...], out: Path | None, as_json: bool, **options: Any
 ) -> None:
@@ -130,28 +131,27 @@ def _labels(fitted: "FittedModel") -> list[str]:
 
 def _write(out: Path, fitted: "FittedModel", matrix: "DocumentTermMatrix", rows: list[int], surprise: bool) -> None:
     """Write the terms of documents as CSV, one document in memory at a time."""
-    import csv
-
     from tqdm import tqdm
 
     from docnvil.analysis.attribution import explanation_rows
     from docnvil.runtime.folders import replacing_file
-    from docnvil.storage.tables import LINE_END
+    from docnvil.storage.csv_files import csv_writer
     from docnvil.text.sparse import SelectedRows
 
     counts = SelectedRows(matrix.counts, _as_array(rows))
     labels, columns = _labels(fitted), [*COLUMNS, *(["surprise"] if surprise else [])]
     attributions = _attributions(fitted, counts, surprise)
     with replacing_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator=LINE_END)
-        writer.writeheader()
+        writer = csv_writer(file)
+        writer.writerow(columns)
         bar = tqdm(zip(rows, attributions, strict=True), total=len(rows), unit=" documents")
         bar.disable = not shows_progress()
         for row, (attribution, nats) in bar:
             by_word = {fitted.vocabulary[word]: value for word, value in zip(attribution.words, nats, strict=True)}
             for term in explanation_rows(attribution, fitted.vocabulary, labels):
                 more = {"surprise": by_word.get(term["term"]) if term["kind"] == "word" else None} if surprise else {}
-                writer.writerow({"id": matrix.ids[row], **term, **more})
+                cells = {"id": matrix.ids[row], **term, **more}
+                writer.writerow([cells[name] for name in columns])
 
 
 def _as_array(rows: list[int]) -> Any:

@@ -64,6 +64,22 @@ def force_option(existing: str = "an existing file") -> Decorator:
     return click.option("--force", is_flag=True, help=f"Replace {existing}.")
 
 
+def _guard_formulas(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from docnvil.storage.csv_files import guarding_formulas
+
+        ctx.with_resource(guarding_formulas())
+
+
+CSV_SAFE = click.option(
+    "--csv-safe",
+    is_flag=True,
+    expose_value=False,
+    callback=_guard_formulas,
+    help="Write ' before texts in CSV that spreadsheets would run.",
+)
+
+
 def seed_option(purpose: str) -> Decorator:
     """Return the option for a seed; `purpose` is the help text."""
     return click.option("--seed", type=WholeNumber(min=0, max=2**53 - 1), default=0, help=purpose)
@@ -75,5 +91,5 @@ def evaluation_options(*, samples: int) -> Decorator:
         click.option("--samples", type=POSITIVE, default=samples, help="Samples per document."),
         click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
         click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
-        *(force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options),
+        *(CSV_SAFE, force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options),
     )

@@ -9,6 +9,7 @@ import click
 from docnvil.commands.inputs import excerpts_for_model, load_for_model
 from docnvil.commands.options import (
     CORPUS,
+    CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
@@ -37,7 +38,7 @@ EXCERPT_SHOWN = 110  # characters
 @click.option("--kind", type=click.Choice(list(KINDS)), default="any", help="Kind of outliers that come first.")
 @click.option("--top", type=POSITIVE, default=10, help="Number of documents to print.")
 @click.option("--out", type=CORPUS, help="CSV file for the scores of all documents.")
-@with_options(force_option(), seed_option("Seed of the calibration."), DEVICE, JSON, model_source_options)
+@with_options(CSV_SAFE, force_option(), seed_option("Seed of the calibration."), DEVICE, JSON, model_source_options)
 def outliers(
     model: Path, source: Path, reference: Path | None, out: Path | None, as_json: bool, **options: Any
 ) -> None:
@@ -108,13 +109,11 @@ def _columns(scores: "OutlierScores", matrix: "DocumentTermMatrix") -> dict[str,
 
 def _write(out: Path, columns: Mapping[str, list[Any]], excerpts: Any) -> None:
     """Write the scores as CSV, one document at a time."""
-    import csv
-
     from docnvil.runtime.folders import replacing_file
-    from docnvil.storage.tables import LINE_END
+    from docnvil.storage.csv_files import csv_writer
 
     with replacing_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator=LINE_END)
+        writer = csv_writer(file)
         writer.writerow(COLUMNS)
         for *values, excerpt in zip(*columns.values(), excerpts, strict=True):
             formatted = [f"{value:.5g}" if isinstance(value, float) else value for value in values]

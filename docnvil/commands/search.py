@@ -12,6 +12,7 @@ from docnvil.commands.inputs import excerpts_for_model, load_for_model, reread_o
 from docnvil.commands.numbers import Number
 from docnvil.commands.options import (
     CORPUS,
+    CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
@@ -49,7 +50,7 @@ EXCERPT_SHOWN = 110  # characters
 @click.option("--index", "index_path", type=CORPUS, show_default="CORPUS.search", help="Folder of the index.")
 @click.option("--rebuild", is_flag=True, help="Build the index again.")
 @click.option("--out", type=CORPUS, help="CSV file for the results.")
-@with_options(force_option(), DEVICE, JSON, model_source_options)
+@with_options(CSV_SAFE, force_option(), DEVICE, JSON, model_source_options)
 def search(
     model: Path,
     source: Path,
@@ -148,15 +149,11 @@ def _report(results: "Sequence[SearchResult]", about: dict[str, Any], out: Path 
     """Print the results, and write them to a file."""
     rows = [{"rank": rank, **asdict(result)} for rank, result in enumerate(results, start=1)]
     if out is not None:
-        import csv
-
         from docnvil.runtime.folders import replacing_file
-        from docnvil.storage.tables import LINE_END
+        from docnvil.storage.csv_files import csv_writer
 
         with replacing_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator=LINE_END, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
+            csv_writer(file).writerows([COLUMNS, *([row[name] for name in COLUMNS] for row in rows)])
         note(f"Wrote {out}: {len(rows)} documents.")
     if as_json:
         echo_json({**about, "results": rows})

@@ -1,6 +1,5 @@
 """Files of tables of documents: CSV, Parquet or .xlsx, written a few thousand rows at a time."""
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from typing import Any
 from docnvil.analysis.document_table import Row
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
-from docnvil.storage.tables import LINE_END
+from docnvil.storage.csv_files import FORMULA_STARTS, csv_writer
 
 MAX_ROWS = 1_048_575  # of a worksheet, below its header
 MAX_CELL = 32_767  # characters of a cell of a worksheet
@@ -60,7 +59,7 @@ def write_table(path: Path, columns: Mapping[str, type], rows: Iterable[Row], n_
             _write_workbook(draft, columns, rows)
         else:
             with draft.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator=LINE_END)
+                writer = csv_writer(file)
                 writer.writerow(columns)
                 writer.writerows(rows)
 
@@ -91,7 +90,7 @@ def _write_workbook(draft: Path, columns: Mapping[str, type], rows: Iterable[Row
             return value
         written = WriteOnlyCell(sheet, _NOT_IN_XML.sub(" ", value)[:MAX_CELL])
         written.data_type = "s"  # openpyxl takes a text that starts with = for a formula
-        if value[:1] in ("=", "+", "-", "@"):
+        if value.startswith(FORMULA_STARTS):
             written.quotePrefix = True  # and a program keeps it as a text when the cell is edited
         return written
 

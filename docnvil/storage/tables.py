@@ -11,12 +11,12 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.analysis.document_table import metadata_headings
 from docnvil.analysis.nats import to_perplexity
 from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
@@ -24,11 +24,9 @@ from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.arrays import save_array
 from docnvil.runtime.folders import replacing_file
 from docnvil.runtime.publishing import writing_together
+from docnvil.storage.csv_files import FORMULA_STARTS, LINE_END, csv_lines, csv_writer
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.records import EpochRecord
-
-FORMULA_STARTS = "=+-@"
-LINE_END = "\r\n"  # as in RFC 4180; with "\n", Python's writer would not quote an id that contains "\r"
 
 
 def embedding_format(path: Path) -> str:
@@ -83,11 +81,13 @@ def write_embeddings(
         if themes is None
         else {"id": ids, "theme": [None if theme < 0 else theme for theme in themes.tolist()]}
     )
-    names = [*first, *(f"metadata_{name}" if name in (*first, *units) else name for name in metadata)]
+    names = [*first, *metadata_headings(metadata, [*first, *units])]
     if form == "npy":
         _write_npy(path, ids, n_units, chunks, themes)
     elif form == "parquet":
-        _write_parquet(path, names, [*first.values(), *metadata.values()], units, chunks)
+        kinds = ["string", "int32"][: len(first)] + ["string"] * len(metadata)
+        labels = list(zip(names, kinds, [*first.values(), *metadata.values()], strict=True))
+        _write_parquet(path, labels, units, chunks)
     else:
         with _writing_csv(path, [*names, *units]) as file:
             file.writelines(_csv_lines(zip(*first.values(), *metadata.values(), strict=True), chunks))
@@ -131,8 +131,7 @@ def _csv_lines(labels: Iterable[tuple[object, ...]], chunks: Iterable[NDArray[An
 
     Numbers are formatted one row at a time, which is several times as fast as one at a time.
     """
-    # `writerow` returns what the `write` of its file returns, which is the line here.
-    texts = map(csv.writer(SimpleNamespace(write=str), lineterminator=LINE_END).writerow, labels)
+    texts = csv_lines(labels)
     for chunk in chunks:
         numbers = ("%d," if chunk.dtype.kind == "i" else "%.6g,") * chunk.shape[1]
         numbers = numbers.removesuffix(",") + LINE_END
@@ -159,8 +158,12 @@ def _write_npy(
 
 
 def _write_parquet(
-    path: Path, names: list[str], columns: list[Sequence[Any]], units: list[str], chunks: Iterable[NDArray[Any]]
+    path: Path,
+    labels: Sequence[tuple[str, str, Sequence[Any]]],
+    units: list[str],
+    chunks: Iterable[NDArray[Any]],
 ) -> None:
+    """Write labels, each with its heading, its type and its values, and then the units."""
     import pyarrow
     import pyarrow.parquet
 
@@ -169,14 +172,14 @@ def _write_parquet(
         for chunk in chunks:
             dtype = _file_dtype(chunk)
             if writer is None:
-                types = [pyarrow.int32() if name == "theme" else pyarrow.string() for name in names]
+                types = [(name, getattr(pyarrow, kind)()) for name, kind, _ in labels]
                 numbers = [(unit, pyarrow.from_numpy_dtype(dtype)) for unit in units]
-                schema = pyarrow.schema([*zip(names, types, strict=True), *numbers])
+                schema = pyarrow.schema([*types, *numbers])
                 writer = stack.enter_context(pyarrow.parquet.ParquetWriter(draft, schema))
             rows = slice(start, start + len(chunk))
-            labels = [pyarrow.array(column[rows], kind) for column, kind in zip(columns, types, strict=True)]
+            texts = [pyarrow.array(column[rows], getattr(pyarrow, kind)()) for _, kind, column in labels]
             values = [pyarrow.array(column) for column in np.ascontiguousarray(chunk.T, dtype=dtype)]
-            writer.write_table(pyarrow.Table.from_arrays([*labels, *values], schema=schema))
+            writer.write_table(pyarrow.Table.from_arrays([*texts, *values], schema=schema))
             start += len(chunk)
 
 
@@ -249,12 +252,12 @@ def read_history(text: str) -> tuple[EpochRecord, ...]:
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
     with _writing_csv(path, header) as file:
-        csv.writer(file, lineterminator=LINE_END).writerows(rows)
+        csv_writer(file).writerows(rows)
 
 
 @contextmanager
 def _writing_csv(path: Path, header: Sequence[str]) -> Iterator[TextIO]:
     """Open a CSV file for writing after its header; it appears at `path` if the block succeeds."""
     with replacing_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator=LINE_END).writerow(header)
+        csv_writer(file).writerow(header)
         yield file

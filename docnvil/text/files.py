@@ -270,6 +270,16 @@ def write_bytes(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
+def escape_surrogates(text: str) -> str:
+    r"""Return an id with lone surrogates written as `\udce9`, so that different ids stay different.
+
+    Example:
+        >>> print(escape_surrogates("caf\udce9.txt"))
+        caf\udce9.txt
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def replace_surrogates(text: str) -> str:
     r"""Return `text` with question marks in place of lone surrogates, which cannot be written as UTF-8.
 

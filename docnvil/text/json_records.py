@@ -59,7 +59,7 @@ def is_json_array(path: Path, options: SourceOptions) -> bool:
 
 def _parse_object(line: str, where: str) -> Record:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_to_object)
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise CorpusError(
@@ -70,6 +70,16 @@ def _parse_object(line: str, where: str) -> Record:
             f'{where} is not a JSON object but {line.strip()[:40]!r}. Write lines like {{"text": "..."}}.'
         )
     return value
+
+
+def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, in which a key has one value."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        for key, value in pairs:
+            if value != result[key]:
+                raise ValueError(f"an object has several values of {key!r:.60}")
+    return result
 
 
 def _read_array(path: Path, first: str, file: TextIO, line: int, options: SourceOptions) -> RecordIterator:
@@ -89,7 +99,7 @@ def _read_array(path: Path, first: str, file: TextIO, line: int, options: Source
 def _parse_array(path: Path, first: str, file: TextIO, line: int) -> Iterator[tuple[int, Any]]:
     """Yield the line and the value of each element of an array that begins in `first`."""
     buffer = _Buffer(first, file, line)
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_to_object)
     buffer.skip("[")
     is_first = True
     while (sign := buffer.peek()) != "]":

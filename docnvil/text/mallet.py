@@ -5,7 +5,7 @@ from pathlib import Path
 
 from docnvil.errors import CorpusError
 from docnvil.text.document import Document
-from docnvil.text.files import open_text, replace_surrogates
+from docnvil.text.files import escape_surrogates, open_text, replace_surrogates
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.settings import SourceOptions
 
@@ -29,4 +29,4 @@ def read_mallet(path: Path, options: SourceOptions, report: ReadingReport) -> It
                     " choose --format lines for lines of text alone."
                 )
             text = rest[1].rstrip("\n") if len(rest) > 1 else ""
-            yield Document(replace_surrogates(name), text, {"label": replace_surrogates(rest[0])})
+            yield Document(escape_surrogates(name), text, {"label": replace_surrogates(rest[0])})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from docnvil.errors import CorpusError
 from docnvil.text.document import Document, TokenText
-from docnvil.text.files import replace_surrogates
+from docnvil.text.files import escape_surrogates, replace_surrogates
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.records import Record, RecordIterator
 from docnvil.text.settings import SourceOptions
@@ -129,7 +129,7 @@ class _Columns:
         id = _to_string(self.require(record, str(self.id), where, "id"))
         if not id:
             raise CorpusError(f"{where} has no id in the column {self.id!r}. Add it, or choose another --id-column.")
-        return replace_surrogates(id)
+        return escape_surrogates(id)
 
     def metadata_of(self, record: Record, where: str) -> dict[str, str]:
         """Return the plain values of the other columns, the label first."""
@@ -137,7 +137,7 @@ class _Columns:
         for name in self._metadata:
             value = _to_string(self.require(record, name, where, "label"))
             if value is not None:
-                metadata[replace_surrogates(name)] = replace_surrogates(value)
+                metadata[escape_surrogates(name)] = replace_surrogates(value)
             elif name == self._label:
                 raise CorpusError(
                     f"{where} has no plain value in the label column {name!r}. Choose another --label-column."

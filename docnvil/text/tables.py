@@ -21,7 +21,9 @@ def read_parquet(path: Path) -> RecordIterator:
     with _reading(path, "Parquet"), open_stored_bytes(path) as file:
         import pyarrow.parquet
 
-        batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=_BATCH)
+        table = pyarrow.parquet.ParquetFile(file)
+        _check_names(path, table.schema_arrow.names)
+        batches = table.iter_batches(batch_size=_BATCH)
         yield from _number_rows(row for batch in batches for row in batch.to_pylist())
 
 
@@ -33,6 +35,7 @@ def read_feather(path: Path) -> RecordIterator:
         is_file = file.read(6) == b"ARROW1"
         file.seek(0)
         reader = pyarrow.ipc.open_file(file) if is_file else pyarrow.ipc.open_stream(file)
+        _check_names(path, reader.schema.names)
         batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
         yield from _number_rows(_rows_of(batches))
 
@@ -55,6 +58,12 @@ def read_dataset(folder: Path) -> RecordIterator:
         for _, row in read_feather(file):
             number += 1
             yield f"row {number}", row
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    """Raise a `CorpusError` if columns have the same name, of which only the last would be read."""
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise CorpusError(f"{path} has columns of the same name ({list_items(repeated)}). Rename one of them.")
 
 
 def _rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from docnvil.text.compression import is_compressed
 from docnvil.text.document import Document
 from docnvil.text.extraction import EXTRACTED_SUFFIXES, UnreadableFileError, extract_text, html_to_text
 from docnvil.text.file_kinds import is_markup
-from docnvil.text.files import BinaryFileError, open_text, replace_surrogates
+from docnvil.text.files import BinaryFileError, escape_surrogates, open_text, replace_surrogates
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sgml import is_sgml, split_sgml
@@ -87,9 +87,9 @@ def read_files(
         except (BinaryFileError, UnreadableFileError):
             report.add("left_out", name)
             continue
-        label, _, rest = replace_surrogates(name).partition("/")
+        name = escape_surrogates(name)
+        label, _, rest = name.partition("/")
         metadata = {"label": label} if rest else {}
-        name = replace_surrogates(name)
         if is_sgml(text[:1000]):
             report.add("sgml", name)
             for _, record in split_sgml(text.splitlines(keepends=True)):
