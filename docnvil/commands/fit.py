@@ -57,8 +57,8 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     docnvil fit images.npz --array train --units 200,200
 
     The model folder contains the weights, the vocabulary, the token rules and the training history. The state of an
-    interrupted run is in OUT.unfinished, next to that folder; continue it with --resume, also with a smaller
-    --learning-rate if it has diverged. --resume --finish writes the model of its best epoch.
+    interrupted run is in OUT.unfinished, next to that folder; continue it with --resume. After a divergence,
+    --resume also takes a smaller learning rate, and --resume --finish writes the model of the best epoch.
 
     --from MODEL continues the training of a model on new documents, with its vocabulary, settings and units. The
     learning rate starts at half of the first one and decays over a quarter of the epochs. --replay adds documents
