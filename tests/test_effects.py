@@ -17,7 +17,7 @@ from scipy.stats import norm
 import docnvil
 from docnvil.analysis.covariates import categories, dates
 from docnvil.analysis.effects import OTHERS, TREND, estimate_effects
-from docnvil.analysis.posterior import UnitPosteriors, unit_posteriors
+from docnvil.analysis.posterior import PosteriorSamples, UnitPosteriors, unit_posteriors
 from docnvil.analysis.significance import adjust_p_values
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
@@ -49,6 +49,31 @@ def test_intervals_cover_the_difference_although_codes_are_uncertain():
     assert 0.92 < covered < 0.98  # 1,000 intervals: two standard errors are 0.014
     estimates = np.concatenate([each["estimate"] for each in rows])
     assert abs(estimates.mean() - truth) < 0.01  # means of p(h | y) alone would give about half of the difference
+
+
+def test_units_that_depend_on_each_other():
+    """Two units of which at most one is on."""
+    generator, states = np.random.default_rng(5), np.array([[0, 0], [1, 0], [0, 1]], np.float32)
+    model, groups = np.array([0.5, 0.25, 0.25]), np.array([[0.2, 0.6, 0.2], [0.6, 0.1, 0.3]])
+    prior = states[generator.choice(3, 20_000, p=model)]
+    estimates, covered = [], []
+    for seed in range(30):
+        group = np.arange(400) % 2
+        state = (generator.random((400, 1)) > groups[group].cumsum(1)).sum(1)
+        evidence = generator.normal(np.where(states[state] == 1, 0.8, -0.8))  # [N, 2]
+        joint = model * np.exp(1.6 * evidence @ states.T)
+        probabilities = (joint / joint.sum(1, keepdims=True)) @ states
+        codes = np.broadcast_to(np.packbits(states.astype(bool), axis=1), (400, 3, 1))
+        samples = PosteriorSamples(codes, np.log(joint).astype(np.float32), prior)
+        posteriors = UnitPosteriors(
+            probabilities.astype(np.float32), model @ states, np.full(400, 50.0), np.zeros(400, bool), samples
+        )
+        rows = estimate_effects(posteriors, [categories("group", group.astype(str))], seed=seed).effects
+        truth = np.array([0.5, -0.1])
+        estimates.append(rows["estimate"])
+        covered.append((rows["low"] <= truth) & (truth <= rows["high"]))
+    assert np.mean(estimates, axis=0) == pytest.approx([0.5, -0.1], abs=0.03)
+    assert np.mean(covered) > 0.85  # 60 intervals: 0.95 less three standard errors of 0.03
 
 
 def test_intervals_are_wider_than_with_known_codes():

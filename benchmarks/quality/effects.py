@@ -136,7 +136,7 @@ def measure_size(
     for number in range(n_corpora):
         rows, generator = slice(number * size, (number + 1) * size), np.random.default_rng(number)
         groups = (generator.random((size, 1)) > group_probability[rows].cumsum(1)).sum(1)
-        part = UnitPosteriors(*(each[rows] if len(each) == len(q) else each for each in vars(posteriors).values()))
+        part = posteriors.select(rows)
         side = categories("side", generator.integers(0, 2, size).astype(str))
         days = (np.datetime64("2020-01-01") + generator.integers(0, 1000, size)).astype(str)
         time = dates("date", days.tolist(), "quarter")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
-from docnvil.analysis.composition import Draws, compose_groups, compose_regression
+from docnvil.analysis.composition import Draws, LatentUnits, compose_groups, compose_regression
 from docnvil.analysis.covariates import Factor
 from docnvil.analysis.posterior import UnitPosteriors
 from docnvil.analysis.significance import Correction, adjust_p_values
@@ -106,9 +106,18 @@ def estimate_effects(
     factors = [factor.select(rows) for factor in factors]
     by, over = factors[: len(by)], factors[-1] if over else None
     references = _checked_references(references or {}, by)
-    data, tested = _tested_units(posteriors, rows, n_draws, seed)
-    groups = [data.groups(factor, number) for number, factor in enumerate(factors)]
-    values, estimates = _differences(data, by, over, groups, references)
+    units, tested = _tested_units(posteriors, rows)
+    groups = [
+        compose_groups(units, factor.codes, n_draws, stream(seed, "effects", number))
+        for number, factor in enumerate(factors)
+    ]
+    if len(factors) == 1 and over is None:
+        values, contrasts = _group_contrasts(by[0], references.get(by[0].name))
+        estimates = groups[0].combine(contrasts)
+    else:
+        values, design = _design(by, over, references)
+        draws = compose_regression(units, design, n_draws, stream(seed, "effects of several columns"))
+        estimates = draws.combine(np.eye(design.shape[1])[1:])
     tables = _Tables(names or [f"unit {unit}" for unit in range(len(tested))], tested, share)
     return Effects(
         prevalence=tables.prevalence(factors, groups),
@@ -124,48 +133,14 @@ def estimate_effects(
     )
 
 
-@dataclass(frozen=True)
-class _TestedUnits:
-    """Probabilities and priors of the units that are compared, and the settings of the draws."""
-
-    probabilities: NDArray[np.float32]
-    prior: NDArray[np.float64]
-    n_draws: int
-    seed: int
-
-    def groups(self, factor: Factor, number: int) -> Draws:
-        generator = stream(self.seed, "effects", number)
-        return compose_groups(self.probabilities, self.prior, factor.codes, self.n_draws, generator)
-
-    def regression(self, design: NDArray[np.float64]) -> Draws:
-        generator = stream(self.seed, "effects of several columns")
-        return compose_regression(self.probabilities, self.prior, design, self.n_draws, generator)
-
-
-def _tested_units(
-    posteriors: UnitPosteriors, rows: NDArray[np.bool_], n_draws: int, seed: int
-) -> tuple[_TestedUnits, NDArray[np.bool_]]:
+def _tested_units(posteriors: UnitPosteriors, rows: NDArray[np.bool_]) -> tuple[LatentUnits, NDArray[np.bool_]]:
     """Return the units that are on in some documents and off in others, and which of all units they are, `[K]`."""
-    probabilities = posteriors.probabilities[rows]
+    posteriors = posteriors.select(rows)
+    probabilities = posteriors.probabilities
     expected = probabilities.sum(axis=0, dtype=np.float64)
     tested = (expected > MIN_DOCUMENTS) & (expected < len(probabilities) - MIN_DOCUMENTS)
-    prior = np.clip(posteriors.prior[tested], 1e-9, 1 - 1e-9)
-    return _TestedUnits(probabilities[:, tested], prior, n_draws, seed), tested
-
-
-def _differences(
-    data: _TestedUnits,
-    by: Sequence[Factor],
-    over: Factor | None,
-    groups: Sequence[Draws],
-    references: Mapping[str, str],
-) -> tuple[list[tuple[str, str, str]], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Return the column, value and comparison of each difference, and the estimates and their errors, `[C, K]`."""
-    if len(by) == 1 and over is None:
-        values, contrasts = _group_contrasts(by[0], references.get(by[0].name))
-        return values, groups[0].combine(contrasts)
-    values, design = _design(by, over, references)
-    return values, data.regression(design).combine(np.eye(design.shape[1])[1:])
+    units = LatentUnits(probabilities[:, tested], posteriors.prior[tested], np.flatnonzero(tested), posteriors.samples)
+    return units, tested
 
 
 def _rows_to_compare(
