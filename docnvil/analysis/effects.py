@@ -107,17 +107,7 @@ def estimate_effects(
     by, over = factors[: len(by)], factors[-1] if over else None
     references = _checked_references(references or {}, by)
     units, tested = _tested_units(posteriors, rows)
-    groups = [
-        compose_groups(units, factor.codes, n_draws, stream(seed, "effects", number))
-        for number, factor in enumerate(factors)
-    ]
-    if len(factors) == 1 and over is None:
-        values, contrasts = _group_contrasts(by[0], references.get(by[0].name))
-        estimates = groups[0].combine(contrasts)
-    else:
-        values, design = _design(by, over, references)
-        draws = compose_regression(units, design, n_draws, stream(seed, "effects of several columns"))
-        estimates = draws.combine(np.eye(design.shape[1])[1:])
+    groups, values, estimates = _compare(units, by, over, references, n_draws, seed)
     tables = _Tables(names or [f"unit {unit}" for unit in range(len(tested))], tested, share)
     return Effects(
         prevalence=tables.prevalence(factors, groups),
@@ -201,6 +191,28 @@ def _group_contrasts(factor: Factor, reference: str | None) -> tuple[list[tuple[
         contrasts.append((np.arange(len(levels)) == code) - others / others.sum())
         values.append((factor.name, level, reference or OTHERS))
     return values, np.array(contrasts, dtype=np.float64)
+
+
+def _compare(
+    units: LatentUnits,
+    by: Sequence[Factor],
+    over: Factor | None,
+    references: Mapping[str, str],
+    n_draws: int,
+    seed: int,
+) -> tuple[list[Draws], list[tuple[str, str, str]], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return the prevalences by each variable; each difference's names; and the estimates and standard errors."""
+    factors = [*by, *([over] if over else [])]
+    groups = [
+        compose_groups(units, factor.codes, n_draws, stream(seed, "effects", number))
+        for number, factor in enumerate(factors)
+    ]
+    if len(factors) == 1 and over is None:
+        values, contrasts = _group_contrasts(by[0], references.get(by[0].name))
+        return groups, values, groups[0].combine(contrasts)
+    values, design = _design(by, over, references)
+    draws = compose_regression(units, design, n_draws, stream(seed, "effects of several columns"))
+    return groups, values, draws.combine(np.eye(design.shape[1])[1:])
 
 
 def _design(
