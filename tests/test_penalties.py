@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from docnvil.model.settings import ModelConfig
 from docnvil.training.loop import train
-from docnvil.training.penalties import FULL_LENGTH, Penalties
+from docnvil.training.penalties import FULL_DOCUMENTS, FULL_LENGTH, Penalties
 from docnvil.training.recipes import supported_units
 from docnvil.training.schedule import Schedule
 from docnvil.training.settings import TrainingConfig
@@ -35,10 +35,17 @@ def penalties_of(counts: csr_array, dtype: torch.dtype = torch.float64) -> Penal
 def test_penalties_shrink_with_documents_shorter_than_fifty_tokens(length, scale):
     assert FULL_LENGTH == 50
     penalties = penalties_of(documents(200, length))
-    assert penalties.l1 == pytest.approx(2.0 * scale)
+    assert penalties.l1 == pytest.approx(2.0 * scale * 200 / FULL_DOCUMENTS)
     assert penalties.sparsity == pytest.approx(0.5 * scale)
     share = documents(200, length).sum(axis=0) / (200 * length)
     assert penalties.exclusivity.tolist() == pytest.approx((0.1 * scale * min(length, 50) * share).tolist())
+
+
+def test_the_prior_of_weights_is_weaker_in_few_documents():
+    assert FULL_DOCUMENTS == 1500
+    strengths = {n: penalties_of(documents(n, 60)).l1 for n in (15, 750, 1500, 30_000)}
+    assert strengths == pytest.approx({15: 0.02, 750: 1.0, 1500: 2.0, 30_000: 2.0})
+    assert penalties_of(documents(15, 60)).sparsity == penalties_of(documents(1500, 60)).sparsity
 
 
 def test_one_pass_over_the_corpus_adds_the_gradient_of_the_prior_once():
@@ -51,7 +58,7 @@ def test_one_pass_over_the_corpus_adds_the_gradient_of_the_prior_once():
     positive = copy.clamp(min=0)
     shared = (positive.sum(1).square() - positive.square().sum(1)) / 2  # products of two units' weights of a word
     tokens = torch.from_numpy(documents(200, 80).sum(axis=0)) * 50 / 80  # those of 50 tokens of each document
-    (2.0 * copy.abs().sum() + 0.1 * (tokens * shared).sum()).backward()
+    (penalties.l1 * copy.abs().sum() + 0.1 * (tokens * shared).sum()).backward()
     assert torch.allclose(weight.grad, copy.grad)
 
 

@@ -35,7 +35,9 @@ from docnvil.training.seed_words import seed_columns
 from docnvil.training.settings import Settings
 from docnvil.training.state import Checkpoint, Training
 
-CODE_EPOCHS = 20  # of the model of the default recipe whose units describe documents, to find similar ones
+# The model whose units describe documents, to find similar ones for codes. It is of the default recipe with a mixture
+# prior; the third power of the probabilities leaves the units that are surely on.
+DESCRIBING_UNITS, DESCRIBING_EPOCHS, DESCRIBING_POWER = 100, 20, 3
 
 
 def fit(
@@ -181,7 +183,7 @@ def _train(
 
 
 def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[Callback]) -> torch.Tensor:
-    """Return the codes that q learns, `[N, K]`, from the unit probabilities of a model of the default recipe.
+    """Return the codes that q learns, `[N, K]`, from the unit probabilities of a model with a mixture prior.
 
     Raises:
         ConfigurationError: the network has several layers.
@@ -191,7 +193,9 @@ def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[
         raise ConfigurationError(
             f"neighbor_codes trains one layer of units, and units is {units}. Give one number of units."
         )
-    settings = Settings(epochs=CODE_EPOCHS, seed=seed, device=device.type)
+    settings = Settings(
+        units=(DESCRIBING_UNITS,), prior="mixture", epochs=DESCRIBING_EPOCHS, seed=seed, device=device.type
+    )
     teacher = start_training(data, settings)
     shown = [callback for callback in callbacks if callback.follows_preparation]
     for callback in shown:
@@ -199,7 +203,10 @@ def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[
     _train(teacher, data, shown)
     network = teacher.finish()
     codes = neighbor_codes(
-        data.train, units[0], lambda counts: np.sqrt(unit_probabilities(network, counts)), stream(seed, "codes")
+        data.train,
+        units[0],
+        lambda counts: unit_probabilities(network, counts) ** DESCRIBING_POWER,
+        stream(seed, "codes"),
     )
     return torch.from_numpy(codes).to(device)
 

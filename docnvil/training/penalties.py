@@ -16,6 +16,9 @@ from docnvil.training.settings import TrainingConfig
 # A document of this many tokens or more tells a unit from noise at the full penalty; a shorter one has fewer nats to
 # gain from a unit, so the penalties on units shrink in proportion.
 FULL_LENGTH = 50.0
+# The prior on output weights counts once for the whole corpus. In fewer documents than this it would hide what they
+# say: 800 documents of 20 Newsgroups are completed 3 % better with half of the prior, 200 documents 1 % with an eighth.
+FULL_DOCUMENTS = 1500
 SEED_TARGET = 2.0  # log-odds: a seed word is about seven times as frequent where its unit is on
 SEED_TOKEN_SHARE = 0.2  # of a seed word's tokens, as how many the prior counts
 CACHED_NUMBERS = 1 << 16  # 256 KB of numbers fit into a processor's cache
@@ -59,7 +62,8 @@ class Penalties:
         if config.exclusivity:
             exclusivity = torch.from_numpy(config.exclusivity * scale * length * frequencies / n_tokens).to(like)
         prior = SeedPrior.of_columns(seeds, frequencies, like) if seeds else None
-        return cls(config.sparsity * scale, config.l1 * scale, exclusivity, n_documents, prior)
+        l1 = config.l1 * scale * min(1, n_documents / FULL_DOCUMENTS)
+        return cls(config.sparsity * scale, l1, exclusivity, n_documents, prior)
 
     def add_gradient(self, weight: nn.Parameter, n_batch: int, penalty_scale: float) -> None:
         """Add the gradient of the penalties on the output weights, `[V, K]`, for a batch of documents.
