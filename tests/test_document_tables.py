@@ -143,5 +143,16 @@ def test_info_of_texts_and_of_a_corpus(folder, tmp_path):
     assert "column words" in run("info", tmp_path / "corpus").stdout
 
 
+def test_info_of_a_search_index(folder, tmp_path):
+    index = tmp_path / "index"
+    assert run("search", folder / "model", folder / "corpus.jsonl", SUBJECTS[0][0], "--index", index).exit_code == 0
+    values = json.loads(run("info", index, "--json").stdout)
+    assert (values["kind"], values["documents"], values["words"]) == ("search index", 61, 12)
+    assert values["bytes"] == sum(file.stat().st_size for file in index.iterdir())
+    assert "61 documents" in run("info", index).stdout
+    (index / "norms.npy").write_bytes(b"")
+    failed(run("info", index), 1, "norms.npy")
+
+
 def test_info_of_nothing_is_refused(tmp_path):
     failed(run("info", tmp_path / "nothing"), 1, "nothing at")

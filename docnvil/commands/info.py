@@ -1,4 +1,4 @@
-"""docnvil info: describe a model or a corpus."""
+"""docnvil info: describe a model, a corpus, or an index of `docnvil search`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from docnvil.commands.printing import echo, echo_json
 @click.argument("source", metavar="MODEL|CORPUS", type=Source(path_type=Path))
 @with_options(JSON, source_options)
 def info(source: Path, as_json: bool, **options: Any) -> None:
-    """Describe a model or a corpus: its sizes, settings, quality or metadata.
+    """Describe a model, a corpus or a search index: its sizes, settings, quality or metadata.
 
     \b
     docnvil info model/
@@ -32,6 +32,12 @@ def info(source: Path, as_json: bool, **options: Any) -> None:
 
         values = {"kind": "model", **describe_fitted_model(load_model(source, "cpu"))}
         _echo(values, _model_lines(values), as_json)
+        return
+    if is_folder_of_kind(source, "search index"):
+        from docnvil.search.index import describe_index
+
+        values = {"kind": "search index", **describe_index(source)}
+        _echo(values, _index_lines(values), as_json)
         return
     from docnvil.storage.descriptions import describe_matrix, describe_texts
     from docnvil.text.documents import detect_format, read_documents
@@ -80,6 +86,15 @@ def _model_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("tokens", _rules(values["token_rules"])),
     ]
     return [*lines, *(("warning", warning) for warning in values["warnings"])]
+
+
+def _index_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    preselected = "preselected by binary codes" if values["binary_codes"] else "all documents are compared"
+    return [
+        ("search index", f"{values['documents']:,} documents, {preselected}"),
+        ("vocabulary", f"{values['words']:,} words, {values['entries']:,} different words in all documents together"),
+        ("size", f"{values['bytes'] / 2**20:,.1f} MiB"),
+    ]
 
 
 def _matrix_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -209,6 +209,20 @@ def _open(path: Path, model: FittedModel, source: Path, options: SourceOptions) 
     return SearchIndex(path, model, arrays, documents)
 
 
+def describe_index(path: Path) -> dict[str, Any]:
+    """Return the sizes of an index, as JSON values.
+
+    Raises:
+        CheckpointError: the folder is incomplete or damaged.
+    """
+    verify_folder(path, kind=KIND, required=["index.json"])
+    with translating_errors(CheckpointError, path, "Build the index again with --rebuild."):
+        description = json.loads((path / "index.json").read_text(encoding="utf-8"))
+        values = {name: int(description[name]) for name in ("documents", "words", "entries")}
+    n_bytes = sum(file.stat().st_size for file in path.iterdir())
+    return {**values, "binary_codes": (path / "codes.npy").exists(), "bytes": n_bytes}
+
+
 def make_index(
     path: Path,
     model: FittedModel,
