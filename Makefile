@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow mutation bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
+.PHONY: help demo test slow mutation torture bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
@@ -29,6 +29,10 @@ slow: $(INSTALLED)  ## the tests that take minutes
 
 mutation: $(INSTALLED)  ## run the tests on 200 mutants of the core packages: takes hours, resumes when interrupted
 	$(BIN)/python tests/mutation.py docnvil/training docnvil/nvil docnvil/model docnvil/analysis --mutants 200 --full
+
+torture: $(INSTALLED)  ## attack docnvil with faults, kills, damaged files and concurrent commands: hours, resumes when interrupted
+	PYTHONPATH=tests $(BIN)/python -m torture --write
+	$(BIN)/python benchmarks/tables.py --write
 
 bench: $(INSTALLED)  ## measure the quality figures of README and docs/, and write their tables
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
@@ -60,4 +64,4 @@ paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond: $(INSTALLED)
 	$(BIN)/python benchmarks/tables.py --write
 
 clean:  ## remove the files that the other targets create
-	rm -rf $(VENV) demo rcv1 paper-models dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo rcv1 torture paper-models dist build .pytest_cache .ruff_cache .hypothesis

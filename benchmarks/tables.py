@@ -20,7 +20,7 @@ import settings_tables
 from common import RESULTS, ROOT, provenance
 from figures import FIGURES
 from paper import tables as paper_tables
-from quality import document_tables, explanation_tables, newsgroups_tables, unit_tables
+from quality import document_tables, explanation_tables, newsgroups_tables, reliability_tables, unit_tables
 from quality import tables as quality_tables
 from speed import tables as speed_tables
 
@@ -196,6 +196,7 @@ TABLES = {
     **newsgroups_tables.TABLES,
     **paper_tables.TABLES,
     **quality_tables.TABLES,
+    **reliability_tables.TABLES,
     **speed_tables.TABLES,
     **unit_tables.TABLES,
     **settings_tables.TABLES,

@@ -40,8 +40,9 @@ def main(
     until = time.monotonic() + 60 * minutes if minutes else float("inf")
     summaries, n_failures = {}, 0
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+        arena = Arena(Path(scratch).resolve(), seed)
         for attack in [BY_NAME[name] for name in names] or ATTACKS:
-            arena = Arena(Path(scratch).resolve() / attack.name, seed, attack.n_quick if quick else n_tries)
+            arena.n_tries = attack.n_quick if quick else n_tries
             summaries[attack.name] = run_attack(attack, arena, ledger, until)
             n_failures += summaries[attack.name]["failures"]
     delete_library()
@@ -49,7 +50,7 @@ def main(
     if write:
         from torture.results import write_results
 
-        write_results(ledger)
+        write_results(ledger, seed)
     sys.exit(1 if n_failures else 0)
 
 

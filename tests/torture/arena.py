@@ -39,6 +39,7 @@ class Arena:
     def __init__(self, folder: Path, seed: int = 0, n_tries: int | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.seed, self.n_tries = folder, seed, n_tries
+        self.cases: dict[Any, Any] = {}  # see `cases.case_of`
 
     def random(self, purpose: str) -> random.Random:
         """Return a generator that depends on the seed and the purpose."""
@@ -84,6 +85,7 @@ class Arena:
             folder = self.folder / "case" / "in" / version
             folder.mkdir(parents=True)
             write_posts(folder / "posts.jsonl", n_documents=60, seed=number)
+            write_posts(folder / "more.jsonl", n_documents=20, seed=number + 2)
             write_texts(folder / "texts", folder / "posts.jsonl")
             self.must_run("fit", folder / "posts.jsonl", "--units", 2, "--epochs", 2, "--out", folder / "model")
             self.must_run("corpus", "build", folder / "posts.jsonl", "--out", folder / "corpus")

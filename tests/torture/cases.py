@@ -13,6 +13,13 @@ SIGKILL = -9
 STATES = ("absent", "old")  # of the output before the command: without it, or with that of other inputs
 
 
+def case_of(arena: Arena, command: WritingCommand) -> "Case":
+    """Return the case of a command, which all attacks share."""
+    if command not in arena.cases:
+        arena.cases[command] = Case(arena, command)
+    return arena.cases[command]
+
+
 class Case:
     """A command, and the files of its output: `old` from other inputs, and `new` as an undisturbed run writes them.
 

@@ -19,11 +19,12 @@
 #include <unistd.h>
 
 enum { COUNT, FULL, BROKEN, KILL };                 /* FULL lasts from the k-th call on, BROKEN is one call */
-enum { SPACE = 1, WRITING = 2, READING = 4 };       /* what a call needs: space on the disk, or only the disk */
+enum { SPACE = 1, WRITING = 2, READING = 4 };       /* what a call needs; WRITING is any change of the disk */
 
 struct state {
-    long armed, fault, number, count, fired;
+    long armed, fault, number, count, fired, attacker;
     char last[64];
+    unsigned char needs[4096];                      /* of each call, by its number */
     char folder[PATH_MAX];
 };
 static struct state *state;
@@ -43,8 +44,11 @@ static int below(const char *path) {
     return strncmp(path, state->folder, length) == 0 && (path[length] == '/' || path[length] == 0);
 }
 
+/* The program that attacks has the library, too. */
+static int is_armed(void) { return state != NULL && state->armed && getpid() != state->attacker; }
+
 static int concerns_fd(int fd) {
-    if (state == NULL || !state->armed) return 0;
+    if (!is_armed()) return 0;
     char link[64], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
@@ -54,7 +58,7 @@ static int concerns_fd(int fd) {
 }
 
 static int concerns(int folder, const char *path) {
-    if (state == NULL || !state->armed || path == NULL) return 0;
+    if (!is_armed() || path == NULL) return 0;
     if (path[0] == '/') return below(path);
     if (folder != AT_FDCWD) return concerns_fd(folder);
     char cwd[PATH_MAX];
@@ -64,6 +68,7 @@ static int concerns(int folder, const char *path) {
 /* Counts a call; returns 0 to make it, or an error number. `halfway` writes a part before a process ends. */
 static int hit(const char *name, int needs) {
     long count = __atomic_add_fetch(&state->count, 1, __ATOMIC_SEQ_CST);
+    if (count < (long)sizeof state->needs) state->needs[count] = needs;
     if (state->number == 0 || state->fault == COUNT) return 0;
     if (state->fault == FULL) return count >= state->number && (needs & SPACE) ? (state->fired = 1, ENOSPC) : 0;
     if (count != state->number) return 0;
@@ -108,7 +113,7 @@ static int open_needs(int flags) { return flags & O_CREAT ? SPACE | WRITING : RE
     }
 #define FOPEN(name)                                                                 \
     FILE *name(const char *path, const char *mode) {                                \
-        GUARD(concerns(AT_FDCWD, path), name, mode[0] == 'r' ? READING : SPACE, NULL) \
+        GUARD(concerns(AT_FDCWD, path), name, mode[0] == 'r' ? READING : SPACE | WRITING, NULL) \
         return NEXT(name)(path, mode);                                              \
     }
 OPEN(open)
@@ -135,11 +140,11 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     return NEXT(writev)(fd, parts, count);
 }
 size_t fwrite(const void *data, size_t size, size_t count, FILE *file) {
-    GUARD(state != NULL && state->armed && concerns_fd(fileno(file)), fwrite, SPACE | WRITING, 0)
+    GUARD(is_armed() && concerns_fd(fileno(file)), fwrite, SPACE | WRITING, 0)
     return NEXT(fwrite)(data, size, count, file);
 }
 int fflush(FILE *file) {
-    GUARD(file != NULL && state != NULL && state->armed && concerns_fd(fileno(file)), fflush, SPACE | WRITING, EOF)
+    GUARD(file != NULL && is_armed() && concerns_fd(fileno(file)), fflush, SPACE | WRITING, EOF)
     return NEXT(fflush)(file);
 }
 
@@ -200,8 +205,4 @@ int posix_fallocate(int fd, off_t offset, off_t size) {
         if (error > 0) return error;
     }
     return NEXT(posix_fallocate)(fd, offset, size);
-}
-int msync(void *memory, size_t size, int flags) {
-    GUARD(state != NULL && state->armed && 0, msync, WRITING, -1)
-    return NEXT(msync)(memory, size, flags);
 }

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from torture.arena import Arena, snapshot
-from torture.cases import SIGKILL, STATES, Case
-from torture.injection import FAULTS, Injector, has_library, make_injector
+from torture.cases import SIGKILL, STATES, Case, case_of
+from torture.injection import AFFECTED, FAULTS, Injector, has_library, make_injector
 from torture.registry import Outcome, Try
 from torture.writing import WRITING
 
@@ -24,9 +24,15 @@ def tries(arena: Arena) -> Iterator[Try]:
     for command in WRITING:
         if n_each is not None and command.max_tries is not None and n_each < command.max_tries:
             continue
-        case = Case(arena, command)
-        numbers = {state: range(1, count_calls(case, injector, state) + 1) for state in STATES}
-        keys = [(state, fault, number) for state in STATES for fault in FAULTS for number in numbers[state]]
+        case = case_of(arena, command)
+        needs = {state: list_calls(case, injector, state) for state in STATES}
+        keys = [
+            (state, fault, number)
+            for state in STATES
+            for fault in FAULTS
+            for number, need in enumerate(needs[state], start=1)
+            if need & AFFECTED[fault]
+        ]
         limits = [n for n in (n_each, command.max_tries) if n is not None]
         chosen = sorted(arena.random(f"faults {command.name}").sample(range(len(keys)), min(len(keys), *limits, 10**9)))
         for state, fault, number in (keys[each] for each in chosen):
@@ -34,14 +40,14 @@ def tries(arena: Arena) -> Iterator[Try]:
             yield Try(key, partial(attack, case, injector, state, fault, number))
 
 
-def count_calls(case: Case, injector: Injector, state: str) -> int:
-    """Return the number of calls of an undisturbed run, which must write the same bytes as the run before."""
+def list_calls(case: Case, injector: Injector, state: str) -> list[int]:
+    """Return what each call of an undisturbed run needs; it must write the same bytes as the run before."""
     case.prepare(state)
     with injector.armed(case.out.parent) as counter:
         finished = case.arena.run(*case.arguments("new", state))
     if finished.status or snapshot(case.out) != case.new:
         raise RuntimeError(f"{case.command.name} is not deterministic: {finished.stderr}")
-    return counter.count
+    return list(counter.needs[1 : counter.count + 1])
 
 
 def attack(case: Case, injector: Injector, state: str, fault: str, number: int) -> Outcome:

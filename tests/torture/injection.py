@@ -19,16 +19,25 @@ SOURCE = Path(__file__).with_name("fault_library.c")
 STATE = "TORTURE_STATE"
 COUNT, FULL, BROKEN, KILL = range(4)  # as in the source
 FAULTS = {"disk full": FULL, "input/output error": BROKEN, "kill": KILL}
+SPACE, WRITING, READING = 1, 2, 4
+# Other calls cannot fail for lack of space, and a kill at a call that reads leaves what one at the next call leaves.
+AFFECTED = {"disk full": SPACE, "input/output error": SPACE | WRITING | READING, "kill": WRITING}
 
 
 class _State(ctypes.Structure):
     """The struct `state` of the library."""
 
     _fields_ = (
-        *((name, ctypes.c_long) for name in ("armed", "fault", "number", "count", "fired")),
+        *((name, ctypes.c_long) for name in ("armed", "fault", "number", "count", "fired", "attacker")),
         ("last", ctypes.c_char * 64),
+        ("needs", ctypes.c_ubyte * 4096),
         ("folder", ctypes.c_char * 4096),
     )
+
+
+def compiler() -> str | None:
+    """Return the path of a C compiler."""
+    return shutil.which("cc") or shutil.which("gcc")
 
 
 def with_library() -> None:
@@ -36,12 +45,11 @@ def with_library() -> None:
 
     The folder of the library belongs to the process, and is deleted by `delete_library`.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if STATE in os.environ or compiler is None or sys.platform != "linux":
+    if STATE in os.environ or compiler() is None or sys.platform != "linux":
         return
     folder = Path(tempfile.mkdtemp(prefix="torture-library-"))
     library, state = folder / "faults.so", folder / "state"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, SOURCE, "-ldl"], check=True)
+    subprocess.run([compiler(), "-shared", "-fPIC", "-O2", "-o", library, SOURCE, "-ldl"], check=True)
     state.write_bytes(bytes(ctypes.sizeof(_State)))
     environment = {**os.environ, "LD_PRELOAD": str(library), STATE: str(state)}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
@@ -73,7 +81,7 @@ class Injector:
         """Let the call of that number below `folder` fail while the block runs; yield the count of calls."""
         state = self.state
         state.fault, state.number, state.count, state.fired, state.last = fault, number, 0, 0, b""
-        state.folder = os.fsencode(folder)
+        state.folder, state.attacker = os.fsencode(folder), os.getpid()
         state.armed = 1
         try:
             yield state

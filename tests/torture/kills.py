@@ -3,7 +3,6 @@
 The same command, run again or with --resume, must then write what an undisturbed run writes.
 """
 
-import multiprocessing
 import os
 import random
 import signal
@@ -17,14 +16,14 @@ from itertools import zip_longest
 from pathlib import Path
 
 from torture.arena import Arena, replace_tree, snapshot
-from torture.cases import SIGKILL, STATES, Case
+from torture.cases import SIGKILL, STATES, Case, case_of
 from torture.forking import Finished
 from torture.registry import Outcome, Try, failure
 from torture.writing import WRITING, WritingCommand
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 STATUSES = {"SIGKILL": (SIGKILL,), "SIGTERM": (143, -15), "SIGINT": (130, 1, -2)}
-N_OF_EACH = {"fit": 200, "corpus build of shards": 200}
+N_OF_EACH = {"fit, 6 epochs": 200, "corpus build of shards": 200}
 N_OTHERS = 50
 N_WORKER_KILLS = 200
 N_RANK_KILLS = 3
@@ -37,7 +36,7 @@ SHARDS = WritingCommand(
     kept="c.building",
 )
 FIT = WritingCommand(
-    "fit",
+    "fit, 6 epochs",
     "fit {in}/posts.jsonl --units 2 --epochs 6 --out {out}/m",
     (("m",),),
     unfinished="m.unfinished",
@@ -47,16 +46,11 @@ OTHERS = tuple(each for each in WRITING if each.name not in ("fit", "corpus buil
 
 def tries(arena: Arena) -> Iterator[Try]:
     """Yield the tries of all commands, one of each command after the other, so that few tries have all of them."""
-    for version in ("new", "old"):
-        posts = (arena.inputs / version / "posts.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-        (arena.inputs / version / "more.jsonl").write_text("".join(posts[:20]), encoding="utf-8")
     commands = (FIT, SHARDS, *OTHERS)
-    yield from in_turn(
-        *(partial(of_command, arena, command) for command in commands),
-        partial(of_workers, arena),
-        partial(of_processes, arena),
-        partial(of_ranks, arena),
-    )
+    makers = [*(partial(of_command, arena, command) for command in commands), partial(of_workers, arena)]
+    if arena.n_tries is None:  # the others take minutes
+        makers += [partial(of_processes, arena), partial(of_ranks, arena)]
+    yield from in_turn(*makers)
 
 
 def in_turn(*makers: Callable[[], Iterator[Try]]) -> Iterator[Try]:
@@ -67,7 +61,7 @@ def in_turn(*makers: Callable[[], Iterator[Try]]) -> Iterator[Try]:
 
 def of_command(arena: Arena, command: WritingCommand) -> Iterator[Try]:
     """Yield signals at random times of a command."""
-    case = Case(arena, command)
+    case = case_of(arena, command)
     for number in range(N_OF_EACH.get(command.name, N_OTHERS)):
         for name in SIGNALS:
             state = STATES[arena.random(f"{command.name} {name} {number}").randrange(2)]
@@ -81,7 +75,7 @@ def signal_once(case: Case, state: str, name: str, number: int) -> Outcome:
     """
     case.prepare(state)
     moment = case.arena.random(f"moment {case.command.name} {name} {number}").random() * 1.2 * duration(case, state)
-    child = case.arena.start(*case.arguments("new", state), before=fork_workers)
+    child = case.arena.start(*case.arguments("new", state))
     time.sleep(moment)
     os.kill(child, SIGNALS[name])
     finished = case.arena.wait(child)
@@ -92,23 +86,16 @@ def duration(case: Case, state: str) -> float:
     """Return the wall time of the last undisturbed run, measured every 20 calls, since other work changes it."""
     if case.uses % 20 == 0:
         start = time.perf_counter()
-        case.arena.run(*case.arguments("new", state), before=fork_workers)
+        case.arena.run(*case.arguments("new", state))
         case.seconds = time.perf_counter() - start
         case.prepare(state)
     case.uses += 1
     return case.seconds
 
 
-def fork_workers() -> None:
-    """Let worker processes be forked, which takes a hundredth of the time of new ones."""
-    from docnvil.corpus import process_pool
-
-    process_pool.get_context = lambda _: multiprocessing.get_context("fork")  # type: ignore[assignment]
-
-
 def of_workers(arena: Arena) -> Iterator[Try]:
     """Yield kills of a worker process, after which the build itself must go on."""
-    case = Case(arena, SHARDS)
+    case = case_of(arena, SHARDS)
     for number in range(N_WORKER_KILLS):
         yield Try(f"worker of {SHARDS.name} {number}", partial(kill_worker, case, number))
 
@@ -118,7 +105,7 @@ def kill_worker(case: Case, number: int) -> Outcome:
     generator = case.arena.random(f"worker {number}")
     case.prepare("absent")
     moment = generator.random() * duration(case, "absent")
-    build = case.arena.start(*case.arguments("new"), before=fork_workers)
+    build = case.arena.start(*case.arguments("new"))
     time.sleep(moment)
     was_killed = kill_a_child(build, generator)
     finished = case.arena.wait(build)
@@ -139,7 +126,7 @@ def kill_a_child(process: int, generator: random.Random) -> bool:
 
 def of_processes(arena: Arena) -> Iterator[Try]:
     """Yield signals to a new process in place of a forked one."""
-    case = Case(arena, FIT)
+    case = case_of(arena, FIT)
     for number in range(N_PROCESSES):
         for name in SIGNALS:
             yield Try(f"new process of fit, {name} {number}", partial(signal_process, case, name, number))

@@ -1,6 +1,7 @@
 """Finished tries, one JSON line each, so that an interrupted run continues; and their summary."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -24,14 +25,18 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{attack}-{seed}.jsonl"
         self.seed = seed
+        self._cut_torn_line()
         self._records = {record["key"]: record for record in self._read()}  # a later line replaces an earlier one
 
+    def _cut_torn_line(self) -> None:
+        """Delete the part of a line that a killed run may have left at the end."""
+        if self.path.exists():
+            content = self.path.read_bytes()
+            os.truncate(self.path, content.rfind(b"\n") + 1)
+
     def _read(self) -> Iterator[dict[str, Any]]:
-        if not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):  # a killed run may leave a part of a line
-                yield json.loads(line)
+        if self.path.exists():
+            yield from map(json.loads, self.path.read_text(encoding="utf-8").splitlines())
 
     def survived(self, key: str) -> bool:
         """Return whether a try was made before, without a failure."""
@@ -41,9 +46,8 @@ class Ledger:
         """Append a finished try to the file."""
         date = datetime.now(UTC).strftime("%Y-%m-%d")
         record = {"key": key, **asdict(outcome), "seconds": round(seconds, 3), "date": date}
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size
         with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n" * bool(torn) + json.dumps(record) + "\n")
+            file.write(json.dumps(record) + "\n")
         self._records[key] = record
 
     def summary(self, keys: Sequence[str] | None = None) -> dict[str, Any]:

@@ -75,9 +75,12 @@ class Attack:
 
 
 ATTACKS = (
-    Attack("faults", "Disk full, input/output error or kill at the k-th call of the system", "faults", 24),
+    Attack("faults", "Disk full, input/output error or kill at the k-th call of the system", "faults", 20),
     Attack(
-        "corruption", "Each truncation and each flipped bit of models, corpora, trainings and indexes", "corruption", 24
+        "kills", "SIGKILL, SIGTERM or SIGINT at a random time; kills of workers and training processes", "kills", 12
     ),
+    Attack("corruption", "Each truncation and flipped bit of models, corpora, trainings and indexes", "corruption", 24),
+    Attack("concurrency", "Reads of what is replaced, several writers, long cycles of commands", "concurrency", 10),
+    Attack("determinism", "Other hash seeds, threads, workers, shards, orders of files; no network", "determinism", 6),
 )
 BY_NAME = {attack.name: attack for attack in ATTACKS}
