@@ -1,6 +1,7 @@
 """Reader of binary vectors, such as images: rows of a NumPy array of zeros and ones, which may be packed into bytes."""
 
 import math
+import os
 import zipfile
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -119,6 +120,16 @@ def _check_declared_size(path: Path, stream: BinaryIO, n_bytes: int) -> None:
             f"{path} declares an array of shape {shape}, {declared:,} bytes, but has only {n_bytes:,}: it is truncated"
             " or was changed. Write it again."
         )
+    if declared > _memory_bytes():
+        raise CorpusError(f"{path} has an array of {declared >> 30:,} GiB, more than this machine's memory. Split it.")
+
+
+def _memory_bytes() -> float:
+    """Return the size of the memory of this machine, or infinity if it is unknown."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def _choose_array(path: Path, archive: np.lib.npyio.NpzFile, name: str | None) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase, TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
@@ -15,10 +16,13 @@ from docnvil.runtime.folders import replacing_file
 from docnvil.text.compression import DAMAGE_ERRORS, is_compressed, open_compressed
 from docnvil.text.decoding import RepairedBytes, RepairingDecoder, describe_undecodable, survey_utf8
 from docnvil.text.file_kinds import HEAD_BYTES, count_utf8_characters, describe_binary, guess_wide_encoding
+from docnvil.text.limits import MAX_RECORD_BYTES, LineGuard, too_large
 from docnvil.text.reading_report import ReadingReport
 
 # Encodings, by Python's names, in which the byte 10 is always a line feed and a file needs no byte-order mark.
 _BYTE_LINE_ENCODINGS = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
+
+_CHECKED_BYTES = 1 << 24  # of a compressed binary file, to tell whether it is damaged
 
 # The scheme of a URL has at least two letters; a single one is a Windows drive.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
@@ -147,7 +151,7 @@ def open_text(
 
                     decoder = RepairingDecoder(codec, errors, on_invalid, lines_before)
                     file, codec = cast(BinaryIO, BufferedReader(RepairedBytes(file, decoder))), "utf-8"
-                with TextIOWrapper(file, encoding=codec, newline=newline) as text:
+                with TextIOWrapper(LineGuard(file, path), encoding=codec, newline=newline) as text:
                     yield text
         except UnicodeError as error:
             with open_bytes(path) as file:
@@ -194,8 +198,8 @@ def _refuse_binary(path: Path, file: BinaryIO, encoding: str) -> BufferedReader:
     stream = file if hasattr(file, "peek") else BufferedReader(cast(RawIOBase, file))
     kind = describe_binary(stream.peek(HEAD_BYTES)[:HEAD_BYTES], encoding)
     if kind is not None:
-        while is_compressed(path) and stream.read(1 << 16):  # raises an error if the file is damaged
-            pass
+        if is_compressed(path):  # raises an error if the file is damaged near its start
+            stream.read(_CHECKED_BYTES)
         raise BinaryFileError(f"{path} is {kind}, not text. Extract its text first, or leave the file out.")
     return cast(BufferedReader, stream)
 
@@ -211,7 +215,9 @@ def split_at_lines(path: Path, *, encoding: str, size: int) -> list[FileChunk] |
     chunks = []
     start = stop = lines = rows = lines_before = rows_before = 0
     with translate_os_errors(path), open_stored_bytes(path) as file:
-        for line in file:
+        for line in iter(partial(file.readline, MAX_RECORD_BYTES), b""):
+            if len(line) == MAX_RECORD_BYTES:
+                raise too_large(path)
             if b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
                 return None
             stop += len(line)

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from docnvil.errors import CorpusError
 from docnvil.text.files import FileChunk, open_text
+from docnvil.text.limits import MAX_RECORD_BYTES, too_large
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.records import Record, RecordIterator
 from docnvil.text.settings import SourceOptions
@@ -164,6 +165,8 @@ class _Buffer:
                 goes_on = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _LONGEST_LITERAL
                 if not goes_on or not self._read_more(size):
                     raise
+            if len(self._text) > MAX_RECORD_BYTES:
+                raise too_large(self._file.name)
             size *= 2  # so that a long value is parsed only a few times
 
     def _read_more(self, size: int) -> bool:

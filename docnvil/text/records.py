@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Any
 
+from docnvil.text.limits import MAX_RECORD_BYTES
+
 Record = dict[str, Any]
 RecordIterator = Iterator[tuple[str, Record]]
 
-_FIELD_SIZE_LIMIT = 2**31 - 1  # characters; the csv module's default of 131,072 is too small for documents
+_FIELD_SIZE_LIMIT = MAX_RECORD_BYTES  # characters; the csv module's default of 131,072 is too small for documents
 _field_size_lock = Lock()
 _ESCAPE = re.compile(r"\\.")
 

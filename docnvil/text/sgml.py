@@ -10,6 +10,7 @@ from html import unescape
 from pathlib import Path
 
 from docnvil.text.files import open_text
+from docnvil.text.limits import MAX_RECORD_BYTES, too_large
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.records import Record, RecordIterator
 from docnvil.text.settings import SourceOptions
@@ -20,6 +21,7 @@ _ID = re.compile(r"<(DOCNO|DOCID|NEWID)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _ID_ATTRIBUTES = ("newid", "id", "docno", "docid")
 _ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _TEXT = re.compile(r"<(TEXT|TITLE|HEADLINE|HEAD|HL|BODY)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_LINE_BYTES = 64  # of memory that a line takes in addition to its characters
 _TAG = re.compile(r"</?[A-Za-z][^>]*>")
 
 
@@ -31,10 +33,10 @@ def is_sgml(first_line: str) -> bool:
 def read_sgml(path: Path, options: SourceOptions, report: ReadingReport) -> RecordIterator:
     """Yield the documents of a file, with one of them in memory at a time."""
     with open_text(path, encoding=options.encoding, errors=options.encoding_errors, report=report) as file:
-        yield from ((f"line {number}", record) for number, record in split_sgml(file))
+        yield from ((f"line {number}", record) for number, record in split_sgml(file, path))
 
 
-def split_sgml(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
+def split_sgml(lines: Iterable[str], where: object = "The text") -> Iterator[tuple[int, Record]]:
     r"""Yield the line and the record of each document: its `id` if it has one, its `text` and its attributes.
 
     Example:
@@ -42,12 +44,15 @@ def split_sgml(lines: Iterable[str]) -> Iterator[tuple[int, Record]]:
         >>> list(split_sgml(lines))
         [(1, {'id': 'AP-1', 'text': 'AT&T grows.'})]
     """
-    start, content = 0, []
+    start, content, size = 0, [], 0
     for number, line in enumerate(lines, start=1):
         if not content:
             if _START.match(line) is None:
                 continue
-            start = number
+            start, size = number, 0
+        size += len(line) + _LINE_BYTES
+        if size > MAX_RECORD_BYTES:
+            raise too_large(f"{where}, line {start}")
         content.append(line)
         if re.search(r"</(DOC|REUTERS)>", line, re.IGNORECASE):
             yield start, _to_record("".join(content), start)

@@ -1,6 +1,7 @@
 """Readers of binary tables: Parquet, Feather, folders of Hugging Face datasets, and Excel workbooks."""
 
 import json
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from docnvil.text.separated import Row, read_rows
 from docnvil.text.settings import SourceOptions
 
 _BATCH = 1024  # rows in memory at a time
+MAX_WORKBOOK_BYTES = 1 << 30  # unpacked; openpyxl keeps the texts of all cells in memory
 
 
 def read_parquet(path: Path) -> RecordIterator:
@@ -82,6 +84,10 @@ def read_workbook(path: Path, options: SourceOptions, report: ReadingReport) -> 
         ) from None
     remedy = "Save it again as an Excel workbook."
     with translate_os_errors(path), translating_errors(CorpusError, path, remedy), open_stored_bytes(path) as file:
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_WORKBOOK_BYTES:
+                raise CorpusError(f"{path} unpacks to more than {MAX_WORKBOOK_BYTES >> 30} GiB. Save it as CSV.")
+        file.seek(0)
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         if len(workbook.sheetnames) > 1:
             others = list_items(workbook.sheetnames[1:])

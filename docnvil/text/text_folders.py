@@ -11,6 +11,7 @@ from docnvil.text.document import Document
 from docnvil.text.extraction import EXTRACTED_SUFFIXES, UnreadableFileError, extract_text, html_to_text
 from docnvil.text.file_kinds import is_markup
 from docnvil.text.files import BinaryFileError, escape_surrogates, open_text, replace_surrogates
+from docnvil.text.limits import MAX_RECORD_BYTES, too_large
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sgml import is_sgml, split_sgml
@@ -106,7 +107,9 @@ def _read_text(path: Path, options: SourceOptions, report: ReadingReport) -> str
     if suffix in ("pdf", "docx"):
         return replace_surrogates(extract_text(path))
     with open_text(path, encoding=options.encoding, errors=options.encoding_errors, report=report) as file:
-        text = file.read()
+        text = file.read(MAX_RECORD_BYTES + 1)
+    if len(text) > MAX_RECORD_BYTES:
+        raise too_large(path)
     return html_to_text(text) if suffix in EXTRACTED_SUFFIXES else text
 
 
