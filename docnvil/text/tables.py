@@ -86,7 +86,7 @@ def read_workbook(path: Path, options: SourceOptions, report: ReadingReport) -> 
     with translate_os_errors(path), translating_errors(CorpusError, path, remedy), open_stored_bytes(path) as file:
         with zipfile.ZipFile(file) as archive:
             if sum(member.file_size for member in archive.infolist()) > MAX_WORKBOOK_BYTES:
-                raise CorpusError(f"{path} unpacks to more than {MAX_WORKBOOK_BYTES >> 30} GiB. Save it as CSV.")
+                raise CorpusError(f"{path} unpacks to more than {MAX_WORKBOOK_BYTES >> 20:,} MiB. Save it as CSV.")
         file.seek(0)
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
         if len(workbook.sheetnames) > 1:
