@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from docnvil.corpus.writing import FORMAT_VERSION
-from docnvil.errors import CheckpointError, CorpusError, DocnvilError
+from docnvil.errors import CheckpointError, CorpusError
 from docnvil.runtime.folders import read_unchanged, verify_folder
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.records import csv_rows
@@ -62,9 +62,9 @@ def _read(path: Path) -> DocumentTermMatrix:
         return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, reading)
     except CheckpointError:
         raise
-    except (DocnvilError, OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        # The checksums are right, so these files were not written by docnvil.
-        raise CheckpointError(f"{path} is not a corpus that docnvil wrote ({error}). Build it again.") from None
+    except Exception as error:
+        # The checksums are right, so these files were not written by docnvil: parsers may raise any error.
+        raise CheckpointError(f"{path} is not a corpus that docnvil wrote ({error}). Build it again.") from error
 
 
 def _map_counts(path: Path, vocabulary_size: int) -> csr_array:

@@ -21,7 +21,7 @@ Axes: N documents, V words, K units of the first layer.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ from docnvil.runtime.arrays import save_array
 from docnvil.runtime.disk import reserve_space
 from docnvil.runtime.folders import read_unchanged, verify_folder, write_json, writing_folder
 from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, is_same_corpus
+from docnvil.search.index_checks import BITS, REBUILD, check_arrays
 from docnvil.text.excerpts import Excerpt
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sparse import CountRows, chunk_slices, document_frequencies, row_chunks
@@ -49,7 +50,6 @@ from docnvil.training.fitted_model import FittedModel
 KIND = "search index"
 FORMAT_VERSION = 1
 EXACT_LIMIT = 100_000  # documents; larger corpora are preselected by binary codes
-BITS = 16  # of a number of codes.npy
 ARRAYS = ("document_offsets", "id_hashes", "idf", "indptr", "words", "weights", "postings_indptr", "postings_rows")
 ARRAYS += ("postings_weights", "probabilities", "norms", "log_normalizers")
 PROGRESS_STEP = 1000  # documents
@@ -72,6 +72,10 @@ class SearchIndex:
     model: FittedModel
     arrays: Mapping[str, NDArray[Any]]
     documents: NDArray[np.uint8]
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Return a context in which errors of the index's content are reported with its path."""
+        return translating_errors(CheckpointError, self.path, REBUILD)
 
     @property
     def n_documents(self) -> int:
@@ -103,8 +107,12 @@ class SearchIndex:
 
     def excerpt(self, row: int) -> Excerpt:
         """Return the id, title and excerpt of a document."""
-        start, stop = self.arrays["document_offsets"][row : row + 2]
-        return Excerpt(*json.loads(self.documents[start:stop].tobytes()))
+        with self.reading():
+            start, stop = self.arrays["document_offsets"][row : row + 2]
+            id, title, text, is_text = json.loads(self.documents[start:stop].tobytes())
+            if not all(isinstance(each, str) for each in (id, title, text)):
+                raise ValueError("no id, title and excerpt")
+            return Excerpt(id, title, text, is_text)
 
     def row_of(self, name: str) -> int:
         """Return the row of the first document with an id.
@@ -192,20 +200,20 @@ def open_index(path: Path, model: FittedModel, source: Path, options: SourceOpti
 
 def _open(path: Path, model: FittedModel, source: Path, options: SourceOptions) -> SearchIndex:
     verify_folder(path, kind=KIND, required=["index.json"])
-    remedy = "Build the index again with --rebuild."
-    with translating_errors(CheckpointError, path, remedy):
+    with translating_errors(CheckpointError, path, REBUILD):
         description = json.loads((path / "index.json").read_text(encoding="utf-8"))
         if description["format_version"] != FORMAT_VERSION:
-            raise CheckpointError(f"{path} has index format {description['format_version']}. {remedy}")
+            raise CheckpointError(f"{path} has index format {description['format_version']}. {REBUILD}")
         if description["model"] != fingerprint_model(model):
-            raise CheckpointError(f"{path} belongs to another model. {remedy}")
+            raise CheckpointError(f"{path} belongs to another model. {REBUILD}")
         if not is_same_corpus(source, options, description["corpus"]):
-            raise CheckpointError(f"{path} was made from another state of {source}, or with other options. {remedy}")
+            raise CheckpointError(f"{path} was made from another state of {source}, or with other options. {REBUILD}")
         names = [*ARRAYS, *(name for name in CODE_ARRAYS if (path / f"{name}.npy").exists())]
         arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
         # Slices of plain arrays take a tenth of the time of those of np.memmap.
         arrays = {name: array.view(np.ndarray) for name, array in arrays.items()}
         documents = np.memmap(path / "documents.jsonl", dtype=np.uint8, mode="r").view(np.ndarray)
+        check_arrays(path, arrays, *model.network.generative.visible.weight.shape)
     return SearchIndex(path, model, arrays, documents)
 
 

@@ -72,6 +72,11 @@ def search_words(
     Raises:
         CorpusError: the query has no word of the vocabulary.
     """
+    with index.reading():
+        return _search_words(index, query, top_n, weight)
+
+
+def _search_words(index: SearchIndex, query: csr_array, top_n: int, weight: float) -> list[SearchResult]:
     if not query.nnz:
         raise CorpusError("No word of the query is in the model's vocabulary. Use other words.")
     vector = tf_idf(csr_array(query), index.arrays["idf"])
@@ -105,6 +110,11 @@ def search_like(index: SearchIndex, row: int, top_n: int = 10, *, weight: float 
     Raises:
         CorpusError: the document has no word of the vocabulary.
     """
+    with index.reading():
+        return _search_like(index, row, top_n, weight)
+
+
+def _search_like(index: SearchIndex, row: int, top_n: int, weight: float) -> list[SearchResult]:
     arrays = index.arrays
     stored = slice(int(arrays["indptr"][row]), int(arrays["indptr"][row + 1]))
     words, weights = np.array(arrays["words"][stored]), arrays["weights"][stored].astype(np.float32)

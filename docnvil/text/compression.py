@@ -10,11 +10,12 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
 
-from docnvil.errors import CorpusError, MissingDependencyError
+from docnvil.errors import CorpusError, MissingDependencyError, translating_errors
 from docnvil.text.reading_report import list_items
 
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
+_DOWNLOAD = "It is truncated or damaged; download it again."
 _BLOCK = 1 << 14  # bytes to unpack at once
 
 #: What damaged or truncated files raise, besides `OSError` without a number.
@@ -47,7 +48,9 @@ def open_compressed(path: Path, file: BinaryIO, stack: ExitStack) -> BinaryIO:
             return stack.enter_context(_open_zstandard(path, file))
         case ".zip":
             archive = stack.enter_context(_open_zip(path, file))
-            return cast(BinaryIO, stack.enter_context(archive.open(_only_member(path, archive))))
+            name = _only_member(path, archive)
+            with translating_errors(CorpusError, path, _DOWNLOAD):
+                return cast(BinaryIO, stack.enter_context(archive.open(name)))
     return file
 
 
@@ -97,16 +100,13 @@ class _ZstandardReader(RawIOBase):
 
 
 def _open_zip(path: Path, file: BinaryIO) -> zipfile.ZipFile:
-    try:
+    with translating_errors(CorpusError, path, _DOWNLOAD):
         return zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
-        raise CorpusError(
-            f"{path} cannot be unpacked ({error}): it is truncated or damaged. Download it again."
-        ) from None
 
 
 def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
-    members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+    entries = [info for info in archive.infolist() if info.filename]
+    members = [info for info in entries if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
     if len(members) != 1:
         names = list_items(info.filename for info in members) or "no file"
         raise CorpusError(

@@ -135,6 +135,7 @@ def _as_csr(matrix: Any, where: str) -> csr_array:
         )
     if issparse(matrix) and matrix.format in ("csr", "csc"):
         try:
+            _check_starts(matrix)
             matrix.check_format(full_check=True)
         except ValueError as error:
             raise CorpusError(f"{where} is not a valid sparse matrix ({error}). Write it again.") from None
@@ -152,6 +153,16 @@ def _as_csr(matrix: Any, where: str) -> csr_array:
     counts = csr_array(counts, copy=True)
     counts.sum_duplicates()
     return counts
+
+
+def _check_starts(matrix: Any) -> None:
+    """Raise `ValueError` if rows do not begin one after the other within the stored entries.
+
+    SciPy subtracts the starts, which can overflow, and checks nothing if the last one is negative.
+    """
+    starts = matrix.indptr
+    if starts[0] != 0 or (starts[1:] < starts[:-1]).any() or starts[-1] > min(len(matrix.indices), len(matrix.data)):
+        raise ValueError("rows do not begin one after the other")
 
 
 def _refuse_total(counts: csr_array | coo_array, where: str) -> NoReturn:

@@ -15,7 +15,26 @@ SPECIAL = (
     *(b"<DOC>", b"</DOC>", b"<TEXT>", b"{", b"}", b"[", b"]", b"null", b"#", b"%", b"=", b"text", b"id", b"NA"),
 )
 VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2, 0.5, -0.5, 10**20, 2**53, 1e308, float("nan"), float("inf"), "", "a", "\0", "1_0"),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2,
+        0.5,
+        -0.5,
+        10**20,
+        2**53,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "",
+        "a",
+        "\0",
+        "1_0",
+    ),
     *([], [1], [[]], ["a", "a"], {}, {"a": 1}, "softmax", "a" * 300, [10**6], ["a", None], "٣", "\ud800"),
 )
 _NUMBER = re.compile(rb"[0-9]+(\.[0-9]+)?")
@@ -53,13 +72,17 @@ def _change(data: bytearray, others: list[bytes], rng: random.Random) -> None:
             data[place.start() : place.end()] = rng.choice(NUMBERS).encode()
         case 8:
             width = rng.choice((1, 2, 4, 8))
-            data[at : at + width] = rng.choice((0, 1, -1, 2**31 - 1, -(2**31), 255)).to_bytes(8, "little", signed=True)[:width]
+            data[at : at + width] = rng.choice((0, 1, -1, 2**31 - 1, -(2**31), 255)).to_bytes(8, "little", signed=True)[
+                :width
+            ]
         case 9:
             other = rng.choice(others)
             start = rng.randrange(len(other) + 1)
             data[at:stop] = other[start : start + rng.choice((4, 20, 100))]
         case 10 if rng.random() < 0.1:  # for readers whose time grows with the square of the size
-            data[at:at] = (rng.choice(SPECIAL) + bytes(data[at : at + rng.randrange(8)])) * rng.choice((300, 3000, 20_000))
+            data[at:at] = (rng.choice(SPECIAL) + bytes(data[at : at + rng.randrange(8)])) * rng.choice(
+                (300, 3000, 20_000)
+            )
         case _:
             other = rng.randrange(len(data) + 1)
             first, second = data[at : at + 8], data[other : other + 8]

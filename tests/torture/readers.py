@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from torture.mutations import generate, mutate, mutate_json, words_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def make_readers(arena: "Arena") -> list[Reader]:
     return [*_texts(folder), *_counts(folder), *_words(folder), *_folders(folder)]
 
 
-def _reader(folder: Path, name: str, file: str, seeds: list[bytes], parse: Any, weight: float = 1.0, **more: Any) -> Reader:
+def _reader(
+    folder: Path, name: str, file: str, seeds: list[bytes], parse: Any, weight: float = 1.0, **more: Any
+) -> Reader:
     place = folder / name.replace(" ", "-")
     place.mkdir(exist_ok=True)
     return Reader(name, place / file, seeds, parse, weight, words=words_of(seeds), **more)
@@ -104,7 +107,9 @@ def _texts(folder: Path) -> Iterator[Reader]:
     mallet = b"a sea mast sail\nb food onion salt\n\nc food\n"
     html = b"<!doctype html><html><title>T</title><p>a &amp; b<script>x</script></html>"
     yield _reader(folder, "lines", "a.txt", plain, _read_texts, 3)
-    for number, more in enumerate(({"encoding": "auto"}, {"encoding_errors": "replace"}, {"encoding_errors": "ignore"})):
+    for number, more in enumerate(
+        ({"encoding": "auto"}, {"encoding_errors": "replace"}, {"encoding_errors": "ignore"})
+    ):
         yield _reader(folder, f"lines {number}", "a.txt", plain, partial(_read_texts, **more), 1.5)
     yield _reader(folder, "text folder", "a.txt", [*plain, html, sgml], lambda path: _read_texts(path.parent), 2)
     extracted = partial(_read_texts, extract=True)
@@ -227,7 +232,13 @@ def _folders(folder: Path) -> Iterator[Reader]:
             finish = _manifest_writer(copy, file.name)
             target = copy / file.name
             yield Reader(
-                f"{kind} {file.name}", target, [file.read_bytes()], partial(_parse_folder, parse), weight, is_json, finish
+                f"{kind} {file.name}",
+                target,
+                [file.read_bytes()],
+                partial(_parse_folder, parse),
+                weight,
+                is_json,
+                finish,
             )
 
 

@@ -82,5 +82,6 @@ ATTACKS = (
     Attack("corruption", "Each truncation and flipped bit of models, corpora, trainings and indexes", "corruption", 24),
     Attack("concurrency", "Reads of what is replaced, several writers, long cycles of commands", "concurrency", 10),
     Attack("determinism", "Other hash seeds, threads, workers, shards, orders of files; no network", "determinism", 6),
+    Attack("fuzz", "Changed and invented files for every reader", "fuzz", 3),
 )
 BY_NAME = {attack.name: attack for attack in ATTACKS}
