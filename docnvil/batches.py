@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, csr_matrix
 from torch import Tensor
 
 from docnvil.model.sparse import SparseCounts
-from docnvil.runtime.devices import free_bytes
+from docnvil.runtime.devices import free_bytes, to_device
 from docnvil.runtime.randomness import mix
 from docnvil.text.sparse import CountRows, chunk_slices, entries_per_row, row_chunks
 
@@ -59,6 +59,7 @@ def iterate_batches(
     order: Sequence[int] | NDArray[np.int64] | None = None,
     shard: slice = ALL_ROWS,
     device_counts: SparseCounts | None = None,
+    lengths: NDArray[np.floating] | None = None,
 ) -> Iterator[Batch]:
     """Yield the documents in batches; the last one may be smaller.
 
@@ -71,6 +72,7 @@ def iterate_batches(
         order: the row numbers in the order to yield them; by default from 0 to N - 1.
         shard: the rows of each batch that this process works on, possibly none; by default all.
         device_counts: all counts on the device, see `copy_to_device`; None copies each batch to it.
+        lengths: the tokens of each document, `[N]`, with which batches know their longest; None if none needs it.
 
     Example:
         >>> counts = csr_array(np.array([[2, 0, 1], [0, 0, 0], [0, 3, 0]]))
@@ -89,12 +91,16 @@ def iterate_batches(
         if device_counts is None:
             chunk_counts = sparse_counts(counts[chunk_rows], device, dtype)
         else:
-            chunk_counts = device_counts.select(torch.from_numpy(chunk_rows).to(device), int(offsets[-1]))
-        chunk_keys = torch.from_numpy(keys[chunk_rows]).to(device)
+            chunk_counts = device_counts.select(to_device(chunk_rows, device), int(offsets[-1]))
+        if lengths is not None:
+            _ = chunk_counts.lengths  # computed here, for all batches at once
+        chunk_keys = to_device(keys[chunk_rows], device)
         stop = 0
         for rows in batches[chunk]:
             start, stop = stop, stop + len(rows)
-            batch_counts = chunk_counts.rows(slice(start, stop), slice(int(offsets[start]), int(offsets[stop])))
+            stored = slice(int(offsets[start]), int(offsets[stop]))
+            longest = None if lengths is None else int(lengths[rows].max(initial=0))
+            batch_counts = chunk_counts.rows(slice(start, stop), stored, longest)
             yield Batch(batch_counts, chunk_keys[start:stop])
 
 
@@ -105,6 +111,7 @@ def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) 
     if n_bytes > free_bytes(device) // 2:
         return None
     offsets = np.concatenate([[0], entries]).cumsum(dtype=np.int64)
+    largest = 0.0
     indices = torch.empty(int(offsets[-1]), dtype=torch.int64, device=device)
     values = torch.empty(int(offsets[-1]), dtype=dtype, device=device)
     stop = 0
@@ -112,16 +119,18 @@ def copy_to_device(counts: CountRows, device: torch.device, dtype: torch.dtype) 
         tensors = sparse_counts(chunk, device, dtype)
         start, stop = stop, stop + len(tensors.indices)
         indices[start:stop], values[start:stop] = tensors.indices, tensors.values
-    return SparseCounts(indices, values, torch.from_numpy(offsets).to(device), counts.shape[1])
+        largest = None if largest is None or tensors.largest is None else max(largest, tensors.largest)
+    return SparseCounts(indices, values, to_device(offsets, device), counts.shape[1], largest)
 
 
 def sparse_counts(counts: csr_array | csr_matrix, device: torch.device, dtype: torch.dtype) -> SparseCounts:
     """Copy CSR counts to a device, with values of the given floating-point type."""
     return SparseCounts(
-        torch.from_numpy(counts.indices.astype(np.int64, copy=False)).to(device),
-        torch.from_numpy(np.asarray(counts.data)).to(device, dtype),
-        torch.from_numpy(counts.indptr.astype(np.int64, copy=False)).to(device),
+        to_device(counts.indices.astype(np.int64, copy=False), device),
+        to_device(np.asarray(counts.data), device).to(dtype),
+        to_device(counts.indptr.astype(np.int64, copy=False), device),
         counts.shape[1],
+        None if device.type == "cpu" else float(counts.data.max(initial=0)),
     )
 
 

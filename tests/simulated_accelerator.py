@@ -26,13 +26,15 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
+from docnvil.runtime.device_operations import KERNELS
+
 NAME = "accel"
 MEMORY = 1 << 34  # bytes of the device, of which all are free
 
 # Operations without a kernel, besides views.
 FREE = {
     "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "resize_", "set_", "detach_", "lift",
-    "is_same_size", "_local_scalar_dense", "record_stream", "is_pinned", "_has_compatible_shallow_copy_type",
+    "is_same_size", "_unsafe_view", "_reshape_alias", "_local_scalar_dense", "record_stream", "is_pinned",
 }  # fmt: skip
 # Kernels of operations that need several, estimated from torch's CUDA sources; all others need one. Sums by sorted
 # index (`index_put` that accumulates) and sorts use radix sort, and logsumexp and padding are compositions.
@@ -41,6 +43,7 @@ SEVERAL = {
     "logsumexp": 9, "logaddexp": 1, "constant_pad_nd": 2, "unique_dim": 12, "_unique2": 12, "bincount": 4, "equal": 2,
     "multinomial": 4, "repeat": 2, "randperm": 4, "var": 1,
 }  # fmt: skip
+SEVERAL |= {f"docnvil::{name}": n_kernels for name, n_kernels in KERNELS.items()}
 ACCUMULATING_INDEX_PUT = 10
 # Operations that accept no CPU scalar although they are elementwise on paper.
 STRICT = {"cat", "stack", "index_select", "gather", "scatter", "scatter_add_", "index_add", "index_add_", "copy_"}

@@ -27,7 +27,9 @@ def main() -> None:
     choose_accelerator()
     counts = {name: count_updates(**values) for name, values in CONFIGURATIONS.items()}
     for name, each in counts.items():
-        click.echo(f"{name}: {each['kernels_per_update']} kernels per update, {each['waits_in_updates']} waits in them")
+        click.echo(
+            f"{name}: {each['kernels_per_update']:.0f} kernels and {each['waits_per_update']:.0f} waits per update"
+        )
     save_results("kernels", COMMAND, {"configurations": counts})
 
 

@@ -7,14 +7,17 @@ Axes: S samples, B documents of a batch, L words of a document, V words of the v
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from docnvil.model.device_likelihoods import bernoulli_log_prob, words_log_prob
 from docnvil.model.normalizers import bits_normalizer, log_normalizer, log_word_probabilities
-from docnvil.model.rising_factorials import dirichlet_multinomial_log_prob
+from docnvil.model.rising_factorials import dirichlet_multinomial_log_prob, has_large_counts
 from docnvil.model.sparse import SparseCounts
+from docnvil.runtime.device_operations import on_device, operations
 from docnvil.runtime.randomness import Generator, uniform
 
 UNITS_PER_CHUNK = 8  # units sampled one by one before one product with all later units; 4 to 16 are equally fast
@@ -53,6 +56,8 @@ class Bernoulli:
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(h) = sum_k h_k logit_k - log(1 + exp(logit_k)), `[..., K] -> [...]`."""
+        if on_device(value) and not value.requires_grad:
+            return bernoulli_log_prob(value, self.logits)
         logits = self.logits.to(value.dtype)  # under autocast they are in bf16, which is too short for the sum
         return (value * logits - functional.softplus(logits)).sum(-1)
 
@@ -75,7 +80,12 @@ class AutoregressiveBernoulli:
     """
 
     def __init__(self, logits: Tensor, weight: Tensor) -> None:
-        self.logits, self.weight = logits, weight.tril(-1)
+        self.logits, self._square = logits, weight
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """The part of W below the diagonal, `[K, K]`."""
+        return self._square.tril(-1)
 
     def conditional(self, value: Tensor) -> Bernoulli:
         """Return the distribution of each unit given the units before it in `value`, `[..., K]`."""
@@ -83,6 +93,8 @@ class AutoregressiveBernoulli:
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(h), `[..., K] -> [...]`."""
+        if on_device(value) and not value.requires_grad:
+            return bernoulli_log_prob(value, self.logits, functional.linear(value, self.weight))
         return self.conditional(value).log_prob(value)
 
     @torch.no_grad()
@@ -92,7 +104,10 @@ class AutoregressiveBernoulli:
         Units are sampled one after the other. u < sigmoid(l) is tested as logit(u) < l, so that each unit costs only
         a comparison and an update of the logits of later units.
         """
-        threshold = uniform(shape, generator, like=self.logits.detach()).logit()
+        uniforms = uniform(shape, generator, like=self.logits.detach())
+        if on_device(uniforms):
+            return operations().autoregressive_sample(self.logits.detach(), self._square.detach(), uniforms)
+        threshold = uniforms.logit()
         threshold = _units_first(threshold, shape).reshape(shape[-1], -1)  # [K, S B]
         samples = self._sample(shape, lambda unit, logits, out: torch.lt(threshold[unit], logits, out=out))
         return samples.T.reshape(tuple(shape))
@@ -105,6 +120,10 @@ class AutoregressiveBernoulli:
         samples.
         """
         uniforms = uniform(shape, generator, like=self.logits.detach())
+        if on_device(uniforms):
+            inputs = self.logits.detach(), self._square.detach(), uniforms
+            samples, probability = operations().autoregressive_sample_with_mean(*inputs)
+            return samples, probability.mean(0)
         uniforms = _units_first(uniforms, shape).reshape(shape[-1], -1)  # [K, S B]
         probability = torch.empty_like(uniforms)
 
@@ -185,12 +204,34 @@ class SoftmaxWords(_LinearLogits):
         """Return one document of each of the given lengths, `[B]` int64, for samples `[1, B, K]`."""
         return _count_words(_sample_words(self.mean, lengths, generator), lengths, self.weight)
 
+    @torch.no_grad()
+    def sample_tokens(self, lengths: Tensor, longest: int, generator: Generator) -> SparseCounts:
+        """Return what `sample` returns with a count per token, so that a device can make it without the host.
+
+        `longest` is at least the largest of the lengths, `[B]`, and at least 1.
+        """
+        logits = torch.addmm(self.bias, self.samples[0], self.weight.T)
+        cumulative = torch.softmax(logits, -1).cumsum(-1, dtype=torch.float64)  # [B, V]
+        uniforms = uniform((1, len(cumulative), longest), generator, like=cumulative)[0]
+        urn = self._urn_uniforms(uniforms, generator)
+        words, counts = operations().sample_words(
+            cumulative, lengths, uniforms, *urn, self.weight.dtype == torch.float64
+        )
+        offsets = torch.arange(0, (len(lengths) + 1) * longest, longest, device=words.device)
+        return SparseCounts(words, counts, offsets, len(self.weight), longest=longest, has_repeats=True)
+
+    def _urn_uniforms(self, uniforms: Tensor, generator: Generator) -> tuple[Tensor | None, Tensor | None]:
+        """Return the numbers that decide which words are copies, and the log of the concentration; here none is."""
+        return None, None
+
     def predict(self, counts: SparseCounts) -> Tensor:
         """Return the probability of each next word, `[S, B, V]`, which does not depend on the counts."""
         return self.mean
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
+        if _in_few_kernels(self.samples, counts):
+            return words_log_prob(self.samples, self.weight, self.bias, counts)
         projected = counts.matmul(self.weight)  # [B, K]
         common = counts.matmul(self.bias[:, None]).T  # [1, B]
         selected = (self.samples * projected).sum(-1) + common  # [S, B]
@@ -225,6 +266,8 @@ class DirichletMultinomialWords(SoftmaxWords):
 
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
+        if _in_few_kernels(self.samples, counts) and not has_large_counts(counts):
+            return words_log_prob(self.samples, self.weight, self.bias, counts, self.log_concentration)
         log_mean = log_word_probabilities(self.samples, self.weight, self.bias, counts)  # [S, nnz]
         log_a = log_mean + self.log_concentration
         return dirichlet_multinomial_log_prob(log_a, self.log_concentration, counts)
@@ -247,6 +290,9 @@ class DirichletMultinomialWords(SoftmaxWords):
         for _ in range(words.shape[1].bit_length()):
             source = source.gather(1, source)
         return _count_words(words.gather(1, source), lengths, self.weight)
+
+    def _urn_uniforms(self, uniforms: Tensor, generator: Generator) -> tuple[Tensor | None, Tensor | None]:
+        return uniform((1, *uniforms.shape), generator, like=uniforms)[0], self.log_concentration.detach()
 
     def predict(self, counts: SparseCounts) -> Tensor:
         """Return the probability of each next word after those of the document, (a_w + x_w) / (A + L), `[S, B, V]`."""
@@ -293,6 +339,11 @@ class Bits(_LinearLogits):
         """Return one vector for each of the samples, `[1, B, K]`; `lengths` is not used."""
         return SparseCounts.from_dense(self.units.sample(self.logits.shape, generator)[0])
 
+    @torch.no_grad()
+    def sample_tokens(self, lengths: Tensor, longest: int, generator: Generator) -> SparseCounts:
+        """Return what `sample` returns with zeros too, so that a device can make it without the host."""
+        return SparseCounts.with_zeros(self.units.sample(self.logits.shape, generator)[0])
+
     def log_prob(self, counts: SparseCounts) -> Tensor:
         """Return log p(x | h) of each vector, `[S, B]`; `counts` are ones where bits are set."""
         bias = self.bias
@@ -302,6 +353,11 @@ class Bits(_LinearLogits):
         common = counts.sum_over_words((counts.values * stored_bias)[None])  # [1, B]
         selected = (self.samples * counts.matmul(self.weight)).sum(-1) + common  # [S, B]
         return selected - bits_normalizer(self.samples, self.weight, bias)
+
+
+def _in_few_kernels(samples: Tensor, counts: SparseCounts) -> bool:
+    """Return whether `words_log_prob` computes the likelihood: on devices, for samples `[S, B, K]` of each document."""
+    return on_device(samples) and samples.dim() == 3 and samples.shape[1] == len(counts) and samples.numel() > 0
 
 
 def _sample_words(probabilities: Tensor, lengths: Tensor, generator: Generator) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from docnvil.model.sparse import SparseCounts
+from docnvil.runtime.precision import product_dtype
 
 MAX_LOGITS = 1 << 25  # the most logits kept for the backward pass: 128 MB in single precision
 # 16 MB. glibc returns allocations of more than 32 MB to the system when they are freed (mallopt(3), M_MMAP_THRESHOLD),
@@ -88,7 +89,7 @@ class _ChunkedSoftmax(torch.autograd.Function):
         ctx, samples: Tensor, weight: Tensor, bias: Tensor, selection: _Selection | None
     ) -> tuple[Tensor, Tensor | None]:
         ctx.save_for_backward(samples, weight, bias)
-        ctx.selection, ctx.dtype, ctx.kept = selection, _product_dtype(samples), []
+        ctx.selection, ctx.dtype, ctx.kept = selection, product_dtype(samples), []
         n_rows = samples.shape[:-1].numel()
         keep = any(ctx.needs_input_grad) and n_rows * len(weight) <= MAX_LOGITS
         ctx.max, ctx.sums = samples.new_empty(2, n_rows, 1)
@@ -143,13 +144,6 @@ def _empty_gradients(ctx, *values: Tensor) -> list[Tensor | None]:
     return [torch.empty_like(value) if wanted else None for value, wanted in needed]
 
 
-def _product_dtype(like: Tensor) -> torch.dtype:
-    """Return the dtype of large matrix products: autocast's, if it is enabled, for float32."""
-    kind = like.device.type
-    autocast = torch.is_autocast_enabled(kind) and like.dtype == torch.float32
-    return torch.get_autocast_dtype(kind) if autocast else like.dtype
-
-
 def _add_product(total: Tensor, left: Tensor, right: Tensor, *, first: bool) -> None:
     """Add a product, in the dtype of `left`, to a total that is uninitialized before the first."""
     if left.dtype == total.dtype:
@@ -195,7 +189,7 @@ class _BitsNormalizer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, samples: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.dtype = _product_dtype(samples)
+        ctx.dtype = product_dtype(samples)
         value, kept, product_weight = samples.new_empty(samples.shape[:-1]), None, weight.to(ctx.dtype)
         for vectors in _vector_chunks(samples, len(weight)):
             logits = _bit_logits(samples, product_weight, bias, vectors)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from docnvil.model.sparse import SparseCounts
+from docnvil.runtime.device_operations import on_device, operations
 
 STIRLING_FROM = 256.0  # from here on, the series below have double precision
 LARGE_COUNT = 1024.0  # documents with a larger count are calculated in float64
@@ -29,7 +30,7 @@ def log_rising(log_a: Tensor, counts: Tensor) -> Tensor:
         >>> log_rising(torch.tensor([[2.0, 2.0]]).log(), torch.tensor([1.0, 3.0])).exp()
         tensor([[ 2., 24.]])
     """
-    return _LogRising.apply(log_a, counts)
+    return (_DeviceLogRising if on_device(log_a) else _LogRising).apply(log_a, counts)
 
 
 class _LogRising(torch.autograd.Function):
@@ -54,6 +55,21 @@ class _LogRising(torch.autograd.Function):
                 difference = torch.where(a > STIRLING_FROM, _digamma_difference(a + 1, x - 1), difference)
             slope.index_add_(1, repeated, a * difference)
             ctx.save_for_backward(slope)
+        return value
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
+
+
+class _DeviceLogRising(torch.autograd.Function):
+    """The same in one kernel, which computes in float64 and does not read the counts on the host."""
+
+    @staticmethod
+    def forward(ctx, log_a: Tensor, counts: Tensor) -> Tensor:
+        value, slope = operations().log_rising(log_a, counts)
+        ctx.save_for_backward(slope)
         return value
 
     @staticmethod
@@ -94,12 +110,19 @@ def dirichlet_multinomial_log_prob(log_a: Tensor, log_total: Tensor, counts: Spa
     length_terms = log_rising(log_total.double().expand(1, len(counts)), lengths[0]) * (lengths > 0)
     value = counts.sum_over_words(log_rising(log_a, counts.values)) - length_terms.to(log_a.dtype)
     is_large = counts.values > LARGE_COUNT
-    if not is_large.any():
+    if not has_large_counts(counts):
         return value
     large = torch.zeros(len(counts), dtype=torch.bool, device=log_a.device)
     large[counts.documents[is_large]] = True
     exact = _log_prob_of_large(log_a, log_total, counts, lengths[0], large)
     return torch.where(large, exact.to(value.dtype), value)
+
+
+def has_large_counts(counts: SparseCounts) -> bool:
+    """Return whether a count is above `LARGE_COUNT`; this waits for the device unless a bound of them is known."""
+    if counts.largest is not None and counts.largest <= LARGE_COUNT:
+        return False
+    return bool((counts.values > LARGE_COUNT).any())
 
 
 def _log_rising_exact(log_a: Tensor, x: Tensor) -> Tensor:

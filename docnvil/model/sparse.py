@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from docnvil.runtime.device_operations import on_device, operations
+
 
 @dataclass(frozen=True)
 class SparseCounts:
@@ -20,6 +22,9 @@ class SparseCounts:
         values: `[nnz]` floating point, the counts.
         offsets: `[B + 1]` int64, the start of each document in `indices` and `values`; the last is nnz.
         vocabulary_size: V.
+        largest: a bound of the counts, if it is known without reading them from the device.
+        longest: the tokens of the longest document, likewise.
+        has_repeats: whether a word of a document can be stored in several counts, which add up.
 
     Example:
         Two documents over three words: the first has word 0 twice and word 2 once, the second is empty.
@@ -36,6 +41,9 @@ class SparseCounts:
     values: Tensor
     offsets: Tensor
     vocabulary_size: int
+    largest: float | None = None
+    longest: int | None = None
+    has_repeats: bool = False
 
     @classmethod
     def from_dense(cls, rows: Tensor) -> "SparseCounts":
@@ -48,10 +56,19 @@ class SparseCounts:
         """Return B, the number of documents."""
         return len(self.offsets) - 1
 
-    def rows(self, documents: slice, stored: slice) -> "SparseCounts":
+    @classmethod
+    def with_zeros(cls, rows: Tensor) -> "SparseCounts":
+        """Return all entries of a dense batch, `[B, V]`, zeros too: their number is known without reading them."""
+        n_documents, vocabulary_size = rows.shape
+        words = torch.arange(vocabulary_size, device=rows.device).repeat(n_documents)
+        offsets = torch.arange(n_documents + 1, device=rows.device) * vocabulary_size
+        return cls(words, rows.reshape(-1), offsets, vocabulary_size)
+
+    def rows(self, documents: slice, stored: slice, longest: int | None = None) -> "SparseCounts":
         """Return consecutive documents, from explicit start to stop, as views of the same counts.
 
         `stored` has their positions in `indices`. `offsets` has them too, but reading it synchronizes the device.
+        `longest` is as in the class.
 
         Example:
             >>> x = SparseCounts(torch.tensor([0, 2, 1]), torch.ones(3), torch.tensor([0, 1, 3]), vocabulary_size=3)
@@ -59,7 +76,12 @@ class SparseCounts:
             tensor([2, 1])
         """
         offsets = self.offsets[documents.start : documents.stop + 1] - stored.start
-        return SparseCounts(self.indices[stored], self.values[stored], offsets, self.vocabulary_size)
+        chosen = replace(
+            self, indices=self.indices[stored], values=self.values[stored], offsets=offsets, longest=longest
+        )
+        if "lengths" in vars(self):  # computed for all of them at once
+            vars(chosen)["lengths"] = self.lengths[documents]
+        return chosen
 
     def select(self, rows: Tensor, n_stored: int) -> "SparseCounts":
         """Return a copy of some of the documents, `[N]` int64, in the given order.
@@ -77,7 +99,9 @@ class SparseCounts:
         # The position of each count in this batch: its new position plus the shift of its document.
         shift = torch.repeat_interleave(starts - offsets[:-1], offsets.diff(), output_size=n_stored)
         positions = torch.arange(n_stored, device=rows.device) + shift
-        return SparseCounts(self.indices[positions], self.values[positions], offsets, self.vocabulary_size)
+        return replace(
+            self, indices=self.indices[positions], values=self.values[positions], offsets=offsets, longest=None
+        )
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -110,7 +134,10 @@ class SparseCounts:
 
     def log1p(self) -> "SparseCounts":
         """Return log(1 + x) of each count x; zeros stay zeros."""
-        return replace(self, values=self.values.log1p())
+        if not self.has_repeats:
+            return replace(self, values=self.values.log1p(), largest=None)
+        dense = self.values.new_zeros(len(self), self.vocabulary_size)
+        return self.with_zeros(dense.index_put_((self.documents, self.indices), self.values, accumulate=True).log1p())
 
 
 class _SparseProduct(torch.autograd.Function):
@@ -123,6 +150,9 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[None, Tensor]:
+        if on_device(gradient):
+            x, gradient = ctx.counts, gradient.contiguous()
+            return None, operations().sparse_outer(x.indices, x.values, x.offsets, gradient, x.vocabulary_size)
         return None, _sparse_product(ctx.counts.transposed, gradient.contiguous())
 
 

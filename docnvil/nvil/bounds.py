@@ -12,7 +12,7 @@ from torch import Tensor
 
 def sum_terms(terms: Sequence[Tensor]) -> Tensor:
     """Return the sum of one tensor per layer, each `[S, B]`: log p(x, h) from p's terms, log q(h | x) from q's."""
-    return torch.stack(tuple(terms)).sum(0)
+    return terms[0] if len(terms) == 1 else torch.stack(tuple(terms)).sum(0)
 
 
 def importance_weighted_bound(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from docnvil.nvil.signals import (
     normalize,
     update_moments,
 )
+from docnvil.runtime.device_operations import on_device, operations
 
 BaselineKind = Literal["learned", "leave-one-out", "none"]
 
@@ -56,6 +57,22 @@ def nvil_surrogate(log_p: Sequence[Tensor], log_q: Sequence[Tensor], signals: Se
     """
     weighted = [signal.detach() * term for signal, term in zip(signals, log_q, strict=True)]
     return -sum_terms((*log_p, *weighted)).mean(0).sum()
+
+
+class _DeviceSurrogate(torch.autograd.Function):
+    """A scalar, always 0, with the gradient of `nvil_surrogate`, which is computed without the scalar's value."""
+
+    @staticmethod
+    def forward(ctx, signals: Tensor, n_terms: int, *terms: Tensor) -> Tensor:
+        ctx.save_for_backward(signals)
+        ctx.n_terms = n_terms
+        return signals.new_zeros(())
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (signals,) = ctx.saved_tensors  # [L, S, B]
+        share = gradient / -signals.shape[1]
+        return None, None, *[share.expand(signals.shape[1:])] * ctx.n_terms, *(share * signals)
 
 
 class NVIL(nn.Module):
@@ -107,6 +124,8 @@ class NVIL(nn.Module):
         -sum_b mean_s [grad log p + sum_i l_i (grad log q_i + grad C_i)], with l_i after its variance reductions. The
         terms are as in `docnvil.nvil.signals`; learned baselines need the parents x_i, the input of each layer of q.
         """
+        if self._in_few_kernels(log_q[0]):
+            return self._forward_on_device(log_p, log_q)
         fixed_p, fixed_q = detach_terms(log_p, log_q)
         whole = learning_signal(fixed_p, fixed_q)
         raw = local_learning_signals(fixed_p, fixed_q) if self.local else (whole,) * len(log_q)
@@ -119,6 +138,19 @@ class NVIL(nn.Module):
         for signal, prediction in zip(signals, predictions, strict=False):
             loss = loss - (signal * prediction).mean(0).sum()  # "l_i grad C(x_i)" of Algorithm 1
         return Losses(loss, whole, residuals)
+
+    def _in_few_kernels(self, term: Tensor) -> bool:
+        """Return whether one operation of the device computes the signals: of one process, without networks."""
+        few_samples = self.baseline == "leave-one-out" and len(term) < 2  # an error
+        return on_device(term) and self.baseline != "learned" and self.gather is no_gather and not few_samples
+
+    def _forward_on_device(self, log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> Losses:
+        fixed_p, fixed_q = detach_terms(log_p, log_q)
+        whole, residuals, signals = operations().nvil(
+            fixed_p, fixed_q, self.means, self.variances, self.decay, self.baseline == "leave-one-out", self.center,
+            self.normalize, self.local, self.moments_first,
+        )  # fmt: skip
+        return Losses(_DeviceSurrogate.apply(signals, len(log_p), *log_p, *log_q), whole, tuple(residuals))
 
     def _subtract_baseline(self, signal: Tensor, layer: int, predictions: Sequence[Tensor]) -> Tensor:
         if self.baseline == "learned":

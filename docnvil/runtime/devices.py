@@ -1,6 +1,9 @@
 """Choice of the torch device, and its free memory."""
 
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError
 
@@ -27,4 +30,13 @@ def choose_device(name: str) -> torch.device:
 
 def free_bytes(device: torch.device) -> int:
     """Return the free memory of a GPU in bytes; 0 for the CPU, which has no memory of its own."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    return 0 if device.type == "cpu" else torch.get_device_module(device).mem_get_info(device)[0]
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Return a tensor with the numbers of an array, on the CPU in the array's memory.
+
+    Copies to a GPU start from pinned memory, so that the host does not wait for what the GPU is doing.
+    """
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)

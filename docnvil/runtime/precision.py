@@ -51,6 +51,13 @@ def likelihood_products(precision: Precision, device: torch.device) -> torch.aut
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
+def product_dtype(like: torch.Tensor) -> torch.dtype:
+    """Return the dtype of large matrix products: autocast's, if it is enabled, for float32."""
+    kind = like.device.type
+    autocast = torch.is_autocast_enabled(kind) and like.dtype == torch.float32
+    return torch.get_autocast_dtype(kind) if autocast else like.dtype
+
+
 def onednn_products(device: torch.device) -> AbstractContextManager[None]:
     """Let oneDNN multiply float32 matrices on a CPU inside this context, where it is as exact as MKL and faster.
 

@@ -81,6 +81,6 @@ class Profile(NoProfile):
         ]
 
     def _now(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        if self._device.type != "cpu":
+            torch.get_device_module(self._device).synchronize(self._device)
         return time.perf_counter()

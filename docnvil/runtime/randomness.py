@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from docnvil.runtime.device_operations import on_device, operations
+
 _GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, the increment of SplitMix64
 _FIRST: Final = 0xBF58476D1CE4E5B9
 _SECOND: Final = 0x94D049BB133111EB
@@ -83,14 +85,23 @@ class KeyedGenerator:
             raise ValueError(f"There are {len(self._keys)} keys for {n_documents} documents. Pass one per document.")
         call_seed = _signed(fold(self._seed, self._calls))
         self._calls += 1
-        start = mix(self._keys + call_seed)  # [B]
-        counter = torch.arange(n_samples * n_units, device=self._keys.device)
-        counter.add_(self._first_sample * n_units).mul_(_signed(_GOLDEN))
-        state = start[:, None] + counter.view(n_samples, 1, n_units)  # [S, B, K]
-        bits = 24 if dtype == torch.float32 else 53  # the size of the mantissa
-        # The last step of the mix changes the lower 33 bits only, which single precision does not use.
-        mixed = _mix_upper_bits(state) if bits == 24 else mix(state)
-        return _shift_right(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
+        if on_device(self._keys):
+            is_double = dtype == torch.float64
+            return operations().keyed_uniform(self._keys, call_seed, self._first_sample, n_samples, n_units, is_double)
+        return keyed_numbers(self._keys, call_seed, self._first_sample, shape, dtype)
+
+
+def keyed_numbers(keys: Tensor, call_seed: int, first_sample: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return the numbers of one call of a `KeyedGenerator`, `[S, B, K]`."""
+    n_samples, _, n_units = shape
+    start = mix(keys + call_seed)  # [B]
+    counter = torch.arange(n_samples * n_units, device=keys.device)
+    counter.add_(first_sample * n_units).mul_(_signed(_GOLDEN))
+    state = start[:, None] + counter.view(n_samples, 1, n_units)  # [S, B, K]
+    bits = 24 if dtype == torch.float32 else 53  # the size of the mantissa
+    # The last step of the mix changes the lower 33 bits only, which single precision does not use.
+    mixed = _mix_upper_bits(state) if bits == 24 else mix(state)
+    return _shift_right(mixed, 64 - bits).to(dtype).mul_(2.0**-bits)
 
 
 class LatticeGenerator(KeyedGenerator):

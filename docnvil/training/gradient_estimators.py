@@ -23,6 +23,7 @@ from docnvil.nvil.multisample import reweighted_wake_sleep, rloo, vimco
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.relaxed import Expansion, muprop, straight_through_gumbel, straight_through_samples
 from docnvil.nvil.wake_sleep import wake_sleep
+from docnvil.runtime.device_operations import on_device
 from docnvil.runtime.randomness import Generator, uniform
 from docnvil.training.gradients import GradientName
 
@@ -94,14 +95,23 @@ def model_sample_log_q(
     network: BeliefNetwork, counts: SparseCounts, samples: Samples, generator: Generator
 ) -> tuple[Tensor, ...]:
     """Return q's terms of B documents drawn from p with the lengths of these, each `[1, B]`."""
-    return sampled_log_q(network, counts.lengths, generator)
+    return sampled_log_q(network, counts.lengths, generator, counts.longest)
 
 
-def sampled_log_q(model: BeliefNetwork, lengths: Tensor, generator: Generator) -> tuple[Tensor, ...]:
-    """Draw documents of these lengths, `[B]`, with their units from p, and return q's terms, each `[1, B]`."""
+def sampled_log_q(
+    model: BeliefNetwork, lengths: Tensor, generator: Generator, longest: int | None = None
+) -> tuple[Tensor, ...]:
+    """Draw documents of these lengths, `[B]`, with their units from p, and return q's terms, each `[1, B]`.
+
+    If a bound of the lengths is known, `longest`, a device draws the documents without the host.
+    """
     with torch.no_grad():
         samples = model.generative.sample(len(lengths), generator)
-        words = model.generative.visible_distribution(samples).sample(lengths.long(), generator)
+        visible = model.generative.visible_distribution(samples)
+        if longest is not None and on_device(lengths):
+            words = visible.sample_tokens(lengths, max(1, longest), generator)
+        else:
+            words = visible.sample(lengths.long(), generator)
     return model.recognition.log_prob_terms(words, samples)
 
 

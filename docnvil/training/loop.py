@@ -10,18 +10,23 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity, document_bounds
 from docnvil.batches import Batch, copy_to_device, iterate_batches, random_order
 from docnvil.errors import TrainingError
+from docnvil.model.generative import Samples
+from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.bounds import sum_terms
 from docnvil.nvil.nvil import Losses
 from docnvil.nvil.signals import add_sparsity_penalty, pool_moments, signal_moments
+from docnvil.runtime.device_operations import on_device, operations
+from docnvil.runtime.devices import to_device
 from docnvil.runtime.precision import likelihood_products, tf32_products
 from docnvil.runtime.profiling import NoProfile
 from docnvil.runtime.randomness import KeyedGenerator, stream, stream_seed
-from docnvil.text.sparse import CountRows, SelectedRows
+from docnvil.text.sparse import CountRows, SelectedRows, row_sums
 from docnvil.training.finite import SMALLER_RATE, FiniteWatch
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, sampled_log_q
 from docnvil.training.records import EpochRecord
@@ -56,21 +61,24 @@ def train(
     config, model, processes = training.config, training.model, training.processes
     processes.broadcast(training.state().values())  # k-means on different machines may differ in the last digit
     n_batches = math.ceil(counts.shape[0] / config.batch_size)
-    on_device = copy_to_device(counts, model.device, model.dtype)
+    device_counts = copy_to_device(counts, model.device, model.dtype)
+    lengths = None if model.device.type == "cpu" else row_sums(counts, np.float64)
     while not training.finished:
         started, epoch = time.perf_counter(), training.epoch
         totals, watch = _EpochTotals(model.device), FiniteWatch(training, counts)
         schedule = training.schedule
         if epoch == schedule.plateau:
             model.load_state_dict(training.best_parameters)
-        for number, batch in enumerate(profile.each("drawing batches", _batches(training, counts, on_device))):
+        for number, batch in enumerate(
+            profile.each("drawing batches", _batches(training, counts, device_counts, lengths))
+        ):
             n_documents = min(config.batch_size, counts.shape[0] - number * config.batch_size)
             rate = schedule.learning_rate(number / n_batches)
             penalty_scale = schedule.penalty_scale(number / n_batches)
             generator = KeyedGenerator(stream_seed(config.seed, "samples", epoch), batch.keys)
             with tf32_products(config.precision):
-                losses, units_on = update(training, batch, generator, rate, penalty_scale, profile, n_documents, watch)
-            totals.add(losses, units_on, penalty=training.penalties.sparsity * penalty_scale)
+                losses, samples = update(training, batch, generator, rate, penalty_scale, profile, n_documents, watch)
+            totals.add(losses, samples, penalty=training.penalties.sparsity * penalty_scale)
             on_batch(n_documents)
         watch.check_epoch()
         with profile.phase("validation"):
@@ -92,8 +100,8 @@ def update(
     profile: NoProfile = NO_PROFILE,
     n_documents: int | None = None,
     watch: FiniteWatch | None = None,
-) -> tuple[Losses, Tensor]:
-    """Make one parameter update, and return its losses and the number of active units, summed over documents.
+) -> tuple[Losses, Samples]:
+    """Make one parameter update, and return its losses and the samples of q.
 
     Arguments:
         training: the state, changed in place.
@@ -139,7 +147,7 @@ def update(
             group["lr"] = learning_rate * group["lr_scale"]
         optimizer.step()
     detached = replace(losses, total=losses.total.detach())  # frees what backward kept
-    return detached, sum(layer.detach().mean(0).sum() for layer in samples)
+    return detached, tuple(layer.detach() for layer in samples)
 
 
 def _sleep(training: Training, batch: Batch, n_documents: int) -> Tensor:
@@ -153,11 +161,13 @@ def _sleep(training: Training, batch: Batch, n_documents: int) -> Tensor:
     if not n_own:
         return batch.counts.values.new_zeros(())
     generator = KeyedGenerator(stream_seed(training.config.seed, "sleep", training.epoch), batch.keys[:n_own])
-    log_q = sampled_log_q(training.model, batch.counts.lengths[:n_own], generator)
+    log_q = sampled_log_q(training.model, batch.counts.lengths[:n_own], generator, batch.counts.longest)
     return sum_terms(log_q).sum() * (n_documents / n_sampled)
 
 
-def _batches(training: Training, counts: CountRows, on_device: object) -> Iterator[Batch]:
+def _batches(
+    training: Training, counts: CountRows, device_counts: SparseCounts | None, lengths: NDArray[np.float64] | None
+) -> Iterator[Batch]:
     """Yield this process's share of every batch of the next epoch."""
     rows = np.arange(counts.shape[0])
     return iterate_batches(
@@ -168,7 +178,8 @@ def _batches(training: Training, counts: CountRows, on_device: object) -> Iterat
         device=training.model.device,
         dtype=training.model.dtype,
         shard=training.processes.shard,
-        device_counts=on_device,
+        device_counts=device_counts,
+        lengths=lengths,
     )
 
 
@@ -178,20 +189,38 @@ class _EpochTotals:
     def __init__(self, device: torch.device) -> None:
         self._bound, self._units_on = torch.zeros(2, dtype=torch.float64, device=device)
         self._moments: list[Tensor] = []
+        self._sums: list[Tensor] = []  # of updates on a device, whose number of residuals is in `_sizes`
+        self._sizes: list[int] = []
 
-    def add(self, losses: Losses, units_on: Tensor, *, penalty: float) -> None:
+    def add(self, losses: Losses, samples: Samples, *, penalty: float) -> None:
         """Add an update; the penalty, in nats per active unit, is removed from the bound."""
+        if on_device(losses.signal):
+            self._sums.append(operations().update_sums(losses.signal, losses.residuals[0], samples, penalty))
+            self._sizes.append(losses.residuals[0].numel())
+            return
+        units_on = sum(layer.mean(0).sum() for layer in samples)
         self._bound += losses.signal.mean(0).sum() + penalty * units_on
         self._units_on += units_on
         self._moments.append(signal_moments(losses.residuals[:1]))
 
     def means(self, training: Training) -> list[float]:
         """Return the bound and the active units per document, and the deviation of the learning signal."""
+        if self._sums:
+            self._add_sums()
         training.processes.all_reduce((self._bound, self._units_on))
         _, variances = pool_moments(training.processes.all_gather(torch.cat(self._moments)))  # [n_batches]
         n_documents = training.n_documents
         means = (self._bound / n_documents, self._units_on / n_documents, variances.sqrt().mean())
-        return [value.item() for value in means]
+        return torch.stack(means).cpu().tolist()
+
+    def _add_sums(self) -> None:
+        """Add the updates on a device to the totals."""
+        sums = torch.stack(self._sums)  # [n_batches, 4]
+        sizes = to_device(np.array(self._sizes, dtype=np.float64), sums.device)
+        mean = sums[:, 2] / sizes.clamp(min=1)
+        variance = (sums[:, 3] / sizes.clamp(min=1) - mean.square()).clamp(min=0)
+        self._bound, self._units_on = sums[:, 0].sum(), sums[:, 1].sum()
+        self._moments = [torch.stack([sizes, mean, variance], 1)]
 
 
 def _validate(training: Training, validation: CountRows) -> Perplexity:

@@ -7,6 +7,8 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.layers import SparseLinear
 from docnvil.nvil.baselines import InputDependentBaseline
 from docnvil.nvil.nvil import NVIL
+from docnvil.nvil.signals import no_gather
+from docnvil.runtime.device_operations import on_device
 from docnvil.runtime.distributed import ProcessGroup
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, Stateless
 from docnvil.training.settings import TrainingConfig
@@ -30,6 +32,8 @@ def build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingC
             {"params": matrices, "lr_scale": lr_scale, "weight_decay": config.weight_decay},
             {"params": others, "lr_scale": lr_scale, "weight_decay": 0.0},
         ]
+    if on_device(model.generative.prior.bias) and config.recognition_rate == 1 and not config.weight_decay:
+        groups = [{**groups[0], "params": [each for group in groups for each in group["params"]]}]  # one kernel
     optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.AdamW}[config.optimizer]
     return optimizer(groups, lr=config.learning_rate, fused=True)
 
@@ -52,7 +56,7 @@ def build_gradient(
         center=config.center,
         normalize=config.normalize,
         local=config.local_signals,
-        gather=processes.all_gather,
+        gather=no_gather if processes.size == 1 else processes.all_gather,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from docnvil.runtime.device_operations import on_device, operations
 from docnvil.training.seed_words import SeedColumns
 from docnvil.training.settings import TrainingConfig
 
@@ -74,6 +75,9 @@ class Penalties:
             self.seeds.add_gradient(weight, penalty_scale * n_batch / self.n_documents)
         l1 = self.l1 * penalty_scale * n_batch / self.n_documents
         if not l1 and self.exclusivity is None:
+            return
+        if on_device(weight):
+            operations().add_penalties(weight.grad, weight.detach(), self.exclusivity, penalty_scale * n_batch, l1)
             return
         n_rows = max(1, CACHED_NUMBERS // weight.shape[1])
         gradients, values = weight.grad.split(n_rows), weight.detach().split(n_rows)

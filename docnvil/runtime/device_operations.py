@@ -1,0 +1,64 @@
+"""Operations that are one kernel on a GPU, where torch would need many.
+
+A training update does little arithmetic, and a GPU spends most of its time on starting kernels, about 5 microseconds
+each. Therefore the parts of an update that torch composes from many small operations are operations of their own on
+devices other than the CPU: `operations().NAME(...)`. Each has a formula in torch for devices without Triton and for
+tests, `docnvil.runtime.device_formulas`, and a Triton kernel for CUDA, `docnvil.runtime.triton_kernels`. The CPU uses
+neither.
+"""
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SCHEMAS = {
+    "keyed_uniform": "(Tensor keys, int seed, int first_sample, int n_samples, int n_units, bool double) -> Tensor",
+    "autoregressive_sample": "(Tensor logits, Tensor weight, Tensor uniforms) -> Tensor",
+    "autoregressive_sample_with_mean": "(Tensor logits, Tensor weight, Tensor uniforms) -> (Tensor, Tensor)",
+    "bernoulli_log_prob": "(Tensor value, Tensor logits, Tensor? conditional) -> Tensor",
+    "bernoulli_gradient": "(Tensor gradient, Tensor value, Tensor logits, Tensor? conditional) -> Tensor",
+    "log_normalizer": "(Tensor logits) -> Tensor",
+    "words_log_prob": "(Tensor logits, Tensor log_normalizers, Tensor? log_total, Tensor indices, Tensor values,"
+    " Tensor offsets, int first_row, Tensor(a!) slopes) -> Tensor",
+    "words_gradient": "(Tensor(a!) logits, Tensor log_normalizers, Tensor slope_sums, Tensor gradient, Tensor slopes,"
+    " Tensor indices, Tensor offsets, int first_row) -> ()",
+    "log_rising": "(Tensor log_a, Tensor counts) -> (Tensor, Tensor)",
+    "sparse_outer": "(Tensor indices, Tensor values, Tensor offsets, Tensor gradient, int vocabulary_size) -> Tensor",
+    "sample_words": "(Tensor cumulative, Tensor lengths, Tensor uniforms, Tensor? urn_uniforms, Tensor? log_total,"
+    " bool double) -> (Tensor, Tensor)",
+    "nvil": "(Tensor[] log_p, Tensor[] log_q, Tensor(a!) means, Tensor(b!) variances, float decay, bool leave_one_out,"
+    " bool center, bool normalize, bool local, bool moments_first) -> (Tensor, Tensor, Tensor)",
+    "update_sums": "(Tensor signal, Tensor residual, Tensor[] samples, float penalty) -> Tensor",
+    "add_penalties": "(Tensor(a!) gradient, Tensor weight, Tensor? strengths, float scale, float l1) -> ()",
+}
+# The kernels of each on CUDA, besides the only one: tensors of zeros to add to, and lists that are stacked.
+KERNELS = {"sparse_outer": 2, "nvil": 4, "update_sums": 2}
+
+
+def on_device(tensor: Tensor) -> bool:
+    """Return whether a tensor is on a device that these operations are for."""
+    return tensor.device.type not in ("cpu", "meta")
+
+
+@cache
+def operations() -> Any:
+    """Return the namespace with the operations, after registering them."""
+    from docnvil.runtime import device_formulas
+
+    library = torch.library.Library("docnvil", "DEF")
+    for name, schema in SCHEMAS.items():
+        library.define(name + schema)
+        library.impl(name, getattr(device_formulas, name), "CompositeExplicitAutograd")
+    if torch.cuda.is_available() and torch.version.hip is None and find_spec("triton"):
+        from docnvil.runtime import triton_kernels
+
+        for name in SCHEMAS:
+            library.impl(name, getattr(triton_kernels, name), "CUDA")
+    _KEPT.append(library)  # operations vanish with their library
+    return torch.ops.docnvil
+
+
+_KEPT: list[torch.library.Library] = []

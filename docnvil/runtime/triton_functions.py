@@ -1,0 +1,388 @@
+"""Triton kernels: what runs on the GPU. `docnvil.runtime.triton_kernels` starts them.
+
+Pointers have the names of the tensors. Comments say which row or word a program works on; `mask` keeps it within the
+tensors. Tensors are contiguous.
+"""
+
+import triton
+import triton.language as tl
+
+GOLDEN = tl.constexpr(-7046029254386353131)  # the constants of docnvil.runtime.randomness, as signed integers
+FIRST = tl.constexpr(-4658895280553007687)
+SECOND = tl.constexpr(-7723592293110705685)
+SHIFT = tl.constexpr(8)
+
+
+@triton.jit
+def _shift_right(state, places: tl.constexpr):
+    """Shift right and fill with zeros; the shift of signed integers repeats the sign bit."""
+    return (state >> places) & ((1 << (64 - places)) - 1)
+
+
+@triton.jit
+def _mix_upper(state):
+    state = (state ^ _shift_right(state, 30)) * FIRST
+    return (state ^ _shift_right(state, 27)) * SECOND
+
+
+@triton.jit
+def _mix(state):
+    state = _mix_upper(state)
+    return state ^ _shift_right(state, 31)
+
+
+@triton.jit
+def uniform_kernel(
+    keys, numbers, seed, first_sample, n_documents, n_units, n_numbers, DOUBLE: tl.constexpr, BLOCK: tl.constexpr
+):
+    """Compute some of the numbers of a keyed generator."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = place < n_numbers
+    unit, row = place % n_units, place // n_units
+    document, sample = row % n_documents, row // n_documents
+    start = _mix(tl.load(keys + document, mask=mask, other=0) + seed)
+    state = start + ((sample + first_sample) * n_units + unit) * GOLDEN
+    if DOUBLE:
+        value = _shift_right(_mix(state), 11).to(tl.float64) * 1.1102230246251565e-16  # 2^-53
+    else:
+        value = _shift_right(_mix_upper(state), 40).to(tl.float32) * 5.9604644775390625e-08  # 2^-24
+    tl.store(numbers + place, value, mask=mask)
+
+
+@triton.jit
+def chain_kernel(
+    logits, weight, uniforms, samples, probabilities, n_rows, n_logits, n_units,
+    MEANS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Sample the units of some rows one after the other; the logits of later units stay in registers."""
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    units = tl.arange(0, WIDTH)
+    is_row, is_unit = row < n_rows, units < n_units
+    mask = is_row[:, None] & is_unit[None, :]
+    value = tl.load(logits + (row % n_logits)[:, None] * n_units + units[None, :], mask=mask, other=0.0)
+    for unit in range(0, n_units):
+        own = tl.sum(tl.where((units == unit)[None, :], value, 0.0), 1)  # the logit of this unit in each row
+        number = tl.load(uniforms + row * n_units + unit, mask=is_row, other=0.5)
+        if MEANS:
+            probability = 1 / (1 + tl.exp(-own))
+            bit = number < probability
+            tl.store(probabilities + row * n_units + unit, probability, mask=is_row)
+        else:
+            bit = tl.log(number / (1 - number)) < own
+        bit = bit.to(value.dtype)
+        tl.store(samples + row * n_units + unit, bit, mask=is_row)
+        column = tl.load(weight + units.to(tl.int64) * n_units + unit, mask=is_unit & (units > unit), other=0.0)
+        value += bit[:, None] * column[None, :]
+
+
+@triton.jit
+def bernoulli_kernel(
+    value, logits, conditional, per_row, result, n_rows, n_logits, n_units,
+    TWO: tl.constexpr, GRADIENT: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Write the log-probabilities of some rows of units to `per_row`; or read their gradient, and write the logits'."""
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    units = tl.arange(0, WIDTH)
+    mask = (row < n_rows)[:, None] & (units < n_units)[None, :]
+    place = row[:, None] * n_units + units[None, :]
+    on = tl.load(value + place, mask=mask, other=0.0)
+    logit = tl.load(logits + (row % n_logits)[:, None] * n_units + units[None, :], mask=mask, other=0.0).to(on.dtype)
+    if TWO:
+        logit += tl.load(conditional + place, mask=mask, other=0.0).to(on.dtype)
+    if GRADIENT:
+        gradient = tl.load(per_row + row, mask=row < n_rows, other=0.0)
+        # The sigmoid without overflow for either sign.
+        small = tl.exp(-tl.abs(logit))
+        probability = tl.where(logit >= 0, 1.0, small) / (1 + small)
+        tl.store(result + place, gradient[:, None] * (on - probability), mask=mask)
+    else:
+        softplus = tl.maximum(logit, 0.0) + tl.log(1 + tl.exp(-tl.abs(logit)))
+        terms = tl.where(mask, on * logit - softplus, 0.0)
+        tl.store(per_row + row, tl.sum(terms, 1), mask=row < n_rows)
+
+
+@triton.jit
+def normalizer_kernel(logits, result, n_words, BLOCK: tl.constexpr):
+    """Reduce one row, with a running maximum and a sum of exponentials relative to it in each place of the block."""
+    row = tl.program_id(0).to(tl.int64)
+    words = tl.arange(0, BLOCK)
+    largest = tl.load(logits + row * n_words + words, mask=words < n_words, other=float("-inf"))
+    total = tl.where(words < n_words, 1.0, 0.0).to(largest.dtype)
+    for start in range(BLOCK, n_words, BLOCK):
+        value = tl.load(logits + row * n_words + start + words, mask=start + words < n_words, other=float("-inf"))
+        larger = tl.maximum(largest, value)
+        # Both are -inf in a place beyond a vocabulary that is smaller than the block, where the loop does not run.
+        total = total * tl.exp(largest - larger) + tl.exp(value - larger)
+        largest = larger
+    top = tl.max(largest, 0)
+    tl.store(result + row, top + tl.log(tl.sum(total * tl.exp(largest - top), 0)))
+
+
+@triton.jit
+def _gamma_series(z):
+    square = 1 / (z * z)
+    series = 0.0007936507936507937 + square * (
+        -0.0005952380952380953 + square * (0.0008417508417508417 - square * 0.0019175269175269176)
+    )
+    return (0.08333333333333333 + square * (-0.002777777777777778 + square * series)) / z
+
+
+@triton.jit
+def _digamma_series(z):
+    square = 1 / (z * z)
+    series = 0.003968253968253968 + square * (
+        -0.004166666666666667 + square * (0.007575757575757576 - square * 0.021092796092796094)
+    )
+    return 1 / (2 * z) + square * (0.08333333333333333 + square * (-0.008333333333333333 + square * series))
+
+
+@triton.jit
+def _log1p(y):
+    """Return log(1 + y); the quotient cancels the rounding of 1 + y (Kahan)."""
+    rounded = 1 + y
+    return tl.where(rounded == 1, y, tl.log(rounded) * (y / tl.where(rounded == 1, 1.0, rounded - 1)))
+
+
+@triton.jit
+def _log_rising(log_a, x):
+    """Return log Gamma(a + x) - log Gamma(a) and its derivative by log a, in float64."""
+    a = tl.exp(log_a)
+    start, end, step = a + 1 + SHIFT, a + x + SHIFT, x - 1
+    log_ratio = _log1p(step / start)
+    value = log_a + step * (tl.log(end) - 1) + (start - 0.5) * log_ratio + _gamma_series(end) - _gamma_series(start)
+    slope = log_ratio + _digamma_series(start) - _digamma_series(end)
+    ratio = tl.full(a.shape, 1.0, tl.float64)
+    for place in tl.static_range(8):
+        upper, lower = a + x + place, a + 1 + place
+        ratio *= upper / lower
+        slope += 1 / lower - 1 / upper
+    value = tl.where(x > 0, value - tl.log(ratio), 0.0)
+    return value, tl.where(x > 0, 1 + a * slope, 0.0)
+
+
+@triton.jit
+def rising_kernel(log_a, counts, value, slope, n_numbers, n_counts, BLOCK: tl.constexpr):
+    """Compute some of the logarithms of rising factorials."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = place < n_numbers
+    x = tl.load(counts + place % n_counts, mask=mask, other=0.0).to(tl.float64)
+    result, derivative = _log_rising(tl.load(log_a + place, mask=mask, other=0.0).to(tl.float64), x)
+    tl.store(value + place, result, mask=mask)
+    tl.store(slope + place, derivative, mask=mask)
+
+
+@triton.jit
+def words_kernel(
+    logits, log_normalizers, log_total, indices, values, offsets, slopes, result,
+    first_row, n_rows, n_documents, n_stored, n_words, URN: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Compute what one row of logits says of the words of its document."""
+    own = tl.program_id(0).to(tl.int64)
+    row = own + first_row
+    document, sample = row % n_documents, row // n_documents
+    start, stop = tl.load(offsets + document), tl.load(offsets + document + 1)
+    normalizer = tl.load(log_normalizers + own).to(tl.float64)
+    log_prob, slope_sum, length = normalizer * 0, normalizer * 0, normalizer * 0
+    if URN:
+        normalizer -= tl.load(log_total).to(tl.float64)
+    for first in range(start, stop, BLOCK):
+        place = first + tl.arange(0, BLOCK)
+        mask = place < stop
+        word = tl.load(indices + place, mask=mask, other=0)
+        x = tl.load(values + place, mask=mask, other=0.0).to(tl.float64)
+        log_a = tl.load(logits + own * n_words + word, mask=mask, other=0.0).to(tl.float64) - normalizer
+        if URN:
+            term, slope = _log_rising(log_a, x)
+        else:
+            term, slope = log_a * x, x
+        tl.store(slopes + sample * n_stored + place, slope, mask=mask)
+        log_prob += tl.sum(tl.where(mask, term, 0.0), 0)
+        slope_sum += tl.sum(tl.where(mask, slope, 0.0), 0)
+        length += tl.sum(x, 0)
+    by_total = slope_sum
+    if URN:
+        lane = tl.arange(0, 2)
+        log_all = tl.load(log_total + lane * 0).to(tl.float64)
+        term, slope = _log_rising(log_all, tl.where(lane == 0, length, 0.0))
+        log_prob -= tl.sum(term, 0)
+        by_total -= tl.sum(slope, 0)
+    tl.store(result + own, log_prob)
+    tl.store(result + n_rows + own, slope_sum)
+    tl.store(result + 2 * n_rows + own, by_total)
+
+
+@triton.jit
+def words_gradient_kernel(
+    logits, log_normalizers, slope_sums, gradient, slopes, indices, offsets,
+    first_row, n_documents, n_stored, n_words, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Write the gradient by one row of logits: first for all words, then, after a barrier, the document's."""
+    own = tl.program_id(0).to(tl.int64)
+    row = own + first_row
+    document, sample = row % n_documents, row // n_documents
+    normalizer, by_row = tl.load(log_normalizers + own), tl.load(gradient + own)
+    share = by_row * tl.load(slope_sums + own)
+    for start in range(0, n_words, BLOCK):
+        words = start + tl.arange(0, BLOCK)
+        mask = words < n_words
+        value = tl.load(logits + own * n_words + words, mask=mask, other=0.0)
+        tl.store(logits + own * n_words + words, -share * tl.exp(value - normalizer), mask=mask)
+    tl.debug_barrier()  # the other threads have written the words of this document
+    first, stop = tl.load(offsets + document), tl.load(offsets + document + 1)
+    for start in range(first, stop, BLOCK):
+        place = start + tl.arange(0, BLOCK)
+        mask = place < stop
+        word = tl.load(indices + place, mask=mask, other=0)
+        slope = tl.load(slopes + sample * n_stored + place, mask=mask, other=0.0)
+        tl.atomic_add(logits + own * n_words + word, by_row * slope, mask=mask)
+
+
+@triton.jit
+def outer_kernel(indices, values, offsets, gradient, total, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
+    """Add the part of one document and some units to the rows of its words."""
+    document = tl.program_id(0).to(tl.int64)
+    units = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    is_unit = units < n_units
+    row = tl.load(gradient + document * n_units + units, mask=is_unit, other=0.0)
+    first, stop = tl.load(offsets + document), tl.load(offsets + document + 1)
+    for start in range(first, stop, WORDS):
+        place = start + tl.arange(0, WORDS)
+        x = tl.load(values + place, mask=place < stop, other=0.0)
+        word = tl.load(indices + place, mask=place < stop, other=0)
+        mask = ((place < stop) & (x != 0))[:, None] & is_unit[None, :]
+        tl.atomic_add(total + word[:, None] * n_units + units[None, :], x[:, None] * row[None, :], mask=mask)
+
+
+@triton.jit
+def sample_words_kernel(
+    cumulative, lengths, uniforms, urn_uniforms, log_total, words, counts, n_words, longest,
+    URN: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Draw some words of one document: find the word that each is a copy of, and draw that one by bisection."""
+    document = tl.program_id(0).to(tl.int64)
+    place = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    mask = place < longest
+    source = place.to(tl.int64)
+    if URN:
+        total = tl.exp(tl.load(log_total).to(tl.float64))
+        n_copies = 1
+        while n_copies > 0:  # each word is a copy of an earlier one, until one is drawn
+            number = tl.load(urn_uniforms + document * longest + source, mask=mask, other=0.0)
+            position = number * (total + source)
+            is_copy = mask & (position >= total)
+            earlier = tl.minimum((position - total).to(tl.int64), source - 1)
+            source = tl.where(is_copy, earlier, source)
+            n_copies = tl.sum(is_copy.to(tl.int32), 0)
+    number = tl.load(uniforms + document * longest + source, mask=mask, other=0.0)
+    target = number * tl.load(cumulative + document * n_words + n_words - 1)
+    low, high = source * 0, source * 0 + n_words  # the first word whose cumulative probability is above the target
+    for _ in range(STEPS + 1):
+        middle = (low + high) // 2
+        is_open = low < high
+        above = tl.load(cumulative + document * n_words + middle, mask=mask & is_open, other=0.0) > target
+        low = tl.where(is_open & (above == 0), middle + 1, low)
+        high = tl.where(is_open & above, middle, high)
+    tl.store(words + document * longest + place, tl.minimum(low, n_words - 1), mask=mask)
+    is_word = (place + 1) <= tl.load(lengths + document)
+    tl.store(counts + document * longest + place, is_word.to(tl.float32), mask=mask)
+
+
+@triton.jit
+def signals_kernel(
+    p, q, whole, residuals, sums, n_layers, n_samples, n_documents,
+    LEAVE_ONE_OUT: tl.constexpr, LOCAL: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Compute the signals of some documents, from the deepest layer to the first, less the baseline, and their sums."""
+    document = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mask = document < n_documents
+    size = n_samples * n_documents
+    for sample in range(0, n_samples):
+        place = sample * n_documents + document
+        signal = tl.load(p + n_layers * size + place, mask=mask, other=0.0)
+        for down in range(0, n_layers):
+            layer = n_layers - 1 - down
+            signal += tl.load(p + layer * size + place, mask=mask, other=0.0)
+            signal -= tl.load(q + layer * size + place, mask=mask, other=0.0)
+            if LOCAL:
+                tl.store(residuals + layer * size + place, signal, mask=mask)
+        tl.store(whole + place, signal, mask=mask)
+        if not LOCAL:
+            for layer in range(0, n_layers):
+                tl.store(residuals + layer * size + place, signal, mask=mask)
+    for layer in range(0, n_layers):
+        total = tl.zeros([BLOCK], dtype=tl.float64)
+        for sample in range(0, n_samples):  # each thread reads what it wrote
+            total += tl.load(residuals + layer * size + sample * n_documents + document, mask=mask, other=0.0)
+        added, squares = tl.zeros([BLOCK], dtype=tl.float64), tl.zeros([BLOCK], dtype=tl.float64)
+        for sample in range(0, n_samples):
+            place = layer * size + sample * n_documents + document
+            value = tl.load(residuals + place, mask=mask, other=0.0).to(tl.float64)
+            if LEAVE_ONE_OUT:
+                value -= (total - value) / (n_samples - 1)
+                tl.store(residuals + place, value, mask=mask)
+            added += value
+            squares += value * value
+        tl.atomic_add(sums + layer, tl.sum(added, 0))
+        tl.atomic_add(sums + n_layers + layer, tl.sum(squares, 0))
+
+
+@triton.jit
+def reduce_kernel(
+    residuals, signals, sums, means, variances, decay, n_layers, size,
+    CENTER: tl.constexpr, NORMALIZE: tl.constexpr, FIRST: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Update the moments of one layer, and center and normalize its signal."""
+    layer = tl.program_id(0).to(tl.int64)
+    mean = tl.load(sums + layer) / size
+    variance = tl.maximum(tl.load(sums + n_layers + layer) / size - mean * mean, 0.0)
+    old_mean, old_variance = tl.load(means + layer).to(tl.float64), tl.load(variances + layer).to(tl.float64)
+    new_mean, new_variance = mean + decay * (old_mean - mean), variance + decay * (old_variance - variance)
+    used_mean, used_variance = old_mean, old_variance
+    if FIRST:
+        used_mean, used_variance = new_mean, new_variance
+    scale = tl.maximum(tl.sqrt(used_variance), 1.0)
+    for start in range(0, size, BLOCK):
+        place = start + tl.arange(0, BLOCK)
+        value = tl.load(residuals + layer * size + place, mask=place < size, other=0.0).to(tl.float64)
+        if CENTER:
+            value -= used_mean
+        if NORMALIZE:
+            value /= scale
+        tl.store(signals + layer * size + place, value, mask=place < size)
+    tl.store(means + layer, new_mean)
+    tl.store(variances + layer, new_variance)
+
+
+@triton.jit
+def sums_kernel(
+    signal, residual, samples, sums, penalty, n_samples, n_signals, n_residuals, n_units, BLOCK: tl.constexpr
+):
+    """Add some numbers of each tensor to the bound, the active units, and the moments of the signal."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    active = tl.sum(tl.load(samples + place, mask=place < n_units, other=0.0).to(tl.float64), 0) / n_samples
+    bound = tl.sum(tl.load(signal + place, mask=place < n_signals, other=0.0).to(tl.float64), 0) / n_samples
+    value = tl.load(residual + place, mask=place < n_residuals, other=0.0).to(tl.float64)
+    tl.atomic_add(sums, bound + penalty * active)
+    tl.atomic_add(sums + 1, active)
+    tl.atomic_add(sums + 2, tl.sum(value, 0))
+    tl.atomic_add(sums + 3, tl.sum(value * value, 0))
+
+
+@triton.jit
+def penalties_kernel(
+    gradient, weight, strengths, scale, l1, n_words, n_units,
+    EXCLUSIVE: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Add the gradients by the weights of some words."""
+    word = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    units = tl.arange(0, WIDTH)
+    mask = (word < n_words)[:, None] & (units < n_units)[None, :]
+    place = word[:, None] * n_units + units[None, :]
+    value = tl.load(weight + place, mask=mask, other=0.0)
+    added = l1 * (tl.where(value > 0, 1.0, 0.0) - tl.where(value < 0, 1.0, 0.0))
+    if EXCLUSIVE:
+        positive = tl.maximum(value, 0.0)
+        others = tl.sum(positive, 1)[:, None] - positive
+        strength = tl.load(strengths + word, mask=word < n_words, other=0.0) * scale
+        added += tl.where(value > 0, others * strength[:, None], 0.0)
+    tl.store(gradient + place, tl.load(gradient + place, mask=mask, other=0.0) + added, mask=mask)

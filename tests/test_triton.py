@@ -1,0 +1,47 @@
+"""The Triton kernels, in Triton's interpreter and compiled for a GPU that is not here."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from docnvil.runtime import device_formulas
+from docnvil.runtime.device_operations import KERNELS, SCHEMAS, operations
+
+ROOT = Path(__file__).parents[1]
+
+
+def _run(*options: str, **environment: str) -> dict[str, str | None]:
+    if find_spec("triton") is None:
+        pytest.skip("Triton is not installed; it comes with torch for CUDA, or with `pip install triton`.")
+    command = [sys.executable, str(ROOT / "tests" / "triton_cases.py"), *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    return {record["case"]: record["error"] for record in map(json.loads, result.stdout.splitlines())}
+
+
+def test_kernels_compute_the_formulas() -> None:
+    assert _run(TRITON_INTERPRET="1") == dict.fromkeys(SCHEMAS)
+
+
+def test_kernels_compile_for_a_gpu() -> None:
+    assert _run("--compile") == dict.fromkeys(SCHEMAS)
+
+
+def test_every_operation_has_a_formula_and_a_kernel() -> None:
+    kernels = (ROOT / "docnvil" / "runtime" / "triton_kernels.py").read_text()
+    for name in SCHEMAS:
+        assert callable(getattr(device_formulas, name))
+        assert f"\ndef {name}(" in kernels
+    assert SCHEMAS.keys() > KERNELS.keys()
+
+
+def test_operations_run_the_formulas_on_any_device() -> None:
+    logits = torch.randn(4, 9)
+    assert torch.equal(operations().log_normalizer(logits), torch.logsumexp(logits, 1))
