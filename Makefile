@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test slow mutation torture bench bench-speed bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
+.PHONY: help demo test slow mutation torture bench bench-speed bench-gpu bench-rcv1 paper paper-table1 paper-table2 paper-table3 paper-figure1 paper-beyond clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
@@ -53,6 +53,10 @@ bench-speed: $(INSTALLED)  ## measure time and memory, on a machine without othe
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	for name in start step precision wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/tables.py --write
+
+bench-gpu:  ## compare a GPU with the CPU and measure it, in under 8 minutes; needs docnvil's dependencies, no network
+	$(PYTHON) benchmarks/speed/gpu.py
+	$(PYTHON) benchmarks/tables.py --write
 
 bench-rcv1: $(INSTALLED)  ## train on 804,414 documents from disk (in rcv1/; resumes when interrupted)
 	$(BIN)/python benchmarks/scale/rcv1.py --work rcv1

@@ -17,7 +17,7 @@ import triton
 
 from docnvil.runtime import device_formulas, device_operations, triton_functions, triton_kernels
 
-S, B, K, V = 3, 5, 7, 40
+B, K, V = 5, 7, 40
 
 
 def _counts(generator: torch.Generator, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -27,7 +27,7 @@ def _counts(generator: torch.Generator, dtype: torch.dtype) -> dict[str, torch.T
     return {"indices": indices, "values": dense[documents, indices], "offsets": offsets}
 
 
-def arguments(name: str, dtype: torch.dtype) -> list[tuple]:
+def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
     """Return arguments of an operation, several times, as `torch.ops` gets them."""
     generator = torch.Generator().manual_seed(len(name))
     counts = _counts(generator, dtype)
@@ -122,14 +122,17 @@ class _Compiler:
                 signature[name] = pointers[value.dtype]
             else:
                 signature[name] = "fp32" if isinstance(value, float) else "i64" if abs(value) >= 2**31 else "i32"
+        named = zip(self._kernel.arg_names, values, strict=False)
+        ones = {name: 1 for name, value in named if isinstance(value, int) and value == 1}
+        constants |= ones  # Triton makes integers of 1 constants
         signature |= dict.fromkeys(constants, "constexpr")
         source = ASTSource(fn=self._kernel, signature=signature, constexprs=constants)
         assert "ptx" in triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
 
 
 def compile_all(name: str) -> None:
-    for dtype in (torch.float64, torch.float32):
-        for given in arguments(name, dtype):
+    for dtype, n_samples in ((torch.float64, 3), (torch.float32, 1)):
+        for given in arguments(name, dtype, n_samples):
             getattr(triton_kernels, name)(*given)
 
 

@@ -64,7 +64,7 @@ def update_task(
     keys = np.arange(counts.shape[0])
     batch = next(iterate_batches(counts, config.batch_size, keys=keys, device=device, dtype=dtype))
     generator = KeyedGenerator(0, batch.keys)
-    return with_onednn(lambda: update(training, batch, generator, config.learning_rate, warmup_scale=1.0))
+    return with_onednn(lambda: update(training, batch, generator, config.learning_rate, penalty_scale=1.0))
 
 
 def with_onednn(task: Callable[[], object]) -> Callable[[], object]:

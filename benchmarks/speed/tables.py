@@ -32,6 +32,33 @@ def step(results: dict[str, Any]) -> Iterable[str]:
             )
 
 
+@results_table("kernels", "python benchmarks/speed/kernels.py")
+def kernels(results: dict[str, Any]) -> Iterable[str]:
+    """Kernels and host waits of training on a GPU, counted without one."""
+    yield "| training | kernels per update | host waits per update | host waits per epoch, besides validation |"
+    yield "|---|--:|--:|--:|"
+    for name, each in results["configurations"].items():
+        yield (
+            f"| {name} | {each['kernels_per_update']:.0f} | {each['waits_per_update']:.0f}"
+            f" | {each['waits_per_epoch']} |"
+        )
+
+
+@results_table("gpu", "make bench-gpu")
+def gpu(results: dict[str, Any]) -> Iterable[str]:
+    """Measurements of a GPU, one per row."""
+    if results["quick"]:
+        yield "A quick run with tiny sizes, for testing the script; the figures have no meaning."
+        yield ""
+    yield "| measured | value |"
+    yield "|---|--:|"
+    for section in results["sections"].values():
+        for name, value in section["figures"].items():
+            yield f"| {name} | {value:,.4g} |" if isinstance(value, float) else f"| {name} | {value} |"
+    failed = [f"{name}: {section['error']}" for name, section in results["sections"].items() if section["error"]]
+    yield from ["", *failed] if failed else []
+
+
 @results_table("precision", "python benchmarks/speed/precision.py")
 def precision(results: dict[str, Any]) -> Iterable[str]:
     """Perplexity and training time with bf16 and float32."""
@@ -204,4 +231,6 @@ TABLES = {
     "speed-processes": processes,
     "speed-start": start,
     "speed-billion": billion,
+    "gpu-kernels": kernels,
+    "gpu-bench": gpu,
 }

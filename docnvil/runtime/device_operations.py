@@ -7,12 +7,15 @@ tests, `docnvil.runtime.device_formulas`, and a Triton kernel for CUDA, `docnvil
 neither.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from docnvil.errors import warn
 
 SCHEMAS = {
     "keyed_uniform": "(Tensor keys, int seed, int first_sample, int n_samples, int n_units, bool double) -> Tensor",
@@ -56,9 +59,37 @@ def operations() -> Any:
         from docnvil.runtime import triton_kernels
 
         for name in SCHEMAS:
-            library.impl(name, getattr(triton_kernels, name), "CUDA")
+            formula = getattr(device_formulas, name)
+            library.impl(name, _with_fallback(name, getattr(triton_kernels, name), formula), "CUDA")
     _KEPT.append(library)  # operations vanish with their library
     return torch.ops.docnvil
 
 
 _KEPT: list[torch.library.Library] = []
+
+
+def _with_fallback(name: str, kernel: Callable[..., Any], formula: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that starts a kernel on the GPU of its tensors, or if that fails computes the formula."""
+    failed = False
+
+    def call(*arguments: Any) -> Any:
+        nonlocal failed
+        if not failed:
+            try:
+                with torch.cuda.device(_first_tensor(arguments).device):
+                    return kernel(*arguments)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # of any kind: Triton could not compile the kernel for this GPU
+                failed = True
+                reason = str(error).strip().split("\n")[0]
+                warn(f"The kernel {name} does not run on this GPU ({reason}). A slower formula replaces it.")
+        return formula(*arguments)
+
+    return call
+
+
+def _first_tensor(arguments: tuple[Any, ...]) -> Tensor:
+    """Return the first tensor among arguments and lists of tensors."""
+    first = arguments[0]
+    return first[0] if isinstance(first, list | tuple) else first

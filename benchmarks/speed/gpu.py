@@ -1,0 +1,258 @@
+"""Compare a GPU with the CPU, and measure it: one command, without a network, in under 8 minutes.
+
+python benchmarks/speed/gpu.py                          writes benchmarks/results/gpu.json
+python benchmarks/speed/gpu.py --device cpu --quick     tiny sizes, to test this script; writes to --out only
+
+All corpora are drawn with a seed. A section that fails or exceeds the time is reported as such, and the others go on.
+
+Axes: N documents, V words, K units.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from scipy.sparse import csr_array, save_npz
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import ROOT, save_results
+
+import docnvil
+from docnvil import batches
+from docnvil.analysis.sampling import sample_documents
+from docnvil.analysis.unit_probabilities import unit_probabilities
+from docnvil.model.belief_network import build_model
+from docnvil.model.settings import ModelConfig
+from docnvil.runtime.precision import tf32_products
+from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.training import fit, loop
+from docnvil.training.state import Training
+
+COMMAND = "make bench-gpu"
+SECONDS = 450  # in which sections may start
+Figures = dict[str, Any]
+
+
+class Sizes:
+    """Sizes of the corpora: those of 20 Newsgroups and of RCV1, or tiny ones."""
+
+    def __init__(self, quick: bool) -> None:
+        self.documents, self.vocabulary, self.units = (300, 60, 6) if quick else (11_000, 2_000, 50)
+        self.epochs = 2 if quick else 20
+        self.rounds = 3 if quick else 200
+        self.many, self.wide, self.many_units = (2_000, 100, 8) if quick else (794_414, 10_000, 200)
+        self.large_batch = 200 if quick else 5_000
+
+
+def synthetic_corpus(sizes: Sizes) -> csr_array:
+    """Return documents drawn from a random model with sparse topics, `[N, V]`."""
+    config = ModelConfig(
+        sizes.vocabulary, (sizes.units,), observation="dirichlet-multinomial", start_logit=-3.0, weight_scale=0.0
+    )
+    generator = torch.Generator().manual_seed(0)
+    network = build_model(config, generator)
+    visible = network.generative.visible
+    with torch.no_grad():
+        visible.bias.copy_(-torch.arange(1, sizes.vocabulary + 1).double().log())
+        topics = torch.rand(visible.weight.shape, generator=generator) < 0.03
+        visible.weight.copy_(3 * topics)
+    lengths = np.random.default_rng(0).geometric(1 / 90, sizes.documents) + 10
+    chunks = [chunk.toarray() for chunk in sample_documents(network, lengths, seed=1)]
+    return csr_array(np.concatenate(chunks))
+
+
+def zipf_corpus(n_documents: int, vocabulary_size: int) -> csr_array:
+    """Return documents of about 76 distinct words with Zipf's frequencies, `[N, V]`, without drawing dense rows."""
+    generator = np.random.default_rng(0)
+    sizes = generator.poisson(90, n_documents) + 1
+    words = (vocabulary_size ** generator.random(int(sizes.sum()), dtype=np.float32)).astype(np.int32) - 1
+    rows = np.repeat(np.arange(n_documents), sizes)
+    counts = csr_array((np.ones(len(words), np.int32), (rows, words.clip(0, vocabulary_size - 1))),
+                       shape=(n_documents, vocabulary_size))  # fmt: skip
+    counts.sum_duplicates()
+    return counts
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.get_device_module(device).synchronize(device)
+
+
+def milliseconds(device: torch.device, task: Callable[[], object], rounds: int) -> float:
+    """Return the time of a task that is started many times before the host waits."""
+    for _ in range(3):
+        task()
+    synchronize(device)
+    started = time.perf_counter()
+    for _ in range(rounds):
+        task()
+    synchronize(device)
+    return 1e3 * (time.perf_counter() - started) / rounds
+
+
+def start(counts: csr_array, device: torch.device, **values: Any) -> tuple[Training, fit.TrainingData]:
+    settings = docnvil.Settings(device=str(device), validation=0, start="random", **values)
+    data = fit.split_data(fit.checked_counts(counts), settings)
+    return fit.start_training(data, settings), data
+
+
+def update_task(training: Training, counts: csr_array, n_documents: int) -> Callable[[], object]:
+    """Return a function that makes one update of a training, on one batch."""
+    model = training.model
+    lengths = None if model.device.type == "cpu" else np.asarray(counts.sum(axis=1), np.float64).ravel()
+    rows = np.arange(counts.shape[0])
+    batch = next(batches.iterate_batches(
+        counts, n_documents, keys=rows, device=model.device, dtype=model.dtype, lengths=lengths
+    ))  # fmt: skip
+
+    def task() -> None:
+        with tf32_products(training.config.precision):
+            loop.update(training, batch, KeyedGenerator(0, batch.keys), 0.01, 1.0)
+
+    return task
+
+
+def device_tests(device: torch.device, sizes: Sizes) -> Figures:
+    """Run the cases of tests/test_device.py."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "tests" / "device_cases.py"), "--device", device.type]
+    names = ["train: default", "default: none"][:1] if sizes.rounds == 3 else []
+    result = subprocess.run([*command, *names], env=environment, capture_output=True, text=True, timeout=240)
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    failed = {record["case"]: record["error"].splitlines()[-1] for record in records if record["error"]}
+    return {"device tests": len(records), "of which failed": len(failed), **failed}
+
+
+def quality(device: torch.device, sizes: Sizes) -> Figures:
+    """Train the default recipe on both, with two seeds."""
+    corpus, figures = synthetic_corpus(sizes), {}
+    train, test = corpus[: -sizes.documents // 10], corpus[-sizes.documents // 10 :]
+    for name in dict.fromkeys(("cpu", device.type)):
+        for seed in (0, 1):
+            started = time.perf_counter()
+            settings = docnvil.Settings(units=(sizes.units,), epochs=sizes.epochs, seed=seed, device=name)
+            model = docnvil.fit(csr_array(train), settings)
+            figures[f"{name}, seed {seed}: training, s"] = time.perf_counter() - started
+            perplexity = model.evaluate(csr_array(test)).perplexity_per_word
+            figures[f"{name}, seed {seed}: held-out perplexity per word"] = float(perplexity)
+    return figures
+
+
+def step(device: torch.device, sizes: Sizes) -> Figures:
+    """Time an update, in each precision, and the matrix products and exponentials that it cannot do without."""
+    corpus, figures = synthetic_corpus(sizes), {}
+    precisions = ("float32", "tf32", "bf16") if device.type == "cuda" else ("float32", "bf16")
+    for n_documents in (100, min(sizes.large_batch, corpus.shape[0])):
+        rows = torch.rand(5 * n_documents, sizes.units, device=device)
+        weight = torch.rand(sizes.vocabulary, sizes.units, device=device)
+        logits = rows @ weight.T
+        floor = milliseconds(device, lambda r=rows, w=weight, x=logits: (r @ w.T, x.T @ r, x.exp_()), sizes.rounds)
+        figures[f"batches of {n_documents}: products and exponentials, ms"] = floor
+        for precision in precisions:
+            training, data = start(
+                corpus, device, units=(sizes.units,), batch_size=n_documents, precision=precision, epochs=1
+            )
+            task = update_task(training, csr_array(data.train[: corpus.shape[0]]), n_documents)
+            figures[f"batches of {n_documents}: update, {precision}, ms"] = milliseconds(device, task, sizes.rounds)
+    return figures
+
+
+@contextmanager
+def _free_bytes(value: int | None) -> Iterator[None]:
+    before = batches.free_bytes
+    if value is not None:
+        batches.free_bytes = lambda device: value
+    try:
+        yield
+    finally:
+        batches.free_bytes = before
+
+
+def epoch(device: torch.device, sizes: Sizes) -> Figures:
+    """Train one epoch of a corpus of RCV1's size with one sample, counts resident and streamed; embed documents."""
+    corpus, figures = zipf_corpus(sizes.many, sizes.wide), {}
+    for name, free in (("resident", None), ("streamed", 0)):
+        with _free_bytes(free):
+            training, data = start(
+                corpus, device, units=(sizes.many_units,), n_samples=1, baseline="learned", epochs=1,
+                batch_size=sizes.large_batch, validation_samples=1,
+            )  # fmt: skip
+            few = csr_array(data.train[:100])
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(device)
+            synchronize(device)
+            started = time.perf_counter()
+            next(loop.train(training, data.train, few))
+            synchronize(device)
+            figures[f"epoch of {corpus.shape[0]:,} documents, counts {name}, s"] = time.perf_counter() - started
+            if device.type == "cuda":
+                figures[f"peak memory, counts {name}, GB"] = torch.cuda.max_memory_allocated(device) / 1e9
+    some = csr_array(corpus[: max(1000, sizes.many // 10)])
+    started = time.perf_counter()
+    unit_probabilities(training.model, some)
+    figures["embedded documents per second"] = some.shape[0] / (time.perf_counter() - started)
+    return figures
+
+
+def nccl(device: torch.device, sizes: Sizes) -> Figures:
+    """Train with torchrun and one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_npz(Path(folder, "corpus.npz"), csr_array(synthetic_corpus(sizes)[:500]))
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1", "-m", "docnvil", "fit",
+            f"{folder}/corpus.npz", "--out", f"{folder}/model", "--epochs", "2", "--units", "4",
+            "--device", device.type,
+        ]  # fmt: skip
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    if result.returncode:
+        raise RuntimeError(result.stderr.strip().splitlines()[-1])
+    return {"torchrun with one process": "trained"}
+
+
+SECTIONS = {"device tests": device_tests, "step": step, "epoch": epoch, "quality": quality, "nccl": nccl}
+
+
+@click.command()
+@click.option("--device", default="cuda", show_default=True, help="Device to compare with the CPU.")
+@click.option("--quick", is_flag=True, help="Tiny sizes, to test this script.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the JSON there instead of the committed results.")
+def main(device: str, quick: bool, out: Path | None) -> None:
+    """Measure a GPU; write benchmarks/results/gpu.json."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.ClickException("This machine has no CUDA device. Try --device cpu --quick --out gpu.json.")
+    chosen, started, sections = torch.device(device), time.perf_counter(), {}
+    for name, section in SECTIONS.items():
+        figures, error = {}, None
+        if time.perf_counter() - started > SECONDS:
+            error = "not started, because the time was over"
+        else:
+            try:
+                figures = section(chosen, Sizes(quick))
+            except Exception as failure:
+                traceback.print_exc()
+                error = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
+        sections[name] = {"figures": figures, "error": error}
+        click.echo(f"{name}: {error or figures}")
+    hardware = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "CPU"
+    results = {"device": hardware, "quick": quick, "seconds": time.perf_counter() - started, "sections": sections}
+    if out is None:
+        save_results("gpu", COMMAND, results)
+    else:
+        out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
