@@ -140,6 +140,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
         }
         for name, traits in GRADIENTS.items()
     },
+    "images, rws": {"recipe": "binary", "counts": BITS, "gradient": "rws"},
     "deep DisARM": {"gradient": "disarm", "units": (4, 3), "n_samples": 2, "posterior": "factorial"},
     "deep MuProp": {"gradient": "muprop", "units": (4, 3), "posterior": "factorial"},
     "learned baseline": {"baseline": "learned", "n_samples": 1},

@@ -48,7 +48,10 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
         "keyed_uniform": [(torch.arange(B) * 2**60, -(2**62) - 5, 2, S, K, dtype == torch.float64)],
         "autoregressive_sample": [(each, normal(K, K), uniform(S, B, K)) for each in (normal(K), normal(B, K))],
         "autoregressive_sample_with_mean": [(normal(B, K), normal(K, K), uniform(S, B, K))],
-        "bernoulli_log_prob": [(units, normal(K), None), (units, normal(B, K), normal(S, B, K))],
+        "bernoulli_log_prob": [
+            (units, normal(K), None), (units, normal(B, K), normal(S, B, K)),
+            (units[:, :1], normal(B, K), normal(S, 1, K)),  # every setting of the units, for each document
+        ],
         "bernoulli_gradient": [
             (normal(S, B), units, logits, second) for logits, second in ((normal(S, B, K), None), (normal(B, K), units))
         ],

@@ -38,7 +38,9 @@ class _BernoulliLogProb(torch.autograd.Function):
         by_logits = operations().bernoulli_gradient(gradient, value, logits, conditional)  # [S, B, K]
         is_same_size = by_logits.numel() == logits.numel()
         summed = by_logits.view(logits.shape) if is_same_size else by_logits.sum_to_size(logits.shape)
-        return None, summed.to(logits.dtype), None if conditional is None else by_logits.to(conditional.dtype)
+        if conditional is None:
+            return None, summed.to(logits.dtype), None
+        return None, summed.to(logits.dtype), by_logits.sum_to_size(conditional.shape).to(conditional.dtype)
 
 
 def words_log_prob(

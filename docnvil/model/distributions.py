@@ -80,12 +80,13 @@ class AutoregressiveBernoulli:
     """
 
     def __init__(self, logits: Tensor, weight: Tensor) -> None:
-        self.logits, self._square = logits, weight
+        self.logits, self._square, self._is_differentiated = logits, weight, torch.is_grad_enabled()
 
     @cached_property
     def weight(self) -> Tensor:
         """The part of W below the diagonal, `[K, K]`."""
-        return self._square.tril(-1)
+        with torch.set_grad_enabled(self._is_differentiated):  # `sample` may need it first, without gradients
+            return self._square.tril(-1)
 
     def conditional(self, value: Tensor) -> Bernoulli:
         """Return the distribution of each unit given the units before it in `value`, `[..., K]`."""

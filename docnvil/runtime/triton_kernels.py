@@ -64,10 +64,12 @@ def autoregressive_sample_with_mean(logits: Tensor, weight: Tensor, uniforms: Te
 def _units(value: Tensor, logits: Tensor, conditional: Tensor | None) -> tuple:
     """Return contiguous inputs of the Bernoulli kernels, and how many rows, rows of logits and units there are."""
     n_units = value.shape[-1]
-    if logits.dim() > 1 and logits.shape != value.shape[-logits.dim() :]:
-        logits = logits.expand_as(value)
-    value, logits = value.contiguous(), logits.contiguous()
-    second = value if conditional is None else conditional.contiguous()
+    shape = torch.broadcast_shapes(value.shape, logits.shape, value.shape if conditional is None else conditional.shape)
+    value = value.expand(shape).contiguous()
+    if logits.dim() > 1 and logits.shape != shape[-logits.dim() :]:
+        logits = logits.expand(shape)
+    logits = logits.contiguous()
+    second = value if conditional is None else conditional.expand(shape).contiguous()
     return value, logits, second, value.numel() // max(1, n_units), logits.numel() // max(1, n_units), n_units
 
 
