@@ -16,7 +16,7 @@ from docnvil.nvil.nvil import Losses
 from docnvil.text.sparse import CountRows, SelectedRows
 from docnvil.training.state import Training
 
-UPDATES_PER_CHECK = 32  # on a GPU, where each check waits for the device
+UPDATES_PER_CHECK = 1000  # on a GPU, where each check waits for the device
 MAX_ROWS = 10  # documents named in a message
 SMALLER_RATE = "Try a smaller --learning-rate."
 
@@ -41,8 +41,11 @@ class FiniteWatch:
     def check(self, batch: Batch, losses: Losses) -> None:
         """Raise `TrainingError` if the loss is not finite; call this before the gradients are cleared."""
         self._update += 1
-        is_checked = losses.total.device.type == "cpu" or self._update % UPDATES_PER_CHECK == 0
-        if is_checked and not math.isfinite(losses.total.item()):
+        if losses.total.device.type == "cpu":
+            is_finite = math.isfinite(losses.total.item())
+        else:  # the value of the loss does not contain the bound there
+            is_finite = self._update % UPDATES_PER_CHECK or bool(torch.isfinite(losses.total + losses.signal.sum()))
+        if not is_finite:
             self._stop(batch, losses)
         self._previous = batch.keys
 
@@ -93,7 +96,11 @@ def first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
         >>> first_not_finite({"weight": torch.ones(2), "bias": torch.tensor([0.0, torch.inf])})
         'bias'
     """
-    return next((name for name, value in tensors.items() if not bool(torch.isfinite(value).all())), None)
+    if not tensors:
+        return None
+    device = next(iter(tensors.values())).device
+    finite = torch.stack([torch.isfinite(value).all().to(device) for value in tensors.values()]).cpu()  # one wait
+    return next((name for name, is_finite in zip(tensors, finite, strict=True) if not is_finite), None)
 
 
 def _rows_not_finite(batch: Batch) -> Tensor:
