@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_workbooks_have_no_formulas(folder, tmp_path):
     starting = [cell for cell in cells if str(cell.value)[:1] in "=+-@" and cell.data_type == "s"]
     assert len([cell for cell in starting if cell.value in FORMULAS]) == 2 * len(FORMULAS)  # title and metadata_title
     assert all(cell.quotePrefix for cell in starting)
+
+
+def test_the_same_documents_give_the_same_workbook(folder, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    contents = []
+    for name in ("a.xlsx", "b.xlsx"):
+        out = tmp_path / name
+        assert run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out).exit_code == 0
+        contents.append(out.read_bytes())
+        with zipfile.ZipFile(out) as archive:
+            assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert openpyxl.load_workbook(out).properties.modified.year == 1980
+    assert contents[0] == contents[1]
 
 
 def test_data_frame_has_the_same_columns(folder):

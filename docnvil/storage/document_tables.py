@@ -11,6 +11,7 @@ from docnvil.analysis.document_table import Row
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
 from docnvil.storage.csv_files import FORMULA_STARTS, csv_writer
+from docnvil.storage.timeless_archive import EARLIEST, TimelessArchive
 
 MAX_ROWS = 1_048_575  # of a worksheet, below its header
 MAX_CELL = 32_767  # characters of a cell of a worksheet
@@ -80,6 +81,7 @@ def _write_parquet(draft: Path, columns: Mapping[str, type], rows: Iterator[Row]
 def _write_workbook(draft: Path, columns: Mapping[str, type], rows: Iterable[Row]) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.writer.excel import ExcelWriter
 
     workbook = Workbook(write_only=True)
     sheet = workbook.create_sheet("documents")
@@ -97,4 +99,5 @@ def _write_workbook(draft: Path, columns: Mapping[str, type], rows: Iterable[Row
     sheet.append(list(map(cell, columns)))
     for row in rows:
         sheet.append(list(map(cell, row)))
-    workbook.save(draft)
+    workbook.properties.created = workbook.properties.modified = EARLIEST
+    ExcelWriter(workbook, TimelessArchive(draft)).save()

@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shutil
-import zipfile
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -179,18 +178,7 @@ def without_times(path: Path) -> bytes:
             return content
     if path.suffix == ".csv" and b"seconds" in content.partition(b"\n")[0]:
         return without_columns(content.decode(), ("seconds", "mebibytes"))
-    if path.suffix == ".xlsx":
-        return contents_of_archive(path)
     return _TIMES.sub(b"", content) if path.suffix == ".json" else content
-
-
-def contents_of_archive(path: Path) -> bytes:
-    """Return the files in a zip archive, without their times and those that a workbook contains."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return b"".join(archive.read(name) for name in archive.namelist() if name != "docProps/core.xml")
-    except zipfile.BadZipFile:  # a part of a file
-        return path.read_bytes()
 
 
 def without_columns(text: str, parts: Sequence[str]) -> bytes:

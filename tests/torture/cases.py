@@ -10,6 +10,7 @@ from torture.registry import Outcome, failure
 from torture.writing import WritingCommand
 
 SIGKILL = -9
+TEMPORARY = ("torchinductor", "openpyxl.")  # files of these packages; a process that is killed leaves them
 STATES = ("absent", "old")  # of the output before the command: without it, or with that of other inputs
 
 
@@ -134,7 +135,7 @@ class Case:
         if now != self.new:
             different = sorted(name for name in {*now, *self.new} if now.get(name) != self.new.get(name))
             return f"the second run differs in {different[:2]}"
-        left = [path for path in self.arena.temporary.iterdir() if not path.name.startswith("torchinductor")]
+        left = [path for path in self.arena.temporary.iterdir() if not path.name.startswith(TEMPORARY)]
         return f"temporary files remain: {left}" if left else ""
 
 
