@@ -22,7 +22,7 @@ def tries(arena: Arena) -> Iterator[Try]:
     injector = make_injector()
     n_each = None if arena.n_tries is None else max(1, arena.n_tries // len(WRITING))
     for command in WRITING:
-        if n_each is not None and command.max_tries is not None and n_each < command.max_tries:
+        if n_each is not None and command.max_tries is not None:  # it takes seconds
             continue
         case = case_of(arena, command)
         needs = {state: list_calls(case, injector, state) for state in STATES}
