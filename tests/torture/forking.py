@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 TIMEOUT = 120.0  # seconds after which a command counts as hanging
 HANGS = 1000
+# A signal that comes while Python forks is lost. Only workers here are forked; docnvil starts new processes.
+IN_FORK = "Exception ignored in: <function _releaseLock"
 
 
 class Finished(NamedTuple):
@@ -34,7 +36,7 @@ class Finished(NamedTuple):
 
     @property
     def has_traceback(self) -> bool:
-        return "Traceback (most recent call last)" in self.stderr
+        return "Traceback (most recent call last)" in self.stderr and IN_FORK not in self.stderr
 
 
 def preload() -> None:
