@@ -4,12 +4,14 @@ import os
 import sys
 
 from docnvil.commands import main
+from docnvil.runtime.mapped import survive_truncation
 from docnvil.runtime.process import configure_process
 
 
 def run() -> None:
     """Configure this process and run the command that its arguments name."""
     configure_process()
+    survive_truncation()
     _check_streams()
     main(prog_name="docnvil")
 

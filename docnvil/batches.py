@@ -14,6 +14,7 @@ from torch import Tensor
 
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.devices import free_bytes, to_device
+from docnvil.runtime.mapped import check_mappings
 from docnvil.runtime.randomness import mix
 from docnvil.text.sparse import CountRows, chunk_slices, entries_per_row, row_chunks
 
@@ -94,6 +95,7 @@ def iterate_batches(
             chunk_counts = device_counts.select(to_device(chunk_rows, device), int(offsets[-1]))
         if lengths is not None:
             _ = chunk_counts.lengths  # computed here, for all batches at once
+        check_mappings()
         chunk_keys = to_device(keys[chunk_rows], device)
         stop = 0
         for rows in batches[chunk]:

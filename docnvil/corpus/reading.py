@@ -13,7 +13,9 @@ from scipy.sparse import csr_array
 
 from docnvil.corpus.writing import FORMAT_VERSION
 from docnvil.errors import CheckpointError, CorpusError
+from docnvil.runtime.arrays import map_array, map_bytes
 from docnvil.runtime.folders import read_unchanged, verify_folder
+from docnvil.runtime.mapped import check_mappings
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.records import csv_rows
 from docnvil.text.tokens import TokenRules
@@ -68,9 +70,7 @@ def _read(path: Path) -> DocumentTermMatrix:
 
 
 def _map_counts(path: Path, vocabulary_size: int) -> csr_array:
-    indptr, indices, counts = (
-        np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("indptr", "indices", "counts")
-    )
+    indptr, indices, counts = (map_array(path / f"{name}.npy") for name in ("indptr", "indices", "counts"))
     # SciPy needs one type for both index arrays. Convert the short one, so that the long one stays on disk.
     if indptr[-1] <= np.iinfo(indices.dtype).max:
         indptr = indptr.astype(indices.dtype)
@@ -96,11 +96,12 @@ class _Table:
 
     def __init__(self, path: Path, n_rows: int) -> None:
         self._path, self.n_rows = path, n_rows
-        self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
+        self._bytes = map_bytes(path)
 
     @cached_property
     def columns(self) -> list[tuple[str, ...]]:
         """The values of each column, without the header."""
+        check_mappings()
         try:
             reader = csv_rows(csv.reader(TextIOWrapper(BytesIO(self._bytes), encoding="utf-8", newline="")))
             columns: list[list[str]] = [[] for _ in next(reader)]
@@ -109,6 +110,7 @@ class _Table:
                     column.append(value)
         except (ValueError, csv.Error) as error:
             raise CheckpointError(f"{self._path} is not a table ({error}). Build the corpus again.") from None
+        check_mappings()
         if len(columns[0]) != self.n_rows:
             raise CheckpointError(
                 f"{self._path} has {len(columns[0])} rows for {self.n_rows} documents. Build the corpus again."

@@ -36,7 +36,7 @@ from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.corpus.writing import ArrayWriter
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, translating_errors
 from docnvil.model.normalizers import log_normalizer
-from docnvil.runtime.arrays import save_array
+from docnvil.runtime.arrays import map_array, map_bytes, save_array
 from docnvil.runtime.disk import reserve_space
 from docnvil.runtime.folders import read_unchanged, verify_folder, write_json, writing_folder
 from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, is_same_corpus
@@ -209,10 +209,10 @@ def _open(path: Path, model: FittedModel, source: Path, options: SourceOptions) 
         if not is_same_corpus(source, options, description["corpus"]):
             raise CheckpointError(f"{path} was made from another state of {source}, or with other options. {REBUILD}")
         names = [*ARRAYS, *(name for name in CODE_ARRAYS if (path / f"{name}.npy").exists())]
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names}
+        arrays = {name: map_array(path / f"{name}.npy") for name in names}
         # Slices of plain arrays take a tenth of the time of those of np.memmap.
         arrays = {name: array.view(np.ndarray) for name, array in arrays.items()}
-        documents = np.memmap(path / "documents.jsonl", dtype=np.uint8, mode="r").view(np.ndarray)
+        documents = map_bytes(path / "documents.jsonl").view(np.ndarray)
         check_arrays(path, arrays, *model.network.generative.visible.weight.shape)
     return SearchIndex(path, model, arrays, documents)
 

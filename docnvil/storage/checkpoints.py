@@ -10,12 +10,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from docnvil import __version__
 from docnvil.errors import CheckpointError
 from docnvil.runtime.folders import replacing_file
 from docnvil.storage.tables import history_csv, read_history
 from docnvil.training.callbacks import Callback
 from docnvil.training.records import EpochRecord
 from docnvil.training.state import Checkpoint, Training
+
+FORMAT_VERSION = 1
 
 
 def checkpoint_path(model_path: Path) -> Path:
@@ -38,6 +41,8 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """
     tensors = {name: value.cpu().contiguous() for name, value in checkpoint.tensors.items()}
     texts = {
+        "format_version": str(FORMAT_VERSION),
+        "docnvil": __version__,
         "fingerprint": checkpoint.fingerprint,
         "model": json.dumps(checkpoint.model),
         "training": json.dumps(checkpoint.training),
@@ -65,6 +70,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         intact = False
     if not intact:
         raise CheckpointError(f"{path} is damaged and cannot be resumed. Start again with --force.")
+    version = texts.get("format_version", "1")  # earlier checkpoints do not have it
+    if version != str(FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path} has format {version:.40}, and docnvil {__version__} reads format {FORMAT_VERSION}. It was written"
+            f" by docnvil {texts.get('docnvil')!s:.40}; continue with that version, or start again with --force."
+        )
     return Checkpoint(
         tensors=tensors,
         model=json.loads(texts["model"]),

@@ -1,8 +1,11 @@
 """Opening of local and remote files, plain or compressed; failures become a `CorpusError` that names the file."""
 
 import codecs
+import errno
 import gzip
+import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from docnvil.text.reading_report import ReadingReport
 # Encodings, by Python's names, in which the byte 10 is always a line feed and a file needs no byte-order mark.
 _BYTE_LINE_ENCODINGS = re.compile(r"utf-8|ascii|iso8859-\d+|cp125\d")
 
+# Opening a pipe would wait for a writer.
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CHECKED_BYTES = 1 << 24  # of a compressed binary file, to tell whether it is damaged
 
 # The scheme of a URL has at least two letters; a single one is a Windows drive.
@@ -70,13 +75,29 @@ def open_stored_bytes(path: Path) -> BinaryIO:
     Raises:
         CorpusError: `path` is a pipe, a socket or a device, which can be read only once, or never ends.
     """
-    if not is_remote(path) and path.exists() and not path.is_file() and not path.is_dir():
-        raise CorpusError(
-            f"{path} is a pipe, a socket or a device, not a file. Copy its content to a file, or pass - to read"
-            " standard input."
-        )
-    with _translate_remote_errors(path):
-        return cast(BinaryIO, path.open("rb"))
+    if is_remote(path):
+        with _translate_remote_errors(path):
+            return cast(BinaryIO, path.open("rb"))
+    try:
+        descriptor = os.open(path, _READ_FLAGS)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _not_a_file(path) from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise _not_a_file(path)
+
+
+def _not_a_file(path: Path) -> CorpusError:
+    return CorpusError(
+        f"{path} is a pipe, a socket or a device, not a file. Copy its content to a file, or pass - to read standard"
+        " input."
+    )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
 
 from docnvil.errors import CorpusError
+from docnvil.runtime.mapped import check_mappings
 
 _INT32_MAX = 2**31 - 1
 TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
@@ -53,7 +54,10 @@ def entries_per_row(counts: CountRows) -> NDArray[np.int64]:
 
 def row_chunks(counts: CountRows) -> Iterator[csr_array]:
     """Yield consecutive chunks of rows with up to `CHUNK_ENTRIES` stored counts each, but at least one row."""
-    return (counts[rows] for rows in chunk_slices(entries_per_row(counts)))
+    for rows in chunk_slices(entries_per_row(counts)):
+        chunk = counts[rows]
+        check_mappings()
+        yield chunk
 
 
 def chunk_slices(entries: NDArray[np.int64]) -> Iterator[slice]:

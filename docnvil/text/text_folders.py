@@ -1,16 +1,17 @@
 """Folders with one document per file: which files are documents, and what is left out."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from docnvil.errors import CorpusError
-from docnvil.text.compression import is_compressed
+from docnvil.text.compression import COMPRESSED_SUFFIXES
 from docnvil.text.document import Document
 from docnvil.text.extraction import EXTRACTED_SUFFIXES, UnreadableFileError, extract_text, html_to_text
 from docnvil.text.file_kinds import is_markup
-from docnvil.text.files import BinaryFileError, escape_surrogates, open_text, replace_surrogates
+from docnvil.text.files import BinaryFileError, escape_surrogates, is_remote, open_text, replace_surrogates
 from docnvil.text.limits import MAX_RECORD_BYTES, too_large
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.settings import SourceOptions
@@ -35,8 +36,7 @@ def list_files(folder: Path, options: SourceOptions, report: ReadingReport) -> l
     """
     if not folder.is_dir():
         raise CorpusError(f"There is no folder at {folder}. Check the path, or the --format.")
-    paths = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
-    visible = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    visible = sorted(_remote_files(folder) if is_remote(folder) else _local_files(folder))
     if not visible:
         raise CorpusError(f"The folder {folder} has no files. Put text files in it, or check the path.")
     if options.glob is not None:
@@ -56,18 +56,40 @@ def list_files(folder: Path, options: SourceOptions, report: ReadingReport) -> l
     return chosen
 
 
+def _local_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of the files below a folder that are not hidden, relative to it; links to folders are ignored."""
+    waiting = [("", os.fspath(folder))]
+    while waiting:
+        prefix, path = waiting.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((f"{prefix}{entry.name}/", entry.path))
+                    elif entry.is_file():
+                        yield prefix + entry.name
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from None
+
+
+def _remote_files(folder: Path) -> Iterator[str]:
+    paths = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return (path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+
+
 def _matches(name: str, patterns: Iterable[str]) -> bool:
     """Return whether a path matches one of the patterns; those without a slash apply to the name of the file."""
     return any(fnmatch(name if "/" in pattern else PurePath(name).name, pattern) for pattern in patterns)
 
 
 def _may_be_text(name: str, options: SourceOptions) -> bool:
-    path = PurePath(name)
-    if options.extract and _suffix(name) in EXTRACTED_SUFFIXES:
+    stem, suffix = os.path.splitext(name.rpartition("/")[2].lower())
+    if options.extract and suffix.removeprefix(".") in EXTRACTED_SUFFIXES:
         return True
-    suffix = path.suffix.lower()
-    if is_compressed(path) and suffix != ".zip":
-        suffix = PurePath(path.stem).suffix.lower()
+    if suffix in COMPRESSED_SUFFIXES and suffix != ".zip":
+        suffix = os.path.splitext(stem)[1]
     return not _OTHER_SUFFIXES.fullmatch(suffix.removeprefix("."))
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from copy import deepcopy
 from typing import Any
 
 NUMBERS = (
@@ -106,20 +107,20 @@ def _change_value(value: Any, rng: random.Random) -> Any:
             containers.append(each)
             waiting += each.values() if isinstance(each, dict) else each
     if not containers or rng.random() < 0.03:
-        return rng.choice(VALUES)
+        return deepcopy(rng.choice(VALUES))
     place = rng.choice(containers)
     key = rng.choice(list(place)) if isinstance(place, dict) else rng.randrange(len(place))
     match rng.randrange(6):
         case 0:
             del place[key]
         case 1 if isinstance(place, dict):
-            place[rng.choice(("x", "", key + "s"))] = place[key]
+            place[rng.choice(("x", "", key + "s"))] = deepcopy(place[key])
         case 1:
-            place.append(place[key])
+            place.append(deepcopy(place[key]))
         case 2 if isinstance(place[key], int | float):
             place[key] = rng.choice((-place[key], place[key] + 1, place[key] * 10**6, str(place[key]), [place[key]]))
         case _:
-            place[key] = rng.choice(VALUES)
+            place[key] = deepcopy(rng.choice(VALUES))
     return value
 
 
