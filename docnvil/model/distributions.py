@@ -233,6 +233,9 @@ class SoftmaxWords(_LinearLogits):
         """Return log p(x | h) of each document's word sequence, `[S, B]`; zero for an empty document."""
         if _in_few_kernels(self.samples, counts):
             return words_log_prob(self.samples, self.weight, self.bias, counts)
+        if counts.are_large and self.weight.dtype == torch.float32:  # the two sums below would cancel
+            exact = SoftmaxWords(self.samples.double(), self.weight.double(), self.bias.double())
+            return exact.log_prob(counts.double()).to(self.samples.dtype)
         projected = counts.matmul(self.weight)  # [B, K]
         common = counts.matmul(self.bias[:, None]).T  # [1, B]
         selected = (self.samples * projected).sum(-1) + common  # [S, B]

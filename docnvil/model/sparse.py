@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from docnvil.runtime.device_operations import on_device, operations
 
+LARGE_COUNT = 4096  # of one word in one document; texts have less
+
 
 @dataclass(frozen=True)
 class SparseCounts:
@@ -107,6 +109,15 @@ class SparseCounts:
     def lengths(self) -> Tensor:
         """The number of tokens of each document, `[B]`."""
         return self.sum_over_words(self.values[None])[0]
+
+    @cached_property
+    def are_large(self) -> bool:
+        """Whether a count is above `LARGE_COUNT`, for which sums need double precision; on a GPU, that is not known."""
+        return self.values.device.type == "cpu" and bool((self.values > LARGE_COUNT).any())
+
+    def double(self) -> "SparseCounts":
+        """Return the counts in double precision."""
+        return replace(self, values=self.values.double())
 
     @cached_property
     def documents(self) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from docnvil.errors import ConfigurationError
+from docnvil.text.records import csv_rows
 
 
 def read_names(path: Path) -> dict[int, str]:
@@ -47,12 +48,16 @@ def _toml_pairs(path: Path, text: str) -> Iterable[tuple[str, object, object]]:
 
 
 def _csv_pairs(path: Path, text: str) -> Iterable[tuple[str, object, object]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    columns = list(reader.fieldnames or ())
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        rows = [(reader.line_num, row) for row in csv_rows(reader) if any(row)]
+    except csv.Error as error:
+        raise ConfigurationError(f"{path} is not CSV: {error}. Write the columns unit and name.") from None
+    columns = rows[0][1] if rows else []
     for needed in ("unit", "name"):
         if columns.count(needed) != 1:
             problem = "has no column" if needed not in columns else "has twice the column"
             raise ConfigurationError(f"{path} {problem} {needed!r}. Write the columns unit and name.")
-    return (
-        (f"line {reader.line_num}", (row["unit"] or "").strip(), row["name"]) for row in reader if any(row.values())
-    )
+    unit, name = columns.index("unit"), columns.index("name")
+    padded = ((number, [*row, *[None] * len(columns)]) for number, row in rows[1:])
+    return ((f"line {number}", (row[unit] or "").strip(), row[name]) for number, row in padded)

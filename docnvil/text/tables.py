@@ -26,7 +26,7 @@ def read_parquet(path: Path) -> RecordIterator:
         table = pyarrow.parquet.ParquetFile(file)
         _check_names(path, table.schema_arrow.names)
         batches = table.iter_batches(batch_size=_BATCH)
-        yield from _number_rows(row for batch in batches for row in batch.to_pylist())
+        yield from _number_rows(_rows_of(batches))
 
 
 def read_feather(path: Path) -> RecordIterator:
@@ -70,6 +70,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 def _rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for batch in batches:
+        batch.validate(full=True)  # otherwise, invalid offsets end the process
         for start in range(0, batch.num_rows, _BATCH):
             yield from batch.slice(start, _BATCH).to_pylist()
 
