@@ -63,6 +63,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         recognition_rate: learning rate of q as a multiple of `learning_rate`.
         optimizer: "adam" or "sgd".
         schedule: "constant" or "cosine".
+        warmup: share of all updates over which the learning rate grows.
         patience: epochs without a better validation bound before stopping.
         gradient: the estimator of q's gradient: "nvil", "rloo", "vimco", "disarm" (an even number of samples), "arms",
             "muprop", "st-gumbel" (biased), "rws" or "wake-sleep".
@@ -123,6 +124,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         recognition_rate: float | None = None,
         optimizer: str | None = None,
         schedule: str | None = None,
+        warmup: float | None = None,
         patience: int | None = None,
         gradient: str = "nvil",
         baseline: str | None = None,
@@ -160,6 +162,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.recognition_rate = recognition_rate
         self.optimizer = optimizer
         self.schedule = schedule
+        self.warmup = warmup
         self.patience = patience
         self.gradient = gradient
         self.baseline = baseline

@@ -199,6 +199,21 @@ def test_penalties_grow_and_fade_and_the_rate_follows_the_schedule(counts, monke
     assert rates == pytest.approx(0.01 * (1 + np.cos(np.pi * progress)))
 
 
+def test_the_rate_grows_over_the_warmup(counts, monkeypatch):
+    rates = []
+
+    def spy(training, batch, generator, learning_rate, *others):
+        rates.append(learning_rate)
+        return update(training, batch, generator, learning_rate, *others)
+
+    monkeypatch.setattr(loop, "update", spy)
+    trained(counts, replace(QUICK, epochs=20, learning_rate=0.02, warmup=0.25))
+    progress = np.arange(100) / 100
+    assert rates == pytest.approx(np.minimum(1, 4 * progress) * 0.01 * (1 + np.cos(np.pi * progress)))
+    with pytest.raises(ConfigurationError, match=r"warmup is 1\.5"):
+        TrainingConfig(warmup=1.5)
+
+
 def test_the_reported_training_bound_leaves_out_the_penalty_in_force(counts, monkeypatch):
     monkeypatch.setattr(schedule, "WARMUP_SHARE", 1.0)
     still = replace(QUICK, epochs=3, learning_rate=1e-12)

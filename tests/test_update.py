@@ -40,6 +40,7 @@ TRAINING = {
     "learning_rate": 0.02,
     "recognition_rate": 0.3,
     "schedule": "constant",
+    "warmup": 0.5,
     "start": "random",
     "l1": 2.0,
     "sparsity": 0.7,
@@ -166,7 +167,8 @@ def gradients(
     weight = at[visible].detach().requires_grad_()
     products = weight.clamp(min=0)[:, :, None] * weight.clamp(min=0)[:, None, :]  # [V, K, K]
     shared = sum(products[:, j, k] for j in range(products.shape[1]) for k in range(j))
-    prior = config.l1 * weight.abs().sum() + config.exclusivity * (frequencies * shared).sum()
+    l1 = config.l1 * N_DOCUMENTS / 1500  # the prior is weaker in a corpus of few documents
+    prior = l1 * weight.abs().sum() + config.exclusivity * (frequencies * shared).sum()
     share = len(x) / N_DOCUMENTS  # of the prior on the weights, which is counted once per pass over the corpus
     (of_prior,) = torch.autograd.grad(prior * WARMUP_SCALE * length_scale * share, weight)
     found[visible] = found[visible] + of_prior

@@ -88,6 +88,12 @@ RECIPES: dict[str, Recipe] = {
         training={**DEFAULT.training, "l1": 3.0, "sparsity": 0.0, "exclusivity": 0.0},
         updates=3400,
     ),
+    "large-batch": Recipe(
+        "The default for GPUs and several processes: batches of 5,000 documents and a larger learning rate",
+        model=DEFAULT.model,
+        training={**DEFAULT.training, "batch_size": 5000, "learning_rate": 0.04, "warmup": 0.05},
+        updates=3400,
+    ),
     "hash": Recipe(
         "Binary codes to search by subject: units that are on in about half of the documents",
         model={

@@ -77,8 +77,11 @@ def learning_rate_at(config: TrainingConfig, progress: float) -> float:
     Example:
         >>> [round(learning_rate_at(TrainingConfig(learning_rate=0.1), progress), 3) for progress in (0, 0.5, 1)]
         [0.1, 0.05, 0.0]
+        >>> learning_rate_at(TrainingConfig(learning_rate=0.1, schedule="constant", warmup=0.5), 0.25)
+        0.05
     """
-    return config.learning_rate * (1.0 if config.schedule == "constant" else _decay(progress))
+    growth = min(1.0, progress / config.warmup) if config.warmup else 1.0
+    return config.learning_rate * growth * (1.0 if config.schedule == "constant" else _decay(progress))
 
 
 def _decay(progress: float) -> float:

@@ -46,6 +46,7 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine"] = setting(
         "cosine", "Training", "Learning rate schedule; cosine decays to zero"
     )
+    warmup: float = setting(0.0, "Training", "Share of all updates over which the learning rate grows", minimum=0)
     start: Literal["random", "clusters"] = setting(
         "clusters", "Training", "Initial weights of the first layer; clusters runs k-means"
     )
@@ -100,6 +101,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         check_seed_words(self.seed_words)
+        if self.warmup > 1:
+            raise ConfigurationError(f"warmup is {self.warmup}. Give a share of all updates, from 0 to 1.")
         if self.seed_words and self.start != "clusters":
             raise ConfigurationError(
                 f"seed_words start units at clusters of documents, and start is {self.start}. Set start to clusters."
