@@ -45,8 +45,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Arguments:
         n_components: K, the number of binary units; a tuple makes several layers, the first next to the words.
-        recipe: preset values of all settings: "default", "best", "hash", "binary" or "paper". The arguments below
-            replace them unless None.
+        recipe: preset values of all settings: "default", "best", "themes", "large-batch", "hash", "binary" or "paper".
+            The arguments below replace them unless None.
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other; or
             "mixture", whose components are themes, one per document; or "uniform", every code equally probable.
         n_themes: the number of components of a mixture prior.

@@ -174,7 +174,7 @@ def test_the_paper_recipe_uses_the_published_protocol(block_counts):
     ("settings", "complaint"),
     [
         ({"n_components": 0}, "is 0"),
-        ({"recipe": "grandmother's"}, "Choose one of default, best, large-batch, hash, binary, paper"),
+        ({"recipe": "grandmother's"}, "Choose one of default, best, themes, large-batch, hash, binary, paper"),
         ({"validation": 1.5}, "a share below 1"),
         ({"validation": float("nan")}, "a share below 1"),
         ({"validation": float("inf")}, "a share below 1"),

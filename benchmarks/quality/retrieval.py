@@ -33,7 +33,7 @@ COMMAND = "python benchmarks/quality/retrieval.py"
 MODELS: dict[str, tuple[Any, ...]] = {
     "recipe default": (),
     "recipe best": ("--recipe", "best"),
-    "recipe default, mixture prior": ("--prior", "mixture"),
+    "recipe themes": ("--recipe", "themes"),
     "recipe hash, 32 units": ("--recipe", "hash", "--units", 32),
     "recipe hash, 64 units": ("--recipe", "hash", "--units", 64),
 }
@@ -96,7 +96,7 @@ def evaluate_word_vectors(units: int, seed: int) -> dict[str, dict[str, Any]]:
 
 def settings_of(name: str) -> dict[str, Any]:
     """Return the settings that must be equal for a row to be kept, as JSON holds them."""
-    recipe = "hash" if "hash" in name else "best" if "best" in name else "default"
+    recipe = name.split(",")[0].removeprefix("recipe ")
     return json.loads(json.dumps({"options": MODELS[name], **recipe_settings(recipe)}))
 
 

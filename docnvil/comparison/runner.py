@@ -127,8 +127,8 @@ def model_names() -> list[str]:
     """Return the names of all models that can be fitted.
 
     Example:
-        >>> model_names()[:5]
-        ['docnvil', 'docnvil-best', 'docnvil-hash', 'docnvil-paper', 'sklearn-lda']
+        >>> model_names()[:4]
+        ['docnvil', 'docnvil-best', 'docnvil-themes', 'docnvil-large-batch']
     """
     return [*DOCNVIL_RECIPES, *PEERS]
 

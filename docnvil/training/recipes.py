@@ -88,6 +88,12 @@ RECIPES: dict[str, Recipe] = {
         training={**DEFAULT.training, "l1": 3.0, "sparsity": 0.0, "exclusivity": 0.0},
         updates=3400,
     ),
+    "themes": Recipe(
+        "One theme per document, in addition to units: a mixture prior and fewer active units",
+        model={**DEFAULT.model, "prior": "mixture"},
+        training={**DEFAULT.training, "sparsity": 1.0, "exclusivity": 0.03},
+        updates=3400,
+    ),
     "large-batch": Recipe(
         "The default for GPUs and several processes: batches of 5,000 documents and a larger learning rate",
         model=DEFAULT.model,
