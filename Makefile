@@ -45,6 +45,7 @@ bench: $(INSTALLED)  ## measure the quality figures of README and docs/, and wri
 	$(BIN)/python benchmarks/quality/time_to_completion.py
 	$(BIN)/python benchmarks/quality/other_corpora.py
 	$(BIN)/python benchmarks/quality/few_documents.py
+	$(BIN)/python benchmarks/quality/large_batches.py
 	$(BIN)/python benchmarks/quality/gradients.py
 	$(BIN)/python benchmarks/demo.py --keep-results
 	$(BIN)/python benchmarks/tables.py --write

@@ -115,6 +115,30 @@ def few_documents(results: dict[str, Any]) -> Iterable[str]:
         yield f"| {units} | {len(rows)} | {' | '.join(cells)} |"
 
 
+@results_table("large_batches", "python benchmarks/quality/large_batches.py")
+def large_batches(results: dict[str, Any]) -> Iterable[str]:
+    """Perplexity by batch size after the same number of documents, beside the recipe default."""
+    yield "| batch size | learning rate | updates | perplexity per document, bound | against `default` | live units |"
+    yield "|--:|--:|--:|--:|--:|--:|"
+    rows = results["rows"]
+    for size in dict.fromkeys(row["batch_size"] for row in rows):
+        of_size = [row for row in rows if row["batch_size"] == size]
+        seeds = {row["seed"] for row in of_size}
+        reference = _mean(
+            [row for row in rows if not row["batch_size"] and row["seed"] in seeds], "perplexity_per_document"
+        )
+        perplexity = _mean(of_size, "perplexity_per_document")
+        change = "" if size is None else f"{perplexity / reference - 1:+.1%}"
+        label = "100 (`default`)" if size is None else f"{size:,}"
+        cells = f"{of_size[0]['learning_rate']:g} | {of_size[0]['updates']:,} | {perplexity:,.0f} | {change}"
+        yield f"| {label} | {cells} | {_mean(of_size, 'live_units'):.0f} |"
+    yield ""
+    yield (
+        f"{results['documents']:,} short documents, {results['epochs']} epochs, means of"
+        f" {len({row['seed'] for row in rows})} seed(s); lower is better."
+    )
+
+
 @results_table("frontier", "python benchmarks/quality/frontier.py")
 def frontier(results: dict[str, Any]) -> Iterable[str]:
     """Topic quality and perplexity for several values of --sparsity, beside LDA."""
@@ -265,6 +289,7 @@ TABLES = {
     "gradients": gradients,
     "neural-peers": neural_peers,
     "few-documents": few_documents,
+    "large-batches": large_batches,
     "frontier": frontier,
     "frontier-summary": frontier_summary,
     "other-corpora": other_corpora,

@@ -44,8 +44,8 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 @click.option(
     "--models",
     default="docnvil,sklearn-lda,gensim-lda,tomotopy-lda",
-    help="Comma-separated: docnvil, docnvil-best, docnvil-paper, docnvil-hash, sklearn-lda, sklearn-nmf, gensim-lda,"
-    " tomotopy-lda, or paths of model folders.",
+    help="Comma-separated: docnvil, docnvil-best, docnvil-themes, docnvil-large-batch, docnvil-hash, docnvil-paper,"
+    " sklearn-lda, sklearn-nmf, gensim-lda, tomotopy-lda, or paths of model folders.",
 )
 @click.option("--components", type=POSITIVE, default=50, help="Units or topics of each trained model.")
 @click.option("--predict", type=CORPUS, help="Held-out words of the same documents; TEST has the observed words.")
