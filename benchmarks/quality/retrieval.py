@@ -105,7 +105,8 @@ def settings_of(name: str) -> dict[str, Any]:
 def main(seeds: int) -> None:
     """Measure retrieval, clusters and classification with codes; write benchmarks/results/retrieval.json."""
     results = resume_results("retrieval", {"corpus": ng20.CORPUS, "units": 50}, {"rows": [], "word_vectors": {}})
-    rows = results["rows"] = [row for row in results["rows"] if row["settings"] == settings_of(row["model"])]
+    known = [row for row in results["rows"] if row["model"] in MODELS]
+    rows = results["rows"] = [row for row in known if row["settings"] == settings_of(row["model"])]
     done = {(row["split"], row["model"], row["seed"]) for row in rows}
     for seed in range(seeds):
         for split, name in ROWS:
