@@ -34,7 +34,7 @@ PIECE_LENGTH, MIN_TOKENS, VOCABULARY_SIZE = 15, 3, 5_000
 EPOCHS = 5
 DEFAULT = "default"
 # From batch size to learning rate, for the recipe large-batch.
-RATES: dict[int, float] = {1_000: 0.02, 5_000: 0.04, 20_000: 0.08, 50_000: 0.1}
+RATES: dict[int, float] = {1_000: 0.03, 5_000: 0.1, 20_000: 0.3, 50_000: 0.4}
 
 
 def pieces(split: str) -> Iterator[docnvil.Document]:
