@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from docnvil.runtime import folders
 from docnvil.runtime.folders import read_folder, writing_folder
 from docnvil.runtime.locks import lock_output
 from docnvil.storage.checkpoints import checkpoint_path
+from docnvil.storage.model_folder import load_model, save_model
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
@@ -60,6 +62,16 @@ def test_a_second_run_with_the_same_output_is_told_at_its_start(texts, model, tm
     (tmp_path / ".out.csv.abcd1234.part").touch()
     assert run("embed", model, texts, "--out", out).exit_code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_saving_from_python_takes_the_lock(model, tmp_path):
+    fitted = load_model(model, "cpu")
+    with lock_output(tmp_path / "m"):
+        save_model(fitted, tmp_path / "m")  # in the same thread, as commands do
+        with ThreadPoolExecutor(1) as other, pytest.raises(OutputExistsError, match="Another process is writing"):
+            other.submit(save_model, fitted, tmp_path / "m", force=True).result()
+    save_model(fitted, tmp_path / "m", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
 def test_a_failed_command_leaves_no_lock_and_no_new_folder(tmp_path):

@@ -35,6 +35,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.folders import read_folder, write_json, writing_folder
+from docnvil.runtime.locks import lock_unless_held
 from docnvil.schema import from_saved
 from docnvil.storage.model_checks import (
     check_continued,
@@ -81,7 +82,7 @@ def save_model(model: FittedModel, path: str | Path, *, force: bool = False) -> 
     """
     if not isinstance(model, FittedModel):
         raise ConfigurationError(f"{type(model).__name__} is not a FittedModel. Write docnvil.save(model, path).")
-    with writing_folder(Path(path), kind="model", force=force) as draft:
+    with lock_unless_held(Path(path)), writing_folder(Path(path), kind="model", force=force) as draft:
         write_json(draft / "model.json", _description(model))
         write_json(draft / "run.json", model.run)
         model.vocabulary.save(draft / "vocabulary.txt")
