@@ -48,3 +48,13 @@ def test_updates_have_few_kernels_and_no_waits(outcomes: dict[str, Any], name: s
     assert 0 < counts["kernels_per_update"] <= committed["kernels_per_update"], counts
     assert counts["waits_per_update"] == 0, counts
     assert 0 < counts["waits_per_epoch"] <= committed["waits_per_epoch"] <= 3, counts
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
+    out, environment = tmp_path / "gpu.json", {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "benchmarks" / "speed" / "gpu.py"), "--device", "cpu", "--quick", "--out"]
+    subprocess.run([*command, str(out)], env=environment, check=True, capture_output=True, timeout=600)
+    sections = json.loads(out.read_text())["sections"]
+    assert {name: section["error"] for name, section in sections.items()} == dict.fromkeys(sections)
+    assert sections["device tests"]["figures"]["of which failed"] == 0

@@ -65,7 +65,7 @@ def evaluate(train: csr_array, test: csr_array, batch_size: int | None, seed: in
     result = model.evaluate(test)
     return {
         "updates": model.history[-1].updates,
-        "learning_rate": settings.training.learning_rate,
+        "learning_rate": model.training.learning_rate,
         "validation_perplexity_per_document": model.best.validation_perplexity,
         "perplexity_per_document": result.perplexity_per_document,
         "perplexity_per_word": result.perplexity_per_word,
