@@ -208,7 +208,7 @@ class TestCompression:
     def test_damaged_files_are_refused(self, tmp_path, name, damage):
         path = self.pack(tmp_path / name)
         path.write_bytes(damage(path.read_bytes()))
-        with pytest.raises(CorpusError, match=rf"{name} (cannot be unpacked|is )"):
+        with pytest.raises(CorpusError, match=rf"{name} (cannot be (unpacked|read)|is )"):
             read(path)
 
     def test_archives_of_several_files_are_refused(self, tmp_path):

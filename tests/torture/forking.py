@@ -47,7 +47,8 @@ def preload() -> None:
     import docnvil
 
     for module in pkgutil.walk_packages(docnvil.__path__, "docnvil."):
-        if module.name not in ("docnvil.__main__", "docnvil.corpus.dask_executor"):
+        needs_others = ("docnvil.corpus.dask_executor", "docnvil.runtime.triton_")  # Dask, Triton
+        if not module.name.startswith(("docnvil.__main__", *needs_others)):
             import_module(module.name)
     for name in ("pyarrow.parquet", "pyarrow.csv", "sklearn.cluster", "sklearn.linear_model", "sklearn.manifold"):
         import_module(name)
