@@ -69,12 +69,16 @@ def seed_words(results: dict[str, Any]) -> Iterable[str]:
 @results_table("sweep", "python benchmarks/quality/sweep.py")
 def sweep(results: dict[str, Any]) -> Iterable[str]:
     """Show the suggested range beside the true number of units."""
-    numbers = next(iter(results["truths"].values()))["rows"]
-    yield "| true units | " + " | ".join(f"{row['units']} units" for row in numbers) + " | suggested (range) |"
+    numbers = sorted({row["units"] for each in results["truths"].values() for row in each["rows"]})
+    yield "| true units | " + " | ".join(f"{number} units" for number in numbers) + " | suggested (range) |"
     yield "|--:|" + "--:|" * (len(numbers) + 1)
     for truth, each in results["truths"].items():
-        cells = []
-        for row in each["rows"]:
+        cells, by_number = [], {row["units"]: row for row in each["rows"]}
+        for number in numbers:
+            row = by_number.get(number)
+            if row is None:
+                cells.append("")
+                continue
             worse = "best" if row["units"] == each["best"] else f"{100 * row['worse_by']:+.1f} %".replace("-", "−")
             cells.append(f"**{worse}**" if row["as_good_as_best"] else worse)
         yield f"| {truth} | {' | '.join(cells)} | {each['suggested']} ({each['suggested']} to {each['largest']}) |"

@@ -4,9 +4,10 @@ A model of each true size is trained on 20 Newsgroups (600 words), `docnvil samp
 sweep` compares numbers of units on that corpus. Reported: the suggested number and the range of numbers that are not
 worse than the best one.
 
-    python benchmarks/quality/sweep.py    3 minutes on one core; writes benchmarks/results/sweep.json
+    python benchmarks/quality/sweep.py    7 minutes on one core; writes benchmarks/results/sweep.json
 
-With --folder, an interrupted run continues: models, corpora and finished trainings in it are used again.
+With --folder, an interrupted run continues: models, corpora and finished trainings in it are used again. True sizes
+that were measured with the same settings are kept.
 """
 
 import sys
@@ -19,11 +20,10 @@ import click
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import ng20
-from common import docnvil, save_results
+from common import docnvil, resume_results, save_results
 
 COMMAND = "python benchmarks/quality/sweep.py"
-TRUTHS = (5,)
-UNITS = (2, 5, 10)
+UNITS = {5: (2, 5, 10), 10: (5, 10, 20)}  # compared, by the true number
 VOCABULARY_SIZE = 600
 
 
@@ -37,7 +37,7 @@ def sweep_sample(folder: Path, truth: int, documents: int, held_out: int, seeds:
     if not corpus.exists():
         docnvil("sample", model, "--documents", documents, "--lengths-of", train, "--out", corpus)
     options = ("--held-out", held_out, "--seeds", seeds, "--epochs", epochs, "--bound-samples", 50)
-    units = ",".join(map(str, UNITS))
+    units = ",".join(map(str, UNITS[truth]))
     result = docnvil("sweep", corpus, "--units", units, *options, "--out", folder / f"sweep-{truth}", "--json").json
     names = ("rows", "best", "suggested", "largest", "no_units_per_word")
     return {name: result[name] for name in names}
@@ -51,12 +51,13 @@ def sweep_sample(folder: Path, truth: int, documents: int, held_out: int, seeds:
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder to work in; by default a temporary one.")
 def main(folder: Path | None, **settings: int) -> None:
     """Compare the suggested with the true number of units; write benchmarks/results/sweep.json."""
-    truths: dict[str, Any] = {}
+    fixed = {"corpus": ng20.CORPUS, "vocabulary_size": VOCABULARY_SIZE, **settings}
+    results = resume_results("sweep", fixed, {"truths": {}})
     with tempfile.TemporaryDirectory() as temporary:
-        for truth in TRUTHS:
-            truths[str(truth)] = sweep_sample(folder or Path(temporary), truth, **settings)
-            corpus = {"corpus": ng20.CORPUS, "vocabulary_size": VOCABULARY_SIZE}
-            save_results("sweep", COMMAND, {**corpus, **settings, "truths": truths})
+        for truth in UNITS:
+            if str(truth) not in results["truths"]:
+                results["truths"][str(truth)] = sweep_sample(folder or Path(temporary), truth, **settings)
+                save_results("sweep", COMMAND, results)
 
 
 if __name__ == "__main__":
