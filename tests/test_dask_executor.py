@@ -84,6 +84,19 @@ def test_an_error_in_a_worker_is_reported(scheduler, tmp_path):
     assert not (tmp_path / "there").exists()
 
 
+def test_a_scheduler_without_workers_is_named(sources, tmp_path, monkeypatch):
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("docnvil.corpus.dask_executor.WORKER_SECONDS", 0.2)
+    with LocalCluster(
+        n_workers=0, processes=False, dashboard_address=None, host="127.0.0.1", protocol="tcp"
+    ) as cluster:
+        address = f"dask://{cluster.scheduler_address.removeprefix('tcp://')}"
+        result = CliRunner().invoke(main, build(*sources, "--executor", address, "--out", tmp_path / "there"))
+    assert result.exit_code == 1
+    assert "has no workers. Start some with dask worker." in result.stderr
+
+
 def test_an_address_without_a_scheduler_is_named(sources, tmp_path, monkeypatch):
     monkeypatch.setattr("docnvil.corpus.dask_executor.CONNECT_SECONDS", 0.2)
     with socket.socket() as free:

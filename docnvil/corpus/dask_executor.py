@@ -12,6 +12,7 @@ from docnvil.errors import ConfigurationError, MissingDependencyError, WorkerErr
 
 SCHEME = "dask://"
 CONNECT_SECONDS = 10
+WORKER_SECONDS = 20.0
 
 
 class DaskExecutor:
@@ -69,6 +70,9 @@ def connect_to_dask(address: str) -> Iterator[DaskExecutor]:
             f"No Dask scheduler answers at {address}. Check that it runs and that this machine can reach it."
         ) from error
     with client:
-        if not client.nthreads():
-            raise WorkerError(f"The Dask scheduler at {address} has no workers. Start some with dask worker.")
+        try:  # workers may be starting, or starting again
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            message = f"The Dask scheduler at {address} has no workers. Start some with dask worker."
+            raise WorkerError(message) from error
         yield DaskExecutor(client, address)
