@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,19 +19,19 @@ from docnvil.commands import main
 pytest.importorskip("distributed", reason="Dask is not installed")
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The address of a scheduler, and the process ids of its two workers."""
-    command = """
+@contextmanager
+def cluster(folder: Path, n_workers: int) -> Iterator[tuple[str, list[int]]]:
+    """Run a scheduler in a process of its own; yield its address, and the process ids of its workers."""
+    command = f"""
 import sys
 from distributed import LocalCluster
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    with LocalCluster(n_workers={n_workers}, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
         workers = [str(nanny.pid) for nanny in cluster.workers.values()]
         print(cluster.scheduler_address.removeprefix("tcp://"), *workers, flush=True)
         sys.stdin.read()
 """
-    script = tmp_path_factory.mktemp("dask") / "cluster.py"
+    script = folder / "cluster.py"
     script.write_text(command)
     with subprocess.Popen(
         [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
@@ -37,6 +39,13 @@ if __name__ == "__main__":
         address, *workers = process.stdout.readline().split()
         yield f"dask://{address}", [int(number) for number in workers]
         process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler, and the process ids of its two workers."""
+    with cluster(tmp_path_factory.mktemp("dask"), n_workers=2) as started:
+        yield started
 
 
 def _environment() -> dict[str, str]:
@@ -85,13 +94,8 @@ def test_an_error_in_a_worker_is_reported(scheduler, tmp_path):
 
 
 def test_a_scheduler_without_workers_is_named(sources, tmp_path, monkeypatch):
-    from distributed import LocalCluster
-
     monkeypatch.setattr("docnvil.corpus.dask_executor.WORKER_SECONDS", 0.2)
-    with LocalCluster(
-        n_workers=0, processes=False, dashboard_address=None, host="127.0.0.1", protocol="tcp"
-    ) as cluster:
-        address = f"dask://{cluster.scheduler_address.removeprefix('tcp://')}"
+    with cluster(tmp_path, n_workers=0) as (address, _):
         result = CliRunner().invoke(main, build(*sources, "--executor", address, "--out", tmp_path / "there"))
     assert result.exit_code == 1
     assert "has no workers. Start some with dask worker." in result.stderr
