@@ -16,7 +16,7 @@ from exact import (
     one_document,
     random_network,
 )
-from interruption import InterruptAfter, Interrupted
+from interruption import check_resumed_training
 from scipy.sparse import csr_array
 
 import docnvil
@@ -27,7 +27,6 @@ from docnvil.model.distributions import Bernoulli
 from docnvil.model.mixture import BernoulliMixture
 from docnvil.nvil.nvil import NVIL
 from docnvil.runtime.randomness import KeyedGenerator
-from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
 from docnvil.training.data import checked_counts
 from docnvil.training.fit import split_data, start_training
 from docnvil.training.optimizers import build_optimizer
@@ -171,12 +170,7 @@ def test_a_saved_model_opens_with_the_same_results(fitted, block_counts, tmp_pat
 
 
 def test_a_resumed_training_gives_the_same_bytes(fitted, block_counts, tmp_path):
-    with pytest.raises(Interrupted):
-        docnvil.fit(block_counts, fitted.settings, callbacks=(CheckpointWriter(tmp_path / "c"), InterruptAfter(2)))
-    resumed = docnvil.fit(block_counts, fitted.settings, resume_from=read_checkpoint(tmp_path / "c"))
-    assert resumed.history == fitted.history
-    for name, value in fitted.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[name], value), name
+    check_resumed_training(fitted, block_counts, tmp_path / "c")
 
 
 def test_components_have_no_weight_decay(block_counts):

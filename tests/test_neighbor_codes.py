@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from interruption import InterruptAfter, Interrupted
+from interruption import check_resumed_training
 from scipy.sparse import csr_array
 
 import docnvil
@@ -12,7 +12,6 @@ from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import from_saved
-from docnvil.storage.checkpoints import CheckpointWriter, read_checkpoint
 from docnvil.text.sparse import SelectedRows
 from docnvil.training import neighbor_codes as module
 from docnvil.training.neighbor_codes import neighbor_codes
@@ -101,12 +100,7 @@ def test_codes_of_the_recipe_find_documents_of_the_same_subject(fitted, block_co
 
 
 def test_a_resumed_training_gives_the_same_bytes(fitted, block_counts, tmp_path):
-    with pytest.raises(Interrupted):
-        docnvil.fit(block_counts, fitted.settings, callbacks=(CheckpointWriter(tmp_path / "c"), InterruptAfter(2)))
-    resumed = docnvil.fit(block_counts, fitted.settings, resume_from=read_checkpoint(tmp_path / "c"))
-    assert resumed.history == fitted.history
-    for name, value in fitted.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[name], value), name
+    check_resumed_training(fitted, block_counts, tmp_path / "c")
 
 
 def test_a_saved_model_opens_with_the_same_codes(fitted, block_counts, tmp_path):

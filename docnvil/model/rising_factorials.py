@@ -63,7 +63,7 @@ class _LogRising(torch.autograd.Function):
         return gradient * slope, None
 
 
-class _DeviceLogRising(torch.autograd.Function):
+class _DeviceLogRising(_LogRising):
     """The same in one kernel, which computes in float64 and does not read the counts on the host."""
 
     @staticmethod
@@ -71,11 +71,6 @@ class _DeviceLogRising(torch.autograd.Function):
         value, slope = operations().log_rising(log_a, counts)
         ctx.save_for_backward(slope)
         return value
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return gradient * slope, None
 
 
 def _gamma_difference(start: Tensor, step: Tensor) -> Tensor:
@@ -109,11 +104,10 @@ def dirichlet_multinomial_log_prob(log_a: Tensor, log_total: Tensor, counts: Spa
     lengths = counts.sum_over_words(counts.values.double()[None])  # [1, B]
     length_terms = log_rising(log_total.double().expand(1, len(counts)), lengths[0]) * (lengths > 0)
     value = counts.sum_over_words(log_rising(log_a, counts.values)) - length_terms.to(log_a.dtype)
-    is_large = counts.values > LARGE_COUNT
     if not has_large_counts(counts):
         return value
     large = torch.zeros(len(counts), dtype=torch.bool, device=log_a.device)
-    large[counts.documents[is_large]] = True
+    large[counts.documents[counts.values > LARGE_COUNT]] = True
     exact = _log_prob_of_large(log_a, log_total, counts, lengths[0], large)
     return torch.where(large, exact.to(value.dtype), value)
 
