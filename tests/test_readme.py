@@ -177,6 +177,14 @@ def test_options_in_the_text_exist(page):
     assert mentioned <= all_options(main) | OTHER_OPTIONS | {"--help"}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_all_rows_of_a_table_have_as_many_cells(page):
+    text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        numbers = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(numbers) == 1, table
+
+
 def test_every_command_is_documented():
     documented = {words[0] for page in PAGES for words in docnvil_command_lines(page) if words}
     assert set(COMMANDS) <= documented

@@ -22,6 +22,7 @@ def effects_coverage(results: dict[str, Any]) -> Iterable[str]:
         for name, figures in each["methods"].items():
             any_significant = figures.get("any_significant")
             last = "" if any_significant is None else f"{any_significant:.1%}"
+            name = name.replace("|", "\\|")  # a cell would end there
             bold = f"**{name}**" if name.startswith("docnvil") else name
             yield (
                 f"| {int(size):,} ({each['corpora']}) | {bold} | {figures['coverage']:.1%}"
