@@ -8,14 +8,24 @@ import io
 import os
 import time
 
-_open = io.open
+_open, _open_descriptor = io.open, os.open
 
 
-def _open_when_allowed(file, *args, **kwargs):
+def _wait(file):
     if isinstance(file, str | os.PathLike):
         while os.path.exists(f"{os.fspath(file)}.wait"):
             time.sleep(0.01)
+
+
+def _open_when_allowed(file, *args, **kwargs):
+    _wait(file)
     return _open(file, *args, **kwargs)
 
 
+def _open_descriptor_when_allowed(path, *args, **kwargs):
+    _wait(path)
+    return _open_descriptor(path, *args, **kwargs)
+
+
 builtins.open = io.open = _open_when_allowed
+os.open = _open_descriptor_when_allowed
