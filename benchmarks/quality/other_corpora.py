@@ -42,22 +42,24 @@ COMMAND = "python benchmarks/quality/other_corpora.py"
 NAMES = ("kos", "ng20_raw", "ng20_subjects", "ng20_200", "ng20_2000")
 RECIPES = {"docnvil": "default", "docnvil-best": "best"}
 PEERS = ("tomotopy-lda", "sklearn-lda")
+MODELS = (*PEERS, *RECIPES)
 REFERENCE = "tomotopy-lda"  # the LDA that docnvil is compared with
 
 
 @click.command()
 @click.option("--corpora", default=",".join(NAMES), show_default=True, help="Corpora, separated by commas.")
+@click.option("--models", default=",".join(MODELS), show_default=True, help="Models, separated by commas.")
 @click.option("--units", default=50, show_default=True, help="Units or topics of every model.")
 @click.option("--seeds", default=3, show_default=True, help="Number of seeds: 0, 1, ...")
 @click.option("--threads", default=2, show_default=True, help="Threads of docnvil.")
-def main(corpora: str, units: int, seeds: int, threads: int) -> None:
+def main(corpora: str, models: str, units: int, seeds: int, threads: int) -> None:
     """Compare models on five corpora; write benchmarks/results/other_corpora.json."""
     torch.set_num_threads(threads)
     results = resume_results("other_corpora", {"units": units, "threads": threads}, {"corpora": {}})
     for name in corpora.split(","):
         rows = results["corpora"].get(name, {}).get("rows", [])
         done = {(row["model"], row["seed"]) for row in rows if _is_current(row)}
-        wanted = [(model, seed) for seed in range(seeds) for model in (*PEERS, *RECIPES)]
+        wanted = [(model, seed) for seed in range(seeds) for model in models.split(",")]
         if all(each in done for each in wanted):
             continue
         corpus = CORPORA[name]()
