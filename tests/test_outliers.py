@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from test_commands import failed, run
 
 import docnvil
+from docnvil.analysis.neighborhood import Neighborhood
 from docnvil.analysis.outliers import _regress
 from docnvil.errors import ConfigurationError, CorpusError
 
@@ -96,6 +97,28 @@ def test_models_of_bits_are_refused():
     model = docnvil.fit(bits, docnvil.Settings(units=(2,), epochs=1, observation="bernoulli"))
     with pytest.raises(ConfigurationError, match="model of words"):
         model.outliers(bits)
+
+
+def test_features_of_neighborhoods_are_those_of_their_definition(model):
+    rng = np.random.default_rng(6)
+    reference, new = documents(np.arange(60) % SUBJECTS, rng), documents([0, (1, 2)], rng)
+    twice = csr_array(vstack([new, reference[[7]]], format="csr"))  # the last one is a copy, which is no neighbor
+    result = Neighborhood(model.network, np.ones(WORDS), reference).features(twice, [np.array([3, 4, 5])])
+    vectors = [
+        np.log(each.toarray(), where=each.toarray() > 0, out=np.full(each.shape, -1.0)) + 1
+        for each in (twice, reference)
+    ]
+    vectors = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in vectors]
+    similarities = vectors[0] @ vectors[1].T
+    similarities[[0, 1, 2, 2], [3, 4, 5, 7]] = 0
+    units = model.transform(reference)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    for row, features in zip(similarities, result, strict=True):
+        nearest = np.argsort(-row)[:6]
+        pairs = units[nearest] @ units[nearest].T
+        variances = np.linalg.svd(units[nearest] - units[nearest].mean(0), compute_uv=False) ** 2
+        expected = [row[nearest].mean(), pairs.mean(), variances[0] / variances.sum(), variances[0]]
+        assert features == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_regression_is_robust_and_standardizes():

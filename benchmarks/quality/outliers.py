@@ -3,8 +3,8 @@
 Data: models of 20 Newsgroups and of the documentation of Python packages. Normal documents are test documents with
 twenty known words or more; half of them are the reference. Foreign documents are those of the other corpus and of the
 blog of KOS. Mixtures are two normal documents together, and documents of which half of the words are from another; for
-20 Newsgroups the two are from different newsgroups, for Python packages from different packages. The settings of the
-scores were chosen on 20 Newsgroups.
+20 Newsgroups the two are from different newsgroups, for Python packages from different packages. Mixtures are also
+measured among documents of fifty known words or more. The settings of the scores were chosen on 20 Newsgroups.
 
     python benchmarks/quality/outliers.py [--folder F]    5 minutes on one core; writes benchmarks/results/outliers.json
 """
@@ -33,6 +33,7 @@ from docnvil.text.settings import SourceOptions
 COMMAND = "python benchmarks/quality/outliers.py"
 RECIPE = ROOT / "corpora" / "python-api" / "recipe.py"
 MIN_TOKENS = 20
+LONG_TOKENS = 50
 OUTLIERS = 400
 MAX_NORMAL = 3000
 SCORES = ("foreign", "mixed", "score")
@@ -78,8 +79,9 @@ def measure(
     second = np.array([rng.choice(test[labels[test] != labels[row]]) for row in first])
     together = csr_array(normal.counts[first] + normal.counts[second])
     unknown = share_unknown(normal, first)
-    kinds["two documents together"] = together, unknown
-    kinds["half of the words from another"] = replace_half(normal.counts, first, second, rng), unknown
+    mixtures = {"two documents together": together}
+    mixtures["half of the words from another"] = replace_half(normal.counts, first, second, rng)
+    kinds |= {name: (counts, unknown) for name, counts in mixtures.items()}
     scores = detector.score(normal.counts[test], share_unknown(normal, test))
     own = {name: getattr(scores, name) for name in SCORES}
     own |= {"gain": -scores.gain, "likelihood": -likelihood(model, normal.counts[test])}
@@ -91,6 +93,12 @@ def measure(
         is_outlier = np.repeat([0, 1], [len(test), counts.shape[0]])
         both = {score: np.concatenate([own[score], each]) for score, each in values.items()}
         aurocs[name] = {score: round(float(roc_auc_score(is_outlier, each)), 3) for score, each in both.items()}
+        if name in mixtures:
+            lengths = np.concatenate([normal.lengths[test], counts.sum(1)])
+            long = lengths >= LONG_TOKENS
+            aurocs[f"{name}, {LONG_TOKENS} words or more"] = {
+                score: round(float(roc_auc_score(is_outlier[long], each[long])), 3) for score, each in both.items()
+            }
     sizes = {"reference": len(reference), "normal": len(test), "outliers": {k: v[0].shape[0] for k, v in kinds.items()}}
     return {**sizes, "auroc": aurocs}
 

@@ -4,15 +4,16 @@ The likelihood per word alone says little, because repeated words make any docum
 from the gain over the same layer without units, (ELBO - log p_0(x)) / L, and are calibrated by length on reference
 documents, most of which must be normal.
 
-- `foreign`: -z(gain) + 0.5 |z(log p(x) / L)| + 0.4 z(share of unknown words). Each z is a residual of a robust
-  regression on log L, divided by the spread at this length.
+- `foreign`: -z(gain) + 0.5 |z(log p(x) / L)| + 0.4 z(share of unknown words) - 0.6 z(similarity of the nearest
+  reference documents). Each z is a residual of a robust regression on log L, divided by the spread at this length.
 - `mixed`: the log odds of a logistic regression between reference documents and artificial mixtures of them: two
-  documents together, or one with half of its words from another. It uses the gain, and how far the words of a document
-  are as probable as in the training documents that contain them.
+  documents together, or one with half of its words from another. It uses the gain, how far the words of a document are
+  as probable as in the training documents that contain them, and whether its neighbors are about one subject.
 
 Axes: N documents, V words, K units of the first layer, F features. Unit: nats.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
+from docnvil.analysis.neighborhood import Neighborhood
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.analysis.topics import UnitStatistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
@@ -34,9 +36,9 @@ MIN_TOKENS = 10  # known words of a document that is scored
 MIN_REFERENCES = 50
 MAX_REFERENCES = 4000
 N_SAMPLES = 10  # of the ELBO
-LIKELIHOOD_WEIGHT, UNKNOWN_WEIGHT = 0.5, 0.4  # of `foreign`, chosen on 20 Newsgroups
+LIKELIHOOD_WEIGHT, UNKNOWN_WEIGHT, SIMILARITY_WEIGHT = 0.5, 0.4, 0.6  # of `foreign`, chosen on 20 Newsgroups
 FEATURES = ("log_length", "distinct", "gain", "reconstruction", "kl", "lift", "expected", "expected_spread")
-FEATURES += ("spread", "low", "unexpected", "pairs", "relative_pairs", "log_likelihood")
+FEATURES += ("spread", "low", "unexpected", "pairs", "relative_pairs", "log_likelihood", *Neighborhood.NAMES)
 ROUNDS = 10  # of reweighting in a robust regression
 
 Values = NDArray[np.float64]
@@ -116,15 +118,17 @@ class OutlierModel:
             )
         chosen = np.sort(rng.choice(long, min(len(long), MAX_REFERENCES), replace=False))
         counts = csr_array(SelectedRows(reference, chosen)[:])
-        features = self.features(counts)
+        idf = np.log((statistics.n_documents + 1) / (statistics.document_frequency + 1))
+        self._neighborhood = Neighborhood(network, idf, counts)
+        features = self.features(counts, [np.arange(counts.shape[0])])
         log_length = features[:, 0]
-        names = {"gain": "gain", "log_likelihood": "log_likelihood"}
+        names = ("gain", "log_likelihood", "neighbor_similarity")
         self._regressions = {name: _regress(log_length, features[:, FEATURES.index(name)]) for name in names}
         self._has_unknown = unknown is not None
         shares = None if unknown is None else unknown[chosen]
         if shares is not None:
             self._regressions["unknown"] = _regress(log_length, shares)
-        self._classifier = _fit_mixtures(features, self.features(_mixtures(counts, rng)))
+        self._classifier = _fit_mixtures(features, self.features(*_mixtures(counts, rng)))
         foreign, mixed = self._foreign(features, shares), self._classifier.decision_function(features)
         self._sorted = {"foreign": np.sort(foreign), "mixed": np.sort(mixed)}
 
@@ -146,8 +150,8 @@ class OutlierModel:
             values[:, rows[long]] = features[:, FEATURES.index("gain")], expected, foreign, mixed, surprise
         return OutlierScores(*values, unknown=unknown)
 
-    def features(self, counts: csr_array) -> Values:
-        """Return the features of documents, `[N, V]` to `[N, F]`."""
+    def features(self, counts: csr_array, sources: Sequence[NDArray[np.int64]] = ()) -> Values:
+        """Return the features of documents, `[N, V]` to `[N, F]`; for `sources` see `Neighborhood.features`."""
         bounds = document_bounds(self._network, counts, n_samples=N_SAMPLES)
         null = self._null_model.log_prob(counts)
         lengths = np.maximum(bounds.lengths, 1)
@@ -161,6 +165,7 @@ class OutlierModel:
                 bounds.kl,
                 *self._words.features(counts),
                 bounds.log_likelihood / lengths,
+                self._neighborhood.features(counts, sources),
             ]
         )
 
@@ -168,10 +173,11 @@ class OutlierModel:
         def standardized(name: str, values: Values) -> Values:
             return self._regressions[name].standardize(features[:, 0], values)
 
-        gain, likelihood = (
-            standardized(name, features[:, FEATURES.index(name)]) for name in ("gain", "log_likelihood")
+        gain, likelihood, similarity = (
+            standardized(name, features[:, FEATURES.index(name)])
+            for name in ("gain", "log_likelihood", "neighbor_similarity")
         )
-        score = -gain + LIKELIHOOD_WEIGHT * np.abs(likelihood)
+        score = -gain + LIKELIHOOD_WEIGHT * np.abs(likelihood) - SIMILARITY_WEIGHT * similarity
         if unknown is not None and self._has_unknown:
             score += UNKNOWN_WEIGHT * standardized("unknown", unknown)
         return score
@@ -233,15 +239,16 @@ class _WordProfiles:
         return lifts - self._log_frequency[words]
 
 
-def _mixtures(counts: csr_array, rng: np.random.Generator) -> csr_array:
-    """Return pairs of documents together, and documents with half of their words from another, `[2 N, V]`."""
-    others = counts[rng.permutation(counts.shape[0])]
+def _mixtures(counts: csr_array, rng: np.random.Generator) -> tuple[csr_array, list[NDArray[np.int64]]]:
+    """Return pairs of documents together, documents with half of their words from another, `[2 N, V]`, and the two."""
+    order = rng.permutation(counts.shape[0])
+    others = counts[order]
     together = csr_array(counts + others)
     halves = [csr_array((_half(counts, rng) + _half(others, rng))[:])]
     mixed = csr_array(vstack([together, *halves], format="csr"))
     mixed.sort_indices()
     filled = np.flatnonzero(np.diff(mixed.indptr))
-    return csr_array(mixed[filled])
+    return csr_array(mixed[filled]), [np.tile(each, 2)[filled] for each in (np.arange(len(order)), order)]
 
 
 def _half(counts: csr_array, rng: np.random.Generator) -> csr_array:
