@@ -18,7 +18,7 @@ import docnvil
 from docnvil.analysis.covariates import categories, dates
 from docnvil.analysis.effects import OTHERS, TREND, estimate_effects
 from docnvil.analysis.posterior import PosteriorSamples, UnitPosteriors, unit_posteriors
-from docnvil.analysis.significance import adjust_p_values
+from docnvil.analysis.significance import adjust_p_values, score_test
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
 
@@ -222,6 +222,35 @@ def test_corrections_are_ordered(p_values):
     assert (fdr >= values - 1e-12).all()
     assert (holm <= np.minimum(1, len(values) * values) + 1e-12).all()
     assert holm.min() == pytest.approx(min(1, len(values) * values.min()))
+
+
+def test_p_values_are_those_of_permutations():
+    """A skewed value in 12 of 60 documents: the share of permutations with a larger difference."""
+    generator = np.random.default_rng(8)
+    values, chosen = generator.beta(0.3, 1, 60), np.arange(60) < 12
+    p_value = score_test(values[:, None], np.column_stack([np.ones(60), chosen]), 1)[0]
+    permuted = generator.permuted(np.tile(values, (20_000, 1)), axis=1)
+    larger = abs(permuted[:, chosen].mean(1) - values.mean()) >= abs(values[chosen].mean() - values.mean())
+    assert p_value == pytest.approx(larger.mean(), abs=0.02)
+
+
+def test_p_values_of_columns_that_do_not_matter_are_uniform():
+    """Units that are often on in some values of another column, so that documents have unequal variances."""
+    generator, below = np.random.default_rng(9), []
+    for _ in range(200):
+        side = generator.random(300) < 0.3
+        design = np.column_stack([np.ones(300), side, generator.random(300) < np.where(side, 0.8, 0.2)])
+        units = generator.random((300, 10)) < np.where(side, 0.5, 0.05)[:, None]
+        below.append(score_test(units.astype(np.float32), design, 2) < 0.05)
+    assert 0.03 < np.mean(below) < 0.06  # 2,000 p-values: two standard errors are 0.01
+
+
+def test_p_values_do_not_depend_on_how_documents_are_divided(monkeypatch):
+    generator = np.random.default_rng(10)
+    values, design = generator.random((50, 3)), np.column_stack([np.ones(50), generator.random((50, 2))])
+    expected = score_test(values, design, 1)
+    monkeypatch.setattr("docnvil.analysis.significance.CHUNK", 7)
+    assert score_test(values, design, 1) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("settings", [{"units": (4,)}, {"units": (4,), "prior": "autoregressive"}, {"units": (3, 2)}])

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
+from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -30,6 +31,7 @@ from docnvil.analysis.covariates import Factor, categories, dates
 from docnvil.analysis.effects import Effects, estimate_effects
 from docnvil.analysis.posterior import UnitPosteriors, unit_posteriors
 from docnvil.analysis.sampling import sample_documents
+from docnvil.analysis.significance import adjust_p_values
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.report.effect_plots import strongest
@@ -40,6 +42,7 @@ COMMAND = "python benchmarks/quality/effects.py"
 GROUPS = "abc"
 TRUTH_SAMPLES = 500_000  # draws of the units that give the true prevalences
 SIZES = (500, 2000)
+PERMUTATIONS = 5
 OPTIONS = ("--units", "10", "--epochs", "10", "--threads", "1")
 
 
@@ -111,9 +114,10 @@ class Tally:
         """Add the differences of a corpus, whose true values are known."""
         self.covered.append(float(np.mean(np.abs(estimate - truth) < 1.96 * error)))
 
-    def add_null(self, estimate: Any, error: Any) -> None:
-        """Add the differences of a corpus with permuted groups, which are all 0."""
-        self.below.append(float(np.mean(np.abs(estimate) > 1.96 * error)))
+    def add_null(self, p_values: Any) -> None:
+        """Add the p-values of a corpus with permuted groups, whose differences are all 0."""
+        self.below.append(float(np.mean(p_values < 0.05)))
+        self.any_significant.append(bool((adjust_p_values(p_values) < 0.05).any()))
 
     def summary(self) -> dict[str, float]:
         """Return the mean of each share over corpora."""
@@ -140,32 +144,33 @@ def measure_size(
         side = categories("side", generator.integers(0, 2, size).astype(str))
         days = (np.datetime64("2020-01-01") + generator.integers(0, 1000, size)).astype(str)
         time = dates("date", days.tolist(), "quarter")
-        for permuted in (False, True):
-            if permuted:
-                groups = generator.permutation(groups)
+        options = {"references": {"group": "a", "side": "0"}, "seed": number}
+        named = categories("group", np.array(list(GROUPS))[groups].tolist())
+        one = estimate_effects(part, [named], seed=number)
+        several = estimate_effects(part, [named, side], time, **options)
+        tallies[names[0]].add(*_columns(one), truth)
+        tallies[names[1]].add(*_columns(several), adjusted_truth)
+        tallies[names[2]].add(*without_groups(part, groups, number), truth)
+        tallies[names[3]].add(*naive(q[rows], groups), truth)
+        low, high = (one.prevalence[name].to_numpy() for name in ("low", "high"))
+        prevalence_covered.append(np.mean((low <= prevalence.T.ravel()) & (prevalence.T.ravel() <= high)))
+        for _ in range(PERMUTATIONS):
+            groups = generator.permutation(groups)
             named = categories("group", np.array(list(GROUPS))[groups].tolist())
-            one = estimate_effects(part, [named], seed=number)
-            several = estimate_effects(part, [named, side], time, references={"group": "a", "side": "0"}, seed=number)
-            results = {
-                names[0]: _columns(one),
-                names[1]: _columns(several),
-                names[2]: without_groups(part, groups, number),
-                names[3]: naive(q[rows], groups),
-            }
-            for name, (estimate, error) in results.items():
-                if permuted:
-                    tallies[name].add_null(estimate, error)
-                else:
-                    tallies[name].add(estimate, error, adjusted_truth if name == names[1] else truth)
-            if permuted:
-                tallies[names[0]].any_significant.append(bool(one.effects["significant"].any()))
-                tallies[names[1]].any_significant.append(bool(several.effects["significant"].any()))
-            else:
-                low, high = (one.prevalence[name].to_numpy() for name in ("low", "high"))
-                prevalence_covered.append(np.mean((low <= prevalence.T.ravel()) & (prevalence.T.ravel() <= high)))
+            # p-values do not depend on the draws.
+            one = estimate_effects(part, [named], n_draws=2, seed=number)
+            several = estimate_effects(part, [named, side], time, n_draws=2, **options)
+            tallies[names[0]].add_null(one.effects["p_value"].to_numpy())
+            tallies[names[1]].add_null(several.effects["p_value"].to_numpy())
+            tallies[names[2]].add_null(_normal_p_values(*without_groups(part, groups, number)))
+            tallies[names[3]].add_null(_normal_p_values(*naive(q[rows], groups)))
     summaries = {name: tally.summary() for name, tally in tallies.items()}
     summaries["docnvil"]["coverage_of_prevalences"] = round(float(np.mean(prevalence_covered)), 4)
     return {"corpora": n_corpora, "methods": summaries}
+
+
+def _normal_p_values(estimate: Any, error: Any) -> Any:
+    return 2 * norm.sf(np.abs(estimate) / error)
 
 
 def _columns(result: Effects) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

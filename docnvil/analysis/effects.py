@@ -16,7 +16,7 @@ from scipy.stats import beta, norm
 from docnvil.analysis.composition import Draws, LatentUnits, compose_groups, compose_regression
 from docnvil.analysis.covariates import Factor
 from docnvil.analysis.posterior import UnitPosteriors
-from docnvil.analysis.significance import Correction, adjust_p_values
+from docnvil.analysis.significance import Correction, adjust_p_values, score_test
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.runtime.randomness import stream
 
@@ -39,7 +39,8 @@ class Effects:
         effects: one row per unit and difference: the `estimate` of the prevalence with `value` less that with
             `compared_with`, the `standard_error`, the interval from `low` to `high`, `p_value`, `p_adjusted` for all
             rows, and whether the row is `significant`. Over time it is the change from the first bin to the last by a
-            linear trend. A regression on several columns gives differences with the other columns held constant.
+            linear trend. A regression on several columns gives differences with the other columns held constant. The
+            p-value is of a score test of p(h | x), see `docnvil.analysis.significance.score_test`.
         n_documents: the documents that were compared.
         n_missing: documents left out because a value is missing.
         n_empty: documents left out because they have no words.
@@ -107,7 +108,7 @@ def estimate_effects(
     by, over = factors[: len(by)], factors[-1] if over else None
     references = _checked_references(references or {}, by)
     units, tested = _tested_units(posteriors, rows)
-    groups, values, estimates = _compare(units, by, over, references, n_draws, seed)
+    groups, values, *estimates = _compare(units, by, over, references, n_draws, seed)
     tables = _Tables(names or [f"unit {unit}" for unit in range(len(tested))], tested, share)
     return Effects(
         prevalence=tables.prevalence(factors, groups),
@@ -200,8 +201,8 @@ def _compare(
     references: Mapping[str, str],
     n_draws: int,
     seed: int,
-) -> tuple[list[Draws], list[tuple[str, str, str]], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Return the prevalences by each variable; each difference's names; and the estimates and standard errors."""
+) -> tuple[list[Draws], list[tuple[str, str, str]], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the prevalences by each variable; each difference's names; estimates, standard errors and p-values."""
     factors = [*by, *([over] if over else [])]
     groups = [
         compose_groups(units, factor.codes, n_draws, stream(seed, "effects", number))
@@ -209,10 +210,25 @@ def _compare(
     ]
     if len(factors) == 1 and over is None:
         values, contrasts = _group_contrasts(by[0], references.get(by[0].name))
-        return groups, values, groups[0].combine(contrasts)
+        return groups, values, *groups[0].combine(contrasts), _test_groups(units.probabilities, by[0].codes, contrasts)
     values, design = _design(by, over, references)
     draws = compose_regression(units, design, n_draws, stream(seed, "effects of several columns"))
-    return groups, values, draws.combine(np.eye(design.shape[1])[1:])
+    columns = range(1, design.shape[1])
+    p_values = np.stack([score_test(units.probabilities, design, column) for column in columns])
+    return groups, values, *draws.combine(np.eye(design.shape[1])[1:]), p_values
+
+
+def _test_groups(
+    probabilities: NDArray[np.float32], codes: NDArray[np.int64], contrasts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the p-value of each difference, `[C, K]`; documents of groups that have no weight are left out."""
+    p_values = []
+    for contrast in contrasts:
+        weights = contrast[codes]
+        compared = weights != 0
+        design = np.column_stack([np.ones(compared.sum()), weights[compared] > 0])
+        p_values.append(score_test(probabilities[compared], design, 1))
+    return np.stack(p_values)
 
 
 def _design(
@@ -268,16 +284,17 @@ class _Tables:
         values: Sequence[tuple[str, str, str]],
         estimate: NDArray[np.float64],
         error: NDArray[np.float64],
+        p_values: NDArray[np.float64],
         correction: Correction,
     ) -> "pd.DataFrame":
-        """Return the estimate of each unit and difference, with a normal interval and p-values."""
+        """Return the estimate of each unit and difference, with a normal interval and corrected p-values."""
         margin = norm.ppf((1 + self.share) / 2) * error
         numbers = {
             "estimate": estimate,
             "standard_error": error,
             "low": np.maximum(estimate - margin, -1),
             "high": np.minimum(estimate + margin, 1),
-            "p_value": 2 * norm.sf(np.abs(estimate) / error),
+            "p_value": p_values,
         }
         frame = self._frame(("column", "value", "compared_with"), values, numbers)
         frame["p_adjusted"] = adjust_p_values(frame["p_value"].to_numpy(), correction)
