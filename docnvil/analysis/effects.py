@@ -126,7 +126,8 @@ def estimate_effects(
 
 def _tested_units(posteriors: UnitPosteriors, rows: NDArray[np.bool_]) -> tuple[LatentUnits, NDArray[np.bool_]]:
     """Return the units that are on in some documents and off in others, and which of all units they are, `[K]`."""
-    posteriors = posteriors.select(rows)
+    if not rows.all():  # the samples are large
+        posteriors = posteriors.select(rows)
     probabilities = posteriors.probabilities
     expected = probabilities.sum(axis=0, dtype=np.float64)
     tested = (expected > MIN_DOCUMENTS) & (expected < len(probabilities) - MIN_DOCUMENTS)
