@@ -162,7 +162,7 @@ def shared_data(name: str) -> Path:
 
 def recipe_settings(name: str) -> dict[str, Any]:
     """Return the model and training settings of a recipe; results store them, so that a changed recipe is rerun."""
-    return {**RECIPES[name].model, **RECIPES[name].training}
+    return {**RECIPES[name].model, **RECIPES[name].training, "updates": RECIPES[name].updates}
 
 
 def save_results(name: str, command: str, results: Mapping[str, Any]) -> None:

@@ -83,10 +83,10 @@ DEFAULT = Recipe(
 RECIPES: dict[str, Recipe] = {
     "default": DEFAULT,
     "best": Recipe(
-        "The default without penalties on units: lowest perplexity, more active units, less readable topics",
+        "No penalties on units, and longer training: lowest perplexity, more active units, less readable topics",
         model=DEFAULT.model,
         training={**DEFAULT.training, "l1": 3.0, "sparsity": 0.0, "exclusivity": 0.0},
-        updates=3400,
+        updates=6000,
     ),
     "themes": Recipe(
         "One theme per document, in addition to units: a mixture prior and fewer active units",
