@@ -1,6 +1,6 @@
 """The neighborhood of documents: how similar reference documents are to a document, and to each other.
 
-Similarity is the cosine of log tf-idf vectors. The neighbors of a foreign document are not similar to it. Those of a
+Similarity is the cosine of tf-idf vectors. The neighbors of a foreign document are not similar to it. Those of a
 mixture of two documents are about two subjects, so their units differ.
 
 Axes: N documents, M reference documents, V words, K units of the first layer, k neighbors.
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.text.tf_idf import tf_idf
 
 N_NEIGHBORS = 30
 MAX_SHARE = 0.1  # of the reference that are neighbors
@@ -28,7 +29,7 @@ class Neighborhood:
 
     Arguments:
         network: the belief network.
-        idf: `[V]`, the weight of each word.
+        idf: `[V]`, the weight of each word, above 0.
         reference: `[M, V]`.
     """
 
@@ -36,7 +37,7 @@ class Neighborhood:
 
     def __init__(self, network: BeliefNetwork, idf: Values, reference: csr_array) -> None:
         self._idf = idf
-        self._vectors = self._weigh(reference)
+        self._vectors = tf_idf(reference, idf)
         units = unit_probabilities(network, reference)
         self._units = units / np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-6)
         self._n_neighbors = max(2, min(N_NEIGHBORS, int(MAX_SHARE * len(units))))
@@ -51,7 +52,7 @@ class Neighborhood:
             counts: `[N, V]`.
             sources: `[N]` each, reference documents that are not neighbors because the document was made of them.
         """
-        vectors = self._weigh(counts)
+        vectors = tf_idf(counts, self._idf)
         features = np.empty((counts.shape[0], len(self.NAMES)))
         for start in range(0, counts.shape[0], CHUNK):
             rows = slice(start, start + CHUNK)
@@ -73,10 +74,3 @@ class Neighborhood:
         total = np.maximum((centered**2).sum(axis=(1, 2)), 1e-9)
         similarity = np.take_along_axis(similarities, nearest, axis=1).mean(axis=1)
         return np.column_stack([similarity, (mean**2).sum(axis=(1, 2)), largest / total, largest])
-
-    def _weigh(self, counts: csr_array) -> csr_array:
-        """Return log tf-idf vectors of length 1."""
-        vectors = csr_array(counts, dtype=np.float64, copy=True)
-        vectors.data = (1 + np.log(vectors.data)) * self._idf[vectors.indices]
-        lengths = np.sqrt(np.asarray((vectors**2).sum(axis=1)).ravel())
-        return csr_array(diags_array(1 / np.maximum(lengths, 1e-9)) @ vectors)

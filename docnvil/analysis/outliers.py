@@ -39,6 +39,7 @@ N_SAMPLES = 10  # of the ELBO
 LIKELIHOOD_WEIGHT, UNKNOWN_WEIGHT, SIMILARITY_WEIGHT = 0.5, 0.4, 0.6  # of `foreign`, chosen on 20 Newsgroups
 FEATURES = ("log_length", "distinct", "gain", "reconstruction", "kl", "lift", "expected", "expected_spread")
 FEATURES += ("spread", "low", "unexpected", "pairs", "relative_pairs", "log_likelihood", *Neighborhood.NAMES)
+MIN_IDF = 1e-3  # of words in all training documents
 ROUNDS = 10  # of reweighting in a robust regression
 
 Values = NDArray[np.float64]
@@ -119,7 +120,7 @@ class OutlierModel:
         chosen = np.sort(rng.choice(long, min(len(long), MAX_REFERENCES), replace=False))
         counts = csr_array(SelectedRows(reference, chosen)[:])
         idf = np.log((statistics.n_documents + 1) / (statistics.document_frequency + 1))
-        self._neighborhood = Neighborhood(network, idf, counts)
+        self._neighborhood = Neighborhood(network, np.maximum(idf, MIN_IDF), counts)
         features = self.features(counts, [np.arange(counts.shape[0])])
         log_length = features[:, 0]
         names = ("gain", "log_likelihood", "neighbor_similarity")
