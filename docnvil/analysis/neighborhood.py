@@ -38,7 +38,7 @@ class Neighborhood:
     def __init__(self, network: BeliefNetwork, idf: Values, reference: csr_array) -> None:
         self._idf = idf
         self._vectors = tf_idf(reference, idf)
-        units = unit_probabilities(network, reference)
+        units = unit_probabilities(network, reference)[:, : network.config.units[0]]
         self._units = units / np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-6)
         self._n_neighbors = max(2, min(N_NEIGHBORS, int(MAX_SHARE * len(units))))
 
