@@ -140,6 +140,10 @@ def test_the_current_folder_may_be_written(tmp_path, monkeypatch):
         '{"kind": "model", "files": {"a.txt": 3}}',
         '{"kind": "model", "files": {"a.txt": {"bytes": 7}}}',
         '{"kind": "corpus", "files": {}}',
+        *(
+            json.dumps({"kind": "model", "files": {name: {"bytes": 7, "sha256": ""}}})
+            for name in ("../a.txt", "/a.txt", "a" * 300, "a\0", "\ud800", "", "a/" * 5000)
+        ),
         "\udcff",
     ],
 )

@@ -16,6 +16,7 @@ import click
 
 from docnvil.commands.printing import escape_controls, note
 from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning, is_out_of_memory, out_of_memory
+from docnvil.runtime.cleanup import deleting_leftovers
 from docnvil.runtime.disk import describe_full_disk, is_full_disk
 
 INTERRUPTED = 130
@@ -32,7 +33,7 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and convert errors of docnvil and of the operating system to `click` errors."""
         try:
-            with _handling_sigterm(), printing_warnings():
+            with _handling_sigterm(), printing_warnings(), deleting_leftovers():
                 return super().invoke(ctx)
         except click.UsageError:
             if os.environ.get("RANK", "0") != "0":  # all processes get the same arguments; the main one reports

@@ -3,7 +3,6 @@
 import re
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -25,8 +24,9 @@ def copy_stdin(context: click.Context) -> Path:
     if "docnvil.stdin" not in root.meta:
         if sys.stdin.isatty():
             raise click.UsageError("- stands for documents on standard input. Pipe them into the command.")
-        folder = Path(tempfile.mkdtemp(prefix="docnvil-"))
-        root.call_on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+        from docnvil.runtime.disk import scratch_folder
+
+        folder = root.with_resource(scratch_folder())
         stream = sys.stdin.buffer
         head = stream.read(_HEAD_BYTES)
         is_json = _JSON.match(head) is not None

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from docnvil.comparison.peers import PEERS
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, DocnvilError
+from docnvil.runtime.disk import scratch_folder
 from docnvil.runtime.folders import is_folder_of_kind, replace_file
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.storage.model_folder import load_model
@@ -112,8 +112,7 @@ def compare_models(
     """
     check_model_names(models)
     evaluate_predictor(unigram_model(train.counts).predict, observed, hidden)  # raises before anything is trained
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         write_corpus(train, folder / "train")
         save_npz(folder / "observed.npz", observed, compressed=False)
         save_npz(folder / "hidden.npz", hidden, compressed=False)

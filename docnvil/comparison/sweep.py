@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, OutputExistsError, TrainingError
+from docnvil.runtime.disk import scratch_folder
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix
@@ -219,8 +219,7 @@ def run_trials(
             on_finish(done[task["file"]], False)
     waiting = [task for task in tasks if done[task["file"]] is None]
     if waiting:
-        with TemporaryDirectory() as name, _processes() as processes, ThreadPoolExecutor(jobs) as pool:
-            data = Path(name)
+        with scratch_folder() as data, _processes() as processes, ThreadPoolExecutor(jobs) as pool:
             write_corpus(train, data / "train")
             write_corpus(test, data / "test")
             futures = {pool.submit(_run, data, task, processes): task for task in waiting}

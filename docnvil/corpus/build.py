@@ -38,6 +38,7 @@ from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded
 from docnvil.corpus.shards import SourceShard, split_into_shards
 from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import CheckpointError, WorkerError, naming_step
+from docnvil.runtime.disk import delete
 from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
@@ -124,7 +125,7 @@ def build_corpus(
         n_tasks = 2 * len(set(counted)) + 1
         on_progress(n_tasks, n_tasks)
         for folder in (*scratch.glob("encoded-*"), *scratch.glob("counted*")):
-            shutil.rmtree(folder, ignore_errors=True)
+            delete(folder)
     finally:
         vars(_thread).clear()
         for folder in (_counted_folder(scratch), scratch):

@@ -1,19 +1,24 @@
 """Steps of atomic output: drafts that die with their process, durable renames, and the exchange of two folders.
 
 A draft is a temporary file or folder `.NAME.xxxxxxxx.part` beside the output NAME. Its process holds a lock (flock) on
-it, which the system releases when the process ends, however it ends. A draft that can be locked is thus abandoned.
+it, which the system releases when the process ends, however it ends. A draft that can be locked is thus abandoned, and
+the next command with the same output deletes it. The process itself deletes it also after a signal, see `cleanup`.
 """
 
 import ctypes
 import errno
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from docnvil.errors import warn
+from docnvil.runtime.cleanup import forget_leftover, register_leftover
 
 try:
     import fcntl
@@ -51,8 +56,23 @@ def drafting(target: Path, *, is_folder: bool) -> Iterator[Path]:
                 error.filename = str(target)  # rather than the draft, or nothing
             raise
         finally:
-            delete(draft)
-            os.close(descriptor)
+            try:
+                delete(draft)
+                forget_leftover(draft)
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a new folder among the temporary files of the system, deleted when the block ends.
+
+    Those of processes that were killed are deleted first.
+    """
+    name = Path(tempfile.gettempdir()).resolve() / "docnvil"
+    remove_abandoned_drafts(name.parent, name.name)
+    with drafting(name, is_folder=True) as folder:
+        yield folder
 
 
 def is_full_disk(error: OSError) -> bool:
@@ -73,23 +93,29 @@ def describe_full_disk(error: OSError) -> str:
 
 
 def _make_draft(target: Path, *, is_folder: bool) -> tuple[Path, int]:
-    options = {"prefix": f".{target.name}.", "suffix": ".part", "dir": target.parent}
     while True:
-        if is_folder:
-            draft = Path(tempfile.mkdtemp(**options))
-        else:
-            made, name = tempfile.mkstemp(**options)
-            os.close(made)
-            draft = Path(name)
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        register_leftover(draft, delete)
+        try:
+            if is_folder:
+                draft.mkdir(0o700)
+            else:
+                os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:  # two processes have chosen the same name
+            forget_leftover(draft)
+            continue
         try:
             descriptor = os.open(draft, os.O_RDONLY)
         except FileNotFoundError:  # another process took it for an abandoned one before it was locked
+            forget_leftover(draft)
             continue
         except BaseException:
             delete(draft)
+            forget_leftover(draft)
             raise
         if try_lock(descriptor) is False or not draft.exists():
             os.close(descriptor)
+            forget_leftover(draft)
             continue
         return draft, descriptor
 
@@ -117,12 +143,28 @@ def _delete_if_abandoned(draft: Path) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file or a folder with all in it, as far as that is possible."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
+    """Delete a file or a folder with all in it; a warning names what cannot be deleted."""
+    for is_last in (False, True):  # a second time after an error that may have passed
+        try:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=not is_last)  # as much as possible, then to learn the reason
+            else:
+                os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if is_last:
+                warn_of_leftover(path, error)
+        if not os.path.lexists(path):
+            return
+
+
+def warn_of_leftover(path: Path, error: OSError) -> None:
+    """Warn that something is left over, and why."""
+    warn(
+        f"{path} could not be deleted: {error.strerror}. The next command with the same output deletes it, or delete"
+        " it yourself."
+    )
 
 
 def make_folders(path: Path) -> None:
@@ -137,12 +179,19 @@ def making_folders(path: Path) -> Iterator[None]:
     """Make a folder and its missing parents, see `make_folders`; delete those that are empty when the block ends."""
     missing = _missing_folders(path)
     try:
+        for folder in reversed(missing):
+            register_leftover(folder, _delete_if_empty)
         make_folders(path)
         yield
     finally:
         for folder in missing:
-            with suppress(OSError):  # it is not empty, or was not made
-                folder.rmdir()
+            _delete_if_empty(folder)
+            forget_leftover(folder)
+
+
+def _delete_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # it is not empty, or was not made
+        folder.rmdir()
 
 
 def _missing_folders(path: Path) -> list[Path]:

@@ -7,12 +7,15 @@ failure leaves the target unchanged. `verify_folder` checks a folder against its
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from docnvil.errors import CheckpointError, OutputExistsError
+from docnvil.runtime.cleanup import forget_leftover, register_leftover
 from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree
 
 Content = TypeVar("Content")
@@ -222,6 +225,8 @@ def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
             _ = entry["bytes"], entry["sha256"]
         if not files:
             raise ValueError("no files")
+        if not all(map(_is_plain_name, files)):
+            raise ValueError("not names of files in the folder")
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} has no {MANIFEST}, so it is not a complete {kind} folder. Make the {kind} again."
@@ -233,6 +238,13 @@ def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
+def _is_plain_name(name: str) -> bool:
+    """Return whether a name is that of a file in a folder, which the system could open."""
+    parts = name.split("/")
+    is_inside = all(part not in ("", ".", "..") and len(os.fsencode(part)) < 256 for part in parts)
+    return is_inside and "\0" not in name and len(parts) < 10
+
+
 def _move_into_place(draft: Path, path: Path) -> None:
     if not path.exists():
         draft.rename(path)
@@ -241,12 +253,18 @@ def _move_into_place(draft: Path, path: Path) -> None:
     delete(old)  # a killed process may have left it
     if exchange(draft, path):
         return  # the old folder is now the draft, which is deleted
-    path.rename(old)
+    register_leftover(old, partial(_end_replacing, path))
     try:
+        path.rename(old)
         draft.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
+    finally:
+        _end_replacing(path, old)
+        forget_leftover(old)
+
+
+def _end_replacing(path: Path, old: Path) -> None:
+    """Delete the old folder if the new one is in its place; otherwise move it back."""
+    restore_replaced(path)
     delete(old)
 
 

@@ -3,10 +3,13 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from docnvil.errors import OutputExistsError
+from docnvil.runtime.cleanup import forget_leftover, register_leftover
 from docnvil.runtime.disk import delete, making_folders, try_lock
 
 _holders: dict[Path, int] = {}  # the thread of this process that holds the lock of an output
@@ -23,15 +26,15 @@ def lock_output(path: Path) -> Iterator[None]:
     """
     path = path.resolve()
     lock = path.with_name(f".{path.name}.lock")
+    files: list[FileIO] = []  # the open lock file, which is closed if a signal comes before it is in the list
     with making_folders(path.parent):
-        descriptor = _open_and_lock(lock, path)
-        _holders[path] = threading.get_ident()
+        _open_and_lock(lock, path, files)
         try:
+            _holders[path] = threading.get_ident()
             yield
         finally:
-            del _holders[path]
-            delete(lock)  # before it is released: who waits for it notices that the file is gone
-            os.close(descriptor)
+            _release(path, files, lock)
+            forget_leftover(lock)
 
 
 @contextmanager
@@ -44,15 +47,34 @@ def lock_unless_held(path: Path) -> Iterator[None]:
         yield
 
 
-def _open_and_lock(lock: Path, path: Path) -> int:
+def _open_and_lock(lock: Path, path: Path, files: list[FileIO]) -> None:
+    if _holders.get(path) is None:  # otherwise, another thread or block of this process deletes the file
+        register_leftover(lock, partial(_release, path, files))
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        if try_lock(descriptor) is False:
-            os.close(descriptor)
+        files[:] = [FileIO(lock, "ab")]
+        if try_lock(files[0].fileno()) is False:
+            files.pop().close()
+            if _holders.get(path) is None:
+                forget_leftover(lock)
             raise OutputExistsError(f"Another process is writing {path}. Wait until it ends, or choose another --out.")
-        try:
-            if os.path.samestat(os.fstat(descriptor), lock.stat()):
-                return descriptor
-        except FileNotFoundError:
-            pass
-        os.close(descriptor)  # the process that had it has deleted it in between
+        if _is_at(lock, files[0]):
+            return
+        files.pop().close()  # the process that had it has deleted it in between
+
+
+def _is_at(lock: Path, file: FileIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _release(path: Path, files: list[FileIO], lock: Path) -> None:
+    """Delete the lock file, unless another process has it, and close it."""
+    if files:
+        _holders.pop(path, None)
+    with suppress(FileNotFoundError):
+        file = files[0] if files and not files[0].closed else FileIO(lock, "rb")
+        with file:
+            if try_lock(file.fileno()) is not False and _is_at(lock, file):
+                delete(lock)  # before it is released: who waits for it notices that the file is gone

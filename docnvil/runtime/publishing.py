@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docnvil.errors import OutputExistsError
-from docnvil.runtime.disk import delete, drafting, fsync, fsync_tree, make_folders, try_lock
+from docnvil.runtime.disk import delete, drafting, fsync, fsync_tree, make_folders, try_lock, warn_of_leftover
 
 _TARGETS = "targets.json"
 
@@ -61,17 +61,16 @@ def writing_together(*targets: Path) -> Iterator[tuple[Path, ...]]:
         for target in targets:
             make_folders(target.parent)
         journal = _journal(main)
-        draft.rename(journal)
         try:
+            draft.rename(journal)
             fsync(main.parent)
             _publish(_publications(journal))
+            _end(journal, draft)
         except BaseException:
             with suppress(OSError):  # what cannot be moved back is completed by the next command
                 _move_back(_publications(journal))
                 journal.rename(draft)
             raise
-        with suppress(OSError):  # the output is complete
-            journal.rename(draft)
 
 
 def complete_publication(main: Path) -> None:
@@ -96,6 +95,14 @@ def complete_publication(main: Path) -> None:
         delete(draft)
     finally:
         os.close(descriptor)
+
+
+def _end(journal: Path, draft: Path) -> None:
+    """Let the journal no longer count, which can then be deleted; the output is complete."""
+    try:
+        journal.rename(draft)
+    except OSError as error:
+        warn_of_leftover(journal, error)
 
 
 def _journal(main: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -39,7 +40,7 @@ def main(
     with_library()
     until = time.monotonic() + 60 * minutes if minutes else float("inf")
     summaries, n_failures = {}, 0
-    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="torture-", dir=folder_in_memory()) as scratch:
         arena = Arena(Path(scratch).resolve(), seed)
         for attack in [BY_NAME[name] for name in names] or ATTACKS:
             arena.n_tries = attack.n_quick if quick else n_tries
@@ -52,6 +53,13 @@ def main(
 
         write_results(ledger, seed)
     sys.exit(1 if n_failures else 0)
+
+
+def folder_in_memory() -> str | None:
+    """Return a folder in memory if there is one; on a disk, tries take four times as long."""
+    shared = Path("/dev/shm")
+    has_space = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 1 << 30
+    return str(shared) if has_space and "TMPDIR" not in os.environ else None
 
 
 def run_attack(attack: Attack, arena: "Arena", folder: Path, until: float) -> dict:  # noqa: F821

@@ -54,9 +54,7 @@ class Case:
         replace_tree(self._old_files if state == "old" else None, self.out)
         replace_tree(None, self.arena.temporary)
 
-    def judge(
-        self, state: str, finished: Finished, *, cause: str, statuses: tuple[int, ...], may_leave_files: bool = False
-    ) -> Outcome:
+    def judge(self, state: str, finished: Finished, *, cause: str, statuses: tuple[int, ...]) -> Outcome:
         """Check the disk after an attack, run the command again, and return the outcome.
 
         Arguments:
@@ -64,11 +62,10 @@ class Case:
             finished: the command that was attacked.
             cause: the attack, for the result.
             statuses: exit statuses that are right besides 0.
-            may_leave_files: whether hidden files may be left, for the next run to delete.
         """
         old = self.old if state == "old" else {}
         after = snapshot(self.out)
-        wrong = self._wrong_status(finished, statuses) or self._wrong_files(after, old, finished, may_leave_files)
+        wrong = self._wrong_status(finished, statuses) or self._wrong_files(after, old, finished)
         wrong = wrong or self._wrong_after_second_run(state, after)
         if not wrong:
             return Outcome(f"{cause}: {'new' if self._is_complete(after) else 'old, continued'}")
@@ -88,7 +85,7 @@ class Case:
             return "its exit status is wrong"
         return "it fails without a message" if finished.status > 0 and not finished.stderr.strip() else ""
 
-    def _wrong_files(self, after: dict[str, str], old: dict[str, str], finished: Finished, may_leave: bool) -> str:
+    def _wrong_files(self, after: dict[str, str], old: dict[str, str], finished: Finished) -> str:
         if snapshot(self.arena.inputs) != self._inputs_before:
             return "an input has changed"
         if finished.status == 0 and not self._is_complete(after):
@@ -103,7 +100,8 @@ class Case:
             waits = finished.status < 0 and not of_group(after, group[:1])  # completed by the next run
             if now not in (before, then) and not waits:
                 return f"{group[0]} is neither old nor new: {sorted(now)[:3]}"
-        if finished.status >= 0 and not may_leave and (strays := self._strays(after)):
+        is_told = "could not be deleted" in finished.stderr  # and the second run must delete it
+        if finished.status >= 0 and not is_told and (strays := self._strays(after)):
             return f"it leaves {strays[:2]}"
         return ""
 

@@ -58,5 +58,4 @@ def attack(case: Case, injector: Injector, state: str, fault: str, number: int) 
     if not counter.fired:
         return Outcome("not reached", tries=0)
     statuses = (1, SIGKILL) if fault == "kill" else (1,)
-    is_deletion = counter.last in (b"unlink", b"unlinkat", b"rmdir")
-    return case.judge(state, finished, cause=fault, statuses=statuses, may_leave_files=is_deletion)
+    return case.judge(state, finished, cause=fault, statuses=statuses)

@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from docnvil.runtime.cleanup import delete_leftovers
+
 TIMEOUT = 120.0  # seconds after which a command counts as hanging
 HANGS = 1000
 # A signal that comes while Python forks is lost. Only workers here are forked; docnvil starts new processes.
@@ -119,6 +121,7 @@ def start(work: Callable[[], None], log: Path, *, environment: dict[str, str] | 
     except BaseException:
         traceback.print_exc()
     finally:
+        delete_leftovers()  # `os._exit` skips what a process does at its end
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
