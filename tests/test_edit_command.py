@@ -104,6 +104,7 @@ def test_names_come_from_a_file(folder, tmp_path, name, content):
         ("names.toml", "1 = 2\n", "does not name a unit"),
         ("names.toml", "one = 'sea'\n", "does not name a unit"),
         ("names.toml", "1 = \n", "is not TOML"),
+        ("names.toml", "1 = " + "[" * 2000, "is nested too deeply"),
         ("names.toml", "", "has no names"),
         ("names.csv", "id,name\n1,sea\n", "has no column 'unit'"),
         ("names.csv", "unit,name\n1,sea\n1,food\n", "line 3: unit 1 has two names"),

@@ -3,6 +3,7 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -132,6 +133,22 @@ def test_repair_gives_what_python_gives(data, errors, size):
     assert "".join(parts) + decoder.decode(b"", final=True) == data.decode("utf-8", errors)
     assert all(data[offset : offset + len(found)] == found for found, offset in invalid)
     assert bool(invalid) != _is_valid(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "shift_jis", "utf-16-le"])
+def test_repair_of_many_invalid_bytes_at_once(encoding):
+    from docnvil.text.decoding import RepairingDecoder
+
+    data = bytes(np.random.default_rng(0).integers(0, 256, 3000, dtype=np.uint8)) + b"\n"
+    data = data + b"\0" if encoding == "utf-16-le" else data
+    places = []
+    decoder = RepairingDecoder(encoding, "replace", lambda found, offset, line: places.append((found, offset, line)))
+    text = decoder.decode(data) + decoder.decode(b"", final=True)
+    assert text == data.decode(encoding, "replace")
+    assert len(places) > 20
+    assert [data[offset : offset + len(found)] for found, offset, _ in places] == [found for found, *_ in places]
+    if encoding != "utf-16-le":
+        assert [line for *_, line in places] == [1 + data[:offset].count(b"\n") for _, offset, _ in places]
 
 
 def _is_valid(data: bytes) -> bool:

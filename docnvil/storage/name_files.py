@@ -44,6 +44,8 @@ def _toml_pairs(path: Path, text: str) -> Iterable[tuple[str, object, object]]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f'{path} is not TOML: {error}. Write lines such as 3 = "space flight".') from None
+    except RecursionError:
+        raise ConfigurationError(f'{path} is nested too deeply. Write lines such as 3 = "space flight".') from None
     return ((f"key {number}", number, name) for number, name in values.items())
 
 

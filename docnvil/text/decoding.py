@@ -11,6 +11,7 @@ from docnvil.text.file_kinds import HEAD_BYTES, guess_wide_encoding
 
 _BLOCK = 1 << 16
 _MAX_SAMPLE = 1 << 15  # bytes of the lines that are not ASCII
+_PIECE = 256  # bytes; what follows an invalid byte in a piece is copied
 _FEW = 3  # bytes that are no evidence of an encoding in a long text
 
 
@@ -141,6 +142,21 @@ class RepairingDecoder:
 
     def decode(self, data: bytes, final: bool = False) -> str:
         """Return the text of more bytes."""
+        before = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data, final)
+        except UnicodeDecodeError:
+            self._decoder.setstate(before)
+            starts = range(0, len(data), _PIECE) or (0,)
+            pieces = (data[start : start + _PIECE] for start in starts)
+            return "".join(
+                self._repair(piece, final and start == starts[-1]) for start, piece in zip(starts, pieces, strict=True)
+            )
+        self._line += text.count("\n")
+        self._offset += len(data)
+        return text
+
+    def _repair(self, data: bytes, final: bool) -> str:
         parts = []
         offset = self._offset + len(data)
         while True:
@@ -151,10 +167,11 @@ class RepairingDecoder:
                 whole, start, end = error.object, error.start, error.end
             # After an error, the decoder still has the bytes of an earlier call, which are part of `whole`.
             self._decoder.setstate((b"", self._decoder.getstate()[1]))
-            valid = self._decoder.decode(whole[:start])
-            self._line += valid.count("\n")
+            if start:
+                parts.append(self._decoder.decode(whole[:start]))
+                self._line += parts[-1].count("\n")
             self._on_invalid(whole[start:end], offset - len(whole) + start, self._line)
-            parts += [valid, self._replacement]
+            parts.append(self._replacement)
             data = whole[end:]
         self._line += parts[-1].count("\n")
         self._offset = offset
