@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import NamedTuple
 
 from docnvil.text.files import open_text
 from docnvil.text.limits import MAX_RECORD_BYTES, too_large
@@ -17,10 +18,10 @@ from docnvil.text.settings import SourceOptions
 
 _START = re.compile(r"\s*<(DOC|REUTERS)\b([^>]*)>", re.IGNORECASE)
 _FIRST_LINE = re.compile(r"\s*<(DOC|REUTERS|!DOCTYPE lewis)\b[^>]*>", re.IGNORECASE)
-_ID = re.compile(r"<(DOCNO|DOCID|NEWID)>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_ID = re.compile(r"<(DOCNO|DOCID|NEWID)(?=>)", re.IGNORECASE)
 _ID_ATTRIBUTES = ("newid", "id", "docno", "docid")
-_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_TEXT = re.compile(r"<(TEXT|TITLE|HEADLINE|HEAD|HL|BODY)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+_TEXT = re.compile(r"<(TEXT|TITLE|HEADLINE|HEAD|HL|BODY)\b", re.IGNORECASE)
 _LINE_BYTES = 64  # of memory that a line takes in addition to its characters
 _TAG = re.compile(r"</?[A-Za-z][^>]*>")
 
@@ -65,14 +66,45 @@ def _to_record(element: str, number: int) -> Record:
     start = _START.match(element)
     attributes = {} if start is None else _attributes(start[2])
     body = element if start is None else element[start.end() :]
-    id_element = _ID.search(body)
-    if id_element is not None:
-        id = _plain(id_element[2])
+    ids = list(_elements(_ID, body))
+    if ids:
+        id = _plain(ids[0].content)
     else:
         id = next((attributes.pop(name) for name in _ID_ATTRIBUTES if name in attributes), str(number))
-    parts = [match[2] for match in _TEXT.finditer(body)]
-    text = "\n".join(map(_plain, parts)) if parts else _plain(_ID.sub("", body))
+    parts = [element.content for element in _elements(_TEXT, body)]
+    text = "\n".join(map(_plain, parts)) if parts else _plain(_without(ids, body))
     return {**attributes, "id": id, "text": text}
+
+
+class _Element(NamedTuple):
+    """The place of an element, and what is between its tags."""
+
+    start: int
+    end: int
+    content: str
+
+
+def _elements(beginning: re.Pattern[str], body: str) -> Iterator[_Element]:
+    """Yield the elements whose tags begin so; the time is proportional to the length, also if no element is closed."""
+    position, tag_end = 0, -1
+    unclosed: set[str] = set()
+    while (match := beginning.search(body, position)) is not None:
+        position, name = match.end(), match[1].lower()
+        if tag_end < position and (tag_end := body.find(">", position)) < 0:
+            return
+        if name in unclosed:
+            continue
+        closing = re.compile(rf"</{name}>", re.IGNORECASE).search(body, tag_end + 1)
+        if closing is None:
+            unclosed.add(name)
+        else:
+            yield _Element(match.start(), closing.end(), body[tag_end + 1 : closing.start()])
+            position = closing.end()
+
+
+def _without(elements: list[_Element], body: str) -> str:
+    ends, starts = [0, *(each.end for each in elements)], [*(each.start for each in elements), len(body)]
+    return "".join(body[end:start] for end, start in zip(ends, starts, strict=True))
 
 
 def _attributes(tag: str) -> dict[str, str]:
@@ -80,4 +112,5 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _plain(content: str) -> str:
-    return unescape(_TAG.sub(" ", content)).strip()
+    end = content.rfind(">") + 1  # what follows has no tag, which the pattern would find out slowly
+    return unescape(_TAG.sub(" ", content[:end]) + content[end:]).strip()
