@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 from docnvil.text.sgml import _TEXT, _attributes, _elements, _plain, split_sgml
 
 PATTERN = re.compile(r"<(TEXT|TITLE|HEADLINE|HEAD|HL|BODY)\b[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-PARTS = ("<TEXT>", "</text>", "<text", "</TITLE>", "<title a=1>", "<HL", "<", ">", "a", "\n", "<HEADLINE>", "</headline>")
+PARTS = (
+    "<TEXT>",
+    "</text>",
+    "<text",
+    "</TITLE>",
+    "<title a=1>",
+    "<HL",
+    "<",
+    ">",
+    "a",
+    "\n",
+    "<HEADLINE>",
+    "</headline>",
+)
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
@@ -28,7 +41,9 @@ def test_attributes_have_values_in_any_quotes():
     assert _attributes(" a-b = 'x y' c=\"&lt;\" d=3 e") == {"a-b": "x y", "c": "<", "d": "3"}
 
 
-@pytest.mark.parametrize("part", ["<TEXT> ", "<TEXT", "<DOCNO>", "<DOCNO", "<a", "</TEXT>", "a ", "a", "<TEXT></TITLE>"])
+@pytest.mark.parametrize(
+    "part", ["<TEXT> ", "<TEXT", "<DOCNO>", "<DOCNO", "<a", "</TEXT>", "a ", "a", "<TEXT></TITLE>"]
+)
 def test_hundreds_of_thousands_of_open_tags_are_read(part):  # minutes if the time grew with the square of the length
     (record,) = [record for _, record in split_sgml([f"<DOC {part * 1000}>\n", part * 300_000, "\n</DOC>\n"])]
     assert isinstance(record["text"], str)
