@@ -68,6 +68,18 @@ class TestPosts:
         assert kept <= words
 
     @pytest.mark.parametrize(
+        "header",
+        [
+            "From: ann@host.org\nArticle-I.D.: host.C52Cw7\nX_Mailer/2.1: mail\nLines: 3\n",
+            " host.edu!gateway!ann\nSubject: Owls\n <4@host.org> <5@host.org>\nLines: 3\n",
+            "host.edu!ann\r\nSubject: Owls\r\n",
+            "From ann@host.org Mon Apr  5 1993\nDate: Mon, 5 Apr 1993\nX-Empty:\n",
+        ],
+    )
+    def test_names_of_all_characters_and_paths_are_headers(self, header):
+        assert strip_parts(f"{header}\nThey hunt!at night.", ["headers"]).strip() == "They hunt!at night."
+
+    @pytest.mark.parametrize(
         "text",
         [
             "Note: owls hunt at night.\n\nThey do.",

@@ -16,7 +16,9 @@ _INLINE_ELEMENTS = {
 }
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->|<[!?][^<>]*>", re.DOTALL)
 
-_HEADER_LINE = r"(?:[A-Za-z][A-Za-z0-9-]*:(?:[ \t].*)?|From [^\n]*|[ \t]+\S.*)"
+# "Name: value", with any printable characters but a colon in the name (RFC 5322), the line that begins a message in a
+# mailbox, a path of hosts such as "a!b!user" without a name, or the continuation of a line.
+_HEADER_LINE = r"(?:[A-Za-z][!-9;-~]*:(?:[ \t].*)?|From [^\n]*|[^\s!:]+![!-9;-~]+|[ \t]+\S.*)"
 _KNOWN_HEADERS = "From|Subject|To|Cc|Date|Sent|Newsgroups|Organization|Message-ID|Received|Path|Lines|Return-Path"
 _HEADERS = re.compile(
     rf"\s*+(?=(?:{_HEADER_LINE}\r?\n)*?(?:{_KNOWN_HEADERS}):)(?:{_HEADER_LINE}\r?\n)++(?=[ \t]*\r?\n)"
