@@ -33,6 +33,40 @@ class Batch:
     keys: Tensor
 
 
+class BatchBuffer:
+    """Tensors on a device into which batches of one shape are copied, for work that repeats on the same addresses.
+
+    Batches have the same number of documents. Zeros that belong to no document follow their stored counts.
+
+    Arguments:
+        like: a batch with the number of documents, the device and the types; its counts know their lengths.
+        n_stored: the number of stored counts, at least that of each batch.
+        longest: a bound of the tokens of a document, or None.
+    """
+
+    def __init__(self, like: Batch, n_stored: int, longest: int | None) -> None:
+        counts = like.counts
+        # Not the counts themselves: what they compute once and keep would be that of the first batch.
+        self._fields = {"vocabulary_size": counts.vocabulary_size, "largest": counts.largest, "longest": longest}
+        self._indices, self._values = counts.indices.new_zeros(n_stored), counts.values.new_zeros(n_stored)
+        self._offsets, self._lengths = torch.empty_like(counts.offsets), torch.empty_like(counts.lengths)
+        self._keys = torch.empty_like(like.keys)
+
+    def fill(self, batch: Batch) -> None:
+        """Replace the batch."""
+        counts, n_stored = batch.counts, len(batch.counts.indices)
+        integers = [self._indices[:n_stored], self._offsets, self._keys]
+        torch._foreach_copy_(integers, [counts.indices, counts.offsets, batch.keys])
+        torch._foreach_copy_([self._values[:n_stored], self._lengths], [counts.values, counts.lengths])
+        self._values[n_stored:].zero_()
+
+    def batch(self) -> Batch:
+        """Return the batch as it will be after the latest `fill`."""
+        counts = SparseCounts(self._indices, self._values, self._offsets, **self._fields)
+        vars(counts)["lengths"] = self._lengths
+        return Batch(counts, self._keys)
+
+
 def random_order(n_documents: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the row numbers 0 to N - 1 in random order, `[N]`, with few disk reads for a large corpus.
 

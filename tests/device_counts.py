@@ -1,5 +1,7 @@
 """Kernels and host waits of training on the simulated accelerator. Importing this registers the device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from simulated_accelerator import DEVICE, NAME, Counts, counting
 import docnvil
 from docnvil.runtime import devices
 from docnvil.storage import model_folder
-from docnvil.training import continuing, fit, loop
+from docnvil.training import continuing, device_updates, fit, loop
 
 # What is counted, and what differs from the default recipe.
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
@@ -43,21 +45,42 @@ def count_updates(recipe: str = "default", **values: Any) -> dict[str, Any]:
     """Return kernels, views and host waits per update, and those of an epoch besides.
 
     An epoch of four updates is compared with one of two. The numbers per update are whole: they include drawing the
-    batch, the totals of the epoch and everything else that is done for each batch.
+    batch, the totals of the epoch and everything else that is done for each batch. With CUDA graphs, `launches` is the
+    number of kernels and graphs that the host starts.
     """
     settings = docnvil.Settings(recipe, device=NAME, epochs=2, validation=30, **values)
-    short, long = (_count_epoch(n_documents, settings) for n_documents in (230, 430))
+    with _changed(MAX_GRAPHS=0):
+        short, long = (_count_epoch(n_documents, settings) for n_documents in (230, 430))
     per_update = {name: (getattr(long, name) - getattr(short, name)) for name in ("kernels", "waits")}
+    with _changed(MIN_STEP=1 << 16):  # all batches have one shape
+        few, many = (_count_epoch(n_documents, settings) for n_documents in (230, 430))
+    launches = many.kernels - few.kernels
+    assert launches["CUDA graph"] == 2
+    assert many.waits == few.waits
     outside = {name: getattr(short, name).total() - each.total() for name, each in per_update.items()}
     return {
         "kernels_per_update": per_update["kernels"].total() / 2,
         "waits_per_update": per_update["waits"].total() / 2,
         "views_per_update": (long.views - short.views) / 2,
+        "launches_per_update_with_graphs": launches.total() / 2,
         "kernels_per_epoch_besides": outside["kernels"],
         "waits_per_epoch": outside["waits"],
         "by_operation": {name: count / 2 for name, count in per_update["kernels"].most_common()},
         "waits": dict(short.waits),
     }
+
+
+@contextmanager
+def _changed(**values: int) -> Iterator[None]:
+    """Change limits of graphs."""
+    before = {name: getattr(device_updates, name) for name in values}
+    for name, value in values.items():
+        setattr(device_updates, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(device_updates, name, value)
 
 
 def _count_epoch(n_documents: int, settings: docnvil.Settings) -> Counts:

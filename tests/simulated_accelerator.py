@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from simulated_graphs import CUDAGraph, graph_pool_handle, recording
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
@@ -113,10 +114,22 @@ class _Stream:
         pass
 
 
+class _CountedGraph(CUDAGraph):
+    """A graph, which the host starts as it starts a kernel."""
+
+    def replay(self) -> None:
+        for counts in _active:
+            counts.kernels["CUDA graph"] += 1
+        super().replay()
+
+
 class Module(_DummyBackendModule):
     """`torch.accel`, with the functions of `torch.cuda`."""
 
-    Event, Stream = _Event, _Stream
+    Event, Stream, CUDAGraph = _Event, _Stream, _CountedGraph
+
+    def graph_pool_handle(self) -> tuple[int, int]:
+        return graph_pool_handle()
 
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16, torch.float16]
@@ -203,7 +216,8 @@ def run(operation: Any, args: tuple, kwargs: dict) -> Any:
     if device == NAME:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     raw_args, raw_kwargs = tree_map(lambda x: x.raw if isinstance(x, AcceleratorTensor) else x, (args, kwargs))
-    result = operation(*raw_args, **raw_kwargs)
+    compute = recording[-1].compute if recording else lambda operation, args, kwargs: operation(*args, **kwargs)
+    result = compute(operation, raw_args, raw_kwargs)
     if name == "copy_" and not isinstance(args[0], AcceleratorTensor):
         return args[0]
     changed = {id(tensor.raw): tensor for tensor in ours}
@@ -250,6 +264,8 @@ def _check_foreign(operation: Any, name: str, foreign: list[torch.Tensor]) -> No
 
 def _count_transfer(name: str, foreign: list[torch.Tensor], args: tuple, kwargs: dict) -> None:
     """Count a copy between host and device; the host waits unless it is from pinned memory and non-blocking."""
+    if recording:
+        raise RuntimeError(f"{name}: a copy between host and device cannot be recorded")
     to_device = bool(foreign) and foreign[0] is not (args[0] if name == "copy_" else None)
     non_blocking = kwargs.get("non_blocking") or (name == "copy_" and len(args) > 2 and args[2])
     for counts in _active:
@@ -268,7 +284,7 @@ def _count(operation: Any, name: str, args: tuple, kwargs: dict, *, has_foreign:
     waits = is_scalar or by_mask or has_foreign or name in ("nonzero", "equal", "is_nonzero")
     if waits or (dynamic and not sized and name not in ("index", "index_put", "index_put_", "_index_put_impl_")):
         _wait(name)
-    for counts in _active:
+    for counts in () if recording else _active:
         if operation.is_view or torch.Tag.inplace_view in operation.tags or name in ("detach", "alias", "lift_fresh"):
             counts.views += 1
         elif name not in FREE:
@@ -281,6 +297,8 @@ def _count(operation: Any, name: str, args: tuple, kwargs: dict, *, has_foreign:
 
 
 def _wait(name: str) -> None:
+    if recording:
+        raise RuntimeError(f"{name}: the host cannot wait while work is recorded")
     for counts in _active:
         counts.waits[name] += 1
 

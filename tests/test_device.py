@@ -47,6 +47,7 @@ def test_updates_have_few_kernels_and_no_waits(outcomes: dict[str, Any], name: s
     counts, committed = outcomes[f"count: {name}"]["result"], KERNELS[name]
     assert 0 < counts["kernels_per_update"] <= committed["kernels_per_update"], counts
     assert counts["waits_per_update"] == 0, counts
+    assert 0 < counts["launches_per_update_with_graphs"] <= committed["launches_per_update_with_graphs"] < 12, counts
     assert 0 < counts["waits_per_epoch"] <= committed["waits_per_epoch"] <= 3, counts
 
 

@@ -32,6 +32,9 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
     generator = torch.Generator().manual_seed(len(name))
     counts = _counts(generator, dtype)
     n_stored = len(counts["indices"])
+    padded = {name: torch.cat([each, each.new_zeros(9)]) if len(each) == n_stored else each
+              for name, each in counts.items()}  # fmt: skip
+    factor = torch.tensor(0.75, dtype=torch.float64)
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator, dtype=dtype)
@@ -41,11 +44,15 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
 
     logits, rows = 2 * normal(S * B, V), normal(S * B)
     normalizers, slopes, units = torch.logsumexp(logits, 1), uniform(S, n_stored), (uniform(S, B, K) > 0.5).to(dtype)
+    padded_slopes = torch.cat([slopes, slopes.new_zeros(S, 9)], 1)
     cumulative, lengths = uniform(B, V).double().cumsum(1), torch.tensor([0.0, 1.0, 5.0, 300.0, 7.5], dtype=dtype)
     words = [torch.rand((B, 300), generator=generator, dtype=torch.float64) for _ in range(2)]
     terms = [normal(S, B) for _ in range(5)]
     options: dict[str, list[tuple]] = {
-        "keyed_uniform": [(torch.arange(B) * 2**60, -(2**62) - 5, 2, S, K, dtype == torch.float64)],
+        "keyed_uniform": [
+            (torch.arange(B) * 2**60, -(2**62) - 5, seed, 2, S, K, dtype == torch.float64)
+            for seed in (None, torch.tensor(2**61 + 1))
+        ],
         "autoregressive_sample": [(each, normal(K, K), uniform(S, B, K)) for each in (normal(K), normal(B, K))],
         "autoregressive_sample_with_mean": [(normal(B, K), normal(K, K), uniform(S, B, K))],
         "bernoulli_log_prob": [
@@ -57,17 +64,18 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
         ],
         "log_normalizer": [(logits,), (300 * normal(4, 3000),)],
         "words_log_prob": [
-            (logits[first:], normalizers[first:], total, *counts.values(), first, slopes)
+            (logits[first:], normalizers[first:], total, *each.values(), first, more)
             for total in (None, torch.tensor(3.0, dtype=dtype))
-            for first in (0, 4)
+            for first, each, more in ((0, counts, slopes), (4, counts, slopes), (4, padded, padded_slopes))
         ],
         "words_gradient": [
-            (logits[first:], normalizers[first:], rows[first:], rows[first:], slopes, counts["indices"],
-             counts["offsets"], first)
-            for first in (0, 4)
+            (logits[first:], normalizers[first:], rows[first:], rows[first:], more, each["indices"], each["offsets"],
+             first)
+            for first, each, more in ((0, counts, slopes), (4, counts, slopes), (4, padded, padded_slopes))
         ],
         "log_rising": [(8 * normal(S, n_stored), counts["values"] * 3), (normal(S, B), lengths)],
-        "sparse_outer": [(*counts.values(), normal(B, K), V)],
+        "sparse_product": [(*each.values(), normal(V, n)) for each in (counts, padded) for n in (K, 200)],
+        "sparse_outer": [(*each.values(), normal(B, K), V) for each in (counts, padded)],
         "sample_words": [
             (cumulative, lengths, words[0], *urn, dtype == torch.float64)
             for urn in ((None, None), (words[1], torch.tensor(2.0, dtype=dtype)))
@@ -78,8 +86,14 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
                 (1, True, True, True, False), (2, True, True, True, True), (2, False, False, False, False)
             )
         ],
-        "update_sums": [(normal(S, B), normal(S, B), [units, units[:, :, :2]], 0.25)],
-        "add_penalties": [(normal(V, K), normal(V, K), strengths, 0.5, 0.1) for strengths in (None, uniform(V))],
+        "update_sums": [
+            (normal(S, B), normal(S, B), [units, units[:, :, :2]], 0.25, each) for each in (None, factor)
+        ],
+        "add_penalties": [
+            (normal(V, K), normal(V, K), strengths, 0.5, 0.1, each)
+            for strengths in (None, uniform(V))
+            for each in (None, factor)
+        ],
     }  # fmt: skip
     return options[name]
 

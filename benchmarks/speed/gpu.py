@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.precision import tf32_products
 from docnvil.runtime.randomness import KeyedGenerator
-from docnvil.training import fit, loop
+from docnvil.training import device_updates, fit, loop
+from docnvil.training.finite import FiniteWatch
 from docnvil.training.state import Training
+from docnvil.training.update import NO_PROFILE
 
 COMMAND = "make bench-gpu"
 SECONDS = 450  # in which sections may start
@@ -169,22 +172,63 @@ def step(device: torch.device, sizes: Sizes) -> Figures:
     return figures
 
 
+def graphs(device: torch.device, sizes: Sizes) -> Figures:
+    """Train with and without CUDA graphs: the time of an update, and whether the parameters are the same."""
+    corpus, figures = synthetic_corpus(sizes), {}
+    for n_documents in (100, min(sizes.large_batch, corpus.shape[0])):
+        for name, limit in (("without", 0), ("with", device_updates.MAX_GRAPHS)):
+            with _replaced(device_updates, "MAX_GRAPHS", limit):
+                training, data = start(corpus, device, units=(sizes.units,), batch_size=n_documents, epochs=1)
+                task = repeated_task(training, csr_array(data.train))
+                for _ in range(sizes.rounds):
+                    task()  # until all shapes have a graph
+                figures[f"batches of {n_documents}: update {name} graphs, ms"] = milliseconds(
+                    device, task, sizes.rounds
+                )
+    trained = []
+    for limit in (0, device_updates.MAX_GRAPHS):
+        with _replaced(device_updates, "MAX_GRAPHS", limit):
+            settings = docnvil.Settings(units=(8,), epochs=3, batch_size=20, precision="float64", device=device.type)
+            network = docnvil.fit(csr_array(corpus[:300]), settings).network
+            trained.append({name: value.cpu().numpy() for name, value in network.state_dict().items()})
+    plain, graphed = trained
+    differences = [np.abs(plain[name] - graphed[name]).max() / np.abs(plain[name]).max() for name in plain]
+    figures["largest relative difference of a tensor of parameters, float64"] = float(max(differences))
+    return figures
+
+
+def repeated_task(training: Training, counts: csr_array) -> Callable[[], object]:
+    """Return a function that makes one update of a training, each time on the next batch."""
+    lengths, rows = np.asarray(counts.sum(axis=1), np.float64).ravel(), np.arange(counts.shape[0])
+    cpu = training.model.device.type == "cpu"
+    options = {"device": training.model.device, "dtype": training.model.dtype, "lengths": None if cpu else lengths}
+    some = list(batches.iterate_batches(counts, training.config.batch_size, keys=rows, **options))
+    updates, watch = device_updates.DeviceUpdates(training, counts, NO_PROFILE), FiniteWatch(training, counts)
+    updates.start_epoch(len(some))
+    numbers = count()
+
+    def task() -> None:
+        number = next(numbers) % len(some)
+        updates.run(number, some[number], len(some[number].counts), watch)
+
+    return task
+
+
 @contextmanager
-def _free_bytes(value: int | None) -> Iterator[None]:
-    before = batches.free_bytes
-    if value is not None:
-        batches.free_bytes = lambda device: value
+def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, value)
     try:
         yield
     finally:
-        batches.free_bytes = before
+        setattr(module, name, before)
 
 
 def epoch(device: torch.device, sizes: Sizes) -> Figures:
     """Train one epoch of a corpus of RCV1's size with one sample, counts resident and streamed; embed documents."""
     corpus, figures = zipf_corpus(sizes.many, sizes.wide), {}
-    for name, free in (("resident", None), ("streamed", 0)):
-        with _free_bytes(free):
+    for name, free_bytes in (("resident", batches.free_bytes), ("streamed", lambda device: 0)):
+        with _replaced(batches, "free_bytes", free_bytes):
             training, data = start(
                 corpus, device, units=(sizes.many_units,), n_samples=1, baseline="learned", epochs=1,
                 batch_size=sizes.large_batch, validation_samples=1,
@@ -222,7 +266,9 @@ def nccl(device: torch.device, sizes: Sizes) -> Figures:
     return {"torchrun with one process": "trained"}
 
 
-SECTIONS = {"device tests": device_tests, "step": step, "epoch": epoch, "quality": quality, "nccl": nccl}
+SECTIONS = {
+    "device tests": device_tests, "step": step, "graphs": graphs, "epoch": epoch, "quality": quality, "nccl": nccl,
+}  # fmt: skip
 
 
 @click.command()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from docnvil.runtime.device_formulas import documents_of
 from docnvil.runtime.device_operations import on_device, operations
 
 LARGE_COUNT = 4096  # of one word in one document; texts have less
@@ -22,7 +23,8 @@ class SparseCounts:
     Arguments:
         indices: `[nnz]` int64, the word of each stored count.
         values: `[nnz]` floating point, the counts.
-        offsets: `[B + 1]` int64, the start of each document in `indices` and `values`; the last is nnz.
+        offsets: `[B + 1]` int64, the start of each document in `indices` and `values`; the last is nnz, or on a device
+            less if zeros that belong to no document follow.
         vocabulary_size: V.
         largest: a bound of the counts, if it is known without reading them from the device.
         longest: the tokens of the longest document, likewise.
@@ -122,8 +124,9 @@ class SparseCounts:
     @cached_property
     def documents(self) -> Tensor:
         """The document of each stored count, `[nnz]` int64."""
+        if on_device(self.offsets):
+            return documents_of(self.offsets, len(self.indices))
         numbers = torch.arange(len(self), device=self.offsets.device)
-        # output_size avoids a device synchronization.
         return torch.repeat_interleave(numbers, self.offsets.diff(), output_size=len(self.indices))
 
     def sum_over_words(self, values: Tensor) -> Tensor:
@@ -168,6 +171,8 @@ class _SparseProduct(torch.autograd.Function):
 
 
 def _sparse_product(counts: SparseCounts, weight: Tensor) -> Tensor:
+    if on_device(weight):
+        return operations().sparse_product(counts.indices, counts.values, counts.offsets, weight)
     return functional.embedding_bag(
         counts.indices, weight, counts.offsets, mode="sum", per_sample_weights=counts.values, include_last_offset=True
     )

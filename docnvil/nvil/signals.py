@@ -57,7 +57,9 @@ def local_learning_signals(log_p: Sequence[Tensor], log_q: Sequence[Tensor]) -> 
     return tuple(reversed(signals))
 
 
-def add_sparsity_penalty(log_p: Sequence[Tensor], samples: Sequence[Tensor], penalty: float) -> tuple[Tensor, ...]:
+def add_sparsity_penalty(
+    log_p: Sequence[Tensor], samples: Sequence[Tensor], penalty: float | Tensor
+) -> tuple[Tensor, ...]:
     """Return p's terms with log p(h_i | .) - penalty sum_k h_ik in place of each layer's log p(h_i | .).
 
     An estimator of the bound's gradient then estimates the gradient of the bound less the penalty, in nats per active
@@ -68,7 +70,7 @@ def add_sparsity_penalty(log_p: Sequence[Tensor], samples: Sequence[Tensor], pen
         >>> add_sparsity_penalty((words, prior), [torch.tensor([[[1.0, 0.0, 1.0]]])], 0.5)
         (tensor([[-9.]]), tensor([[-3.]]))
     """
-    if not penalty:
+    if not isinstance(penalty, Tensor) and not penalty:
         return tuple(log_p)
     visible, *hidden = log_p
     return (visible, *(term - penalty * layer.sum(-1) for term, layer in zip(hidden, samples, strict=True)))

@@ -1,7 +1,7 @@
 """The operations of `docnvil.runtime.device_operations` in torch: what each computes, for any device.
 
 None of them reads a value on the host, so no device has to be waited for. docnvil computes the same on the CPU in other
-ways; tests/test_device.py compares them.
+ways; tests/test_device.py compares them. Stored counts after the last offset are zeros that belong to no document.
 
 Axes: S samples, B documents of a batch, V words, K units, L layers, R = S B rows; nnz stored counts. Row s B + b
 belongs to sample s of document b.
@@ -16,9 +16,12 @@ from docnvil.runtime.randomness import keyed_numbers
 SHIFT = 8  # log Gamma(z) and digamma(z) are computed at z + 8, where their asymptotic series have double precision
 
 
-def keyed_uniform(keys: Tensor, seed: int, first_sample: int, n_samples: int, n_units: int, double: bool) -> Tensor:
-    """Return the numbers of a `KeyedGenerator` for one call, `[S, B, K]`."""
+def keyed_uniform(
+    keys: Tensor, seed: int, call_seed: Tensor | None, first_sample: int, n_samples: int, n_units: int, double: bool
+) -> Tensor:
+    """Return the numbers of a `KeyedGenerator` for one call, `[S, B, K]`; its seed is the sum of both."""
     dtype = torch.float64 if double else torch.float32
+    keys = keys if call_seed is None else keys + call_seed
     return keyed_numbers(keys, seed, first_sample, (n_samples, len(keys), n_units), dtype)
 
 
@@ -78,9 +81,7 @@ def words_log_prob(
     """
     n_documents, n_stored = len(offsets) - 1, len(indices)
     rows = torch.arange(len(logits), device=logits.device) + first_row
-    documents = torch.repeat_interleave(
-        torch.arange(n_documents, device=logits.device), offsets.diff(), output_size=n_stored
-    )
+    documents = documents_of(offsets, n_stored)
     n_samples = slopes.shape[0]
     whole = torch.zeros(3, n_samples * n_documents, dtype=torch.float64, device=logits.device)
     chosen = logits.new_zeros(n_samples * n_documents, logits.shape[1]).index_copy_(0, rows, logits)
@@ -115,10 +116,7 @@ def words_gradient(
     first_row: int,
 ) -> None:
     """Replace logits by the gradient by them, g slope_w - g (sum of slopes) m_w, `[n, V]`."""
-    n_documents, n_stored = len(offsets) - 1, len(indices)
-    documents = torch.repeat_interleave(
-        torch.arange(n_documents, device=logits.device), offsets.diff(), output_size=n_stored
-    )
+    n_documents, documents = len(offsets) - 1, documents_of(offsets, len(indices))
     of_rows = torch.arange(len(slopes), device=logits.device)[:, None] * n_documents + documents - first_row
     is_own = (of_rows >= 0) & (of_rows < len(logits))
     of_rows = of_rows.clamp(0, len(logits) - 1)
@@ -163,10 +161,21 @@ def _digamma_series(z: Tensor) -> Tensor:
     return 1 / (2 * z) + square * (1 / 12 + square * (-1 / 120 + square * series))
 
 
+def documents_of(offsets: Tensor, n_stored: int) -> Tensor:
+    """Return the document of each stored count, `[nnz]`; the last one for the zeros after the last offset."""
+    places = torch.arange(n_stored, device=offsets.device)
+    return torch.searchsorted(offsets[1:], places, right=True).clamp_(max=max(0, len(offsets) - 2))
+
+
+def sparse_product(indices: Tensor, values: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
+    """Return x W for counts x in compressed rows and W `[V, K]`, `[B, K]`."""
+    total = weight.new_zeros(len(offsets) - 1, weight.shape[1])
+    return total.index_add_(0, documents_of(offsets, len(indices)), weight[indices] * values[:, None])
+
+
 def sparse_outer(indices: Tensor, values: Tensor, offsets: Tensor, gradient: Tensor, vocabulary_size: int) -> Tensor:
     """Return x^T g for counts x in compressed rows and g `[B, K]`, `[V, K]`."""
-    numbers = torch.arange(len(offsets) - 1, device=indices.device)
-    documents = torch.repeat_interleave(numbers, offsets.diff(), output_size=len(indices))
+    documents = documents_of(offsets, len(indices))
     total = gradient.new_zeros(vocabulary_size, gradient.shape[1])
     return total.index_add_(0, indices, gradient[documents] * values[:, None])
 
@@ -191,7 +200,7 @@ def sample_words(
     if urn_uniforms is not None and words.shape[1]:
         total = log_total.double().exp()
         position = urn_uniforms * (total + places)
-        source = torch.where(position < total, places, (position - total).long().minimum(places - 1))
+        source = torch.where(position >= total, (position - total).long().minimum(places - 1), places)
         for _ in range(words.shape[1].bit_length()):
             source = source.gather(1, source)
         words = words.gather(1, source)
@@ -233,19 +242,31 @@ def nvil(
     return whole, residuals.clone(), signals.clone()
 
 
-def update_sums(signal: Tensor, residual: Tensor, samples: list[Tensor], penalty: float) -> Tensor:
-    """Return the bound without penalty, the active units, and sum and sum of squares of a signal, `[4]` float64."""
+def update_sums(
+    signal: Tensor, residual: Tensor, samples: list[Tensor], penalty: float, factor: Tensor | None
+) -> Tensor:
+    """Return the bound without penalty, the active units, and sum and sum of squares of a signal, `[4]` float64.
+
+    The penalty, in nats per active unit, is multiplied by the factor.
+    """
     n_samples = len(signal)
     active = sum(layer.sum(dtype=torch.float64) / len(layer) for layer in samples)
     residual = residual.double()
-    bound = signal.sum(dtype=torch.float64) / n_samples + penalty * active
+    bound = signal.sum(dtype=torch.float64) / n_samples + active * penalty * (1.0 if factor is None else factor)
     return torch.stack([bound, active, residual.sum(), residual.square().sum()])
 
 
-def add_penalties(gradient: Tensor, weight: Tensor, strengths: Tensor | None, scale: float, l1: float) -> None:
-    """Add the gradients of an L1 penalty and of exclusivity, see `Penalties.add_gradient`, to that of weights."""
-    if l1:
-        gradient.add_(weight.sign(), alpha=l1)
+def add_penalties(
+    gradient: Tensor, weight: Tensor, strengths: Tensor | None, scale: float, l1: float, factor: Tensor | None
+) -> None:
+    """Add the gradients of an L1 penalty and of exclusivity, see `Penalties.add_gradient`, to that of weights.
+
+    Both strengths, `scale` and `l1`, are multiplied by the factor.
+    """
+    if factor is not None:
+        scale, l1 = scale * factor, l1 * factor if l1 else 0.0
+    if isinstance(l1, Tensor) or l1:
+        gradient.add_(weight.sign() * l1)
     if strengths is not None:
         positive = weight.clamp(min=0)
         others = positive.sum(1, keepdim=True) - positive

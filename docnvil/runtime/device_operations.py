@@ -18,7 +18,8 @@ from torch import Tensor
 from docnvil.errors import warn
 
 SCHEMAS = {
-    "keyed_uniform": "(Tensor keys, int seed, int first_sample, int n_samples, int n_units, bool double) -> Tensor",
+    "keyed_uniform": "(Tensor keys, int seed, Tensor? call_seed, int first_sample, int n_samples, int n_units,"
+    " bool double) -> Tensor",
     "autoregressive_sample": "(Tensor logits, Tensor weight, Tensor uniforms) -> Tensor",
     "autoregressive_sample_with_mean": "(Tensor logits, Tensor weight, Tensor uniforms) -> (Tensor, Tensor)",
     "bernoulli_log_prob": "(Tensor value, Tensor logits, Tensor? conditional) -> Tensor",
@@ -29,13 +30,15 @@ SCHEMAS = {
     "words_gradient": "(Tensor(a!) logits, Tensor log_normalizers, Tensor slope_sums, Tensor gradient, Tensor slopes,"
     " Tensor indices, Tensor offsets, int first_row) -> ()",
     "log_rising": "(Tensor log_a, Tensor counts) -> (Tensor, Tensor)",
+    "sparse_product": "(Tensor indices, Tensor values, Tensor offsets, Tensor weight) -> Tensor",
     "sparse_outer": "(Tensor indices, Tensor values, Tensor offsets, Tensor gradient, int vocabulary_size) -> Tensor",
     "sample_words": "(Tensor cumulative, Tensor lengths, Tensor uniforms, Tensor? urn_uniforms, Tensor? log_total,"
     " bool double) -> (Tensor, Tensor)",
     "nvil": "(Tensor[] log_p, Tensor[] log_q, Tensor(a!) means, Tensor(b!) variances, float decay, bool leave_one_out,"
     " bool center, bool normalize, bool local, bool moments_first) -> (Tensor, Tensor, Tensor)",
-    "update_sums": "(Tensor signal, Tensor residual, Tensor[] samples, float penalty) -> Tensor",
-    "add_penalties": "(Tensor(a!) gradient, Tensor weight, Tensor? strengths, float scale, float l1) -> ()",
+    "update_sums": "(Tensor signal, Tensor residual, Tensor[] samples, float penalty, Tensor? factor) -> Tensor",
+    "add_penalties": "(Tensor(a!) gradient, Tensor weight, Tensor? strengths, float scale, float l1,"
+    " Tensor? factor) -> ()",
 }
 # The kernels of each on CUDA, besides the only one: tensors of zeros to add to, and lists that are stacked.
 KERNELS = {"sparse_outer": 2, "nvil": 4, "update_sums": 2}

@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from docnvil.runtime.device_operations import on_device, operations
@@ -60,7 +61,7 @@ class KeyedGenerator:
     Source: Steele, Lea & Flood (2014), *Fast splittable pseudorandom number generators*, section 4 (SplitMix64).
 
     Arguments:
-        seed: any integer; `stream_seed` makes one for a purpose.
+        seed: any integer; `stream_seed` makes one for a purpose. Or the `call_seeds` of one, on the device of the keys.
         keys: `[B]` int64, one key per document; numbers are made on their device.
         first_sample: the number of the first sample drawn, so that many samples can be drawn chunk by chunk.
 
@@ -72,7 +73,7 @@ class KeyedGenerator:
         True
     """
 
-    def __init__(self, seed: int, keys: Tensor, first_sample: int = 0) -> None:
+    def __init__(self, seed: int | Tensor, keys: Tensor, first_sample: int = 0) -> None:
         self._seed = seed
         self._keys = keys
         self._first_sample = first_sample
@@ -83,12 +84,25 @@ class KeyedGenerator:
         n_samples, n_documents, n_units = shape
         if n_documents != len(self._keys):
             raise ValueError(f"There are {len(self._keys)} keys for {n_documents} documents. Pass one per document.")
-        call_seed = _signed(fold(self._seed, self._calls))
-        self._calls += 1
+        call, self._calls = self._calls, self._calls + 1
+        seeds = (0, self._seed[call]) if isinstance(self._seed, Tensor) else (_signed(fold(self._seed, call)), None)
         if on_device(self._keys):
             is_double = dtype == torch.float64
-            return operations().keyed_uniform(self._keys, call_seed, self._first_sample, n_samples, n_units, is_double)
-        return keyed_numbers(self._keys, call_seed, self._first_sample, shape, dtype)
+            return operations().keyed_uniform(self._keys, *seeds, self._first_sample, n_samples, n_units, is_double)
+        keys = self._keys if seeds[1] is None else self._keys + seeds[1]
+        return keyed_numbers(keys, seeds[0], self._first_sample, shape, dtype)
+
+
+def call_seeds(seed: int, n_calls: int) -> NDArray[np.int64]:
+    """Return what a `KeyedGenerator` makes of its seed in each of its first calls, `[n]`.
+
+    Work that a device repeats gets them in a tensor, because it would repeat the numbers of a Python seed.
+
+    Example:
+        >>> call_seeds(5, 2)
+        array([-5415404911384966842,  4361929003129475204])
+    """
+    return np.array([_signed(fold(seed, call)) for call in range(n_calls)], dtype=np.int64)
 
 
 def keyed_numbers(keys: Tensor, call_seed: int, first_sample: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:

@@ -33,14 +33,18 @@ def _mix(state):
 
 @triton.jit
 def uniform_kernel(
-    keys, numbers, seed, first_sample, n_documents, n_units, n_numbers, DOUBLE: tl.constexpr, BLOCK: tl.constexpr
-):
+    keys, numbers, seed, call_seed, first_sample, n_documents, n_units, n_numbers,
+    ADDED: tl.constexpr, DOUBLE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     """Compute some of the numbers of a keyed generator."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = place < n_numbers
     unit, row = place % n_units, place // n_units
     document, sample = row % n_documents, row // n_documents
-    start = _mix(tl.load(keys + document, mask=mask, other=0) + seed)
+    key = tl.load(keys + document, mask=mask, other=0) + seed
+    if ADDED:
+        key += tl.load(call_seed)
+    start = _mix(key)
     state = start + ((sample + first_sample) * n_units + unit) * GOLDEN
     if DOUBLE:
         value = _shift_right(_mix(state), 11).to(tl.float64) * 1.1102230246251565e-16  # 2^-53
@@ -238,6 +242,24 @@ def words_gradient_kernel(
 
 
 @triton.jit
+def product_kernel(indices, values, offsets, weight, result, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
+    """Add up the rows of the words of one document, for some units."""
+    document = tl.program_id(0).to(tl.int64)
+    units = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    is_unit = units < n_units
+    total = tl.load(weight + units * 0) * 0  # zeros of the type of the weights
+    first, stop = tl.load(offsets + document), tl.load(offsets + document + 1)
+    for start in range(first, stop, WORDS):
+        place = start + tl.arange(0, WORDS)
+        x = tl.load(values + place, mask=place < stop, other=0.0)
+        word = tl.load(indices + place, mask=place < stop, other=0)
+        mask = (place < stop)[:, None] & is_unit[None, :]
+        row = tl.load(weight + word[:, None] * n_units + units[None, :], mask=mask, other=0.0)
+        total += tl.sum(x[:, None] * row, 0)
+    tl.store(result + document * n_units + units, total, mask=is_unit)
+
+
+@triton.jit
 def outer_kernel(indices, values, offsets, gradient, total, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
     """Add the part of one document and some units to the rows of its words."""
     document = tl.program_id(0).to(tl.int64)
@@ -355,14 +377,18 @@ def reduce_kernel(
 
 @triton.jit
 def sums_kernel(
-    signal, residual, samples, sums, penalty, n_samples, n_signals, n_residuals, n_units, BLOCK: tl.constexpr
-):
+    signal, residual, samples, sums, penalty, factor, n_samples, n_signals, n_residuals, n_units,
+    SCALED: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     """Add some numbers of each tensor to the bound, the active units, and the moments of the signal."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     active = tl.sum(tl.load(samples + place, mask=place < n_units, other=0.0).to(tl.float64), 0) / n_samples
     bound = tl.sum(tl.load(signal + place, mask=place < n_signals, other=0.0).to(tl.float64), 0) / n_samples
     value = tl.load(residual + place, mask=place < n_residuals, other=0.0).to(tl.float64)
-    tl.atomic_add(sums, bound + penalty * active)
+    removed = penalty * active
+    if SCALED:
+        removed *= tl.load(factor).to(tl.float64)
+    tl.atomic_add(sums, bound + removed)
     tl.atomic_add(sums + 1, active)
     tl.atomic_add(sums + 2, tl.sum(value, 0))
     tl.atomic_add(sums + 3, tl.sum(value * value, 0))
@@ -370,8 +396,8 @@ def sums_kernel(
 
 @triton.jit
 def penalties_kernel(
-    gradient, weight, strengths, scale, l1, n_words, n_units,
-    EXCLUSIVE: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
+    gradient, weight, strengths, scale, l1, factor, n_words, n_units,
+    EXCLUSIVE: tl.constexpr, SCALED: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """Add the gradients by the weights of some words."""
     word = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
@@ -379,6 +405,9 @@ def penalties_kernel(
     mask = (word < n_words)[:, None] & (units < n_units)[None, :]
     place = word[:, None] * n_units + units[None, :]
     value = tl.load(weight + place, mask=mask, other=0.0)
+    if SCALED:
+        by = tl.load(factor).to(value.dtype)
+        scale, l1 = scale * by, l1 * by
     added = l1 * (tl.where(value > 0, 1.0, 0.0) - tl.where(value < 0, 1.0, 0.0))
     if EXCLUSIVE:
         positive = tl.maximum(value, 0.0)

@@ -22,15 +22,18 @@ def _width(n: int, least: int = 16) -> int:
     return max(least, triton.next_power_of_2(n))
 
 
-def keyed_uniform(keys: Tensor, seed: int, first_sample: int, n_samples: int, n_units: int, double: bool) -> Tensor:
+def keyed_uniform(
+    keys: Tensor, seed: int, call_seed: Tensor | None, first_sample: int, n_samples: int, n_units: int, double: bool
+) -> Tensor:
     """Return the numbers of a keyed generator."""
     dtype = torch.float64 if double else torch.float32
     numbers = torch.empty(n_samples, len(keys), n_units, dtype=dtype, device=keys.device)
     grid = (triton.cdiv(numbers.numel(), 1024),)
     if numbers.numel():
         functions.uniform_kernel[grid](
-            keys, numbers, seed, first_sample, len(keys), n_units, numbers.numel(), DOUBLE=double, BLOCK=1024
-        )
+            keys, numbers, seed, keys if call_seed is None else call_seed, first_sample, len(keys), n_units,
+            numbers.numel(), ADDED=call_seed is not None, DOUBLE=double, BLOCK=1024,
+        )  # fmt: skip
     return numbers
 
 
@@ -155,6 +158,18 @@ def log_rising(log_a: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     return value, slope
 
 
+def sparse_product(indices: Tensor, values: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
+    """Return x W."""
+    n_documents, n_units = len(offsets) - 1, weight.shape[1]
+    result = weight.new_empty(n_documents, n_units)
+    if n_documents and n_units:
+        width = min(128, _width(n_units))
+        functions.product_kernel[(n_documents, triton.cdiv(n_units, width))](
+            indices, values, offsets, weight.contiguous(), result, n_units, WORDS=max(1, 1024 // width), WIDTH=width
+        )
+    return result
+
+
 def sparse_outer(indices: Tensor, values: Tensor, offsets: Tensor, gradient: Tensor, vocabulary_size: int) -> Tensor:
     """Return x^T g; the order of the sums is not determined."""
     n_units = gradient.shape[1]
@@ -218,7 +233,9 @@ def nvil(
     return whole, residuals, signals
 
 
-def update_sums(signal: Tensor, residual: Tensor, samples: list[Tensor], penalty: float) -> Tensor:
+def update_sums(
+    signal: Tensor, residual: Tensor, samples: list[Tensor], penalty: float, factor: Tensor | None
+) -> Tensor:
     """Return the sums of an update."""
     sums = torch.zeros(4, dtype=torch.float64, device=signal.device)
     if not signal.numel():
@@ -226,18 +243,21 @@ def update_sums(signal: Tensor, residual: Tensor, samples: list[Tensor], penalty
     for place, layer in enumerate(samples):
         n_signals = signal.numel() if place == 0 else 0
         functions.sums_kernel[(triton.cdiv(max(layer.numel(), n_signals), 1024),)](
-            signal, residual.contiguous(), layer.contiguous(), sums, penalty, len(signal), n_signals,
-            residual.numel() if place == 0 else 0, layer.numel(), BLOCK=1024,
+            signal, residual.contiguous(), layer.contiguous(), sums, penalty, sums if factor is None else factor,
+            len(signal), n_signals, residual.numel() if place == 0 else 0, layer.numel(), SCALED=factor is not None,
+            BLOCK=1024,
         )  # fmt: skip
     return sums
 
 
-def add_penalties(gradient: Tensor, weight: Tensor, strengths: Tensor | None, scale: float, l1: float) -> None:
+def add_penalties(
+    gradient: Tensor, weight: Tensor, strengths: Tensor | None, scale: float, l1: float, factor: Tensor | None
+) -> None:
     """Add the gradients of the penalties on weights."""
     n_words, n_units = weight.shape
     width = _width(n_units)
     rows = max(1, min(64, TILE // width))
     functions.penalties_kernel[(triton.cdiv(n_words, rows),)](
-        gradient, weight, weight if strengths is None else strengths, scale, l1, n_words, n_units,
-        EXCLUSIVE=strengths is not None, ROWS=rows, WIDTH=width,
+        gradient, weight, weight if strengths is None else strengths, scale, l1, weight if factor is None else factor,
+        n_words, n_units, EXCLUSIVE=strengths is not None, SCALED=factor is not None, ROWS=rows, WIDTH=width,
     )  # fmt: skip

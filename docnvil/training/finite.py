@@ -49,6 +49,16 @@ class FiniteWatch:
             self._stop(batch, losses)
         self._previous = batch.keys
 
+    @property
+    def reads_soon(self) -> bool:
+        """Whether the host reads the next loss on a GPU, or the one after, which needs the gradients of both."""
+        return (self._update + 1) % UPDATES_PER_CHECK in (0, UPDATES_PER_CHECK - 1)
+
+    def skip(self, keys: Tensor) -> None:
+        """Count an update of documents with these keys that is not checked."""
+        self._update += 1
+        self._previous = keys
+
     def check_epoch(self) -> None:
         """Raise `TrainingError` if a tensor of the state is not finite at the end of an epoch."""
         name = first_not_finite(self._training.state())

@@ -34,8 +34,10 @@ def build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingC
         ]
     if on_device(model.generative.prior.bias) and config.recognition_rate == 1 and not config.weight_decay:
         groups = [{**groups[0], "params": [each for group in groups for each in group["params"]]}]  # one kernel
-    optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.AdamW}[config.optimizer]
-    return optimizer(groups, lr=config.learning_rate, fused=True)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, fused=True)
+    capturable = on_device(model.generative.prior.bias)  # by CUDA graphs
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True, capturable=capturable)
 
 
 def build_gradient(

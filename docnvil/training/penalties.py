@@ -66,18 +66,23 @@ class Penalties:
         l1 = config.l1 * scale * min(1, n_documents / FULL_DOCUMENTS)
         return cls(config.sparsity * scale, l1, exclusivity, n_documents, prior)
 
-    def add_gradient(self, weight: nn.Parameter, n_batch: int, penalty_scale: float) -> None:
+    def add_gradient(self, weight: nn.Parameter, n_batch: int, penalty_scale: float | Tensor) -> None:
         """Add the gradient of the penalties on the output weights, `[V, K]`, for a batch of documents.
 
         The prior counts once per epoch, so a batch of B documents adds B / N of its gradient.
         """
         if self.seeds is not None:
             self.seeds.add_gradient(weight, penalty_scale * n_batch / self.n_documents)
-        l1 = self.l1 * penalty_scale * n_batch / self.n_documents
-        if not l1 and self.exclusivity is None:
+        if not self.l1 and self.exclusivity is None:
             return
+        if isinstance(penalty_scale, Tensor):  # on a device
+            l1, factor = self.l1 * n_batch / self.n_documents, penalty_scale
+            operations().add_penalties(weight.grad, weight.detach(), self.exclusivity, n_batch, l1, factor)
+            return
+        l1 = self.l1 * penalty_scale * n_batch / self.n_documents
         if on_device(weight):
-            operations().add_penalties(weight.grad, weight.detach(), self.exclusivity, penalty_scale * n_batch, l1)
+            scale = penalty_scale * n_batch
+            operations().add_penalties(weight.grad, weight.detach(), self.exclusivity, scale, l1, None)
             return
         n_rows = max(1, CACHED_NUMBERS // weight.shape[1])
         gradients, values = weight.grad.split(n_rows), weight.detach().split(n_rows)
@@ -118,7 +123,7 @@ class SeedPrior:
         strength = torch.from_numpy(SEED_TOKEN_SHARE * frequencies[columns.cpu().numpy()]).to(like)
         return cls(columns, units, strength)
 
-    def add_gradient(self, weight: nn.Parameter, share: float) -> None:
+    def add_gradient(self, weight: nn.Parameter, share: float | Tensor) -> None:
         """Add a share of the gradient to that of the output weights, `[V, K]`."""
         values = weight.detach()[self.columns]  # [M, K]
         gradient = values.clamp(min=0)
