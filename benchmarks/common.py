@@ -89,7 +89,7 @@ def run_script(script: str, *options: object) -> dict[str, Any]:
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def run_with_memory(command: Sequence[object]) -> dict[str, Any]:
+def run_with_memory(command: Sequence[object], *, prints_json: bool = True) -> dict[str, Any]:
     """Run a command and return the JSON object it printed, if any, its wall seconds and its peak memory.
 
     Private memory is memory that is not file cache (RssAnon), sampled every 20 ms and summed over the process and its
@@ -109,7 +109,7 @@ def run_with_memory(command: Sequence[object]) -> dict[str, Any]:
     if process.returncode:
         raise click.ClickException(f"{shlex.join(words)} failed with exit status {process.returncode}; see above.")
     return {
-        **(json.loads(output) if output else {}),
+        **(json.loads(output) if output and prints_json else {}),
         "wall_seconds": round(time.perf_counter() - start, 2),
         "peak_private_mebibytes": round(private / 1024),
         "peak_total_mebibytes": round(total / 1024),

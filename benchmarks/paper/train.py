@@ -1,14 +1,17 @@
 """Train the models of Mnih & Gregor (2014) and evaluate them on the test data of the paper.
 
-Data: binarized MNIST and 20 Newsgroups, as the paper's tables. `rows.py` lists the models; each is one `docnvil fit`,
-evaluated by the variational and the importance-weighted bound.
+Data: binarized MNIST, 20 Newsgroups and RCV1, as the paper's tables. `rows.py` lists the models; each is one
+`docnvil fit`, evaluated by the variational and the importance-weighted bound. RCV1 has to be brought: `--counts` is the
+folder that corpora/rcv1/recipe.py writes with `--test 10000` from the token files of LYRL2004.
 
     python benchmarks/paper/train.py table1                       every row that has no results yet
     python benchmarks/paper/train.py table1 --rows sbn-200-nvil   one row
     python benchmarks/paper/train.py table3 --stop-after 60       one hour per row; the same command resumes
+    python benchmarks/paper/train.py rcv1 --counts rcv1           the rows of RCV1
 
 Minutes to hours per row on one core, days for all. Writes benchmarks/results/paper/TABLE/ROW.json, also for a row that
-was stopped, marked as not finished. Models are written to --work and are not part of the repository.
+was stopped, marked as not finished. Models are written to --work and are not part of the repository. So are the results
+of a trial: with other --epochs than the row's, or with --counts that are not those of RCV1.
 """
 
 import json
@@ -16,13 +19,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, load_npz
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -47,6 +50,7 @@ BOUNDS = {
     "test": {"bound": "elbo", "n_samples": 10},
     "test_importance_weighted": {"bound": "importance", "n_samples": 100},
 }
+RCV1_DOCUMENTS = (794_414, 10_000)  # to train on, and to test
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,21 @@ class Progress:
 @click.option("--rows", help="Names of rows, separated by commas.  [default: all]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a training.  [default: all cores]")
 @click.option("--stop-after", type=float, help="Minutes after which a row is stopped, to be resumed later.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs, for a trial.  [default: those of the row]")
+@click.option("--counts", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Counts of RCV1.")
 @click.option("--work", type=click.Path(path_type=Path), default=ROOT / "paper-models", help="Folder for models.")
-def main(table: str, rows: str | None, threads: int | None, stop_after: float | None, work: Path) -> None:
+def main(
+    table: str,
+    rows: str | None,
+    threads: int | None,
+    stop_after: float | None,
+    epochs: int | None,
+    counts: Path | None,
+    work: Path,
+) -> None:
     """Train and evaluate the rows of TABLE; write benchmarks/results/paper/TABLE/ROW.json."""
+    if (table == "rcv1") != (counts is not None):
+        raise click.UsageError("The table rcv1, and no other, needs --counts, the folder of corpora/rcv1/recipe.py.")
     selected = None if rows is None else rows.split(",")
     names = [row.name for row in TABLES[table]]
     if unknown := set(selected or ()) - set(names):
@@ -81,14 +97,28 @@ def main(table: str, rows: str | None, threads: int | None, stop_after: float | 
     torch.set_num_threads(threads or torch.get_num_threads())
     # A shell starts background processes with this signal ignored, and the trainings would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    source, test = training_source(table, counts), test_counts(table, counts)
+    whole = counts is None or (load_npz(counts / "train.npz").shape[0], test.shape[0]) == RCV1_DOCUMENTS
+    results = RESULTS / "paper" / table if whole and epochs is None else work / table / "results"
     for row in TABLES[table]:
         if selected is None or row.name in selected:
-            measure(table, row, work / table, threads, stop_after)
+            if epochs is not None:
+                row = replace(row, options=(*row.options, "--epochs", str(epochs)))
+            path = results / f"{row.name}.json"
+            measure(table, row, source, test, path, work / table, threads, stop_after)
 
 
-def measure(table: str, row: Row, work: Path, threads: int | None, stop_after: float | None) -> None:
-    """Train a row, or resume its training, and write its results."""
-    path = RESULTS / "paper" / table / f"{row.name}.json"
+def measure(
+    table: str,
+    row: Row,
+    source: list[Any],
+    test: csr_array,
+    path: Path,
+    work: Path,
+    threads: int | None,
+    stop_after: float | None,
+) -> None:
+    """Train a row, or resume its training, and write its results to `path`."""
     if path.exists() and json.loads(path.read_text())["finished"]:
         click.echo(f"{table} {row.name} is finished.", err=True)
         return
@@ -98,22 +128,27 @@ def measure(table: str, row: Row, work: Path, threads: int | None, stop_after: f
     if not model.exists():
         options = [*row.options, "--seed", SEED, *(("--threads", threads) if threads else ())]
         options += ["--resume"] if checkpoint_path(model).exists() else []
-        run_fit([*training_source(table), *options, "--out", model], stop_after)
+        run_fit([*source, *options, "--out", model], stop_after)
     progress = read_finished(model) if model.exists() else read_interrupted(checkpoint_path(model))
-    results = {**describe(row, progress), **evaluate(progress.model, test_counts(table)), "machine": machine()}
+    results = {**describe(row, progress), **evaluate(progress.model, test), "machine": machine()}
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, (json.dumps(results, indent=2) + "\n").encode())
     click.echo(f"{table} {row.name}{'' if progress.finished else ', stopped'}: {results['test']}", err=True)
 
 
-def training_source(table: str) -> list[Any]:
+def training_source(table: str, counts: Path | None) -> list[Any]:
     """Return the arguments of `docnvil fit` that name a table's training data."""
+    if counts is not None:
+        return [counts / "train.npz"]
     if table == "table3":
         return [ng20.paths()[0]]
     return [shared_data("mnist_binarized/mnist.npz"), "--array", "train", "--validation", IMAGES_HELD_OUT]
 
 
-def test_counts(table: str) -> csr_array:
+def test_counts(table: str, counts: Path | None) -> csr_array:
     """Return a table's test data, `[N, V]`."""
+    if counts is not None:
+        return load_document_term_matrix(counts / "test.npz").counts
     if table == "table3":
         return load_document_term_matrix(ng20.paths()[1]).counts
     return load_document_term_matrix(shared_data("mnist_binarized/mnist.npz"), SourceOptions(array="test")).counts
