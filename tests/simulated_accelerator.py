@@ -107,6 +107,9 @@ class _Stream:
 
     device_index = 0
 
+    def __init__(self, device: Any = None) -> None:
+        pass
+
     def synchronize(self) -> None:
         _wait("stream.synchronize")
 

@@ -26,14 +26,14 @@ class GraphRecorder:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._module = torch.get_device_module(device)
-        self._stream = self._module.Stream()
+        self._device, self._module = device, torch.get_device_module(device)
+        self._stream = self._module.Stream(device)
         self._pool = self._module.graph_pool_handle()
 
     @contextmanager
     def on_stream(self) -> Iterator[None]:
         """Work inside on the stream of recordings, where libraries allocate their memory before the first of them."""
-        outside = self._module.current_stream()
+        outside = self._module.current_stream(self._device)
         self._stream.wait_stream(outside)
         with self._module.stream(self._stream):
             yield
@@ -46,7 +46,7 @@ class GraphRecorder:
             RuntimeError: the task contains something that cannot be repeated.
         """
         graph = self._module.CUDAGraph()
-        self._module.synchronize()
+        self._module.synchronize(self._device)
         with self._module.stream(self._stream):
             graph.capture_begin(pool=self._pool)
             try:

@@ -51,7 +51,7 @@ class DeviceUpdates:
     def __init__(self, training: Training, counts: CountRows, profile: NoProfile) -> None:
         self._training, self._profile = training, profile
         device, config = training.model.device, training.config
-        self._rates, self._scales = torch.empty(2, 0, device=device)
+        self._rates = self._scales = torch.empty(0, device=device)  # of each update of the epoch
         # A gradient estimator draws samples of q for each layer, at most once per layer, and documents from p.
         n_calls = len(training.model.config.units) ** 2 + 8
         self._seeds = torch.zeros(2, n_calls, dtype=torch.int64, device=device)
