@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import triton
 
-from docnvil.runtime import device_formulas, device_operations, triton_functions, triton_kernels
+from docnvil.runtime import device_formulas, device_operations, triton_functions, triton_kernels, triton_updates
 
 B, K, V = 5, 7, 40
 
@@ -157,9 +157,10 @@ def main() -> None:
     check = compare
     if "--compile" in sys.argv:
         check = compile_all
-        for name, kernel in vars(triton_functions).copy().items():
+        modules = (triton_functions, triton_updates)
+        for module, name, kernel in [(each, *pair) for each in modules for pair in vars(each).items()]:
             if name.endswith("_kernel"):
-                setattr(triton_functions, name, _Compiler(kernel))
+                setattr(module, name, _Compiler(kernel))
     for name in device_operations.SCHEMAS:
         error = None
         try:

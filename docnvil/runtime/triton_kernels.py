@@ -12,6 +12,7 @@ import triton
 from torch import Tensor
 
 from docnvil.runtime import triton_functions as functions
+from docnvil.runtime import triton_updates as updates
 
 ROWS = 4  # rows of units per program
 BLOCK = 256  # words, or numbers, at a time
@@ -222,11 +223,11 @@ def nvil(
     whole, residuals, signals = torch.empty_like(q[0]), torch.empty_like(q), torch.empty_like(q)
     sums = torch.zeros(2, n_layers, dtype=torch.float64, device=q.device)
     if q.numel():
-        functions.signals_kernel[(triton.cdiv(n_documents, BLOCK),)](
+        updates.signals_kernel[(triton.cdiv(n_documents, BLOCK),)](
             p, q, whole, residuals, sums, n_layers, n_samples, n_documents, LEAVE_ONE_OUT=leave_one_out, LOCAL=local,
             BLOCK=BLOCK,
         )  # fmt: skip
-        functions.reduce_kernel[(n_layers,)](
+        updates.reduce_kernel[(n_layers,)](
             residuals, signals, sums, means, variances, decay, n_layers, n_samples * n_documents, CENTER=center,
             NORMALIZE=normalize, FIRST=moments_first, BLOCK=1024,
         )  # fmt: skip
@@ -242,7 +243,7 @@ def update_sums(
         return sums
     for place, layer in enumerate(samples):
         n_signals = signal.numel() if place == 0 else 0
-        functions.sums_kernel[(triton.cdiv(max(layer.numel(), n_signals), 1024),)](
+        updates.sums_kernel[(triton.cdiv(max(layer.numel(), n_signals), 1024),)](
             signal, residual.contiguous(), layer.contiguous(), sums, penalty, sums if factor is None else factor,
             len(signal), n_signals, residual.numel() if place == 0 else 0, layer.numel(), SCALED=factor is not None,
             BLOCK=1024,
@@ -257,7 +258,7 @@ def add_penalties(
     n_words, n_units = weight.shape
     width = _width(n_units)
     rows = max(1, min(64, TILE // width))
-    functions.penalties_kernel[(triton.cdiv(n_words, rows),)](
+    updates.penalties_kernel[(triton.cdiv(n_words, rows),)](
         gradient, weight, weight if strengths is None else strengths, scale, l1, weight if factor is None else factor,
         n_words, n_units, EXCLUSIVE=strengths is not None, SCALED=factor is not None, ROWS=rows, WIDTH=width,
     )  # fmt: skip

@@ -68,8 +68,7 @@ def update(
             losses = replace(losses, total=losses.total - config.sleep * log_q_sampled)
     if training.codes is not None:
         with profile.phase("neighbor codes"):
-            codes = training.codes[batch.keys][None].to(samples[0])  # [1, B, K]
-            log_q_codes = sum_terms(model.recognition.log_prob_terms(batch.counts, (codes,))).sum()
+            log_q_codes = _log_q_of_codes(training, training.codes[batch.keys][None].to(samples[0]), batch)
             losses = replace(losses, total=losses.total - config.neighbor_codes * log_q_codes)
     if watch is not None:
         watch.check(batch, losses)
@@ -78,14 +77,25 @@ def update(
         losses.total.backward()
     with profile.phase("optimizer"):
         training.penalties.add_gradient(model.generative.visible.weight, len(batch.counts), penalty_scale)
-        parameters = (each for group in optimizer.param_groups for each in group["params"])
-        training.processes.all_reduce(each.grad for each in parameters if each.grad is not None)
-        for group in optimizer.param_groups:
-            lr_scale = group["lr_scale"]
-            group["lr"] = learning_rate if lr_scale == 1 else learning_rate * lr_scale
-        optimizer.step()
+        _step(training, learning_rate)
     detached = replace(losses, total=losses.total.detach())  # frees what backward kept
     return detached, tuple(layer.detach() for layer in samples)
+
+
+def _step(training: Training, learning_rate: float | Tensor) -> None:
+    """Add up the gradients of all processes, and change the parameters."""
+    optimizer = training.optimizer
+    parameters = (each for group in optimizer.param_groups for each in group["params"])
+    training.processes.all_reduce(each.grad for each in parameters if each.grad is not None)
+    for group in optimizer.param_groups:
+        lr_scale = group["lr_scale"]
+        group["lr"] = learning_rate if lr_scale == 1 else learning_rate * lr_scale
+    optimizer.step()
+
+
+def _log_q_of_codes(training: Training, codes: Tensor, batch: Batch) -> Tensor:
+    """Return the sum over a batch of log q(c | x) of the documents' codes, `[1, B, K]`."""
+    return sum_terms(training.model.recognition.log_prob_terms(batch.counts, (codes,))).sum()
 
 
 def _sleep(training: Training, batch: Batch, n_documents: int, seed: int | Tensor | None) -> Tensor:
