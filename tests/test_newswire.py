@@ -19,11 +19,12 @@ from paper.rows import RCV1
 from scale.stories import STEMS, stem, write_stories
 
 ROOT = Path(__file__).parents[1]
+EPOCHS = 10
 
 
 def run_stories(out: Path, rows: str, n_documents: int = 120) -> dict[str, Any]:
     command = [sys.executable, ROOT / "benchmarks" / "scale" / "stories.py", "--documents", n_documents, "--words", 300]
-    options = ["--held-out", 20, "--epochs", 1, "--rows", rows, "--out", out]
+    options = ["--held-out", 20, "--epochs", EPOCHS, "--rows", rows, "--out", out]
     result = subprocess.run([*map(str, [*command, *options])], capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stderr
     return json.loads(out.read_text())
@@ -31,7 +32,7 @@ def run_stories(out: Path, rows: str, n_documents: int = 120) -> dict[str, Any]:
 
 def check(results: dict[str, Any], name: str) -> None:
     row = results["rows"][name]
-    assert row["epochs"] == 1
+    assert row["epochs"] == EPOCHS
     assert row["updates"] >= 1
     for bound in ("test", "test_importance_weighted"):
         assert 1 < row[bound] < 300  # better than equal probabilities

@@ -98,14 +98,16 @@ def main(
     # A shell starts background processes with this signal ignored, and the trainings would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     source, test = training_source(table, counts), test_counts(table, counts)
-    whole = counts is None or (load_npz(counts / "train.npz").shape[0], test.shape[0]) == RCV1_DOCUMENTS
-    results = RESULTS / "paper" / table if whole and epochs is None else work / table / "results"
+    changed: list[str] = [] if epochs is None else ["--epochs", str(epochs)]
+    if counts is not None:
+        n_train = load_npz(counts / "train.npz").shape[0]
+        if (n_train, test.shape[0]) != RCV1_DOCUMENTS:
+            changed += ["--validation", str(n_train // 20)]
+    results = work / table / "results" if changed else RESULTS / "paper" / table
     for row in TABLES[table]:
         if selected is None or row.name in selected:
-            if epochs is not None:
-                row = replace(row, options=(*row.options, "--epochs", str(epochs)))
-            path = results / f"{row.name}.json"
-            measure(table, row, source, test, path, work / table, threads, stop_after)
+            row = replace(row, options=(*row.options, *changed))
+            measure(table, row, source, test, results / f"{row.name}.json", work / table, threads, stop_after)
 
 
 def measure(

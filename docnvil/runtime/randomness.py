@@ -100,7 +100,7 @@ def call_seeds(seed: int, n_calls: int) -> NDArray[np.int64]:
 
     Example:
         >>> call_seeds(5, 2)
-        array([-5415404911384966842,  4361929003129475204])
+        array([ -371861127037631947, -2199044058265845030])
     """
     return np.array([_signed(fold(seed, call)) for call in range(n_calls)], dtype=np.int64)
 
