@@ -11,6 +11,7 @@ help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /make \1   /p' Makefile
 
 $(INSTALLED): pyproject.toml constraints.txt
+	@echo "Installing docnvil and the packages for its tests in $(VENV): 2 GB, a few minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

@@ -160,6 +160,13 @@ def test_command_explains_documents_by_id(folder):
     assert (strange["known_tokens"], strange["unknown_tokens"]) == (0, 2)
 
 
+def test_texts_without_known_words(folder):
+    unknown, empty = (run("explain", folder / "model", "--text", text) for text in ("zebra", ""))
+    assert "none of its words is in the model's vocabulary" in unknown.stdout
+    assert "1 token (100%) is not in the model's vocabulary and was ignored." in unknown.stderr
+    assert "it has no words" in empty.stdout
+
+
 def test_command_explains_a_text_with_surprise(folder):
     result = run("explain", folder / "model", "--text", "mast sail wind keel anchor tide sail garlic", "--surprise")
     assert result.exit_code == 0

@@ -62,8 +62,8 @@ def test_tables_of_all_formats_have_the_documents(folder, tmp_path, suffix, monk
         probabilities = model.transform([row["excerpt"]])[0]
         best = int(probabilities.argmax())
         if probabilities[best] >= 0.1:
-            assert (int(row["unit1"]), row["unit1_name"]) == (best, model.unit_label(best))
-            assert float(row["unit1_probability"]) == pytest.approx(probabilities[best], abs=1e-5)
+            assert (int(row["top1_unit"]), row["top1_name"]) == (best, model.unit_label(best))
+            assert float(row["top1_probability"]) == pytest.approx(probabilities[best], abs=1e-5)
     assert [row["title"] for row in rows[: len(FORMULAS)]] == list(FORMULAS)
     assert rows[60]["words"] == "0"
 
@@ -103,9 +103,9 @@ def test_data_frame_has_the_same_columns(folder):
 
 
 def test_clashing_metadata_gets_a_prefix():
-    names = {"unit1": ("x",), "id": ("y",), "metadata_id": ("z",), "unit7": ("v",)}
+    names = {"top1_unit": ("x",), "id": ("y",), "metadata_id": ("z",), "unit7": ("v",)}
     matrix = docnvil.DocumentTermMatrix([[1]], docnvil.Vocabulary(["owl"]), ("a",), names)
-    assert list(table_columns(matrix))[2:6] == ["metadata_unit1", "metadata_metadata_id", "metadata_id", "unit7"]
+    assert list(table_columns(matrix))[2:6] == ["metadata_top1_unit", "metadata_metadata_id", "metadata_id", "unit7"]
     assert table_columns(matrix)["unit7"] is str
 
 

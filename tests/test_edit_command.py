@@ -56,6 +56,17 @@ def test_each_edit_reports_its_change_in_held_out_nats(folder, tmp_path):
     assert sum(change["mean"] for change in changes) < 0
 
 
+def test_new_numbers_of_units_are_printed(folder, tmp_path):
+    n_units = docnvil.load(folder / "model").network.config.units[0]
+    result = run("edit", folder / "model", "--merge", "0,2", "--drop", 1, "--out", tmp_path / "edited")
+    moved = "3 is now 1" if n_units == 4 else f"3 to {n_units - 1} are now 1 to {n_units - 3}"
+    assert f"Units have new numbers: 0 and 2 are now 0; {moved}." in result.stdout
+    values = json.loads(run("edit", folder / "model", "--drop", 1, "--out", tmp_path / "less", "--json").stdout)
+    assert values["old_numbers"] == [[0], *([unit] for unit in range(2, n_units))]
+    named = run("edit", folder / "model", "--name", "0=salt", "--out", tmp_path / "named")
+    assert "new numbers" not in named.stdout
+
+
 def test_all_commands_take_an_edited_model(folder, tmp_path):
     out, test = tmp_path / "edited", folder / "test.jsonl"
     order = ",".join(map(str, [5, 4, 3, 2, 1, 0]))

@@ -334,7 +334,8 @@ def test_files_and_figure(model_folder, tmp_path):
         (("--over", "party"), "160 of 160 values in column 'party' are not dates", 1),
         (("--by", "date"), "Column 'date' has 160 different values", 1),
         (("--by", "party", "--by", "party"), "Column 'party' is given twice", 1),
-        (("--by", "party", "--reference", "left"), "Write it as --reference party=left", 2),
+        (("--by", "party", "--reference", "left", "--by", "date"), "Write it like --reference party=left", 2),
+        (("--by", "party", "--reference", "center"), "No document has 'center' in column 'party'", 1),
         (("--by", "party", "--reference", "date=left"), "not given with --by", 1),
     ],
 )
@@ -344,6 +345,19 @@ def test_command_errors(model_folder, arguments, message, code):
     assert result.exit_code == code
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_what_is_not_shown_is_said(model_folder):
+    folder, *_ = model_folder
+    arguments = folder / "model", folder / "speeches.jsonl", "--by", "party", "--reference", "right"
+    first, all_rows = run(*arguments, "--top", 1), run(*arguments)
+    assert "the largest 1 of 2; raise --top, or write all with --out." in first.stdout
+    assert "raise --top" not in all_rows.stdout
+    assert "party left, not right" in all_rows.stdout
+    assert (
+        "The prevalence in each quarter is in the files"
+        in run(*arguments[:2], "--over", "date", "--bins", "quarter").stdout
+    )
 
 
 def test_counts_without_columns(model_folder):

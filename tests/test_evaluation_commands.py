@@ -340,7 +340,7 @@ def test_unknown_words_are_counted_and_ignored(model, tmp_path):
     assert mixed["perplexity_per_word"] == known["perplexity_per_word"]
     assert run_json("completion", model, tmp_path / "mixed.txt", "--share", 0.9)["unknown_tokens"] == 1
     text = run("completion", model, tmp_path / "mixed.txt", "--share", 0.9).stdout
-    assert "1 tokens (25%) are not in the model's vocabulary" in text
+    assert "1 token (25%) is not in the model's vocabulary and was ignored." in text
     (tmp_path / "unknown.txt").write_text("zebra quagga okapi\n")
     for command in ("perplexity", "completion"):
         failed(run(command, model, tmp_path / "unknown.txt"), 1, "none of its words is in the vocabulary")

@@ -105,7 +105,15 @@ def test_a_workbook_has_no_formulas(source, model, tmp_path):
 def test_metadata_whose_new_names_collide_keep_their_columns(model, tmp_path, name):
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
-    columns = ["title", "unit1", "metadata_unit1", "metadata_metadata_unit1", "metadata_title", "theme", "words"]
+    columns = [
+        "title",
+        "top1_unit",
+        "metadata_top1_unit",
+        "metadata_metadata_top1_unit",
+        "metadata_title",
+        "theme",
+        "words",
+    ]
     rows = [
         {"id": str(number), "text": WORDS[0], **{each: f"{each} {number}" for each in columns}} for number in (0, 1)
     ]
@@ -124,7 +132,7 @@ def test_metadata_whose_new_names_collide_keep_their_columns(model, tmp_path, na
         header, row = content.column_names, content.to_pylist()[1]
     assert len(set(header)) == len(header)
     assert set(row.values()) >= {f"{each} 1" for each in columns}
-    assert row["metadata_unit1"] == "metadata_unit1 1"
+    assert row["metadata_top1_unit"] == "metadata_top1_unit 1"
 
 
 @pytest.mark.parametrize("format", ["parquet", "feather"])

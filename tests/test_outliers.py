@@ -146,6 +146,7 @@ def folder(tmp_path_factory, model):
         unknown = ["qqq"] * (20 if number == 200 else 1)
         rows.append({"id": "strange" if number == 200 else f"d{number}", "text": " ".join([*words, *unknown])})
     rows.append({"id": "short", "text": names[0]})
+    rows.append({"id": "foreign", "text": f"{names[0]} violin concerto violin solo"})
     (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (path / "words.txt").write_text("\n".join(names) + "\n")
     options = ("--units", SUBJECTS, "--epochs", 40, "--batch-size", 20, "--vocabulary", path / "words.txt")
@@ -162,10 +163,11 @@ def test_command_lists_the_strange_document_first(folder, tmp_path):
     assert first["id"] == "strange"
     assert first["unknown"] == pytest.approx(20 / 70)
     assert len(others) == 2
-    assert "1 documents have fewer than ten" in result.stderr
+    assert "2 documents have fewer than ten known words and no score" in result.stderr
+    assert 'More than half of the words are unknown in "foreign": look at' in result.stderr
     with out.open(newline="") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
-    assert len(rows) == 202
+    assert len(rows) == 203
     assert rows["short"]["score"] == ""
     assert float(rows["strange"]["foreign"]) == pytest.approx(first["foreign"], rel=1e-3)
     failed(run(*arguments, "--out", out), 1, "already exists")

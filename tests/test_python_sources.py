@@ -244,6 +244,27 @@ class TestModels:
         estimator = docnvil.DocNVIL(2, epochs=2, text_column="body").fit(frame)
         assert estimator.transform(frame).shape == (40, 2)
 
+    def test_texts_and_rows_without_the_column_of_ids_are_numbered(self):
+        frame = pd.DataFrame({"body": TEXTS, "n": range(40)})
+        model = docnvil.fit(docnvil.count_words(frame, text_column="body", id_column="n"), self.SETTINGS)
+        expected = model.transform(frame)
+        rows = [{"body": text} for text in TEXTS]
+        for source in (TEXTS, iter(TEXTS), frame[["body"]], rows, iter(rows)):
+            assert np.array_equal(model.transform(source), expected)
+        with pytest.raises(CorpusError, match="no column 'n' for the id"):
+            docnvil.count_words(TEXTS, id_column="n")
+
+    def test_options_of_a_source_have_names(self, tmp_path):
+        path = tmp_path / "speeches.csv"
+        pd.DataFrame({"nr": range(40), "body": TEXTS}).to_csv(path, index=False)
+        options = {"text_column": "body", "id_column": "nr"}
+        documents = list(docnvil.read_documents(path, **options))
+        assert [document.text for document in documents] == TEXTS
+        assert docnvil.load_document_term_matrix(path, **options).ids == tuple(map(str, range(40)))
+        for read in (docnvil.read_documents, docnvil.load_document_term_matrix):
+            with pytest.raises(ConfigurationError, match=r"no option 'textcolumn'\. Choose from format, text_column"):
+                read(path, textcolumn="body")
+
     def test_a_model_of_counts_has_no_rules_for_texts(self):
         model = docnvil.fit(docnvil.count_words(TEXTS).counts, self.SETTINGS)
         with pytest.raises(CorpusError, match=r"no rules to count texts by.*docnvil\.count_words"):

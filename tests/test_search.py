@@ -133,7 +133,7 @@ def test_documents_without_known_words_are_not_found_and_cannot_be_a_query(index
 
 def test_rows_by_id(index):
     assert index.row_of("d149") == 149
-    with pytest.raises(CorpusError, match="No document has the id 'd150'"):
+    with pytest.raises(CorpusError, match='No document has the id "d150"'):
         index.row_of("d150")
 
 
@@ -208,7 +208,7 @@ def test_command_refuses(folder):
     failed(run(*arguments), 2, "either WORDS or --like")
     failed(run(*arguments, "mast", "--like", "d1"), 2, "either WORDS or --like")
     failed(run(*arguments, "zebra the"), 1, "No word of the query", '"zebra"')
-    failed(run(*arguments, "--like", "nobody"), 1, "No document has the id 'nobody'")
+    failed(run(*arguments, "--like", "nobody"), 1, 'No document has the id "nobody"')
 
 
 def test_a_stale_index_is_refused_and_rebuilt(folder, tmp_path):

@@ -77,3 +77,12 @@ def test_a_corpus_counted_again_over_a_model_adds_its_unknown_words(messages):
     test = read_corpus(messages / "o" / "test")
     salt = int(test.counts[:, [test.vocabulary.index("salt")]].sum())
     assert figures("perplexity", messages / "model", messages / "o" / "test")["unknown_tokens"] == 100 + salt
+
+
+def test_fit_tells_how_many_words_its_limits_leave_out(tmp_path):
+    path = tmp_path / "posts.txt"
+    path.write_text("mast sail rare\n" * 1 + "mast keel\n" * 30 + "sail keel\n" * 30)
+    result = run("fit", path, "--units", 2, "--epochs", 1, "--min-df", 2, "--max-df", 1.0, "--out", tmp_path / "model")
+    assert "61 documents, 122 tokens, 3 words.\nNot counted: 1 tokens (1%) of words in too few" in result.stderr
+    all_words = run("fit", path, "--units", 2, "--epochs", 1, "--min-df", 1, "--max-df", 1.0, "--out", tmp_path / "all")
+    assert "Not counted" not in all_words.stderr

@@ -36,11 +36,12 @@ def table_columns(matrix: DocumentTermMatrix, top_units: int = TOP_UNITS) -> dic
         >>> from docnvil.text.vocabulary import Vocabulary
         >>> matrix = DocumentTermMatrix([[1]], Vocabulary(["owl"]), ("a",), {"words": ("few",)})
         >>> list(table_columns(matrix, 1))[:6]
-        ['id', 'title', 'metadata_words', 'words', 'unknown_words', 'unit1']
+        ['id', 'title', 'metadata_words', 'words', 'unknown_words', 'top1_unit']
     """
     last: dict[str, type] = {"words": int, "unknown_words": int}
     for number in range(1, top_units + 1):
-        last |= {f"unit{number}": int, f"unit{number}_name": str, f"unit{number}_probability": float}
+        name = f"top{number}"  # not "unit1", which is the heading of unit 1 in other tables
+        last |= {f"{name}_unit": int, f"{name}_name": str, f"{name}_probability": float}
     last["excerpt"] = str
     columns: dict[str, type] = {"id": str, "title": str}
     headings = metadata_headings(matrix.metadata, [*columns, *last])

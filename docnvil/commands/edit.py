@@ -1,5 +1,6 @@
 """docnvil edit: name, merge, drop and reorder the units of a model."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     """
     from docnvil.runtime.folders import refuse_existing_folder
     from docnvil.storage.model_folder import load_model, save_model
-    from docnvil.training.editing import edit_units
+    from docnvil.training.editing import edit_units, numbers_after
 
     claim_output(out, [model, corpus])
     refuse_existing_folder(out, kind="model", force=options["force"])
@@ -114,9 +115,13 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     save_model(edited, out, force=options["force"])
     records = edited.edits[len(fitted.edits) :]
     units = edited.network.config.units[0]
-    text = "\n".join([*map(_format_edit, records), f"Wrote {out}: {units} units.  docnvil topics {out}"])
+    numbers = numbers_after(fitted.network.config.units[0], edits["merges"], edits["drops"], edits["order"])
+    look = f"\nNext:\n  docnvil topics {shlex.quote(str(out))}"
+    lines = [*map(_format_edit, records), *_describe_numbers(numbers), f"Wrote {out}: {units} units.", look]
+    text = "\n".join(lines)
     names_after = {unit: name for unit, name in enumerate(edited.unit_names) if name}
     values = {"model": str(out), "units": units, "unit_names": names_after, "edits": list(records)}
+    values["old_numbers"] = [sorted(group) for group in numbers]
     echo_result(values, text, as_json=as_json)
 
 
@@ -202,6 +207,30 @@ def _invented_names(
 
 def _describe(record: Mapping[str, Any]) -> str:
     return f"{record['edit']} {','.join(map(str, record['units']))}"
+
+
+def _describe_numbers(groups: Sequence[Sequence[int]]) -> Iterator[str]:
+    """Yield a line that says which units have new numbers, if any; neighbors that moved alike are told together.
+
+    Example:
+        >>> list(_describe_numbers([[0], [1, 2], [4], [5]]))
+        ['Units have new numbers: 1 and 2 are now 1; 4 to 5 are now 2 to 3.']
+    """
+    parts: list[str] = []
+    moved: list[tuple[int, int]] = []  # old and new numbers of neighbors that moved alike
+    for new, group in enumerate([*groups, ()]):
+        if moved and (len(group) != 1 or group[0] != moved[-1][0] + 1):
+            (first, place), (last, last_place) = moved[0], moved[-1]
+            single = f"{first} is now {place}"
+            parts.append(single if len(moved) == 1 else f"{first} to {last} are now {place} to {last_place}")
+            moved = []
+        if len(group) > 1:
+            *others, last_of_group = map(str, sorted(group))
+            parts.append(f"{', '.join(others)} and {last_of_group} are now {new}")
+        elif group and group[0] != new:
+            moved.append((group[0], new))
+    if parts:
+        yield f"Units have new numbers: {'; '.join(parts)}."
 
 
 def _format_edit(record: Mapping[str, Any]) -> str:

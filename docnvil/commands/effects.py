@@ -75,7 +75,7 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
 
     if not options["by"] and options["over"] is None:
         raise click.UsageError("There is nothing to compare. Name a column with --by, or dates with --over.")
-    references = _read_references(options["references"])
+    references = _read_references(options["references"], options["by"])
     files = [*((out, prevalence_path(out)) if out else ()), *((plot,) if plot else ())]
     if len({file.resolve() for file in files}) < len(files):
         raise click.UsageError("--out and --plot name the same file. Choose two different files.")
@@ -103,6 +103,8 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
     if files:
         _write(result, out, plot, options["over"], fitted)
     text = _report(_with_words(result, fitted), options["top"])
+    if options["over"] is not None and not files:
+        text += f"\nThe prevalence in each {options['bins']} is in the files of --out and --plot, and in --json."
     echo_result(_values(result), text, as_json=options["as_json"])
 
 
@@ -111,12 +113,18 @@ def prevalence_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.prevalence.csv")
 
 
-def _read_references(texts: tuple[str, ...]) -> dict[str, str]:
+def _read_references(texts: tuple[str, ...], by: tuple[str, ...]) -> dict[str, str]:
+    """Return the value of each column; with one column, its name may be left out."""
     references = {}
     for text in texts:
         column, equals, value = text.partition("=")
-        if not (column and equals and value):
-            raise click.UsageError(f"--reference {text} has no column or no value. Write it as --reference party=left.")
+        if not equals and len(by) == 1:
+            column, value = by[0], text
+        if not (column and value):
+            example = f"{by[0] if by else 'party'}={text.strip('=') or 'left'}"
+            raise click.UsageError(
+                f"--reference {text} does not name both a column and a value. Write it like --reference {example}."
+            )
         if column in references:
             raise click.UsageError(f"--reference names column {column!r} twice. Give one value.")
         references[column] = value
@@ -182,6 +190,8 @@ def _report(result: "Effects", top: int) -> str:
         lines.append(f"{label:<{width}}  {row.estimate:+10.3f}  {interval:>16}    {p_value:>8}{star}")
     n_significant, n_rows = int(result.effects["significant"].sum()), len(result.effects)
     others = ", with the other columns held constant" if result.adjusted else ""
+    if (n_shown := len(rows)) < n_rows - result.effects["estimate"].isna().sum():
+        lines.append(f"... the largest {n_shown:,} of {n_rows:,}; raise --top, or write all with --out.")
     lines.append(
         f"\n{n_significant:,} of {n_rows:,} differences are significant (*; correction: {result.correction}){others}."
     )

@@ -214,7 +214,8 @@ def _describe(record: Mapping[str, Any], n_words: int, unit_words: list[list[str
     """Return the lines that are printed about a document, with a few words of each unit."""
     lines = [f"{record['id']}  {record['title']}".rstrip()]
     if not record["known_tokens"]:
-        return f"{lines[0]}\n  none of its words is in the model's vocabulary"
+        known = "none of its words is in the model's vocabulary" if record["unknown_tokens"] else "it has no words"
+        return f"{lines[0]}\n  {known}"
     if not record["units"]:
         lines.append("  no unit has a probability above 1/2")
     for unit in record["units"]:

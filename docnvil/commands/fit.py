@@ -180,7 +180,7 @@ def _train(
             raise _with_advice(error, path) from error
         except KeyboardInterrupt:
             if path.exists():
-                note(f"\nProgress saved to {path}; rerun with --resume to continue.")
+                note(f"\nThe progress until the last save is in {path}; run the command with --resume to continue.")
             raise
 
 
@@ -248,8 +248,8 @@ def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
         figure = f"validation bound {model.best.validation_bound:.2f} nats per {visible.document_noun}"
         no_units = model.no_units.validation_bound
     caution = (
-        f"New {visible.document_noun}s score worse: the best epoch, and the vocabulary of texts, were chosen with the"
-        " validation documents.\n"
+        "This figure is for choosing among epochs; it is lower than that of new documents, for which see docnvil"
+        " perplexity.\n"
     ) * visible.reports_perplexity
     without = "" if no_units is None else f"; same layer, no units: {no_units:.1f}"
     look = f"docnvil draw {folder} --out pictures/" if visible.samples_are_images else f"docnvil topics {folder}"

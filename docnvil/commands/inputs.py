@@ -191,13 +191,20 @@ def describe_corpus(matrix: "DocumentTermMatrix") -> str:
     text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
     if empty := int(matrix.empty.sum()):
         text += f"; {empty:,} documents are empty"
+    if left_out := matrix.n_beyond_limits:
+        share = left_out / (left_out + matrix.n_tokens)
+        text += (
+            f".\nNot counted: {left_out:,} tokens ({share:.0%}) of words in too few or too many documents (--min-df,"
+            " --max-df), or beyond --vocabulary-size"
+        )
     return f"{text}."
 
 
 def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:
     """Describe how many tokens of a corpus are not in the model's vocabulary."""
     share = matrix.n_unknown / (matrix.n_unknown + matrix.n_tokens)
-    return f"{matrix.n_unknown:,} tokens ({share:.0%}) are not in the model's vocabulary and were ignored."
+    tokens, are, were = ("token", "is", "was") if matrix.n_unknown == 1 else ("tokens", "are", "were")
+    return f"{matrix.n_unknown:,} {tokens} ({share:.0%}) {are} not in the model's vocabulary and {were} ignored."
 
 
 def note_unknown_tokens(matrix: "DocumentTermMatrix") -> None:

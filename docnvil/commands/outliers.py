@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "score", "foreign", "mixed", "gain", "expected_gain", "unknown", "words", "title", "excerpt")
 KINDS = {"any": "score", "foreign": "foreign", "mixed": "mixed"}
 EXCERPT_SHOWN = 110  # characters
+SHOWN_UNSCORED = 20  # ids of documents without scores
+MAX_SHARE_UNKNOWN = 0.5  # of the words of a document without a score that is not named
 
 
 @click.command()
@@ -83,8 +85,23 @@ def outliers(
             values = {name: values[row] for name, values in columns.items()}
             rows.append({**values, "title": by_row[row].title, "excerpt": by_row[row].text})
         _print(rows, as_json)
-    if few := matrix.n_documents - len(order):
-        note(f"{few:,} documents have fewer than ten known words and no scores.")
+    _note_unscored(columns)
+
+
+def _note_unscored(columns: Mapping[str, list[Any]]) -> None:
+    """Tell how many documents have no scores; those with many unknown words, which may be outliers, by their ids."""
+    from docnvil.errors import format_examples
+
+    rows = [row for row, score in enumerate(columns["score"]) if score is None]
+    if not rows:
+        return
+    shares = [(columns["unknown"][row] or 0, row) for row in rows]
+    foreign = sorted(((share, row) for share, row in shares if share > MAX_SHARE_UNKNOWN), reverse=True)
+    unscored = "1 document has" if len(rows) == 1 else f"{len(rows):,} documents have"
+    note(f"{unscored} fewer than ten known words and no score.")
+    if foreign:
+        ids = format_examples([columns["id"][row] for _, row in foreign], SHOWN_UNSCORED)
+        note(f"More than half of the words are unknown in {ids}: look at these as well.")
 
 
 def _order(scores: "OutlierScores", kind: str) -> list[int]:
@@ -124,6 +141,7 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         echo_json({"documents": rows})
         return
+    echo("score  id  title")
     for row in rows:
         unknown = "" if row["unknown"] is None else f", {row['unknown']:.0%} unknown words"
         echo(

@@ -9,7 +9,7 @@ import click
 
 from docnvil.commands.inputs import load_for_model, sequences_for_model
 from docnvil.commands.options import CORPUS, JSON, MODEL, POSITIVE, force_option, model_source_options, with_options
-from docnvil.commands.printing import echo, echo_json
+from docnvil.commands.printing import echo, echo_json, note
 from docnvil.commands.relations import check_graph, print_tree, write_graph
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ def _print_units(
             f" listed for one unit only: {summary['single_list_share']:.3f}),"
             f" exclusivity {summary['exclusivity']:.3f}, over {summary['live_units']} live units of {len(listed)}"
         )
+    if any(topic.general for topic in listed):
+        note("(general words): they are also common in documents in which the unit is off.")
     if themes:
         _print_themes(fitted, themes, theme_coherence if references else None, measure)
 

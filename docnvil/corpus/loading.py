@@ -35,6 +35,7 @@ def load_document_term_matrix(
     max_df: int | float = VocabularyLimits.max_df,
     learns_phrases: bool = False,
     may_be_empty: bool = False,
+    **named: Any,
 ) -> DocumentTermMatrix:
     """Load a document-term matrix from texts, counts or a prepared corpus.
 
@@ -52,13 +53,15 @@ def load_document_term_matrix(
         max_df: maximum number (int) or share (float) of texts that contain a word.
         learns_phrases: whether pairs of words that mostly occur together in texts are counted as one word.
         may_be_empty: whether all documents may be empty.
+        named: single options of `SourceOptions` by their names, such as `text_column="body"`.
 
     Raises:
+        ConfigurationError: an unknown option.
         CorpusError: the source cannot be read, or all its documents are empty.
         VocabularyError: no word is left or shared, or the numbers of columns differ.
         CheckpointError: a prepared corpus is incomplete or damaged.
     """
-    path = as_path(path)
+    path, options = as_path(path), options.changed(named)
     form = detect_format(path, options)
     options.refuse_idle(path, form)
     if form in TEXT_FORMATS:

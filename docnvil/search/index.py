@@ -34,7 +34,7 @@ from numpy.typing import DTypeLike, NDArray
 from docnvil import __version__
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.corpus.writing import ArrayWriter
-from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, translating_errors
+from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, format_examples, translating_errors
 from docnvil.model.normalizers import log_normalizer
 from docnvil.runtime.arrays import map_array, map_bytes, save_array
 from docnvil.runtime.disk import reserve_space
@@ -123,8 +123,8 @@ class SearchIndex:
         for row in np.flatnonzero(self.arrays["id_hashes"] == hash_id(name)).tolist():
             if self.excerpt(row).id == name:
                 return row
-        first = ", ".join(repr(self.excerpt(row).id) for row in range(min(3, self.n_documents)))
-        raise CorpusError(f"No document has the id {name!r}. The first ids are {first}.")
+        first = format_examples([self.excerpt(row).id for row in range(min(3, self.n_documents))])
+        raise CorpusError(f"No document has the id {format_examples([name])}. The first ids are {first}.")
 
 
 def unit_weights(model: FittedModel) -> NDArray[np.float32]:

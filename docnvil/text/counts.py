@@ -37,6 +37,7 @@ class DocumentTermMatrix:
         unknown_counts: number of words of each document that are not in the vocabulary, `[N]`; None if all are.
         reading: options with which later sources are read in the same way, see `SourceOptions`.
         reported: names of the faults that counting has warned of: "clauses", "empty" or "stop words".
+        n_beyond_limits: number of words of the texts that the limits of the vocabulary left out.
         source: where the counts come from, for error messages.
 
     Raises:
@@ -58,6 +59,7 @@ class DocumentTermMatrix:
     unknown_counts: NDArray[np.int64] | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
+    n_beyond_limits: int = 0
     source: InitVar[str] = "The document-term matrix"
 
     def __post_init__(self, source: str) -> None:
@@ -216,7 +218,7 @@ def _count_texts(
         accumulator.add(chunk)
     if not accumulator.ids:
         raise CorpusError("There are no documents to count. Check the source.")
-    unknown_counts, reported = None, set[str]()
+    unknown_counts, reported, n_beyond_limits = None, set[str](), 0
     if vocabulary is not None:
         counts, unknown_counts = accumulator.take_counts(len(vocabulary)), accumulator.unknown_counts()
     else:
@@ -226,12 +228,14 @@ def _count_texts(
         lengths = WordLengths()
         words = lengths.watch(zip(columns, *frequencies, strict=True))
         vocabulary = choose_words(words, len(accumulator.ids), **limits)
-        n_with_words = np.count_nonzero(np.diff(counts.indptr))
+        n_with_words, n_tokens = np.count_nonzero(np.diff(counts.indptr)), int(counts.sum())
         counts = take_columns(counts, np.array([columns[word] for word in vocabulary]))
         n_emptied = n_with_words - np.count_nonzero(np.diff(counts.indptr))
+        n_beyond_limits = n_tokens - int(counts.sum())
         reported = warn_of_words(lengths, rules) | warn_of_limits(n_with_words, n_emptied, **limits)
     ids, metadata = tuple(accumulator.ids), accumulator.metadata()
-    return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, reported=frozenset(reported))
+    found = {"reported": frozenset(reported), "n_beyond_limits": n_beyond_limits}
+    return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, **found)
 
 
 def require_matrix(value: object) -> None:

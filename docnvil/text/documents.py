@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from docnvil.errors import CorpusError
 from docnvil.runtime.folders import is_folder_of_kind
@@ -91,7 +92,7 @@ def detect_format(path: str | Path, options: SourceOptions = _DEFAULTS) -> str:
 
 
 def read_documents(
-    path: str | Path, options: SourceOptions = _DEFAULTS, report: ReadingReport | None = None
+    path: str | Path, options: SourceOptions = _DEFAULTS, report: ReadingReport | None = None, **named: Any
 ) -> Iterator[Document]:
     r"""Read the documents of a source, lazily and in a stable order.
 
@@ -103,8 +104,10 @@ def read_documents(
         path: a folder or file in one of `TEXT_FORMATS`.
         options: the columns and the encoding, and the format if the name does not indicate it.
         report: what is left out, replaced or assumed is added to it; None issues a `DocnvilWarning` at the end.
+        named: single options by their names, such as `text_column="body"`.
 
     Raises:
+        ConfigurationError: an unknown option.
         CorpusError: the source is missing, empty, malformed or in another encoding; a column is missing; a text is not
             a string. The message names the place and what to do.
         MissingDependencyError: the source is Parquet and pyarrow is not installed.
@@ -117,7 +120,7 @@ def read_documents(
         ...     [(document.id, document.text) for document in read_documents(path)]
         [('1', 'a first note'), ('2', 'and a second')]
     """
-    path = as_path(path)
+    path, options = as_path(path), options.changed(named)
     if report is not None:
         return _read(path, options, report)
     report = ReadingReport()

@@ -77,6 +77,24 @@ def classify_source(source: Any) -> PythonSource:
     return PythonSource(kind, list(items) if kind == "matrix" else items)
 
 
+def column_names(source: PythonSource) -> tuple[list[str], PythonSource]:
+    """Return the names of the columns of a source, none for texts, and the source, whose items may be read only once.
+
+    Example:
+        >>> column_names(classify_source([{"id": 1, "text": "owls"}]))[0], column_names(classify_source(["owls"]))[0]
+        (['id', 'text'], [])
+    """
+    if source.kind == "frame":
+        names = getattr(source.items, "column_names", None)
+        return [str(name) for name in (source.items.columns if names is None else names)], source
+    if source.kind != "texts":
+        return [], source
+    items = iter(source.items)
+    first = list(islice(items, 1))
+    names = [str(name) for name in first[0]] if first and isinstance(first[0], Mapping) else []
+    return names, PythonSource(source.kind, chain(first, items))
+
+
 def read_source(source: PythonSource, text_column: str = "text", id_column: str | None = None) -> Iterator[Document]:
     """Yield the documents of a source of texts; a missing text gives an empty document, and a warning at the end.
 

@@ -137,6 +137,18 @@ class SourceOptions:
             each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
         }
 
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """Return the options with other values of some fields.
+
+        Raises:
+            ConfigurationError: a name that is not an option.
+        """
+        names = [each.name for each in fields(self)]
+        for name in values:
+            if name not in names:
+                raise ConfigurationError(f"A source has no option {name!r}. Choose from {', '.join(names)}.")
+        return replace(self, **values)
+
     def idle(self, format: str, chosen: Collection[str] = ()) -> list[str]:
         """Return the options that have no effect for a format, although they are `chosen` or not at their default.
 

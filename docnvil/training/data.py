@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, issparse
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix, count_words
-from docnvil.text.python_sources import as_vocabulary, classify_source
+from docnvil.text.python_sources import as_vocabulary, classify_source, column_names
 from docnvil.text.sparse import TOTAL_LIMIT, CountRows, SelectedRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -111,6 +111,9 @@ def count_alike(
             " training documents, or with docnvil.count_words(texts, rules=..., vocabulary=model.vocabulary)."
         )
     columns = {name: reading[name] for name in ("text_column", "id_column") if name in reading}
+    names, source = column_names(source)
+    if columns.get("id_column") not in names:  # texts without columns, or rows without ids
+        columns.pop("id_column", None)
     return checked_counts(count_words(source, rules=rules, vocabulary=vocabulary, **columns))
 
 

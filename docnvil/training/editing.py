@@ -170,6 +170,19 @@ def _repeated(units: Sequence[int]) -> int:
     return next(unit for place, unit in enumerate(units) if unit in units[:place])
 
 
+def numbers_after(
+    n_units: int, merges: Sequence[Sequence[int]], drops: Sequence[int], order: Sequence[int] | None
+) -> Groups:
+    """Return the old numbers of the units that each new unit comes from, after edits that `edit_units` accepts.
+
+    Example:
+        >>> numbers_after(5, [[1, 2]], [3], None)
+        ((0,), (1, 2), (4,))
+    """
+    groups = _grouped(n_units, merges, drops)
+    return groups if order is None else _ordered(groups, order)
+
+
 def _grouped(n_units: int, merges: Sequence[Sequence[int]], drops: Sequence[int]) -> Groups:
     """Return the units after merges and drops, each as the original units in it, in the order of the smallest."""
     gone = {unit for group in merges for unit in group} | set(drops)
