@@ -56,7 +56,6 @@ def load_document_term_matrix(
         named: single options of `SourceOptions` by their names, such as `text_column="body"`.
 
     Raises:
-        ConfigurationError: an unknown option.
         CorpusError: the source cannot be read, or all its documents are empty.
         VocabularyError: no word is left or shared, or the numbers of columns differ.
         CheckpointError: a prepared corpus is incomplete or damaged.
@@ -65,8 +64,7 @@ def load_document_term_matrix(
     form = detect_format(path, options)
     options.refuse_idle(path, form)
     if form in TEXT_FORMATS:
-        if learns_phrases:
-            rules = learn_phrases(read_documents(path, options), TokenRules() if rules is None else rules)
+        rules = learn_phrases(read_documents(path, options), rules or TokenRules()) if learns_phrases else rules
         if vocabulary is None and vocabulary_path is not None:
             vocabulary = load_vocabulary(vocabulary_path, rules)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
@@ -80,8 +78,7 @@ def load_document_term_matrix(
             matrix = read_corpus(path)
         else:
             raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
-        if vocabulary is not None:
-            matrix = _fit_vocabulary(matrix, vocabulary, path)
+        matrix = matrix if vocabulary is None else _fit_vocabulary(matrix, vocabulary, path)
     matrix = replace(matrix, reading={**recorded_options(path, options), **matrix.reading})
     if matrix.empty.all() and not may_be_empty:
         raise all_empty_error(path, matrix.vocabulary_size)
