@@ -1,14 +1,16 @@
 """Interrupted trainings: a resumed one ends in the same bytes, and only the same one can be resumed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from interruption import InterruptAfter, Interrupted
+from safetensors.torch import load, save_file
 
 from docnvil.errors import CheckpointError
-from docnvil.storage.checkpoints import CheckpointWriter, checkpoint_path, read_checkpoint
+from docnvil.storage.checkpoints import CheckpointWriter, _digest, checkpoint_path, read_checkpoint
 from docnvil.training.callbacks import Callback
 from docnvil.training.fit import fit
 from docnvil.training.fitted_model import FittedModel
@@ -79,6 +81,50 @@ def test_other_documents_are_refused(block_counts, tmp_path):
     interrupt(block_counts, tmp_path / "checkpoint")
     with pytest.raises(CheckpointError, match="other training or validation documents"):
         resume(block_counts + 1, tmp_path / "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "[1]"),
+        ("model", "{"),
+        ("training", "{}"),
+        ("history", ""),
+        ("history", "epoch\n1\n"),
+        ("epoch_seconds", "3"),
+        ("epoch_seconds", "[]"),
+        ("epoch_seconds", '["a", "b"]'),
+    ],
+)
+def test_texts_that_fit_the_checksum_and_not_the_format_are_refused(block_counts, tmp_path, name, value):
+    path = tmp_path / "m.unfinished"
+    interrupt(block_counts, path)
+    rewrite(path, lambda tensors, texts: texts.update({name: value}))
+    with pytest.raises(CheckpointError, match=r"m\.unfinished"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("part", ["model", "best", "gradient"])
+def test_tensors_of_another_shape_are_refused(block_counts, tmp_path, part):
+    path = tmp_path / "m.unfinished"
+    interrupt(block_counts, path)
+
+    def change(tensors, texts):
+        name = max((name for name in tensors if name.startswith(part)), key=lambda name: tensors[name].numel())
+        tensors[name] = tensors[name].flatten()[:-1].clone()
+
+    rewrite(path, change)
+    with pytest.raises(CheckpointError, match="The checkpoint cannot be read"):
+        resume(block_counts, path)
+
+
+def rewrite(path, change):
+    """Change the tensors and texts of a checkpoint, and seal it again."""
+    content = path.read_bytes()
+    tensors, header = load(content), json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    texts = {key: text for key, text in header["__metadata__"].items() if key != "sha256"}
+    change(tensors, texts)
+    save_file(tensors, path, metadata={**texts, "sha256": _digest(tensors, texts)})
 
 
 def test_a_missing_checkpoint_is_reported(tmp_path):

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as deserialize
 from safetensors.torch import save as serialize
 from torch import Tensor
 
 from docnvil import __version__
-from docnvil.errors import CheckpointError
+from docnvil.errors import CheckpointError, out_of_memory, translating_errors
 from docnvil.runtime.folders import replacing_file
 from docnvil.storage.tables import history_csv, read_history
 from docnvil.training.callbacks import Callback
@@ -62,11 +62,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist. Leave out --resume to start training.")
     try:
-        with safe_open(path, framework="pt") as file:
-            texts = dict(file.metadata())
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        content = path.read_bytes()  # not mapped, so that what is used is what was checked
+        tensors = deserialize(content)
+        size = int.from_bytes(content[:8], "little")
+        texts = dict(json.loads(content[8 : 8 + size])["__metadata__"])
         intact = texts.pop("sha256") == _digest(tensors, texts)
-    except (SafetensorError, KeyError, TypeError, OSError, ValueError):
+    except MemoryError as error:
+        raise out_of_memory(f"reading {path}", error=error) from error
+    except Exception:  # of a parser
         intact = False
     if not intact:
         raise CheckpointError(f"{path} is damaged and cannot be resumed. Start again with --force.")
@@ -76,14 +79,19 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path} has format {version:.40}, and docnvil {__version__} reads format {FORMAT_VERSION}. It was written"
             f" by docnvil {texts.get('docnvil')!s:.40}; continue with that version, or start again with --force."
         )
-    return Checkpoint(
-        tensors=tensors,
-        model=json.loads(texts["model"]),
-        training=json.loads(texts["training"]),
-        history=read_history(texts["history"]),
-        epoch_seconds=tuple(json.loads(texts["epoch_seconds"])),
-        fingerprint=texts["fingerprint"],
-    )
+    with translating_errors(CheckpointError, path, "Start again with --force."):
+        checkpoint = Checkpoint(
+            tensors=tensors,
+            model=dict(json.loads(texts["model"])),
+            training=dict(json.loads(texts["training"])),
+            history=read_history(texts["history"]),
+            epoch_seconds=tuple(map(float, json.loads(texts["epoch_seconds"]))),
+            fingerprint=texts["fingerprint"],
+        )
+        if not checkpoint.history or len(checkpoint.history) != len(checkpoint.epoch_seconds):
+            raise ValueError("no epochs")
+        _ = checkpoint.learning_rate
+    return checkpoint
 
 
 class CheckpointWriter(Callback):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from docnvil.errors import CheckpointError
+from docnvil.errors import CheckpointError, translating_errors
 from docnvil.model.belief_network import BeliefNetwork, build_model
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
@@ -189,12 +189,18 @@ class Training:
                 "The interrupted run had other training or validation documents. Give the corpus and options that it"
                 " was started with, or start again with --force."
             )
-        _require_equal(asdict(from_saved(ModelConfig, checkpoint.model)), asdict(self.model.config))
-        saved, current = asdict(from_saved(TrainingConfig, checkpoint.training)), asdict(self.config)
+        with translating_errors(CheckpointError, "The checkpoint", "Start again with --force."):
+            model, saved = (
+                asdict(from_saved(kind, values))
+                for kind, values in ((ModelConfig, checkpoint.model), (TrainingConfig, checkpoint.training))
+            )
+        _require_equal(model, asdict(self.model.config))
+        current = asdict(self.config)
         if current["schedule"] == "constant":  # then an epoch does not depend on how many follow
             saved["epochs"] = max(current["epochs"], len(checkpoint.history))
         _require_equal(saved, current)
-        self.restore(checkpoint.tensors, checkpoint.history, checkpoint.epoch_seconds)
+        with translating_errors(CheckpointError, "The checkpoint", "Start again with --force."):
+            self.restore(checkpoint.tensors, checkpoint.history, checkpoint.epoch_seconds)
         self.is_stopped = checkpoint.is_final
 
     def restore(
@@ -205,6 +211,7 @@ class Training:
         for name, value in tensors.items():
             part, rest = name.split(".", 1)
             parts[part][rest] = value
+        self.model.load_state_dict(parts["best"])  # fails now, not at the end, if they are of another network
         self.model.load_state_dict(parts["model"])
         self.gradient.load_state_dict(parts["gradient"])
         self.best_parameters = {name: value.to(self.model.device) for name, value in parts["best"].items()}
