@@ -39,20 +39,20 @@ def main(
 
     with_library()
     until = time.monotonic() + 60 * minutes if minutes else float("inf")
-    summaries, n_failures = {}, 0
     with tempfile.TemporaryDirectory(prefix="torture-", dir=folder_in_memory()) as scratch:
         arena = Arena(Path(scratch).resolve(), seed)
+        sources = []
         for attack in [BY_NAME[name] for name in names] or ATTACKS:
-            arena.n_tries = attack.n_quick if quick else n_tries
-            summaries[attack.name] = run_attack(attack, arena, ledger, until)
-            n_failures += summaries[attack.name]["failures"]
+            sources.append(Source(attack, arena, ledger, attack.n_quick if quick else n_tries))
+        run_in_turn(sources, until)
     delete_library()
+    summaries = {source.name: source.summary() for source in sources}
     click.echo(json.dumps(summaries, indent=2))
     if write:
         from torture.results import write_results
 
         write_results(ledger, seed)
-    sys.exit(1 if n_failures else 0)
+    sys.exit(1 if any(summary["failures"] for summary in summaries.values()) else 0)
 
 
 def folder_in_memory() -> str | None:
@@ -62,28 +62,61 @@ def folder_in_memory() -> str | None:
     return str(shared) if has_space and "TMPDIR" not in os.environ else None
 
 
-def run_attack(attack: Attack, arena: "Arena", folder: Path, until: float) -> dict:  # noqa: F821
-    """Make the tries that have not been made, print failures, and return the summary of all tries of this run."""
-    from torture.ledger import Ledger
+class Source:
+    """The tries of one attack that have not been made, and the time that they have taken.
 
-    ledger, keys = Ledger(folder, attack.name, arena.seed), set()
-    for number, each in enumerate(attack.tries(arena)):
-        if time.monotonic() > until or number == arena.n_tries:
-            break
-        keys.add(each.key)
-        if ledger.survived(each.key):
-            continue
+    Arguments:
+        attack: the attack.
+        arena: where it is made.
+        folder: of the ledgers.
+        n_tries: the wanted number of tries; None for all.
+    """
+
+    def __init__(self, attack: Attack, arena: "Arena", folder: Path, n_tries: int | None) -> None:  # noqa: F821
+        from torture.ledger import Ledger
+
+        self.name, self.seconds = attack.name, 0.0
+        self._arena, self._n_tries = arena, n_tries
+        self._ledger, self._keys = Ledger(folder, attack.name, arena.seed), set()
+        self._tries = attack.tries(arena)
+
+    def run_next(self) -> bool:
+        """Make the next try that has not been made, print its failure, and return whether there was one."""
         start = time.perf_counter()
-        try:
-            outcome = each.run()
-        except Exception:
-            outcome = failure(traceback.format_exc())
-        ledger.add(each.key, outcome, time.perf_counter() - start)
-        if outcome.failures:
-            click.echo(f"{attack.name}: {each.key}: {outcome.detail}", err=True)
-    summary = ledger.summary(keys)
-    click.echo(f"{attack.name}: {summary['tries']:,} tries, {summary['failures']:,} failed", err=True)
-    return summary
+        self._arena.n_tries = self._n_tries
+        for each in self._tries:
+            if len(self._keys) == self._n_tries:
+                return False
+            self._keys.add(each.key)
+            if self._ledger.survived(each.key):
+                continue
+            begin = time.perf_counter()
+            try:
+                outcome = each.run()
+            except Exception:
+                outcome = failure(traceback.format_exc())
+            end = time.perf_counter()
+            self._ledger.add(each.key, outcome, end - begin)
+            self.seconds += end - start
+            if outcome.failures:
+                click.echo(f"{self.name}: {each.key}: {outcome.detail}", err=True)
+            return True
+        return False
+
+    def summary(self) -> dict:
+        """Return the totals of the tries of this run, and of those that were made before."""
+        summary = self._ledger.summary(self._keys)
+        click.echo(f"{self.name}: {summary['tries']:,} tries, {summary['failures']:,} failed", err=True)
+        return summary
+
+
+def run_in_turn(sources: list[Source], until: float) -> None:
+    """Make tries, always of the attack that has taken the least time, until there are no more or it is late."""
+    waiting = list(sources)
+    while waiting and time.monotonic() < until:
+        source = min(waiting, key=lambda source: source.seconds)
+        if not source.run_next():
+            waiting.remove(source)
 
 
 if __name__ == "__main__":

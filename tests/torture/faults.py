@@ -11,8 +11,8 @@ from functools import partial
 from torture.arena import Arena, snapshot
 from torture.cases import SIGKILL, STATES, Case, case_of
 from torture.injection import AFFECTED, FAULTS, Injector, has_library, make_injector
-from torture.registry import Outcome, Try
-from torture.writing import WRITING
+from torture.registry import Outcome, Try, in_turn
+from torture.writing import WRITING, WritingCommand
 
 
 def tries(arena: Arena) -> Iterator[Try]:
@@ -21,23 +21,26 @@ def tries(arena: Arena) -> Iterator[Try]:
         return
     injector = make_injector()
     n_each = None if arena.n_tries is None else max(1, arena.n_tries // len(WRITING))
-    for command in WRITING:
-        if n_each is not None and command.max_tries is not None:  # it takes seconds
-            continue
-        case = case_of(arena, command)
-        needs = {state: list_calls(case, injector, state) for state in STATES}
-        keys = [
-            (state, fault, number)
-            for state in STATES
-            for fault in FAULTS
-            for number, need in enumerate(needs[state], start=1)
-            if need & AFFECTED[fault]
-        ]
-        limits = [n for n in (n_each, command.max_tries) if n is not None]
-        chosen = sorted(arena.random(f"faults {command.name}").sample(range(len(keys)), min(len(keys), *limits, 10**9)))
-        for state, fault, number in (keys[each] for each in chosen):
-            key = f"{command.name}, {state}, {fault} at {number}"
-            yield Try(key, partial(attack, case, injector, state, fault, number))
+    commands = [command for command in WRITING if n_each is None or command.max_tries is None]  # others take seconds
+    yield from in_turn(*(partial(of_command, arena, injector, command, n_each) for command in commands))
+
+
+def of_command(arena: Arena, injector: Injector, command: WritingCommand, n_tries: int | None) -> Iterator[Try]:
+    """Yield the faults of a command in random order, all of them or some."""
+    case = case_of(arena, command)
+    needs = {state: list_calls(case, injector, state) for state in STATES}
+    keys = [
+        (state, fault, number)
+        for state in STATES
+        for fault in FAULTS
+        for number, need in enumerate(needs[state], start=1)
+        if need & AFFECTED[fault]
+    ]
+    arena.random(f"faults {command.name}").shuffle(keys)
+    limits = [n for n in (n_tries, command.max_tries) if n is not None]
+    for state, fault, number in keys[: min(len(keys), *limits, 10**9)]:
+        key = f"{command.name}, {state}, {fault} at {number}"
+        yield Try(key, partial(attack, case, injector, state, fault, number))
 
 
 def list_calls(case: Case, injector: Injector, state: str) -> list[int]:

@@ -6,19 +6,18 @@ The same command, run again or with --resume, must then write what an undisturbe
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 
-from torture.arena import Arena, replace_tree, snapshot
+from torture import torchrun
+from torture.arena import Arena, snapshot
 from torture.cases import SIGKILL, STATES, Case, case_of
 from torture.forking import Finished
-from torture.registry import Outcome, Try, failure
+from torture.registry import Outcome, Try, failure, in_turn
 from torture.writing import WRITING, WritingCommand
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
@@ -26,7 +25,6 @@ STATUSES = {"SIGKILL": (SIGKILL,), "SIGTERM": (143, -15), "SIGINT": (130, 1, -2)
 N_OF_EACH = {"fit, 6 epochs": 200, "corpus build of shards": 200}
 N_OTHERS = 50
 N_WORKER_KILLS = 200
-N_RANK_KILLS = 3
 N_PROCESSES = 3  # of each signal, in new processes instead of forked ones
 
 SHARDS = WritingCommand(
@@ -49,14 +47,8 @@ def tries(arena: Arena) -> Iterator[Try]:
     commands = (FIT, SHARDS, *OTHERS)
     makers = [*(partial(of_command, arena, command) for command in commands), partial(of_workers, arena)]
     if arena.n_tries is None:  # the others take minutes
-        makers += [partial(of_processes, arena), partial(of_ranks, arena)]
+        makers += [partial(of_processes, arena), partial(torchrun.tries, arena)]
     yield from in_turn(*makers)
-
-
-def in_turn(*makers: Callable[[], Iterator[Try]]) -> Iterator[Try]:
-    """Yield one try of each source after the other."""
-    for row in zip_longest(*(maker() for maker in makers)):
-        yield from (each for each in row if each is not None)
 
 
 def of_command(arena: Arena, command: WritingCommand) -> Iterator[Try]:
@@ -152,49 +144,3 @@ def signal_process(case: Case, name: str, number: int) -> Outcome:
     if "KeyboardInterrupt" in stderr:  # while Python imports the first modules
         finished = finished._replace(stderr="Interrupted.")
     return case.judge("absent", finished, cause=f"new process, {name}", statuses=statuses)
-
-
-def of_ranks(arena: Arena) -> Iterator[Try]:
-    """Yield kills of one of two processes of torchrun, which starts both again."""
-    reference: dict[str, str] = {}
-    for number in range(N_RANK_KILLS):
-        yield Try(f"rank of torchrun {number}", partial(kill_rank, arena, number, reference))
-
-
-def kill_rank(arena: Arena, number: int, reference: dict[str, str]) -> Outcome:
-    """Train with two processes, kill one after the first checkpoint, and compare with an undisturbed training."""
-    if not reference:
-        reference |= train_with_torchrun(arena, None)
-    files = train_with_torchrun(arena, arena.random(f"rank {number}"))
-    if files != reference:
-        return failure(
-            f"the model differs in {sorted(name for name in reference if files.get(name) != reference[name])}"
-        )
-    return Outcome("rank killed, restarted")
-
-
-def train_with_torchrun(arena: Arena, kills: random.Random | None) -> dict[str, str]:
-    """Return the files of a model that two processes have trained, one of which may be killed."""
-    out = arena.inputs.parent / "ranks"
-    replace_tree(None, out)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--max-restarts=3"]
-    command += [f"--master-port={free_port()}", "-m", "docnvil", "fit", str(arena.inputs / "new" / "posts.jsonl")]
-    command += ["--units", "2", "--epochs", "300", "--out", str(out / "m")]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while kills is not None and process.poll() is None and not (out / "m.unfinished").exists():
-        time.sleep(0.02)
-    if kills is not None:
-        time.sleep(kills.random())
-        kill_a_child(process.pid, kills)
-    _, stderr = process.communicate(timeout=300)
-    if process.returncode:
-        raise RuntimeError(stderr[-2000:])
-    return snapshot(out)
-
-
-def free_port() -> int:
-    """Return a free port of this machine."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

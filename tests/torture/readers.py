@@ -69,7 +69,7 @@ def make_readers(arena: "Arena") -> list[Reader]:
     """Return all readers, with their files in the folder of an attack."""
     folder = arena.folder / "inputs"
     folder.mkdir(parents=True, exist_ok=True)
-    return [*_texts(folder), *_counts(folder), *_words(folder), *_folders(folder)]
+    return [*_texts(folder), *_counts(folder), *_words(folder), *_folders(folder), *_checkpoints(folder)]
 
 
 def _reader(
@@ -240,6 +240,13 @@ def _folders(folder: Path) -> Iterator[Reader]:
                 is_json,
                 finish,
             )
+
+
+def _checkpoints(folder: Path) -> Iterator[Reader]:
+    from torture.checkpoint_readers import WEIGHT, checkpoint_readers
+
+    for name, path, content, parse, is_json in checkpoint_readers(folder):
+        yield Reader(name, path, [content], parse, WEIGHT, is_json)
 
 
 def _parse_folder(parse: Callable[[Path], None], path: Path) -> None:

@@ -9,6 +9,7 @@ such as all bits of a block of bytes; then the outcome counts them.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class Try:
 
     key: str
     run: Callable[[], Outcome]
+
+
+def in_turn(*makers: Callable[[], Iterator[Try]]) -> Iterator[Try]:
+    """Yield one try of each source after the other."""
+    for row in zip_longest(*(maker() for maker in makers)):
+        yield from (each for each in row if each is not None)
 
 
 @dataclass(frozen=True)
