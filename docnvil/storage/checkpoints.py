@@ -63,7 +63,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} does not exist. Leave out --resume to start training.")
     try:
         content = path.read_bytes()  # not mapped, so that what is used is what was checked
-        tensors = deserialize(content)
+        tensors = dict(sorted(deserialize(content).items()))  # the same order in all processes, which send them
         size = int.from_bytes(content[:8], "little")
         texts = dict(json.loads(content[8 : 8 + size])["__metadata__"])
         intact = texts.pop("sha256") == _digest(tensors, texts)

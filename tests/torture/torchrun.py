@@ -65,7 +65,7 @@ def interrupt(
     resume = ["--resume"] if checkpoint else []
     again = run(arena, out, None, *resume)
     if again.status and NOTHING_TO_RESUME not in again.stderr and not (files and "already exists" in again.stderr):
-        return failure(f"the second run fails (status {again.status}): {again.stderr[-1500:]}")
+        return failure(f"the second run fails (status {again.status}): {again.stderr[:2500]}")
     now = snapshot(out)
     if files:  # only --force makes it again
         now = {file: digest for file, digest in now.items() if file in reference}
