@@ -118,6 +118,12 @@ def test_tensors_of_another_shape_are_refused(block_counts, tmp_path, part):
         resume(block_counts, path)
 
 
+def test_tensors_are_in_the_same_order_in_all_processes(block_counts, tmp_path):
+    interrupt(block_counts, tmp_path / "m.unfinished")
+    names = list(read_checkpoint(tmp_path / "m.unfinished").tensors)
+    assert names == sorted(names)
+
+
 def rewrite(path, change):
     """Change the tensors and texts of a checkpoint, and seal it again."""
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""SIGKILL, SIGTERM and SIGINT at random times, kills of workers, and kills of one of several training processes.
+"""SIGKILL, SIGTERM and SIGINT at random times, and kills of workers.
 
 The same command, run again or with --resume, must then write what an undisturbed run writes.
 """
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from torture import torchrun
 from torture.arena import Arena, snapshot
 from torture.cases import SIGKILL, STATES, Case, case_of
 from torture.forking import Finished
@@ -46,8 +45,8 @@ def tries(arena: Arena) -> Iterator[Try]:
     """Yield the tries of all commands, one of each command after the other, so that few tries have all of them."""
     commands = (FIT, SHARDS, *OTHERS)
     makers = [*(partial(of_command, arena, command) for command in commands), partial(of_workers, arena)]
-    if arena.n_tries is None:  # the others take minutes
-        makers += [partial(of_processes, arena), partial(torchrun.tries, arena)]
+    if arena.n_tries is None:  # it takes minutes
+        makers += [partial(of_processes, arena)]
     yield from in_turn(*makers)
 
 

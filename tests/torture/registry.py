@@ -83,9 +83,8 @@ class Attack:
 
 ATTACKS = (
     Attack("faults", "Disk full, input/output error or kill at the k-th call of the system", "faults", 20),
-    Attack(
-        "kills", "SIGKILL, SIGTERM or SIGINT at a random time; kills of workers and training processes", "kills", 12
-    ),
+    Attack("kills", "SIGKILL, SIGTERM or SIGINT at a random time; kills of workers", "kills", 12),
+    Attack("torchrun", "The same for processes that train together, and for torchrun", "torchrun", 3),
     Attack("corruption", "Each truncation and flipped bit of models, corpora, trainings and indexes", "corruption", 24),
     Attack("concurrency", "Reads of what is replaced, several writers, long cycles of commands", "concurrency", 10),
     Attack("determinism", "Other hash seeds, threads, workers, shards, orders of files; no network", "determinism", 6),

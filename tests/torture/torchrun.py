@@ -32,17 +32,15 @@ NOTHING_TO_RESUME = "so there is nothing to resume"
 
 
 def tries(arena: Arena) -> Iterator[Try]:
-    """Yield signals to forked processes and to torchrun in turn."""
+    """Yield signals to torchrun and kills of its processes, unless tries must be quick, and signals to forked ones."""
     references: dict[str, dict[str, str]] = {}
-    for number in range(N_OF_FORKED):
-        for name in SIGNALS:
-            run = partial(interrupt, arena, name, number, references, run_forked)
-            yield Try(f"forked ranks, {name} {number}", run)
-            if number < N_OF_TORCHRUN:
-                run = partial(interrupt, arena, name, number, references, run_torchrun)
-                yield Try(f"torchrun, {name} {number}", run)
-        if number < N_RANK_KILLS:
-            yield Try(f"rank of torchrun {number}", partial(kill_rank, arena, number, references))
+    kinds = [("torchrun", run_torchrun, N_OF_TORCHRUN)] if arena.n_tries is None else []
+    for kind, run, n_of_each in (*kinds, ("forked ranks", run_forked, N_OF_FORKED)):
+        for number in range(n_of_each):
+            for name in SIGNALS:
+                yield Try(f"{kind}, {name} {number}", partial(interrupt, arena, name, number, references, run))
+    for number in range(N_RANK_KILLS if kinds else 0):
+        yield Try(f"rank of torchrun {number}", partial(kill_rank, arena, number, references))
 
 
 def interrupt(
