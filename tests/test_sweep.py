@@ -107,6 +107,7 @@ def test_a_trial_is_the_evaluation_of_the_model(finished):
 def test_finished_trainings_are_not_repeated(finished):
     train, test, settings, folder = finished
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    (folder / ".units-2-seed-0.json.abcd1234.part").touch()  # of a process that was killed
     events = []
     run_trials(train, test, settings, folder, on_finish=lambda each, new: events.append(new))
     assert events == [False, False]
