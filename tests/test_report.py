@@ -167,7 +167,7 @@ class TestPage:
     def test_shows_key_figures_and_settings(self, model):
         page = render(model)
         best = max((record for record in model.history if record.best), key=lambda record: record.epoch)
-        for text in ("120", "2,400 tokens", "per document; ELBO with 10 samples", f"{best.validation_perplexity:.1f}"):
+        for text in ("120", "2,400 tokens", "per document; bound with 10 samples", f"{best.validation_perplexity:.1f}"):
             assert text in page
         assert f"<dd>{best.epoch}</dd><dd>of {len(model.history)}, by validation bound</dd>" in page
         for setting in ("learning_rate", "batch_size", "seed", "recognition_input"):
@@ -233,7 +233,7 @@ class TestPage:
         model = DocNVIL(2, recipe="binary", epochs=1, random_state=0).fit(bits).model_
         page = render(model)
         assert "perplexity</dt>" not in page
-        assert "nats per vector; ELBO with 10 samples" in page
+        assert "nats per vector; bound with 10 samples" in page
         assert page.count("<figure") == 1
         assert "validation bound −" in render_overview(model)
 
