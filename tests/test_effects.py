@@ -332,6 +332,7 @@ def test_files_and_figure(model_folder, tmp_path):
         ((), "There is nothing to compare. Name a column with --by, or dates with --over.", 2),
         (("--by", "faction"), "no column 'faction'. Their columns are 'party', 'date'.", 1),
         (("--over", "party"), "160 of 160 values in column 'party' are not dates", 1),
+        (("--by", "id"), "Column 'id' has the ids of the documents", 1),
         (("--by", "date"), "Column 'date' has 160 different values", 1),
         (("--by", "party", "--by", "party"), "Column 'party' is given twice", 1),
         (("--by", "party", "--reference", "left", "--by", "date"), "Write it like --reference party=left", 2),

@@ -69,6 +69,7 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
     p-value, corrected for the number of differences, is below 1 - INTERVAL. Holm's correction limits the probability of
     any false one, Benjamini and Hochberg's the expected share of false ones.
     """
+    from docnvil.errors import ConfigurationError
     from docnvil.runtime.folders import refuse_existing_file
     from docnvil.runtime.publishing import complete_publication
     from docnvil.storage.model_folder import load_model
@@ -87,6 +88,12 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
     fitted = load_model(model, options["device"])
     matrix = load_for_model(source, options, fitted)
     note_unknown_tokens(matrix)
+    id_column = matrix.reading.get("id_column", "id")
+    if id_column in options["by"] and id_column not in matrix.metadata:
+        raise ConfigurationError(
+            f"Column {id_column!r} has the ids of the documents, which differ from document to document. Name a column"
+            " with groups."
+        )
     result = fitted.effects(
         matrix,
         options["by"],
