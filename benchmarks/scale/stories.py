@@ -81,10 +81,10 @@ def _story(generator: np.random.Generator, cumulative: np.ndarray, subjects: np.
 
 
 @click.command()
-@click.option("--documents", default=5_000, show_default=True, help="Stories to generate.")
-@click.option("--held-out", default=500, show_default=True, help="How many of them are test documents.")
+@click.option("--documents", default=3_000, show_default=True, help="Stories to generate.")
+@click.option("--held-out", default=200, show_default=True, help="How many of them are test documents.")
 @click.option("--words", default=10_000, show_default=True, help="Most frequent stems to keep.")
-@click.option("--epochs", default=3, show_default=True, help="Training epochs.")
+@click.option("--epochs", default=2, show_default=True, help="Training epochs.")
 @click.option("--rows", default=",".join(row.name for row in RCV1), show_default=True, help="Rows to train.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the JSON there instead of the committed results.")
 def main(documents: int, held_out: int, words: int, epochs: int, rows: str, out: Path | None) -> None:
