@@ -20,6 +20,7 @@ from docnvil.errors import ConfigurationError, WorkerError
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime import distributed
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup, exit_now, process_group
+from docnvil.runtime.locks import lock_output
 from docnvil.storage.checkpoints import checkpoint_path
 from docnvil.storage.tables import read_history
 from docnvil.training.loop import train
@@ -228,14 +229,16 @@ def test_restarts_are_recognized(monkeypatch):
         assert distributed.is_restart() == expected
 
 
-def test_launched_processes_exit_without_shutting_down(monkeypatch):
+def test_launched_processes_exit_without_shutting_down(monkeypatch, tmp_path):
     def exit_process(status: int) -> None:
         raise SystemExit(status)
 
     set_environment(monkeypatch, **LAUNCHED)
     monkeypatch.setattr(os, "_exit", exit_process)
-    with pytest.raises(SystemExit) as exited:
-        exit_now()
+    with lock_output(tmp_path / "model"):
+        with pytest.raises(SystemExit) as exited:
+            exit_now()
+        assert not any(tmp_path.iterdir())
     assert exited.value.code == 0
 
 
@@ -310,6 +313,7 @@ def test_torchrun_gives_the_same_training_as_one_process(corpus, tmp_path):
     wait(fit(corpus, tmp_path / "alone", "--epochs", "4"))
     together = fit(corpus, tmp_path / "together", "--epochs", "4", processes=2)
     stdout, stderr = wait(together)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "together"]  # no lock
     assert together.returncode == 0, stderr
     assert_same_training(tmp_path / "together", tmp_path / "alone")
     assert stdout.count("Trained 3 units") == 1

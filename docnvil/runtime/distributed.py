@@ -18,6 +18,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from docnvil.errors import ConfigurationError, WorkerError
+from docnvil.runtime.cleanup import delete_leftovers
 
 # torchrun sets these variables, and so must any other launcher.
 LAUNCH_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -148,6 +149,7 @@ def exit_now() -> None:
     finished training as failed.
     """
     if is_launched():
+        delete_leftovers()  # such as the lock of the output
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)

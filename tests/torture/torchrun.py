@@ -59,7 +59,8 @@ def interrupt(
     files = {file: digest for file, digest in snapshot(out).items() if not is_hidden(file.split("/")[0])}
     checkpoint = files.pop("m.unfinished", None)
     if files not in ({}, reference):
-        return failure(f"the model is neither complete nor absent (status {finished.status}): {sorted(files)[:3]}")
+        different = sorted(file for file in {*files, *reference} if files.get(file) != reference.get(file))
+        return failure(f"the model is neither complete nor absent (status {finished.status}): {different}")
     resume = ["--resume"] if checkpoint else []
     again = run(arena, out, None, *resume)
     if again.status and NOTHING_TO_RESUME not in again.stderr and not (files and "already exists" in again.stderr):
@@ -95,6 +96,8 @@ def reference_of(
         if finished.status:
             raise RuntimeError(finished.stderr[-2000:])
         references[kind] = snapshot(out)
+        if hidden := [file for file in references[kind] if is_hidden(file)]:
+            raise RuntimeError(f"an undisturbed training leaves {hidden}")
     return references[kind]
 
 
