@@ -7,11 +7,12 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from torture.registry import ATTACKS, BY_NAME, Attack, failure
+from torture.registry import ATTACKS, BY_NAME, Attack, Try, failure
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +79,8 @@ class Source:
         self.name, self.seconds = attack.name, 0.0
         self._arena, self._n_tries = arena, n_tries
         self._ledger, self._keys = Ledger(folder, attack.name, arena.seed), set()
-        self._tries = attack.tries(arena)
+        self._tries = self._prepared(attack.tries(arena))
+        self._n_errors = 0
 
     def run_next(self) -> bool:
         """Make the next try that has not been made, print its failure, and return whether there was one."""
@@ -103,9 +105,18 @@ class Source:
             return True
         return False
 
+    def _prepared(self, tries: Iterator[Try]) -> Iterator[Try]:
+        """Yield the tries until one cannot be prepared."""
+        try:
+            yield from tries
+        except Exception:
+            self._n_errors += 1
+            click.echo(f"{self.name}: {traceback.format_exc()}", err=True)
+
     def summary(self) -> dict:
         """Return the totals of the tries of this run, and of those that were made before."""
         summary = self._ledger.summary(self._keys)
+        summary["failures"] += self._n_errors
         click.echo(f"{self.name}: {summary['tries']:,} tries, {summary['failures']:,} failed", err=True)
         return summary
 

@@ -177,7 +177,7 @@ def without_times(path: Path) -> bytes:
         except (ValueError, KeyError, TypeError):  # a part of a file
             return content
     if path.suffix == ".csv" and b"seconds" in content.partition(b"\n")[0]:
-        return without_columns(content.decode(), ("seconds", "mebibytes"))
+        return without_columns(content.decode(), ("second", "mebibytes"))
     return _TIMES.sub(b"", content) if path.suffix == ".json" else content
 
 
