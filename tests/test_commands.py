@@ -136,7 +136,7 @@ def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
     assert (found["documents"], found["empty_documents"], found["tokens"]) == (1, 2, 3)
     assert found["unknown_tokens"] == 1  # "known"; the stem of "nothing" is too short
     told = run("perplexity", tmp_path / "model", tmp_path / "new.txt").stdout
-    assert "1 tokens (25%) are not in the model's vocabulary" in told
+    assert "1 token (25%) is not in the model's vocabulary" in told
     out = tmp_path / "embeddings.csv"
     assert run("embed", tmp_path / "model", tmp_path / "new.txt", "--out", out).exit_code == 0
     assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]

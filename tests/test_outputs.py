@@ -177,7 +177,7 @@ def test_sigterm_ends_training_with_a_message_and_without_drafts(texts, tmp_path
     _, errors = training.communicate(timeout=60)
     assert training.returncode == 143
     assert "Terminated." in errors
-    assert "rerun with --resume" in errors
+    assert "run the command with --resume" in errors
     assert "Traceback" not in errors
     assert [path.name for path in tmp_path.iterdir()] == ["m.unfinished"]
 
