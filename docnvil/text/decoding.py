@@ -12,6 +12,7 @@ from docnvil.text.file_kinds import HEAD_BYTES, guess_wide_encoding
 _BLOCK = 1 << 16
 _MAX_SAMPLE = 1 << 15  # bytes of the lines that are not ASCII
 _PIECE = 256  # bytes; what follows an invalid byte in a piece is copied
+_MANY = 1_000_000  # invalid bytes
 _FEW = 3  # bytes that are no evidence of an encoding in a long text
 
 
@@ -55,7 +56,7 @@ class Utf8Survey:
 
 
 def survey_utf8(file: BinaryIO) -> Utf8Survey:
-    """Read a stream to its end as UTF-8, in bounded memory."""
+    """Read a stream as UTF-8 in bounded memory, to its end or until many bytes show that it is something else."""
     result = Utf8Survey()
 
     def on_invalid(invalid: bytes, offset: int, line: int) -> None:
@@ -72,6 +73,8 @@ def survey_utf8(file: BinaryIO) -> Utf8Survey:
             result.sample += b"\n".join(lines)[:_MAX_SAMPLE]
         text = decoder.decode(block)
         result.n_characters += 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
+        if result.n_invalid > _MANY and not result.is_mostly_utf8:
+            break  # the rest takes a microsecond per byte, and would not make it UTF-8
     decoder.decode(b"", final=True)
     return result
 
