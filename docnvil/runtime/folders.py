@@ -21,7 +21,7 @@ from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree
 Content = TypeVar("Content")
 
 MANIFEST = "manifest.json"
-READING_TRIES = 5  # of a folder that other processes replace
+READING_TRIES = 20  # of a folder that other processes replace
 
 
 def sha256_of(path: Path) -> str:
