@@ -20,7 +20,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import CheckpointError, OutputExistsError
 from docnvil.runtime import folders
-from docnvil.runtime.folders import read_folder, writing_folder
+from docnvil.runtime.folders import READING_TRIES, read_folder, writing_folder
 from docnvil.runtime.locks import lock_output
 from docnvil.storage.checkpoints import checkpoint_path
 from docnvil.storage.model_folder import load_model, save_model
@@ -231,6 +231,6 @@ def test_a_corpus_that_is_replaced_while_it_is_read_is_never_mixed(tmp_path, mon
     monkeypatch.setattr(reading, "verify_folder", verify_and_replace)
     matrix = read_corpus(path)
     assert (matrix.counts.toarray().tolist(), matrix.vocabulary.words, tuple(matrix.ids)) == ([[1]], ("a",), ("1",))
-    replacements.extend([2, 1, 4, 3, 2, 1])
+    replacements.extend([2, 1] * READING_TRIES)
     with pytest.raises(CheckpointError, match="was replaced while it was read"):
         read_corpus(path)
