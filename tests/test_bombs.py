@@ -123,3 +123,13 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.xlsx").write_bytes(content.getvalue())
     with pytest.raises(CorpusError, match="unpacks to more than 1 MiB"):
         list(read_documents(tmp_path / "a.xlsx", SourceOptions()))
+
+
+def test_declared_columns_that_never_occur_get_no_names(tmp_path):
+    header = "%%MatrixMarket matrix coordinate integer general\n"
+    path = tmp_path / "counts.mtx"
+    path.write_text(f"{header}2 7500000 2\n1 3 2\n2 7500000 1\n")
+    with pytest.raises(CorpusError, match=r"counts\.mtx has 7,500,000 columns and only 2 counts, so nearly all words"):
+        read_counts(path, "mtx")
+    path.write_text(f"{header}2 1048576 2\n1 3 2\n2 1048576 1\n")  # as of scikit-learn's HashingVectorizer
+    assert read_counts(path, "mtx").counts.shape == (2, 1 << 20)
