@@ -23,7 +23,7 @@ from docnvil.storage.model_folder import load_model, save_model
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.python_sources import as_vocabulary, classify_source
 from docnvil.text.settings import SourceOptions
-from docnvil.text.vocabulary import Vocabulary
+from docnvil.text.vocabulary import number_words
 from docnvil.training.continuing import continue_fit
 from docnvil.training.data import CheckedCounts, canonical, checked_counts, warn_of_fractions
 from docnvil.training.fit import fit
@@ -356,7 +356,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         names = self.vocabulary if self.vocabulary is not None else getattr(self, "feature_names_in_", None)
         vocabulary = as_vocabulary(names) if reset else self.model_.vocabulary
         if vocabulary is None:
-            vocabulary = Vocabulary.numbered(matrix.shape[1])
+            vocabulary = number_words(matrix.shape[1], getattr(matrix, "nnz", matrix.size), "X")
         if len(vocabulary) != matrix.shape[1]:
             raise VocabularyError(
                 f"X has {matrix.shape[1]} columns, and the vocabulary has {len(vocabulary)} words. Give one per column."

@@ -1,8 +1,7 @@
 """Kernels and host waits of training on the simulated accelerator. Importing this registers the device."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -49,10 +48,10 @@ def count_updates(recipe: str = "default", **values: Any) -> dict[str, Any]:
     number of kernels and graphs that the host starts.
     """
     settings = docnvil.Settings(recipe, device=NAME, epochs=2, validation=30, **values)
-    with _changed(MAX_GRAPHS=0):
+    with mock.patch.multiple(device_updates, MAX_GRAPHS=0):
         short, long = (_count_epoch(n_documents, settings) for n_documents in (230, 430))
     per_update = {name: (getattr(long, name) - getattr(short, name)) for name in ("kernels", "waits")}
-    with _changed(MIN_STEP=1 << 16):  # all batches have one shape
+    with mock.patch.multiple(device_updates, MIN_STEP=1 << 16):  # all batches have one shape
         few, many = (_count_epoch(n_documents, settings) for n_documents in (230, 430))
     launches = many.kernels - few.kernels
     assert launches["CUDA graph"] == 2
@@ -68,19 +67,6 @@ def count_updates(recipe: str = "default", **values: Any) -> dict[str, Any]:
         "by_operation": {name: count / 2 for name, count in per_update["kernels"].most_common()},
         "waits": dict(short.waits),
     }
-
-
-@contextmanager
-def _changed(**values: int) -> Iterator[None]:
-    """Change limits of graphs."""
-    before = {name: getattr(device_updates, name) for name in values}
-    for name, value in values.items():
-        setattr(device_updates, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(device_updates, name, value)
 
 
 def _count_epoch(n_documents: int, settings: docnvil.Settings) -> Counts:

@@ -13,10 +13,10 @@ import traceback
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -247,18 +247,6 @@ def simulated() -> None:
         assert not recording
 
 
-@contextmanager
-def changed(module: Any, **values: Any) -> Iterator[None]:
-    before = {name: getattr(module, name) for name in values}
-    for name, value in values.items():
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(module, name, value)
-
-
 def trained(**values: Any) -> tuple[dict[str, np.ndarray], int]:
     """Return parameters and records of a training with several shapes, and how many updates were repeated."""
     counts = csr_array(block_counts(200) * np.random.default_rng(0).integers(0, 2, (200, 15)))
@@ -270,7 +258,7 @@ def trained(**values: Any) -> tuple[dict[str, np.ndarray], int]:
 
 def whole_training() -> None:
     """A training with graphs gives the bytes of one without: also if some updates are checked, or graphs are few."""
-    with changed(device_updates, MAX_GRAPHS=0):
+    with mock.patch.multiple(device_updates, MAX_GRAPHS=0):
         expected, n_repeated = trained()
     assert n_repeated == 0
     n_repeated_each = []
@@ -278,7 +266,7 @@ def whole_training() -> None:
         (device_updates, {}), (device_updates, {"MAX_GRAPHS": 1}), (finite, {"UPDATES_PER_CHECK": 3}),
         (device_updates, {"MIN_STEP": 1}),
     ):  # fmt: skip
-        with changed(module, **values):
+        with mock.patch.dict(vars(module), values):
             actual, n_repeated = trained()
         n_repeated_each.append(n_repeated)
         assert all(np.array_equal(expected[name], actual[name]) for name in expected)
@@ -290,7 +278,7 @@ def not_recorded() -> None:
     """Trainings that cannot be recorded, or need not be, are made without graphs."""
     before = len(replayed)
     train(NAME, csr_array(block_counts().toarray() * 5000))
-    with changed(device_updates, MAX_LOGITS=100):
+    with mock.patch.multiple(device_updates, MAX_LOGITS=100):
         train(NAME)
     assert len(replayed) == before
     expected, _ = trained()
@@ -301,7 +289,7 @@ def not_recorded() -> None:
         return make(training, *arguments)
 
     with (
-        changed(device_updates, update=unrepeatable),
+        mock.patch.multiple(device_updates, update=unrepeatable),
         pytest.warns(DocnvilWarning, match="goes on without graphs") as w,
     ):
         actual, n_repeated = trained()
@@ -323,7 +311,7 @@ def divergence() -> None:
                     training.model.generative.visible.weight[0, 0] = torch.nan
 
     with (
-        changed(finite, UPDATES_PER_CHECK=10),
+        mock.patch.multiple(finite, UPDATES_PER_CHECK=10),
         pytest.raises(TrainingError, match=r"epoch 2, update 9 .*generative.visible.weight"),
     ):
         docnvil.fit(block_counts(200), docnvil.Settings(units=(4,), batch_size=9, epochs=3, device=NAME),

@@ -9,7 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from scipy.sparse import csr_array
 
+import docnvil
 from docnvil.errors import CorpusError
 from docnvil.text import files, limits
 from docnvil.text.documents import SourceOptions, detect_format, read_documents
@@ -129,7 +131,13 @@ def test_declared_columns_that_never_occur_get_no_names(tmp_path):
     header = "%%MatrixMarket matrix coordinate integer general\n"
     path = tmp_path / "counts.mtx"
     path.write_text(f"{header}2 7500000 2\n1 3 2\n2 7500000 1\n")
-    with pytest.raises(CorpusError, match=r"counts\.mtx has 7,500,000 columns and only 2 counts, so nearly all words"):
+    with pytest.raises(CorpusError, match=r"counts\.mtx has 7,500,000 columns and 2 counts, so nearly all words"):
         read_counts(path, "mtx")
     path.write_text(f"{header}2 1048576 2\n1 3 2\n2 1048576 1\n")  # as of scikit-learn's HashingVectorizer
     assert read_counts(path, "mtx").counts.shape == (2, 1 << 20)
+    hostile = csr_array(([1.0], [7_500_000], [0, 1]), shape=(1, 1 << 33))
+    for number in (docnvil.count_words, docnvil.fit):
+        with pytest.raises(CorpusError, match=r"8,589,934,592 columns and 1 counts"):
+            number(hostile)
+    with pytest.raises(CorpusError, match=r"4,000,000,001 columns and 1 counts"):
+        docnvil.count_words([[(4_000_000_000, 1)]])

@@ -12,7 +12,7 @@ from exact import joint_terms, random_network, sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 import docnvil
 from docnvil.analysis.covariates import categories, dates
@@ -228,7 +228,7 @@ def test_p_values_are_those_of_permutations():
     """A skewed value in 12 of 60 documents: the share of permutations with a larger difference."""
     generator = np.random.default_rng(8)
     values, chosen = generator.beta(0.3, 1, 60), np.arange(60) < 12
-    p_value = score_test(values[:, None], np.column_stack([np.ones(60), chosen]), 1)[0]
+    p_value = score_test(values[:, None], np.column_stack([np.ones(60), chosen]), [1])[0, 0]
     permuted = generator.permuted(np.tile(values, (20_000, 1)), axis=1)
     larger = abs(permuted[:, chosen].mean(1) - values.mean()) >= abs(values[chosen].mean() - values.mean())
     assert p_value == pytest.approx(larger.mean(), abs=0.02)
@@ -241,16 +241,26 @@ def test_p_values_of_columns_that_do_not_matter_are_uniform():
         side = generator.random(300) < 0.3
         design = np.column_stack([np.ones(300), side, generator.random(300) < np.where(side, 0.8, 0.2)])
         units = generator.random((300, 10)) < np.where(side, 0.5, 0.05)[:, None]
-        below.append(score_test(units.astype(np.float32), design, 2) < 0.05)
+        below.append(score_test(units.astype(np.float32), design, [2]) < 0.05)
     assert 0.03 < np.mean(below) < 0.06  # 2,000 p-values: two standard errors are 0.01
 
 
 def test_p_values_do_not_depend_on_how_documents_are_divided(monkeypatch):
     generator = np.random.default_rng(10)
     values, design = generator.random((50, 3)), np.column_stack([np.ones(50), generator.random((50, 2))])
-    expected = score_test(values, design, 1)
+    expected = score_test(values, design, [1, 2])
     monkeypatch.setattr("docnvil.analysis.significance.CHUNK", 7)
-    assert score_test(values, design, 1) == pytest.approx(expected, rel=1e-9)
+    assert score_test(values, design, [1, 2]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_p_values_are_those_of_the_residuals_without_the_column():
+    generator = np.random.default_rng(11)
+    values, design = generator.random((80, 3)), np.column_stack([np.ones(80), generator.random((80, 3))])
+    for column, p_values in zip((1, 3), score_test(values, design, [1, 3]), strict=True):
+        others = np.delete(design, column, axis=1)
+        z, r = (each - others @ np.linalg.lstsq(others, each)[0] for each in (design[:, [column]], values))
+        variance = np.maximum((z**2).sum() * (r**2).sum(0), 80 * (z**2 * r**2).sum(0)) / 76
+        assert p_values == pytest.approx(2 * t.sf(abs((z * r).sum(0)) / np.sqrt(variance), 76), rel=1e-9)
 
 
 @pytest.mark.parametrize("settings", [{"units": (4,)}, {"units": (4,), "prior": "autoregressive"}, {"units": (3, 2)}])

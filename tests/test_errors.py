@@ -5,9 +5,10 @@ import subprocess
 import sys
 import warnings
 
+import click
 import pytest
 
-from docnvil.commands.console import printing_warnings
+from docnvil.commands.console import ErrorReportingGroup, Termination, printing_warnings
 from docnvil.corpus.process_pool import ProcessPool
 from docnvil.errors import CorpusError, DocnvilWarning, OutputExistsError, warn
 
@@ -43,3 +44,26 @@ def test_commands_print_each_warning_once(capsys):
 def test_warnings_of_worker_processes_are_issued_again():
     with pytest.warns(DocnvilWarning, match=r"^Check encoding\.$"):
         assert list(ProcessPool(1).run_all(warn, [("Check --encoding.",)])) == [1]
+
+
+@pytest.mark.parametrize(("interrupt", "status"), [(KeyboardInterrupt, 130), (Termination, 143)])
+def test_an_interrupt_in_a_finalizer_ends_the_command_without_a_traceback(interrupt, status, capsys):
+    class Bar:
+        def __del__(self):
+            raise interrupt
+
+    @click.group(cls=ErrorReportingGroup)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def draw() -> None:
+        Bar()
+        click.echo("complete")
+
+    with pytest.raises(SystemExit) as end:
+        group(["draw"])
+    assert end.value.code == status
+    output = capsys.readouterr()
+    assert output.out == "complete\n"
+    assert output.err.strip() == ("Interrupted." if status == 130 else "Terminated.")

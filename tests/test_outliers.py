@@ -102,7 +102,7 @@ def test_models_of_bits_are_refused():
 def test_features_of_neighborhoods_are_those_of_their_definition(model):
     rng = np.random.default_rng(6)
     reference, new = documents(np.arange(60) % SUBJECTS, rng), documents([0, (1, 2)], rng)
-    twice = csr_array(vstack([new, reference[[7]]], format="csr"))  # the last one is a copy, which is no neighbor
+    twice = csr_array(vstack([new, reference[[7]]], format="csr"))  # the last one is a copy, which is not a neighbor
     result = Neighborhood(model.network, np.ones(WORDS), reference).features(twice, [np.array([3, 4, 5])])
     vectors = [
         np.log(each.toarray(), where=each.toarray() > 0, out=np.full(each.shape, -1.0)) + 1

@@ -86,3 +86,5 @@ def test_fit_tells_how_many_words_its_limits_leave_out(tmp_path):
     assert "61 documents, 122 tokens, 3 words.\nNot counted: 1 tokens (1%) of words in too few" in result.stderr
     all_words = run("fit", path, "--units", 2, "--epochs", 1, "--min-df", 1, "--max-df", 1.0, "--out", tmp_path / "all")
     assert "Not counted" not in all_words.stderr
+    pairs = run("fit", path, "--ngrams", "1-2", "--units", 2, "--epochs", 1, "--min-df", 2, "--out", tmp_path / "pairs")
+    assert "Not counted:" in pairs.stderr

@@ -214,8 +214,7 @@ def _compare(
         return groups, values, *groups[0].combine(contrasts), _test_groups(units.probabilities, by[0].codes, contrasts)
     values, design = _design(by, over, references)
     draws = compose_regression(units, design, n_draws, stream(seed, "effects of several columns"))
-    columns = range(1, design.shape[1])
-    p_values = np.stack([score_test(units.probabilities, design, column) for column in columns])
+    p_values = score_test(units.probabilities, design, range(1, design.shape[1]))
     return groups, values, *draws.combine(np.eye(design.shape[1])[1:]), p_values
 
 
@@ -228,8 +227,9 @@ def _test_groups(
         weights = contrast[codes]
         compared = weights != 0
         design = np.column_stack([np.ones(compared.sum()), weights[compared] > 0])
-        p_values.append(score_test(probabilities[compared], design, 1))
-    return np.stack(p_values)
+        part = probabilities if compared.all() else probabilities[compared]
+        p_values.append(score_test(part, design, [1]))
+    return np.concatenate(p_values)
 
 
 def _design(

@@ -1,8 +1,9 @@
 """Tests of differences between documents, and corrections for multiple comparisons.
 
-Axes: N documents, K units, P columns of a regression.
+Axes: N documents, K units, P columns of a regression, of which C are tested.
 """
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,8 +16,10 @@ Correction = Literal["holm", "benjamini-hochberg", "none"]
 CHUNK = 20_000  # documents whose residuals exist at once
 
 
-def score_test(values: NDArray[np.floating], design: NDArray[np.float64], column: int) -> NDArray[np.float64]:
-    """Return the p-value of a column in linear regressions of K values on the columns of a design, `[K]`.
+def score_test(
+    values: NDArray[np.floating], design: NDArray[np.float64], columns: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return the p-values of columns in linear regressions of K values on the columns of a design, `[C, K]`.
 
     With the column's residuals z and the values' residuals r from regressions on the other columns alone,
 
@@ -26,32 +29,41 @@ def score_test(values: NDArray[np.floating], design: NDArray[np.float64], column
     residuals without the column, so the test holds for groups of few documents; the second term allows for documents of
     unequal variance. A value may be a probability: the test needs no model of how uncertain it is.
 
-    Source: Angrist & Pischke (2009), *Mostly harmless econometrics*, section 8.1, for the larger of the two variances.
+    r is the residual of the regression on all columns plus z times the column's coefficient, so one regression serves
+    all columns.
+
+    Source: Angrist & Pischke (2009), *Mostly harmless econometrics*, section 8.1, for the larger of the two variances;
+    Frisch & Waugh (1933), *Partial time regressions as compared with individual trends*, for the residuals.
 
     Arguments:
         values: `[N, K]`.
         design: `[N, P]`, of full rank, with a column of ones.
-        column: the column that is tested, from 0.
+        columns: the columns that are tested, from 0; each without the others.
 
     Example:
         >>> design = np.column_stack([np.ones(200), np.arange(200) < 100])
         >>> values = np.column_stack([np.arange(200) < 90, np.arange(200) % 2])
-        >>> score_test(values.astype(float), design, 1).round(3).tolist()
-        [0.0, 1.0]
+        >>> score_test(values.astype(float), design, [1]).round(3).tolist()
+        [[0.0, 1.0]]
     """
-    others = np.delete(design, column, axis=1)
-    inverse = np.linalg.inv(others.T @ others)
-    z = design[:, column] - others @ (inverse @ (others.T @ design[:, column]))
-    coefficients = inverse @ (others.T @ values)  # [P - 1, K]
-    score, squares, weighted = np.zeros((3, values.shape[1]))
+    columns = list(columns)
+    inverse = np.linalg.inv(design.T @ design)
+    coefficients = inverse @ (design.T @ values)  # [P, K]
+    directions = inverse[:, columns] / inverse[columns, columns]  # [P, C]; z = design @ directions
+    squares = np.zeros(values.shape[1])
+    weighted = np.zeros((len(columns), values.shape[1]))
     for start in range(0, len(values), CHUNK):
         rows = slice(start, start + CHUNK)
-        residuals = values[rows] - others[rows] @ coefficients
-        score += z[rows] @ residuals
+        residuals = values[rows] - design[rows] @ coefficients
         squares += (residuals**2).sum(axis=0)
-        weighted += z[rows] ** 2 @ residuals**2
+        for number, column in enumerate(columns):
+            z = design[rows] @ directions[:, number]
+            weighted[number] += z**2 @ (residuals + z[:, None] * coefficients[column]) ** 2
+    z_squares = 1 / inverse[columns, columns][:, None]  # [C, 1], sums of z^2
+    score = z_squares * coefficients[columns]
+    without = squares + score * coefficients[columns]  # [C, K], sums of r^2
     freedom = max(1, len(design) - design.shape[1])
-    variance = np.maximum((z @ z) * squares, len(design) * weighted) / freedom
+    variance = np.maximum(z_squares * without, len(design) * weighted) / freedom
     return 2 * t.sf(np.abs(score) / np.sqrt(np.maximum(variance, np.finfo(float).tiny)), freedom)
 
 

@@ -6,6 +6,7 @@ Exit status: 0 success, 1 error, 2 wrong usage, 130 interrupted, 143 terminated.
 import errno
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and convert errors of docnvil and of the operating system to `click` errors."""
         try:
-            with _handling_sigterm(), printing_warnings(), deleting_leftovers():
+            with _handling_sigterm(), printing_warnings(), _raising_missed_interrupts(), deleting_leftovers():
                 return super().invoke(ctx)
         except click.UsageError:
             if os.environ.get("RANK", "0") != "0":  # all processes get the same arguments; the main one reports
@@ -79,6 +80,27 @@ def _handling_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _raising_missed_interrupts() -> Iterator[None]:
+    """Raise an interrupt at the end that came in a finalizer, from which Python lets no exception out."""
+    missed: list[type[BaseException]] = []
+    show_others = sys.unraisablehook
+
+    def show(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            missed.append(unraisable.exc_type)
+        else:
+            show_others(unraisable)
+
+    sys.unraisablehook = show
+    try:
+        yield
+    finally:
+        sys.unraisablehook = show_others
+    if missed:
+        raise missed[0]
 
 
 def _message(error: OSError) -> str:

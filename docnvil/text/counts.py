@@ -18,7 +18,7 @@ from docnvil.text.settings import SourceOptions, VocabularyLimits
 from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
 from docnvil.text.token_reader import DROPPED, UNKNOWN, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
-from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words
+from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words, number_words
 from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
 
 
@@ -200,7 +200,7 @@ def _from_counts(source: PythonSource, vocabulary: Vocabulary | None) -> Documen
     counts = as_counts(counts, where="The matrix")
     if not counts.shape[1]:
         raise CorpusError("The counts have no words. Give a matrix of documents by words.")
-    vocabulary = Vocabulary.numbered(counts.shape[1]) if vocabulary is None else vocabulary
+    vocabulary = number_words(counts.shape[1], counts.nnz, "The matrix") if vocabulary is None else vocabulary
     return DocumentTermMatrix(counts, vocabulary, tuple(str(number) for number in range(1, counts.shape[0] + 1)))
 
 
@@ -210,9 +210,11 @@ def _count_texts(
     """Count the words of documents, of a given vocabulary or one within the limits."""
     if rules.ngrams != (1, 1):
         accumulator = SequenceAccumulator(make_token_reader(rules))
-        counted = count_ngrams(documents, accumulator, vocabulary, VocabularyLimits(**limits))
+        counts, words, others = count_ngrams(documents, accumulator, vocabulary, VocabularyLimits(**limits))
         described = tuple(accumulator.ids), accumulator.metadata(), rules
-        return DocumentTermMatrix(*counted[:2], *described, None if vocabulary is None else counted[2])
+        if vocabulary is None:
+            return DocumentTermMatrix(counts, words, *described, n_beyond_limits=int(others.sum()))
+        return DocumentTermMatrix(counts, words, *described, others)
     accumulator = CountAccumulator(make_token_reader(rules, vocabulary))
     for chunk in document_chunks(documents):
         accumulator.add(chunk)

@@ -27,10 +27,7 @@ from docnvil.text.line_formats import LINE_FORMATS, Numbering, ReadCounts
 from docnvil.text.named_formats import has_words, read_dtm, read_word_pairs
 from docnvil.text.settings import COUNT_FORMATS, NUMBERED_WORDS, SourceOptions
 from docnvil.text.sparse import as_counts
-from docnvil.text.vocabulary import Vocabulary
-
-MAX_NUMBERED = 1 << 21  # columns without words that get names in any case
-MAX_COLUMNS_PER_COUNT = 100  # of wider counts, which may be a wrong or a hostile size
+from docnvil.text.vocabulary import Vocabulary, number_words
 
 
 def read_counts(
@@ -75,7 +72,7 @@ def read_counts(
         matrix = DocumentTermMatrix(read.counts, own, ids, metadata, reading=reading, source=str(path))
         return matrix if vocabulary_path is None else align_vocabulary(matrix, vocabulary or own)
     if vocabulary is None:
-        vocabulary = _numbered_words(path, format, read.counts.shape, read.counts.nnz, model_vocabulary)
+        vocabulary = _numbered_words(path, format, read.counts, model_vocabulary)
     else:
         states_width = format not in NUMBERED_WORDS["format"]
         checks = {"states_width": states_width, "is_part": model_vocabulary is not None}
@@ -98,20 +95,13 @@ def _read(path: Path, options: SourceOptions, vocabulary: Vocabulary | None) -> 
     return read._replace(counts=read.counts.T, words=read.ids, ids=read.words) if options.transpose else read
 
 
-def _numbered_words(
-    path: Path, format: str, shape: tuple[int, int], n_counts: int, model_vocabulary: Vocabulary | None
-) -> Vocabulary:
+def _numbered_words(path: Path, format: str, counts: Any, model_vocabulary: Vocabulary | None) -> Vocabulary:
     """Return placeholders for the words of counts `[N, V]`, with a warning if names were to be expected."""
-    if not shape[1]:
+    if not counts.shape[1]:
         raise CorpusError(f"{path} has no words. Check the file, or pass --vocabulary.")
-    if shape[1] > MAX_NUMBERED and shape[1] > MAX_COLUMNS_PER_COUNT * n_counts:
-        raise CorpusError(
-            f"{path} has {shape[1]:,} columns and only {n_counts:,} counts, so nearly all words never occur. Check the"
-            " size that it declares, or pass --vocabulary."
-        )
     if format != "bits" and not (model_vocabulary and model_vocabulary.is_numbered):
-        warn_of_missing_vocabulary(path, shape)
-    return Vocabulary.numbered(shape[1])
+        warn_of_missing_vocabulary(path, counts.shape)
+    return number_words(counts.shape[1], counts.nnz, str(path))
 
 
 def write_counts(matrix: DocumentTermMatrix, path: str | Path, format: str) -> tuple[Path, ...]:

@@ -13,8 +13,11 @@ from typing import Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.errors import ConfigurationError, VocabularyError
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.runtime.folders import replace_file
+
+MAX_NUMBERED = 1 << 21  # columns without words that get names in any case
+MAX_COLUMNS_PER_COUNT = 100  # of wider counts, whose width may be wrong or hostile
 
 _Limit = int | float  # a number of documents, or a share of them
 
@@ -254,3 +257,21 @@ def choose_words(
             f"None of the {n_words} words of the {n_documents} documents is left. {'. '.join(reasons)}."
         )
     return Vocabulary(word for word, _ in chosen)
+
+
+def number_words(n_columns: int, n_counts: int, where: str) -> Vocabulary:
+    """Return placeholders for the words of counts, of which `n_counts` are stored.
+
+    Raises:
+        CorpusError: far more columns than counts, for whose names memory would be allocated.
+
+    Example:
+        >>> number_words(2, 5, "The matrix").words
+        ('word0', 'word1')
+    """
+    if n_columns > MAX_NUMBERED + MAX_COLUMNS_PER_COUNT * n_counts:
+        raise CorpusError(
+            f"{where} has {n_columns:,} columns and {n_counts:,} counts, so nearly all words never occur. Check the"
+            " number of columns, or give the words."
+        )
+    return Vocabulary.numbered(n_columns)

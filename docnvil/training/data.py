@@ -18,7 +18,7 @@ from docnvil.text.counts import DocumentTermMatrix, count_words
 from docnvil.text.python_sources import as_vocabulary, classify_source, column_names
 from docnvil.text.sparse import TOTAL_LIMIT, CountRows, SelectedRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
-from docnvil.text.vocabulary import Vocabulary
+from docnvil.text.vocabulary import Vocabulary, number_words
 
 MIN_HOLDOUT = 10  # documents held out of a small corpus by a recipe, but not more than a tenth
 
@@ -83,7 +83,7 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
             f"The counts have {matrix.shape[1]} columns, and the vocabulary has {len(names)} words. Give one per"
             " column."
         )
-    return CheckedCounts(matrix, names or Vocabulary.numbered(matrix.shape[1]))
+    return CheckedCounts(matrix, names or number_words(matrix.shape[1], matrix.nnz, "The matrix"))
 
 
 def count_alike(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from docnvil.runtime.device_operations import on_device, operations
+from docnvil.runtime.device_operations import operations
 from docnvil.training.seed_words import SeedColumns
 from docnvil.training.settings import TrainingConfig
 
@@ -80,10 +80,6 @@ class Penalties:
             operations().add_penalties(weight.grad, weight.detach(), self.exclusivity, n_batch, l1, factor)
             return
         l1 = self.l1 * penalty_scale * n_batch / self.n_documents
-        if on_device(weight):
-            scale = penalty_scale * n_batch
-            operations().add_penalties(weight.grad, weight.detach(), self.exclusivity, scale, l1, None)
-            return
         n_rows = max(1, CACHED_NUMBERS // weight.shape[1])
         gradients, values = weight.grad.split(n_rows), weight.detach().split(n_rows)
         strengths = [None] * len(values)
