@@ -103,7 +103,7 @@ def test_output_that_cannot_be_written_fails_before_the_corpus_is_read(folder, t
     model, corpus = folder / "model", folder / "corpus.jsonl"
     (tmp_path / "e.ids.txt").write_text("existing")
     failed(run("embed", model, corpus, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
-    monkeypatch.setattr("docnvil.storage.tables.find_spec", lambda name: None)
+    monkeypatch.setattr("docnvil.storage.tables.is_installed", lambda name: False)
     failed(run("embed", model, corpus, "--out", tmp_path / "e.parquet"), 1, "docnvil[parquet]")
     (tmp_path / "new.jsonl").write_text('{"id": "a\\nb", "text": "mouse"}\n')
     failed(run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy"), 1, "line break")

@@ -21,13 +21,14 @@ from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyErr
 from docnvil.report.columns import NO_GROUP, Groups, choose_dates, choose_labels, parse_dates
 from docnvil.report.corpus import describe_corpus
 from docnvil.report.corpus_pass import CorpusStatistics, read_statistics
-from docnvil.report.document_map import MAX_LANDMARKS, place_documents
+from docnvil.report.document_map import MAX_LANDMARKS, map_method, place_documents
 from docnvil.report.documents import ReportSource
 from docnvil.report.evaluation import Evaluation, evaluate
 from docnvil.report.highlights import Highlighter
 from docnvil.report.page import render
 from docnvil.report.payload import decode, encode, script_json
 from docnvil.report.units import lowered_words, related_units
+from docnvil.runtime.packages import is_installed
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
@@ -236,6 +237,15 @@ class TestMap:
         with pytest.raises(MissingDependencyError) as error:
             place_documents(features, method="UMAP")
         assert "choose --layout t-SNE" in error.value.command_line_message
+
+    @pytest.mark.skipif(is_installed("umap"), reason="umap-learn is installed, and comes before a folder of that name.")
+    def test_a_folder_called_umap_is_not_the_package(self, tmp_path, monkeypatch):
+        (tmp_path / "umap").mkdir()
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "umap", raising=False)
+        assert map_method() == "t-SNE"
+        with pytest.raises(MissingDependencyError):
+            place_documents(np.eye(20), method="UMAP")
 
 
 class TestHighlights:

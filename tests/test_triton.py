@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,13 @@ import torch
 
 from docnvil.runtime import device_formulas
 from docnvil.runtime.device_operations import KERNELS, SCHEMAS, operations
+from docnvil.runtime.packages import is_installed
 
 ROOT = Path(__file__).parents[1]
 
 
 def _run(*options: str, **environment: str) -> dict[str, str | None]:
-    if find_spec("triton") is None:
+    if not is_installed("triton"):
         pytest.skip("Triton is not installed; it comes with torch for CUDA, or with `pip install triton`.")
     command = [sys.executable, str(ROOT / "tests" / "triton_cases.py"), *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}

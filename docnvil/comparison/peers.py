@@ -5,12 +5,12 @@ Axes: N documents, V vocabulary, K topics.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from docnvil.comparison.adapters import NMF_SMOOTHING, MixtureOfTopics, adapt_topic_model, word_lists
+from docnvil.runtime.packages import is_installed
 
 TOMOTOPY_ITERATIONS = 1000
 TOMOTOPY_STATES = 20  # of the same chain, whose topics are averaged: one state alone predicts worse
@@ -30,7 +30,7 @@ class Peer:
     @property
     def is_installed(self) -> bool:
         """Whether its package is installed; nothing is imported."""
-        return find_spec(self.module.partition(".")[0]) is not None
+        return is_installed(self.module.partition(".")[0])
 
 
 def fit_scikit_learn_lda(counts: csr_array, n_topics: int, seed: int, threads: int) -> MixtureOfTopics:

@@ -3,12 +3,11 @@
 Axes: N documents, K features, M landmarks.
 """
 
-import importlib.util
-
 import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.errors import MissingDependencyError
+from docnvil.runtime.packages import is_installed
 
 MAX_LANDMARKS = 4000  # documents that t-SNE places; it takes about 15 seconds for them
 NEIGHBORS = 3
@@ -17,7 +16,7 @@ JITTER = 0.004  # of the width of the map; keeps documents with equal units apar
 
 def map_method() -> str:
     """Return which method places documents: "UMAP" if umap-learn is installed, or else "t-SNE"."""
-    return "UMAP" if importlib.util.find_spec("umap") else "t-SNE"
+    return "UMAP" if is_installed("umap") else "t-SNE"
 
 
 def place_documents(features: NDArray[np.floating], *, method: str | None = None, seed: int = 0) -> NDArray[np.float64]:
@@ -60,14 +59,14 @@ def _umap(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     import warnings
 
     try:
-        import umap
+        from umap import UMAP
     except ImportError:
         raise MissingDependencyError(
             "The layout UMAP needs the package umap-learn. Install it, or choose --layout t-SNE."
         ) from None
     with warnings.catch_warnings(action="ignore"):  # a seed means one process, of which it warns
         neighbors = min(15, len(features) - 1)
-        return umap.UMAP(n_neighbors=neighbors, min_dist=0.1, random_state=seed, init="pca").fit_transform(features)
+        return UMAP(n_neighbors=neighbors, min_dist=0.1, random_state=seed, init="pca").fit_transform(features)
 
 
 def _tsne(features: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

@@ -9,13 +9,13 @@ neither.
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from docnvil.errors import warn
+from docnvil.runtime.packages import is_installed
 
 SCHEMAS = {
     "keyed_uniform": "(Tensor keys, int seed, Tensor? call_seed, int first_sample, int n_samples, int n_units,"
@@ -58,7 +58,7 @@ def operations() -> Any:
     for name, schema in SCHEMAS.items():
         library.define(name + schema)
         library.impl(name, getattr(device_formulas, name), "CompositeExplicitAutograd")
-    if torch.cuda.is_available() and torch.version.hip is None and find_spec("triton"):
+    if torch.cuda.is_available() and torch.version.hip is None and is_installed("triton"):
         from docnvil.runtime import triton_kernels
 
         for name in SCHEMAS:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from docnvil.analysis.document_table import Row
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
+from docnvil.runtime.packages import is_installed
 from docnvil.storage.csv_files import FORMULA_STARTS, csv_writer
 from docnvil.storage.timeless_archive import EARLIEST, TimelessArchive
 
@@ -28,7 +28,7 @@ def table_format(path: Path) -> str:
     suffix = path.suffix.lower()
     for ending, package, extra in ((".parquet", "pyarrow", "parquet"), (".xlsx", "openpyxl", "excel")):
         if suffix == ending:
-            if find_spec(package) is None:
+            if not is_installed(package):
                 raise MissingDependencyError(
                     f"Writing {path} needs {package}. Install it with pip install 'docnvil[{extra}]', or write a .csv."
                 )

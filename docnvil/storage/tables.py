@@ -8,7 +8,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +22,7 @@ from docnvil.analysis.topics import Topic
 from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.arrays import save_array
 from docnvil.runtime.folders import replacing_file
+from docnvil.runtime.packages import is_installed
 from docnvil.runtime.publishing import writing_together
 from docnvil.storage.csv_files import FORMULA_STARTS, LINE_END, csv_lines, csv_writer
 from docnvil.text.vocabulary import Vocabulary
@@ -36,7 +36,7 @@ def embedding_format(path: Path) -> str:
         MissingDependencyError: the format is Parquet and pyarrow is not installed.
     """
     suffix = path.suffix.lower()
-    if suffix == ".parquet" and find_spec("pyarrow") is None:
+    if suffix == ".parquet" and not is_installed("pyarrow"):
         raise MissingDependencyError(
             f"Writing {path} needs pyarrow. Install it with pip install 'docnvil[parquet]', or write a .csv or .npy."
         )

@@ -56,21 +56,21 @@ def open_compressed(path: Path, file: BinaryIO, stack: ExitStack) -> BinaryIO:
 
 def _open_zstandard(path: Path, file: BinaryIO) -> Any:
     try:
-        import zstandard
+        from zstandard import ZstdDecompressor, ZstdError
     except ImportError:
         raise MissingDependencyError(
             f"Unpacking {path} needs zstandard. Install it with pip install 'docnvil[zstd]'."
         ) from None
-    return BufferedReader(_ZstandardReader(file, zstandard))
+    return BufferedReader(_ZstandardReader(file, ZstdDecompressor(max_window_size=1 << 31), ZstdError))
 
 
 class _ZstandardReader(RawIOBase):
     """A stream that unpacks all frames of a file; damage and a missing end raise `EOFError`, as for a gzipped file."""
 
-    def __init__(self, file: BinaryIO, zstandard: Any) -> None:
+    def __init__(self, file: BinaryIO, decompressor: Any, error: type[Exception]) -> None:
         self._file = file
-        self._decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-        self._error = zstandard.ZstdError
+        self._decompressor = decompressor
+        self._error = error
         self._frame: Any = None  # None between two frames
         self._packed = self._unpacked = b""
 

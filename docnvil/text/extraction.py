@@ -78,7 +78,7 @@ class _TextParser(HTMLParser):
 
 def _extract_pdf(path: Path, file: BinaryIO) -> str:
     try:
-        import pypdf
+        from pypdf import PdfReader
     except ImportError:
         raise MissingDependencyError(
             f"Extracting the text of {path} needs pypdf. Install it with pip install 'docnvil[pdf]'."
@@ -87,7 +87,7 @@ def _extract_pdf(path: Path, file: BinaryIO) -> str:
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # it logs every small fault that it repairs
     try:
-        return "\n".join(page.extract_text() for page in pypdf.PdfReader(file).pages)
+        return "\n".join(page.extract_text() for page in PdfReader(file).pages)
     except Exception as error:  # damaged files raise errors of many classes, also of Python's
         raise UnreadableFileError(f"{path} cannot be read as PDF ({error}). Leave it out.") from None
     finally:

@@ -78,7 +78,7 @@ def _rows_of(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
 def read_workbook(path: Path, options: SourceOptions, report: ReadingReport) -> RecordIterator:
     """Yield the rows of the first sheet of an Excel workbook, one at a time; empty rows are skipped."""
     try:
-        import openpyxl
+        from openpyxl import load_workbook
     except ImportError:
         raise MissingDependencyError(
             f"Reading {path} needs openpyxl. Install it with pip install 'docnvil[excel]'."
@@ -89,7 +89,7 @@ def read_workbook(path: Path, options: SourceOptions, report: ReadingReport) -> 
             if sum(member.file_size for member in archive.infolist()) > MAX_WORKBOOK_BYTES:
                 raise CorpusError(f"{path} unpacks to more than {MAX_WORKBOOK_BYTES >> 20:,} MiB. Save it as CSV.")
         file.seek(0)
-        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        workbook = load_workbook(file, read_only=True, data_only=True)
         if len(workbook.sheetnames) > 1:
             others = list_items(workbook.sheetnames[1:])
             report.remark(f"{path}: only its first sheet, {workbook.sheetnames[0]!r}, was read, not {others}.")
@@ -117,6 +117,7 @@ def _reading(path: Path, format: str) -> Iterator[Any]:
     """Yield pyarrow, and report its errors with the name of the file."""
     try:
         import pyarrow
+        from pyarrow import ArrowException
     except ImportError:
         raise MissingDependencyError(
             f"Reading {path} needs pyarrow. Install it with pip install 'docnvil[parquet]'."
@@ -126,5 +127,5 @@ def _reading(path: Path, format: str) -> Iterator[Any]:
     with translate_os_errors(path), translating_errors(CorpusError, path, remedy):
         try:
             yield pyarrow
-        except pyarrow.ArrowException as error:
+        except ArrowException as error:
             raise CorpusError(f"{path} cannot be read as {format} ({error!s:.300}). Write it again.") from None
