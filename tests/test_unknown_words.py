@@ -79,11 +79,21 @@ def test_a_corpus_counted_again_over_a_model_adds_its_unknown_words(messages):
     assert figures("perplexity", messages / "model", messages / "o" / "test")["unknown_tokens"] == 100 + salt
 
 
+@pytest.mark.parametrize("ngrams", ["1", "1-2"])
+def test_corpus_build_tells_how_many_words_its_limits_leave_out(tmp_path, ngrams):
+    path, out = tmp_path / "posts.txt", tmp_path / "corpus"
+    path.write_text("mast sail rare\n" * 2 + "mast keel\n" * 30 + "sail keel\n" * 30)
+    command = ("corpus", "build", path, "--ngrams", ngrams, "--min-df", 3, "--max-df", 1.0, "--out", out)
+    assert "Not counted: 2 tokens (" in run(*command).stdout
+    assert figures(*command, "--force")["corpora"][0]["tokens_beyond_limits"] == 2
+    assert "Not counted: " in run(*command[:-1], tmp_path / "halves", "--held-out", 0.1).stdout
+
+
 def test_fit_tells_how_many_words_its_limits_leave_out(tmp_path):
     path = tmp_path / "posts.txt"
     path.write_text("mast sail rare\n" * 1 + "mast keel\n" * 30 + "sail keel\n" * 30)
     result = run("fit", path, "--units", 2, "--epochs", 1, "--min-df", 2, "--max-df", 1.0, "--out", tmp_path / "model")
-    assert "61 documents, 122 tokens, 3 words.\nNot counted: 1 tokens (1%) of words in too few" in result.stderr
+    assert "61 documents, 122 tokens, 3 words.\nNot counted: 1 token (1%) of words in too few" in result.stderr
     all_words = run("fit", path, "--units", 2, "--epochs", 1, "--min-df", 1, "--max-df", 1.0, "--out", tmp_path / "all")
     assert "Not counted" not in all_words.stderr
     pairs = run("fit", path, "--ngrams", "1-2", "--units", 2, "--epochs", 1, "--min-df", 2, "--out", tmp_path / "pairs")

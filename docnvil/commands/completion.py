@@ -19,7 +19,7 @@ from docnvil.commands.evaluation import (
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import CORPUS, MODEL, PROPORTION, SOURCE, evaluation_options, with_options
-from docnvil.commands.printing import echo_result
+from docnvil.commands.printing import counted, echo_result
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
@@ -90,7 +90,7 @@ def completion(
         f"   {format_null_models(null, no_units, names[1])}\n"
         f"completion perplexity per document  {result.perplexity_per_document:10.2f}{per_document}"
         f"   {format_null_models(null, no_units, names[0])}\n"
-        f"from {result.tokens:,} held-out tokens of {result.documents:,} documents{skipped}; {samples} samples"
+        f"from {result.tokens:,} held-out tokens of {counted(result.documents, 'document')}{skipped}; {samples} samples"
         + "".join(f"\n{describe_unknown_tokens(matrix)}" for matrix in matrices if matrix.n_unknown)
         + nothing_learned(result, no_units)
     )

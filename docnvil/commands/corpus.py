@@ -10,6 +10,7 @@ import click
 from docnvil.commands.inputs import (
     contains_text,
     counting_of,
+    describe_limits,
     load_for_training,
     load_in_two,
     note_phrases,
@@ -19,7 +20,7 @@ from docnvil.commands.inputs import (
 from docnvil.commands.numbers import Share
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo, echo_json, note, shows_progress
+from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
 
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary
@@ -99,8 +100,9 @@ def build(
             share = summary.n_unknown / (summary.n_unknown + summary.n_tokens)
             unknown = f" {summary.n_unknown:,} tokens ({share:.0%}) are not in the vocabulary."
         echo(
-            f"Wrote {folder}: {summary.n_documents:,} documents ({summary.n_empty:,} empty),"
+            f"Wrote {folder}: {counted(summary.n_documents, 'document')} ({summary.n_empty:,} empty),"
             f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all.{unknown}"
+            + describe_limits(summary)
         )
 
 
@@ -108,7 +110,7 @@ def _summarize(matrix: "DocumentTermMatrix") -> "CorpusSummary":
     from docnvil.corpus.build import CorpusSummary
 
     sizes = matrix.n_documents, int(matrix.empty.sum()), matrix.vocabulary_size, matrix.n_tokens
-    return CorpusSummary(*sizes, n_unknown=matrix.n_unknown)
+    return CorpusSummary(*sizes, n_unknown=matrix.n_unknown, n_beyond_limits=matrix.n_beyond_limits)
 
 
 def _to_json(folder: Path, summary: "CorpusSummary") -> dict[str, Any]:
@@ -119,6 +121,7 @@ def _to_json(folder: Path, summary: "CorpusSummary") -> dict[str, Any]:
         "words": summary.vocabulary_size,
         "tokens": summary.n_tokens,
         "unknown_tokens": summary.n_unknown,
+        "tokens_beyond_limits": summary.n_beyond_limits,
     }
 
 

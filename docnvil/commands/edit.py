@@ -21,7 +21,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo_result, note
+from docnvil.commands.printing import counted, echo_result, note
 from docnvil.schema import parse_whole
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _evaluated(
     model, records = before, list(before.edits)
     for step in steps:
         if nats is not None and step.network is not model.network:
-            note(f"Evaluating {_describe(step.edits[-1])} on {len(nats['elbo']):,} documents.")
+            note(f"Evaluating {_describe(step.edits[-1])} on {counted(len(nats['elbo']), 'document')}.")
             after = held_out_nats(step.network, matrix.counts, **estimator)
             records.append(with_change(step, nats_change(nats, after, **estimator)).edits[-1])
             nats = after

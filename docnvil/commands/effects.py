@@ -25,7 +25,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo_result, note
+from docnvil.commands.printing import counted, echo_result, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,7 +207,7 @@ def _report(result: "Effects", top: int) -> str:
         f"{result.n_empty:,} without words" * bool(result.n_empty),
     ]
     left_out = " and ".join(filter(None, left_out))
-    lines.append(f"From {result.n_documents:,} documents" + (f"; {left_out} left out." if left_out else "."))
+    lines.append(f"From {counted(result.n_documents, 'document')}" + (f"; {left_out} left out." if left_out else "."))
     if result.skipped_units:
         units = ", ".join(map(str, result.skipped_units[:10])) + (", ..." if len(result.skipped_units) > 10 else "")
         lines.append(f"Not compared, because they are on or off in practically all documents: units {units}.")

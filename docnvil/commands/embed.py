@@ -18,7 +18,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import note, shows_progress
+from docnvil.commands.printing import counted, note, shows_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ def embed(
     n_units = sum(fitted.network.config.units)
     chunks, themes = _embeddings(fitted, matrix, kind)
     write_embeddings(out, matrix.ids, matrix.metadata, n_units, chunks, themes, fitted.unit_names)
-    sizes = f"{matrix.n_documents:,} documents, {n_units} units"
+    sizes = f"{counted(matrix.n_documents, 'document')}, {n_units} units"
     if themes is not None:
         sizes += f", {len(np.unique(themes[themes >= 0])):,} of {fitted.network.config.themes:,} themes"
     empty = int(matrix.empty.sum())
@@ -134,5 +134,5 @@ def _write_documents(model: Path, source: Path, out: Path, options: dict[str, An
     rows = table_rows(fitted.network, labels, matrix, excerpts_for_model(source, options, fitted, matrix))
     bar = tqdm(rows, total=matrix.n_documents, unit=" documents", disable=not shows_progress(), leave=False)
     write_table(out, table_columns(matrix), bar, matrix.n_documents)
-    note(f"Wrote {out}: a table of {matrix.n_documents:,} documents.")
+    note(f"Wrote {out}: a table of {counted(matrix.n_documents, 'document')}.")
     note_unknown_tokens(matrix)

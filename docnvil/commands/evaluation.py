@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import note
+from docnvil.commands.printing import counted, note
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
@@ -41,7 +41,7 @@ def finish(
     out, share = options["out"], options["interval"]
     if out is not None:
         write_document_values(out, matrix.ids, scores.lengths, {name: getattr(scores, name) for name in names})
-        note(f"Wrote {out}: {matrix.n_documents:,} documents.")
+        note(f"Wrote {out}: {counted(matrix.n_documents, 'document')}.")
     if share is None:
         return None
     return bootstrap_intervals(scores.log_likelihood, scores.lengths, share, seed=options["seed"])

@@ -20,7 +20,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo, echo_json, note, shows_progress
+from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
@@ -74,7 +74,7 @@ def explain(
     rows = _select_rows(matrix, options["ids"])
     if out is not None:
         _write(out, fitted, matrix, rows, options["surprise"])
-        note(f"Wrote {out}: every term of the units that are on in {len(rows):,} documents.")
+        note(f"Wrote {out}: every term of the units that are on in {counted(len(rows), 'document')}.")
     shown = rows[: options["limit"]]
     if out is None or as_json:
         titles = [None] * len(shown) if source is None else excerpts_for_model(source, options, fitted, matrix, shown)

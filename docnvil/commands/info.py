@@ -8,7 +8,7 @@ import click
 
 from docnvil.commands.inputs import contains_text, refuse_idle_options, source_of
 from docnvil.commands.options import JSON, Source, source_options, with_options
-from docnvil.commands.printing import echo, echo_json
+from docnvil.commands.printing import counted, echo, echo_json
 
 
 @click.command()
@@ -91,15 +91,23 @@ def _model_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _index_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     preselected = "preselected by binary codes" if values["binary_codes"] else "all documents are compared"
     return [
-        ("search index", f"{values['documents']:,} documents, {preselected}"),
+        ("search index", f"{counted(values['documents'], 'document')}, {preselected}"),
         ("vocabulary", f"{values['words']:,} words, {values['entries']:,} different words in all documents together"),
         ("size", f"{values['bytes'] / 2**20:,.1f} MiB"),
     ]
 
 
+def _documents(values: Mapping[str, Any]) -> str:
+    documents = counted(values["documents"], "document")
+    return f"{documents} ({values['format']}), {values['empty_documents']:,} empty"
+
+
 def _matrix_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [
-        ("corpus", f"{values['documents']:,} documents ({values['format']}), {values['empty_documents']:,} empty"),
+        (
+            "corpus",
+            _documents(values),
+        ),
         ("tokens", f"{values['tokens']:,}{_unknown(values['unknown_tokens'])}"),
         ("vocabulary", f"{values['words']:,} words{' without names' if values['numbered_words'] else ''}"),
         ("words per document", _quantiles(values["words_per_document"])),
@@ -114,7 +122,10 @@ def _matrix_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _text_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [
-        ("texts", f"{values['documents']:,} documents ({values['format']}), {values['empty_documents']:,} empty"),
+        (
+            "texts",
+            _documents(values),
+        ),
         ("characters", f"{values['characters']:,}"),
         ("per document", _quantiles(values["characters_per_document"])),
         ("first ids", ", ".join(values["first_ids"])),

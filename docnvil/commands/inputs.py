@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.printing import note
+from docnvil.commands.printing import counted, note
 from docnvil.schema import settings_of
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from docnvil.corpus.build import CorpusSummary
     from docnvil.text.counts import DocumentTermMatrix
     from docnvil.text.excerpts import Excerpt
     from docnvil.text.tokens import TokenRules
@@ -188,16 +189,21 @@ def contains_bits(source: Path, options: Mapping[str, Any]) -> bool:
 
 def describe_corpus(matrix: "DocumentTermMatrix") -> str:
     """Describe the size of a corpus in one line."""
-    text = f"{matrix.n_documents:,} documents, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
+    text = f"{counted(matrix.n_documents, 'document')}, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
     if empty := int(matrix.empty.sum()):
-        text += f"; {empty:,} documents are empty"
-    if left_out := matrix.n_beyond_limits:
-        share = left_out / (left_out + matrix.n_tokens)
-        text += (
-            f".\nNot counted: {left_out:,} tokens ({share:.0%}) of words in too few or too many documents (--min-df,"
-            " --max-df), or beyond --vocabulary-size"
-        )
-    return f"{text}."
+        text += f"; {counted(empty, 'document')} {'is' if empty == 1 else 'are'} empty"
+    return f"{text}.{describe_limits(matrix)}"
+
+
+def describe_limits(corpus: "DocumentTermMatrix | CorpusSummary") -> str:
+    """Describe how many tokens the limits of the vocabulary left out, in a line of its own, if any."""
+    if not (left_out := corpus.n_beyond_limits):
+        return ""
+    share = left_out / (left_out + corpus.n_tokens)
+    return (
+        f"\nNot counted: {counted(left_out, 'token')} ({share:.0%}) of words in too few or too many documents"
+        " (--min-df, --max-df), or beyond --vocabulary-size."
+    )
 
 
 def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:

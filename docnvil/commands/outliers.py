@@ -21,7 +21,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo, echo_json, note
+from docnvil.commands.printing import counted, echo, echo_json, note
 
 if TYPE_CHECKING:
     from docnvil.analysis.outliers import OutlierScores
@@ -76,7 +76,7 @@ def outliers(
     columns = _columns(scores, matrix)
     if out is not None:
         _write(out, columns, excerpts_for_model(source, options, fitted, matrix))
-        note(f"Wrote {out}: the scores of {matrix.n_documents:,} documents.")
+        note(f"Wrote {out}: the scores of {counted(matrix.n_documents, 'document')}.")
     top = order[: options["top"]]
     if as_json or out is None:
         by_row = dict(zip(sorted(top), excerpts_for_model(source, options, fitted, matrix, top), strict=True))

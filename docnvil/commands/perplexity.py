@@ -19,7 +19,7 @@ from docnvil.commands.evaluation import (
 )
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.options import MODEL, POSITIVE, SOURCE, evaluation_options, with_options
-from docnvil.commands.printing import echo_result
+from docnvil.commands.printing import counted, echo_result
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
@@ -97,7 +97,7 @@ def _document_report(
         f"   {format_null_models(null, no_units, names[1])}\n"
         f"log-likelihood           {result.log_likelihood:,.1f} nats"
         f" (reconstruction {result.reconstruction:,.1f}, KL {result.kl:,.1f})\n"
-        f"from {result.documents:,} documents with {result.tokens:,} tokens{empty}; {_format_bound(result)}"
+        f"from {counted(result.documents, 'document')} with {result.tokens:,} tokens{empty}; {_format_bound(result)}"
     )
     if matrix.n_unknown:
         text += f"\n{describe_unknown_tokens(matrix)}"

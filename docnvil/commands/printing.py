@@ -25,6 +25,16 @@ def escape_controls(text: str) -> str:
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and a noun in the right form.
+
+    Example:
+        >>> counted(1, "document"), counted(2500, "document")
+        ('1 document', '2,500 documents')
+    """
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def echo(text: object = "") -> None:
     """Print a text on stdout.
 

@@ -8,7 +8,7 @@ import click
 
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, model_source_options, with_options
-from docnvil.commands.printing import echo, echo_json
+from docnvil.commands.printing import counted, echo, echo_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
             f"   ({each.clusters} clusters, {each.labels} labels)\n"
             for name, each in clusterings.items()
         )
-        + f"from {result.queries:,} queries{skipped} against {n_documents:,} documents"
+        + f"from {result.queries:,} queries{skipped} against {counted(n_documents, 'document')}"
     )
 
 

@@ -17,7 +17,7 @@ from docnvil.commands.options import (
     seed_option,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo_result, shows_progress
+from docnvil.commands.printing import counted, echo_result, shows_progress
 
 
 @click.command()
@@ -62,7 +62,7 @@ def sample(model: Path, documents: int, lengths_of: Path, out: Path, seed: int, 
             bar.update(counts.shape[0])
     sizes = {"documents": corpus.n_documents, "words": len(fitted.vocabulary), "tokens": corpus.n_tokens}
     text = (
-        f"Wrote {out}: {corpus.n_documents:,} documents sampled from {model}, {corpus.n_tokens:,} tokens,"
+        f"Wrote {out}: {counted(corpus.n_documents, 'document')} sampled from {model}, {corpus.n_tokens:,} tokens,"
         f" {sizes['words']:,} words (seed {seed})."
     )
     echo_result({"corpus": str(out), **sizes, "seed": seed}, text, as_json=options["as_json"])

@@ -22,7 +22,7 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo, echo_json, note, shows_progress
+from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -138,7 +138,7 @@ def _open_or_build(fitted: "FittedModel", model: Path, source: Path, options: Ma
 
     claim_output(path, [model, source])
     matrix = load_for_model(source, options, fitted)
-    note(f"Building the index {path} of {matrix.n_documents:,} documents.")
+    note(f"Building the index {path} of {counted(matrix.n_documents, 'document')}.")
     with tqdm(total=2 * matrix.n_documents, unit=" documents", disable=not shows_progress(), leave=False) as bar:
         excerpts = excerpts_for_model(source, options, fitted, matrix)
         place = (path, fitted, matrix.counts, excerpts, source, reading)

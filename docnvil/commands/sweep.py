@@ -12,7 +12,7 @@ from docnvil.commands.inputs import contains_bits, describe_corpus, load_for_tra
 from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo_result, note, shows_progress
+from docnvil.commands.printing import counted, echo_result, note, shows_progress
 from docnvil.commands.setting_options import (
     Share,
     Sizes,
@@ -129,11 +129,11 @@ def _load(source: Path, options: dict[str, Any]) -> tuple["DocumentTermMatrix", 
         train, test = load_in_two(source, options, options["held_out"])
         for matrix in (train, test):
             note(describe_corpus(matrix))
-        return train, test, f"{test.n_documents:,} documents drawn at random (seed {options['seed']})"
+        return train, test, f"{counted(test.n_documents, 'document')} drawn at random (seed {options['seed']})"
     train = load_for_training(source, options)
     test = load_with_rules(options["test"], options, train.rules, train.vocabulary, train.reading)
     note(describe_corpus(test))
-    return train, test, f"{test.n_documents:,} documents of {options['test']}"
+    return train, test, f"{counted(test.n_documents, 'document')} of {options['test']}"
 
 
 def _write_plot(plot: Path, result: "Sweep", trials: Sequence["Trial"]) -> None:

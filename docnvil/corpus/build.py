@@ -66,8 +66,8 @@ OnProgress = Callable[[int, int], None]  # takes the number of finished tasks an
 class CorpusSummary:
     """Sizes of a corpus.
 
-    `n_repeated_ids` is the number of documents whose id an earlier document has, and `n_unknown` the number of tokens
-    that are not in the vocabulary, if that was not chosen from these documents.
+    `n_repeated_ids` is the number of documents whose id an earlier document has. The tokens that are not in the
+    vocabulary are `n_beyond_limits` if it was chosen from these documents, and otherwise `n_unknown`.
     """
 
     n_documents: int
@@ -76,6 +76,7 @@ class CorpusSummary:
     n_tokens: int
     n_repeated_ids: int = 0
     n_unknown: int = 0
+    n_beyond_limits: int = 0
 
 
 def build_corpus(
@@ -105,8 +106,9 @@ def build_corpus(
     >>> with TemporaryDirectory() as folder:
     ...     notes, limits = Path(folder, "notes.txt"), VocabularyLimits(max_df=1.0)
     ...     _ = notes.write_text("a mouse, a cat\na cat\nnothing\n")
-    ...     build_corpus([notes], Path(folder, "corpus"), SourceOptions(), TokenRules(), limits)
-    CorpusSummary(n_documents=3, n_empty=1, vocabulary_size=1, n_tokens=2, n_repeated_ids=0, n_unknown=0)
+    ...     summary = build_corpus([notes], Path(folder, "corpus"), SourceOptions(), TokenRules(), limits)
+    >>> summary.n_documents, summary.n_empty, summary.vocabulary_size, summary.n_tokens, summary.n_beyond_limits
+    (3, 1, 1, 2, 1)
     """
     scratch = scratch_folder(out)
     run = partial(_run, executor or SerialExecutor(), on_progress)
@@ -295,15 +297,19 @@ def _join(
     n_tokens = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
     dtype = np.int32 if n_tokens <= _INT32_MAX else np.int64
     with naming_step(f"writing {out}"), writing_corpus(out, vocabulary, rules, dtype=dtype, **options) as writer:
+        n_others = 0
         for chunk in chunks:
+            unknown = np.load(chunk / "unknown.npy")
+            n_others += int(unknown.sum())
             writer.append_counts(load_npz(chunk / "counts.npz"))
-            writer.append_unknown(np.load(chunk / "unknown.npy"))
+            writer.append_unknown(unknown)
             writer.append_table_rows((chunk / "documents.csv").read_bytes().decode())
         if writer.n_empty == writer.n_documents:
             raise all_empty_error(source, len(vocabulary))
     n_distinct_ids = len(np.unique(np.concatenate([np.load(chunk / "id_hashes.npy") for chunk in chunks])))
     sizes = writer.n_documents, writer.n_empty, len(vocabulary), n_tokens
-    return CorpusSummary(*sizes, writer.n_documents - n_distinct_ids, writer.n_unknown)
+    n_repeated = writer.n_documents - n_distinct_ids
+    return CorpusSummary(*sizes, n_repeated, writer.n_unknown, n_others - writer.n_unknown)
 
 
 def _is_complete(folder: Path, kind: str) -> bool:
