@@ -6,6 +6,7 @@ bound's estimate.
 Axes: N documents, R resamples. Unit: nats.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,18 @@ class Intervals:
     perplexity_per_word: tuple[float, float]
     share: float
     resamples: int
+
+
+def resampled_rows(n_documents: int, n_resamples: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of all R resamples of N documents, `[r, N]`, as many at a time as memory should hold.
+
+    Example:
+        >>> [rows.shape for rows in resampled_rows(3, 50, np.random.default_rng(0))]
+        [(50, 3)]
+    """
+    chunk_size = max(1, MAX_DRAWS // n_documents)
+    for start in range(0, n_resamples, chunk_size):
+        yield generator.integers(n_documents, size=(min(chunk_size, n_resamples - start), n_documents))
 
 
 def bootstrap_intervals(
@@ -68,11 +81,8 @@ def bootstrap_intervals(
     if not len(lengths):
         raise ConfigurationError("No document has words, so intervals are undefined. Give documents with words.")
     nats_per_word = -log_likelihood / lengths  # of each document
-    n_documents, generator = len(lengths), stream(seed, "bootstrap")
-    chunk_size = max(1, MAX_DRAWS // n_documents)
     per_document, per_word = [], []
-    for start in range(0, n_resamples, chunk_size):
-        rows = generator.integers(n_documents, size=(min(chunk_size, n_resamples - start), n_documents))  # [r, N]
+    for rows in resampled_rows(len(lengths), n_resamples, stream(seed, "bootstrap")):
         per_document.append(nats_per_word[rows].mean(1))
         per_word.append(-log_likelihood[rows].sum(1) / lengths[rows].sum(1))
     quantiles = (1 - share) / 2, (1 + share) / 2

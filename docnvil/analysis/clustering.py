@@ -34,8 +34,8 @@ class Clustering:
 def compare_clusters(clusters: NDArray[Any], labels: NDArray[Any]) -> Clustering:
     """Return purity and normalized mutual information of the cluster and the label of each document, `[N]` each.
 
-    Mutual information is divided by the arithmetic mean of the entropies, as scikit-learn does; the result is 1
-    if there is a single cluster and a single label.
+    Mutual information is divided by the arithmetic mean of the entropies; the result is 1 if there is a single cluster
+    and a single label.
 
     Source: Manning, Raghavan & Schütze (2008), *Introduction to information retrieval*, section 16.3.
 
@@ -47,19 +47,17 @@ def compare_clusters(clusters: NDArray[Any], labels: NDArray[Any]) -> Clustering
         >>> result.purity, round(result.nmi, 3)
         (0.75, 0.344)
     """
+    from sklearn.metrics import normalized_mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix
+
     if not len(labels):
         raise CorpusError("There are no documents to compare clusters and labels of. Give at least one.")
     if len(clusters) != len(labels):
         raise CorpusError(f"There are {len(labels)} labels for {len(clusters)} documents. Give one for each.")
-    (names, cluster), (label_names, label) = (np.unique(each, return_inverse=True) for each in (clusters, labels))
-    joint = np.zeros((len(names), len(label_names)))
-    np.add.at(joint, (cluster, label), 1 / len(labels))
-    by_cluster, by_label = joint.sum(axis=1), joint.sum(axis=0)
-    both = joint > 0
-    information = float(joint[both] @ np.log(joint[both] / np.outer(by_cluster, by_label)[both]))
-    entropy = float(-by_cluster @ np.log(by_cluster) - by_label @ np.log(by_label)) / 2
-    nmi = 1.0 if joint.size == 1 else max(0.0, information / entropy)
-    return Clustering(float(joint.max(axis=1).sum()), nmi, len(names), len(label_names), len(labels))
+    joint = contingency_matrix(clusters, labels)  # [C, L]
+    purity = float(joint.max(axis=1).sum() / len(labels))
+    nmi = float(normalized_mutual_info_score(labels, clusters))
+    return Clustering(purity, nmi, *joint.shape, documents=len(labels))
 
 
 def strongest_unit(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:

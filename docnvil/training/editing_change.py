@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.analysis.bootstrap import MAX_DRAWS, RESAMPLES
+from docnvil.analysis.bootstrap import RESAMPLES, resampled_rows
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.errors import CorpusError
 from docnvil.model.belief_network import BeliefNetwork
@@ -85,10 +85,8 @@ def nats_change(
     """
     differences = np.stack([after[name] - before[name] for name in BOUND_NAMES])  # [2, N]
     n_documents, generator = differences.shape[1], stream(seed, "bootstrap of an edit")
-    chunk_size, means = max(1, MAX_DRAWS // n_documents), []
-    for start in range(0, RESAMPLES, chunk_size):
-        rows = generator.integers(n_documents, size=(min(chunk_size, RESAMPLES - start), n_documents))
-        means.append(np.stack([each[rows].mean(1) for each in differences]))  # [2, r]
+    resamples = resampled_rows(n_documents, RESAMPLES, generator)
+    means = [np.stack([each[rows].mean(1) for each in differences]) for rows in resamples]  # of [2, r]
     quantiles = np.quantile(np.concatenate(means, axis=1), [(1 - SHARE) / 2, (1 + SHARE) / 2], axis=1).T
     changes = [
         MeanChange(float(each.mean()), *map(float, bounds)) for each, bounds in zip(differences, quantiles, strict=True)
