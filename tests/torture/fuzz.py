@@ -6,6 +6,7 @@ and the number of an input determine its bytes.
 
 import gc
 import json
+import math
 import os
 import pickle
 import random
@@ -30,7 +31,7 @@ BLOCK = 500  # inputs per try
 SECONDS = 5  # of processor time per input
 MEMORY = 2 << 30  # bytes of addresses beyond those of the parent
 RESIDENT = 512 << 10  # KiB that the resident memory of a block may grow
-N_INPUTS = 1_000_000
+N_INPUTS = 1_000_000  # at least
 
 
 class TooSlowError(Exception):
@@ -45,7 +46,7 @@ def tries(arena: "Arena") -> Iterator[Try]:
     total = sum(reader.weight for reader in readers)
     for share in range(100):  # all readers get their turn early
         for reader in readers:
-            n_blocks = max(1, round(N_INPUTS / BLOCK * reader.weight / total))
+            n_blocks = math.ceil(N_INPUTS / BLOCK * reader.weight / total)
             for number in range(n_blocks * share // 100, n_blocks * (share + 1) // 100):
                 yield Try(f"{reader.name} {number}", partial(attack, arena, reader, number, BLOCK))
 
