@@ -277,6 +277,8 @@ SECTIONS = {
 @click.option("--out", type=click.Path(path_type=Path), help="Write the JSON there instead of the committed results.")
 def main(device: str, quick: bool, out: Path | None) -> None:
     """Measure a GPU; write benchmarks/results/gpu.json."""
+    if out is None and (quick or device != "cuda"):
+        raise click.UsageError("The committed results are those of a GPU at full size. Give --out for others.")
     if device == "cuda" and not torch.cuda.is_available():
         raise click.ClickException("This machine has no CUDA device. Try --device cpu --quick --out gpu.json.")
     chosen, started, sections = torch.device(device), time.perf_counter(), {}

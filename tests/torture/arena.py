@@ -11,6 +11,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from torture import forking
 from torture.forking import Finished
 
@@ -88,6 +90,8 @@ class Arena:
             write_texts(folder / "texts", folder / "posts.jsonl")
             self.must_run("fit", folder / "posts.jsonl", "--units", 2, "--epochs", 2, "--out", folder / "model")
             self.must_run("corpus", "build", folder / "posts.jsonl", "--out", folder / "corpus")
+            np.save(folder / "bits.npy", np.random.default_rng(number).integers(0, 2, size=(30, 9), dtype=np.uint8))
+            self.must_run("fit", folder / "bits.npy", "--units", 2, "--epochs", 1, "--out", folder / "images")
         return self.folder / "case" / "in"
 
     @property

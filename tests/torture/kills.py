@@ -21,7 +21,7 @@ from torture.writing import WRITING, WritingCommand
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 STATUSES = {"SIGKILL": (SIGKILL,), "SIGTERM": (143, -15), "SIGINT": (130, 1, -2)}
-N_OF_EACH = {"fit, 6 epochs": 200, "corpus build of shards": 200}
+N_OF_EACH = {"fit, 6 epochs": 200, "corpus build of shards": 200, "sweep": 10, "compare": 10}
 N_OTHERS = 50
 N_WORKER_KILLS = 200
 N_PROCESSES = 3  # of each signal, in new processes instead of forked ones
@@ -38,12 +38,12 @@ FIT = WritingCommand(
     (("m",),),
     unfinished="m.unfinished",
 )
-OTHERS = tuple(each for each in WRITING if each.name not in ("fit", "corpus build") and each.max_tries is None)
+OTHERS = tuple(each for each in WRITING if each.name not in ("fit", "corpus build"))
 
 
 def tries(arena: Arena) -> Iterator[Try]:
     """Yield the tries of all commands, one of each command after the other, so that few tries have all of them."""
-    commands = (FIT, SHARDS, *OTHERS)
+    commands = (FIT, SHARDS, *(each for each in OTHERS if arena.n_tries is None or each.max_tries is None))
     makers = [*(partial(of_command, arena, command) for command in commands), partial(of_workers, arena)]
     if arena.n_tries is None:  # it takes minutes
         makers += [partial(of_processes, arena)]

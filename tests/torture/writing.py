@@ -76,15 +76,20 @@ WRITING = (
         f"sweep {{in}}/posts.jsonl {QUICK} --seeds 1 --bound-samples 2 --out {{out}}/w --plot {{out}}/w.svg",
         (("w",), ("w.svg",)),
         is_incremental=True,
-        max_tries=12,
+        max_tries=60,
     ),
     WritingCommand(
         "compare",
         "compare {in}/posts.jsonl {in}/posts.jsonl --models {in}/model --out {out}/k.csv",
         (("k.csv",),),
-        max_tries=6,
+        max_tries=40,
     ),
     WritingCommand(
         "outliers", "outliers {in}/model {in}/posts.jsonl --reference {in}/posts.jsonl --out {out}/o.csv", (("o.csv",),)
     ),
+    WritingCommand("perplexity", "perplexity {in}/model {in}/posts.jsonl --out {out}/p.csv", (("p.csv",),)),
+    WritingCommand(
+        "completion", "completion {in}/model {in}/posts.jsonl --samples 2 --sweeps 1 --out {out}/q.csv", (("q.csv",),)
+    ),
+    WritingCommand("draw", "draw {in}/images --samples 4 --out {out}/d", (("d/samples.png", "d/filters.png"),)),
 )
