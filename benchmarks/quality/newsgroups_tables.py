@@ -30,7 +30,7 @@ def newsgroups(results: dict[str, Any]) -> Iterable[str]:
     """Perplexity with the Dirichlet-multinomial layer, and completion and topics of all models."""
     yield (
         "| model, 50 units or topics | test perplexity per document | completion per word | completion per document"
-        " | NPMI | diversity (distinct words) | training, s |"
+        " | NPMI | diversity (distinct words) | training alone, s |"
     )
     yield "|---|--:|--:|--:|--:|--:|--:|"
     default = results["mean"]["recipe default"]
@@ -46,8 +46,6 @@ def newsgroups(results: dict[str, Any]) -> Iterable[str]:
             yield _row(f"{name} + cache", "", *_completion(cached), *_topics(figures["by relevance"]), "")
     unigram = {name.removeprefix("unigram_"): value for name, value in default.items() if "unigram_" in name}
     yield _row("word frequencies only", _number(unigram["per_document"]), *_completion(unigram), "", "", "")
-    yield ""
-    yield "Means over 3 seeds; training seconds of one run with nothing else running (`newsgroups.py --times`)."
 
 
 @results_table("newsgroups", COMMAND)
@@ -56,7 +54,7 @@ def softmax(results: dict[str, Any]) -> Iterable[str]:
     mean = results["mean"][SOFTMAX]
     yield "| model with a softmax layer, 50 units or topics | test perplexity per document |"
     yield "|---|--:|"
-    yield _row(f"**docnvil**, fDARN with autoregressive q", _bound(results, SOFTMAX))
+    yield _row("**docnvil**, fDARN with autoregressive q", _bound(results, SOFTMAX))
     for name, value in PUBLISHED.items():
         yield _row(f"{name}, as published", str(value))
     yield _row("same layer, no units (word frequencies)", _number(mean["unigram_per_document"]))
