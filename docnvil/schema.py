@@ -15,6 +15,7 @@ Declared = TypeVar("Declared")
 NamedWords = tuple[tuple[str, tuple[str, ...]], ...]  # pairs of a name and words, in order
 
 MAX_NUMBER = 2**53  # whole numbers below are exact as floats, and no machine has as many units or documents
+MAX_DECIMAL = 1e30  # single precision ends at 3e38, and numbers are multiplied
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
 GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", "Machine")
@@ -100,7 +101,7 @@ class Setting:
     def _number(self, value: Any, kind: type) -> int | float:
         expected = Integral if kind is int else Real
         fits = isinstance(value, expected) and not isinstance(value, bool)
-        fits = fits and abs(value) < MAX_NUMBER if isinstance(value, Integral) else fits and math.isfinite(value)
+        fits = fits and abs(value) < (MAX_NUMBER if isinstance(value, Integral) else MAX_DECIMAL)
         if fits and self.minimum is not None:
             fits = value >= self.minimum
         if fits and self.above is not None:
@@ -109,6 +110,8 @@ class Setting:
             bounds = self._bounds(kind)
             if isinstance(value, Integral) and value >= MAX_NUMBER:
                 bounds = "a number below 2^53"
+            elif isinstance(value, Real) and math.isfinite(value) and value >= MAX_DECIMAL:
+                bounds = f"a number below {MAX_DECIMAL:g}"
             raise ConfigurationError(f"{self._label} is {value!r:.60}. Give {bounds}.")
         return kind(value)
 

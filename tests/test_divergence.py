@@ -2,13 +2,14 @@
 
 import math
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
 from test_commands import failed, run
 
-from docnvil.errors import CorpusError, TrainingError
+from docnvil.errors import ConfigurationError, CorpusError, TrainingError
 from docnvil.storage.checkpoints import checkpoint_path, read_checkpoint
 from docnvil.storage.model_folder import load_model
 from docnvil.training import loop
@@ -183,3 +184,30 @@ def test_there_is_nothing_to_finish_before_the_first_checkpoint(tmp_path):
     (tmp_path / "a.txt").write_text("mast sail wind keel\nonion salt oven flour\n" * 20)
     result = run("fit", tmp_path / "a.txt", "--out", tmp_path / "m", "--resume", "--finish")
     failed(result, 1, "there is no training to finish")
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e6, 1e29])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"prior": "mixture"},
+        {"prior": "factorial", "posterior": "factorial"},
+        {"observation": "softmax", "units": (3, 2)},
+        *(
+            {"gradient": gradient}
+            for gradient in ("rloo", "vimco", "disarm", "muprop", "st-gumbel", "rws", "wake-sleep")
+        ),
+    ],
+    ids=str,
+)
+def test_a_huge_learning_rate_ends_in_no_other_error(settings, rate):
+    settings = {"units": (3,), "epochs": 3, "batch_size": 10, "n_samples": 4, "learning_rate": rate, **settings}
+    with suppress(TrainingError):
+        assert math.isfinite(fit(COUNTS, Settings(**settings)).best.validation_bound)
+
+
+def test_numbers_that_single_precision_cannot_hold_are_refused():
+    for name in ("l1", "learning_rate", "sparsity", "weight_decay"):
+        with pytest.raises(ConfigurationError, match=f"{name}.*Give a number below 1e\\+30"):
+            Settings(**{name: 1e31}).training_config(100)

@@ -159,12 +159,47 @@ def test_resume_before_the_first_checkpoint_starts_from_the_beginning(texts, tmp
     assert "training starts from the beginning" in result.stderr
 
 
-def test_resume_after_saving_says_that_training_is_complete(texts, model, tmp_path):
-    checkpoint = checkpoint_path(tmp_path / "m")
-    checkpoint.write_bytes(b"left by a killed process")
-    shutil.copytree(model, tmp_path / "m")
-    (tmp_path / "m" / "manifest.json").touch()  # saved after the checkpoint
-    failed(run("fit", texts, "--out", tmp_path / "m", *QUICK, "--resume"), 1, "is complete")
+def interrupt(out: Path, texts: Path, monkeypatch: pytest.MonkeyPatch, *options: object) -> bytes:
+    """Train until the model would be saved, and return the checkpoint that is left."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("docnvil.commands.fit.SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+        patch.setattr("docnvil.storage.model_folder.save_model", stop)
+        assert run("fit", texts, "--out", out, *options).exit_code == 130
+    return checkpoint_path(out).read_bytes()
+
+
+def test_resume_after_saving_says_that_training_is_complete(texts, model, tmp_path, monkeypatch):
+    out = tmp_path / "m"
+    interrupt(out, texts, monkeypatch, *QUICK)
+    shutil.copytree(model, out)
+    os.utime(out / "manifest.json", (0, 0))  # the times say nothing: clocks of two machines differ
+    failed(run("fit", texts, "--out", out, *QUICK, "--resume"), 1, "is complete")
+
+
+def test_resume_continues_a_training_that_was_to_replace_an_older_model(texts, model, tmp_path, monkeypatch):
+    out, options = tmp_path / "m", ("--epochs", 3, "--units", 2, "--force")
+    shutil.copytree(model, out)
+    interrupt(out, texts, monkeypatch, *options)
+    later = checkpoint_path(out).stat().st_mtime + 3600
+    os.utime(out / "manifest.json", (later, later))
+    result = run("fit", texts, "--out", out, *options, "--resume")
+    assert result.exit_code == 0, result.output
+    assert len(load_model(out).history) == 3
+
+
+def test_force_keeps_an_interrupted_run_until_the_new_one_starts(texts, tmp_path, monkeypatch):
+    out = tmp_path / "m"
+    kept = interrupt(out, texts, monkeypatch, *QUICK)
+    for mistake in (("--text-column", "txet"), ("--stop-words", "klingon"), ("--recipe", "hash", "--prior", "none")):
+        assert run("fit", texts, "--out", out, *QUICK, "--force", *mistake).exit_code in (1, 2)
+        assert checkpoint_path(out).read_bytes() == kept
+    one_epoch = ("--epochs", 1, "--units", 2, "--force")
+    assert run("fit", texts, "--out", out, *one_epoch).exit_code == 0
+    assert not checkpoint_path(out).exists()
 
 
 def test_sigterm_ends_training_with_a_message_and_without_drafts(texts, tmp_path):

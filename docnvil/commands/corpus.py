@@ -95,15 +95,18 @@ def build(
         echo_json({"corpora": [_to_json(*pair) for pair in zip(folders, summaries, strict=True)]})
         return
     for folder, summary in zip(folders, summaries, strict=True):
-        unknown = ""
-        if summary.n_unknown:
-            share = summary.n_unknown / (summary.n_unknown + summary.n_tokens)
-            unknown = f" {summary.n_unknown:,} tokens ({share:.0%}) are not in the vocabulary."
-        echo(
-            f"Wrote {folder}: {counted(summary.n_documents, 'document')} ({summary.n_empty:,} empty),"
-            f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all.{unknown}"
-            + describe_limits(summary)
-        )
+        echo(_describe(folder, summary))
+
+
+def _describe(folder: Path, summary: "CorpusSummary") -> str:
+    text = (
+        f"Wrote {folder}: {counted(summary.n_documents, 'document')} ({summary.n_empty:,} empty),"
+        f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all."
+    )
+    if summary.n_unknown:
+        share = summary.n_unknown / (summary.n_unknown + summary.n_tokens)
+        text += f" {summary.n_unknown:,} tokens ({share:.0%}) are not in the vocabulary."
+    return text + describe_limits(summary)
 
 
 def _summarize(matrix: "DocumentTermMatrix") -> "CorpusSummary":

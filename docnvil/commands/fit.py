@@ -84,7 +84,7 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
         if processes.is_main:
             inputs = [source, *([] if earlier is None else [options["earlier"]])]
             claim_output(out, inputs, others=[checkpoint_path(out)])
-        options["resume"] = _check_output(out, options, processes)
+        options["resume"] = _check_output(out, options)
     matrix = _load(source, options, settings) if earlier is None else load_to_continue(source, options, earlier)
     if dry_run:
         settings = settings if earlier is None else settings_to_continue(earlier, options, matrix)
@@ -113,7 +113,7 @@ def _load(source: Path, options: Mapping[str, Any], settings: "Settings") -> "Do
     return matrix
 
 
-def _check_output(out: Path, options: Mapping[str, Any], processes: "ProcessGroup") -> bool:
+def _check_output(out: Path, options: Mapping[str, Any]) -> bool:
     """Check that the model can be written, and return whether to resume an interrupted run."""
     from docnvil.errors import CheckpointError, OutputExistsError
     from docnvil.runtime.distributed import is_restart
@@ -128,26 +128,29 @@ def _check_output(out: Path, options: Mapping[str, Any], processes: "ProcessGrou
     if resume and not (checkpoint.exists() or out.exists()):
         note(f"There is no {checkpoint}, so training starts from the beginning.")
         resume = False
-    if resume and out.exists() and _is_saved_after(out, checkpoint):
+    if resume and out.exists() and _is_complete(out, checkpoint):
         raise OutputExistsError(f"The training of {out} is complete, so there is nothing to resume. Use the model.")
     refuse_existing_folder(out, kind="model", force=force)
     if checkpoint.exists() and not (resume or force):
         raise OutputExistsError(
             f"{checkpoint} holds an interrupted run of {out}. Pass --resume to continue it, or --force to start again."
         )
-    if processes.is_main and not resume:
-        checkpoint.unlink(missing_ok=True)  # --force gave it up, so a restart must not continue it
     return resume
 
 
-def _is_saved_after(out: Path, checkpoint: Path) -> bool:
-    """Return whether the model was saved after the last checkpoint, which a killed process may have left."""
-    from docnvil.runtime.folders import MANIFEST
+def _is_complete(out: Path, checkpoint: Path) -> bool:
+    """Return whether there is no checkpoint, or it is that of the saved model, left by a process that was killed."""
+    from docnvil.errors import DocnvilError
+    from docnvil.storage.checkpoints import is_checkpoint_of
+    from docnvil.storage.model_folder import load_model
 
-    manifest = out / MANIFEST
     if not checkpoint.exists():
         return True
-    return manifest.exists() and manifest.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns
+    try:
+        model = load_model(out, "cpu")
+    except DocnvilError:  # there is something else, or it is damaged
+        return False
+    return is_checkpoint_of(checkpoint, model.training, model.history)
 
 
 def _train(

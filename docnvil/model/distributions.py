@@ -290,6 +290,7 @@ class DirichletMultinomialWords(SoftmaxWords):
         total = self.log_concentration.detach().double().exp()
         position = uniform((1, *words.shape), generator, like=total)[0] * (total + n_before)
         source = torch.where(position < total, n_before, (position - total).long().minimum(n_before - 1))  # [B, L]
+        source.clamp_(min=0)  # NaN becomes a negative number
         # The source may itself be a copy. Each round doubles the number of copies followed back to their source.
         for _ in range(words.shape[1].bit_length()):
             source = source.gather(1, source)

@@ -200,7 +200,7 @@ def sample_words(
     if urn_uniforms is not None and words.shape[1]:
         total = log_total.double().exp()
         position = urn_uniforms * (total + places)
-        source = torch.where(position >= total, (position - total).long().minimum(places - 1), places)
+        source = torch.where(position >= total, (position - total).long().minimum(places - 1), places).clamp_(min=0)
         for _ in range(words.shape[1].bit_length()):
             source = source.gather(1, source)
         words = words.gather(1, source)

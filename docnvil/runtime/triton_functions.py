@@ -291,8 +291,8 @@ def sample_words_kernel(
         while n_copies > 0:  # each word is a copy of an earlier one, until one is drawn
             number = tl.load(urn_uniforms + document * longest + source, mask=mask, other=0.0)
             position = number * (total + source)
-            is_copy = mask & (position >= total)
-            earlier = tl.minimum((position - total).to(tl.int64), source - 1)
+            is_copy = mask & (position >= total) & (source > 0)
+            earlier = tl.maximum(tl.minimum((position - total).to(tl.int64), source - 1), 0)  # NaN becomes negative
             source = tl.where(is_copy, earlier, source)
             n_copies = tl.sum(is_copy.to(tl.int32), 0)
     number = tl.load(uniforms + document * longest + source, mask=mask, other=0.0)

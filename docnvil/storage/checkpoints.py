@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import load as deserialize
@@ -13,9 +13,11 @@ from torch import Tensor
 from docnvil import __version__
 from docnvil.errors import CheckpointError, out_of_memory, translating_errors
 from docnvil.runtime.folders import replacing_file
+from docnvil.schema import from_saved
 from docnvil.storage.tables import history_csv, read_history
 from docnvil.training.callbacks import Callback
 from docnvil.training.records import EpochRecord
+from docnvil.training.settings import TrainingConfig
 from docnvil.training.state import Checkpoint, Training
 
 FORMAT_VERSION = 1
@@ -94,11 +96,32 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def is_checkpoint_of(path: Path, config: TrainingConfig, history: Sequence[EpochRecord]) -> bool:
+    """Return whether a checkpoint is of the training that had these settings and this history in the end.
+
+    The figures of an epoch have so many digits that those of two trainings differ.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged.
+    """
+    checkpoint = read_checkpoint(path)
+    begun = tuple(checkpoint.history)
+    return from_saved(TrainingConfig, checkpoint.training) == config and tuple(history[: len(begun)]) == begun
+
+
 class CheckpointWriter(Callback):
-    """Writes a checkpoint after an epoch, unless it wrote the last one less than `seconds` ago."""
+    """Writes a checkpoint after an epoch, unless it wrote the last one less than `seconds` ago.
+
+    A training that starts from the beginning deletes the checkpoint of an earlier one.
+    """
 
     def __init__(self, path: Path, seconds: float = 0.0) -> None:
         self._path, self._seconds, self._last = path, seconds, float("-inf")
+
+    def on_start(self, training: Training) -> None:
+        """Delete an earlier checkpoint: nobody must continue it in place of this training."""
+        if training.processes.is_main and not training.history:
+            self._path.unlink(missing_ok=True)
 
     def on_epoch(self, training: Training, record: EpochRecord) -> None:
         """Write a checkpoint if this is the main process and the time has come."""
