@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -335,3 +336,12 @@ def test_a_folder_that_is_not_a_model_is_refused(tmp_path, texts):
 def test_an_unwritable_output_is_refused(tmp_path, texts, model):
     (tmp_path / "file").write_text("")
     failed(run("embed", model, texts, "--out", tmp_path / "file" / "e.csv"), 1)
+
+
+def test_the_installed_command_prepares_its_process_as_python_m_does():
+    (script,) = entry_points(group="console_scripts", name="docnvil")
+    assert script.value == "docnvil.__main__:run"  # otherwise, install docnvil again
+
+
+def test_too_many_units_are_refused_by_their_limit(texts, tmp_path):
+    failed(run("fit", texts, "--units", "1000000000", "--out", tmp_path / "m"), 2, "at most 10,000,000 units")

@@ -61,10 +61,10 @@ class Sizes(click.ParamType):
             return value
         try:
             sizes = tuple(parse_whole(each.strip()) for each in value.split(","))
-            if max(sizes) > MAX_UNITS:
-                raise ValueError
         except ValueError:
             self.fail(f"{value!r:.60} is not a number of units, nor several separated by commas.", param, ctx)
         if min(sizes) < 1:
             self.fail("a layer needs at least one unit.", param, ctx)
+        if max(sizes) > MAX_UNITS:
+            self.fail(f"{value!r:.60} is too many. A layer has at most {MAX_UNITS:,} units.", param, ctx)
         return sizes
