@@ -56,7 +56,7 @@ bench-speed: $(INSTALLED)  ## measure time and memory, on a machine without othe
 	for name in start step precision wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/tables.py --write
 
-bench-gpu:  ## compare a GPU with the CPU and measure it, in under 8 minutes; needs docnvil's dependencies, no network
+bench-gpu:  ## compare a GPU with the CPU and measure it, in about 8 minutes: with PYTHON=python, in which docnvil is installed
 	$(PYTHON) benchmarks/speed/gpu.py
 	$(PYTHON) benchmarks/tables.py --write
 
