@@ -222,6 +222,16 @@ def test_any_exception_becomes_an_error_in_the_row(monkeypatch, tmp_path):
     assert json.loads((tmp_path / "result.json").read_text())[0]["error"] == "ZeroDivisionError: by zero"
 
 
+def test_a_model_that_fails_ends_in_an_error_after_the_results_of_the_others(folder, tmp_path):
+    arguments = (folder / "train.npz", folder / "observed.npz", "--predict", folder / "hidden.npz")
+    result = run(*arguments, "--models", f"{folder / 'narrow'},{folder / 'model'}", "--out", tmp_path / "table.csv")
+    assert result.exit_code == 1
+    assert f"{folder / 'narrow'} could not be evaluated; see the reason in the table." in result.stderr
+    rows = {row["model"]: row for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
+    assert "10 words" in rows[str(folder / "narrow")]["error"]
+    assert float(rows[str(folder / "model")]["completion_per_word"]) > 1
+
+
 def test_invalid_input_raises_before_any_process_starts(monkeypatch, block_counts):
     monkeypatch.setattr(subprocess, "run", None)
     counts = csr_array(block_counts)

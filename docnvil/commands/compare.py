@@ -70,10 +70,9 @@ def compare(
     docnvil compare corpus/train corpus/test
     docnvil compare train.npz observed.npz --predict hidden.npz --models model/,docnvil-best,tomotopy-lda --json
 
-    Each model runs in its own process on the CPU. If it fails or is not installed, its row shows the error. The first
-    two rows are models without units: word frequencies, and a Dirichlet-multinomial, in which words recur in a
-    document. Models of other packages have a second row with a cache of the document's words, so that words recur in
-    their predictions too.
+    Each model runs in its own process on the CPU. The row of one that fails or is not installed shows the error; after
+    a failure the exit status is 1. The first two rows are models without units: word frequencies, and a layer in which
+    words recur. Models of other packages have a second row with a cache of the document's words, so that they recur.
 
     \b
     completion            perplexity of held-out words given the others of their document, lower is better; per word:
@@ -121,6 +120,17 @@ def compare(
     else:
         hidden_from = f"{options['share']:.0%} of each test document" if predict is None else str(predict)
         _print_table(rows, summary, hidden_from)
+    _require_all(rows)
+
+
+def _require_all(rows: Sequence["ComparisonResult"]) -> None:
+    """Raise `WorkerError` if a model failed, after the results of the others; not for a package that is missing."""
+    from docnvil.comparison.peers import PEERS
+    from docnvil.errors import WorkerError
+
+    failed = [row.model for row in rows if row.error and (row.model not in PEERS or PEERS[row.model].is_installed)]
+    if failed:
+        raise WorkerError(f"{', '.join(failed)} could not be evaluated; see the reason in the table.")
 
 
 def _load_test(test: Path, options: Mapping[str, Any], train: "DocumentTermMatrix") -> tuple[Any, Any]:

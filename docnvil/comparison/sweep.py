@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, OutputExistsError, TrainingError
-from docnvil.runtime.disk import remove_abandoned_drafts, scratch_folder
+from docnvil.runtime.disk import remove_abandoned_drafts, remove_abandoned_scratch_folders, scratch_folder
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix
@@ -212,6 +212,7 @@ def run_trials(
     documents = TrainingData(train.counts, test.counts, train.vocabulary).fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned_drafts(folder)
+    remove_abandoned_scratch_folders()  # also if all trainings are finished
     size = {"vocabulary_size": train.vocabulary_size, "n_documents": train.n_documents}
     tasks = [_task(folder, each, {"documents": documents, "samples": n_samples}, size, threads) for each in settings]
     done = {task["file"]: _read_trial(task, force=force) for task in tasks}

@@ -69,10 +69,19 @@ def scratch_folder() -> Iterator[Path]:
 
     Those of processes that were killed are deleted first.
     """
-    name = Path(tempfile.gettempdir()).resolve() / "docnvil"
-    remove_abandoned_drafts(name.parent, name.name)
-    with drafting(name, is_folder=True) as folder:
+    remove_abandoned_scratch_folders()
+    with drafting(_scratch_name(), is_folder=True) as folder:
         yield folder
+
+
+def remove_abandoned_scratch_folders() -> None:
+    """Delete the folders of `scratch_folder` whose processes were killed."""
+    name = _scratch_name()
+    remove_abandoned_drafts(name.parent, name.name)
+
+
+def _scratch_name() -> Path:
+    return Path(tempfile.gettempdir()).resolve() / "docnvil"
 
 
 def is_full_disk(error: OSError) -> bool:

@@ -1,5 +1,6 @@
 """Commands that write, with their outputs before and after, and checks of what an attack left."""
 
+import csv
 import hashlib
 import json
 from pathlib import Path
@@ -98,12 +99,19 @@ class Case:
                 continue
             now, before, then = (of_group(files, group) for files in (after, old, self.new))
             waits = finished.status < 0 and not of_group(after, group[:1])  # completed by the next run
-            if now not in (before, then) and not waits:
+            if now not in (before, then) and not waits and not self._shows_failure(group[0], finished):
                 return f"{group[0]} is neither old nor new: {sorted(now)[:3]}"
         is_told = "could not be deleted" in finished.stderr  # and the second run must delete it
         if finished.status >= 0 and not is_told and (strays := self._strays(after)):
             return f"it leaves {strays[:2]}"
         return ""
+
+    def _shows_failure(self, name: str, finished: Finished) -> bool:
+        """Return whether a command has ended with an error and a table that says what failed."""
+        if not self.command.shows_failures or finished.status != 1 or not (self.out / name).exists():
+            return False
+        with (self.out / name).open(encoding="utf-8", newline="") as file:
+            return any(row["error"] for row in csv.DictReader(file))
 
     def _strays(self, files: dict[str, str]) -> list[str]:
         allowed = (

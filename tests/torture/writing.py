@@ -16,6 +16,7 @@ class WritingCommand:
         unfinished: a file in {out} from which --resume continues.
         kept: a folder in {out} from which the same command continues.
         max_tries: a limit for a command that takes seconds.
+        shows_failures: whether its table, a CSV file, says in the column `error` which part of it failed.
         replacing: the options that replace an earlier output.
     """
 
@@ -26,6 +27,7 @@ class WritingCommand:
     unfinished: str = ""
     kept: str = ""
     max_tries: int | None = None
+    shows_failures: bool = False
     replacing: str = "--force"
 
     def arguments(self, inputs: Path, out: Path) -> list[str]:
@@ -83,6 +85,7 @@ WRITING = (
         "compare {in}/posts.jsonl {in}/posts.jsonl --models {in}/model --out {out}/k.csv",
         (("k.csv",),),
         max_tries=40,
+        shows_failures=True,
     ),
     WritingCommand(
         "outliers", "outliers {in}/model {in}/posts.jsonl --reference {in}/posts.jsonl --out {out}/o.csv", (("o.csv",),)
