@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
@@ -21,11 +21,12 @@ from docnvil.analysis.topics import Topic
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.storage.model_folder import load_model, save_model
 from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.matrices import as_array, as_entries, canonical
 from docnvil.text.python_sources import as_vocabulary, classify_source
 from docnvil.text.settings import SourceOptions
 from docnvil.text.vocabulary import number_words
 from docnvil.training.continuing import continue_fit
-from docnvil.training.data import CheckedCounts, canonical, checked_counts, warn_of_fractions
+from docnvil.training.data import CheckedCounts, checked_counts, warn_of_fractions
 from docnvil.training.fit import fit
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.progress import Progress
@@ -349,10 +350,16 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             counted = checked_counts(source, **columns) if reset else self.model_.checked(source)
             validate_data(self, counted.matrix, accept_sparse="csr", reset=reset, skip_check_array=True)
             return counted
-        X = source.items
+        X, whom = source.items, f"{type(self).__name__} (counts of words)"
+        if issparse(X):  # scikit-learn adds duplicate entries up in their own type
+            X = as_entries(X, where="X")
+            check_non_negative(X, whom)
+            X = canonical(X, where="X")
+        elif not hasattr(X, "columns"):  # scikit-learn reads the names of columns
+            X = as_array(X, where="X")
         kinds = [np.float64, np.float32, np.int64, np.int32]
         matrix = validate_data(self, X, accept_sparse="csr", dtype=kinds, reset=reset)
-        check_non_negative(matrix, f"{type(self).__name__} (counts of words)")
+        check_non_negative(matrix, whom)
         names = self.vocabulary if self.vocabulary is not None else getattr(self, "feature_names_in_", None)
         vocabulary = as_vocabulary(names) if reset else self.model_.vocabulary
         if vocabulary is None:
@@ -361,7 +368,7 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise VocabularyError(
                 f"X has {matrix.shape[1]} columns, and the vocabulary has {len(vocabulary)} words. Give one per column."
             )
-        counts = canonical(csr_array(matrix))
+        counts = canonical(csr_array(matrix), where="X")
         warn_of_fractions(counts)
         return CheckedCounts(counts, vocabulary)
 

@@ -199,7 +199,8 @@ class TestWrongTypes:
             (lambda: docnvil.write_counts(np.eye(2), "a.npz", "npz"), "docnvil.count_words"),
             (lambda: docnvil.save("model", TEXTS), r"docnvil.save\(model, path\)"),
             (lambda: docnvil.load(TEXTS), r"docnvil.load\(path\)"),
-            (lambda: docnvil.fit([["a", 1]]), "type <U.*Give numbers"),
+            (lambda: docnvil.fit([["a", 1]]), "which is not a text. Give strings"),
+            (lambda: docnvil.fit([[1, "a"]]), "which is not a text. Give strings"),
         ],
     )
     def test_other_functions_name_the_right_one(self, call, message):

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array, issparse
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
 from docnvil.text.document import Document
+from docnvil.text.matrices import refuse_masked
 from docnvil.text.reading_report import ReadingReport
 from docnvil.text.record_documents import to_documents
 from docnvil.text.records import RecordIterator
@@ -52,6 +53,7 @@ def classify_source(source: Any) -> PythonSource:
     """
     if isinstance(source, PythonSource):
         return source
+    refuse_masked(source)
     if issparse(source):
         return PythonSource("matrix", source)
     _refuse_other_types(source)
@@ -311,8 +313,10 @@ def _kind_of_items(items: Iterable[Any]) -> Kind:
 
 
 def _is_like_text(value: Any) -> bool:
-    """Return whether a value is bytes or a tuple of strings, which `_records_of` refuses with the right message."""
-    return isinstance(value, bytes) or (isinstance(value, tuple) and all(isinstance(each, str) for each in value))
+    """Return whether a value is bytes or has strings, which `_records_of` refuses with the right message."""
+    return isinstance(value, bytes) or (
+        isinstance(value, tuple | list) and any(isinstance(each, str) for each in value)
+    )
 
 
 def _is_bag(value: Any) -> bool:

@@ -5,17 +5,17 @@ A matrix may be memory-mapped and larger than memory, so functions that read all
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.sparse import coo_array, csr_array, csr_matrix, issparse
+from scipy.sparse import coo_array, csr_array, csr_matrix
 
 from docnvil.errors import CorpusError
 from docnvil.runtime.mapped import check_mappings
+from docnvil.text.matrices import as_entries, canonical
 
 _INT32_MAX = 2**31 - 1
-TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
 CSR = csr_array | csr_matrix
 CHUNK_ENTRIES = 1 << 20  # stored counts per chunk of rows: 8 MB for each intermediate array
 
@@ -89,13 +89,10 @@ def as_counts(matrix: Any, *, where: str) -> csr_array:
         >>> as_counts([[0, 2], [1, 0]], where="The example").toarray().tolist()
         [[0, 2], [1, 0]]
     """
-    counts = _as_csr(matrix, where)
-    total = float(counts.data.sum(dtype=np.float64))
-    if total >= TOTAL_LIMIT:
-        _refuse_total(counts, where)
-    if not counts.data.all():
-        counts = counts.copy()
-        counts.eliminate_zeros()
+    entries = as_entries(matrix, where=where)
+    _check_values(entries, where)
+    counts = canonical(entries, where=where)
+    total = counts.data.sum(dtype=np.float64)
     return _with_small_dtypes(counts, np.int32 if total <= _INT32_MAX else np.int64)
 
 
@@ -129,56 +126,9 @@ def document_frequencies(counts: CountRows) -> NDArray[np.int64]:
     return sum(frequencies, np.zeros(counts.shape[1], dtype=np.int64))
 
 
-def _as_csr(matrix: Any, where: str) -> csr_array:
-    """Return valid counts in canonical CSR form, without a copy if they already have it."""
-    matrix = matrix if issparse(matrix) else np.asarray(matrix)
-    if matrix.ndim != 2 or not (np.issubdtype(matrix.dtype, np.number) or matrix.dtype == bool):
-        raise CorpusError(
-            f"{where} is not a 2-D array of numbers (shape {matrix.shape}, {matrix.dtype}). Give one row per document"
-            " and one column per word."
-        )
-    if issparse(matrix) and matrix.format in ("csr", "csc"):
-        try:
-            _check_starts(matrix)
-            matrix.check_format(full_check=True)
-        except ValueError as error:
-            raise CorpusError(f"{where} is not a valid sparse matrix ({error}). Write it again.") from None
-    if issparse(matrix) and matrix.format == "csr":
-        counts = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape)
-    else:
-        counts = coo_array(matrix)
-    _check_values(counts, where)
-    if counts.format == "csr" and counts.has_canonical_format:
-        return counts
-    if counts.data.sum(dtype=np.float64) >= TOTAL_LIMIT:
-        _refuse_total(counts, where)  # before the sum of duplicate entries overflows
-    if counts.dtype.kind != "f":
-        counts = counts.astype(np.int64)  # the sum of duplicate entries could overflow a smaller type
-    counts = csr_array(counts, copy=True)
-    counts.sum_duplicates()
-    return counts
-
-
-def _check_starts(matrix: Any) -> None:
-    """Raise `ValueError` if rows do not begin one after the other within the stored entries.
-
-    SciPy subtracts the starts, which can overflow, and checks nothing if the last one is negative.
-    """
-    starts = matrix.indptr
-    if starts[0] != 0 or (starts[1:] < starts[:-1]).any() or starts[-1] > min(len(matrix.indices), len(matrix.data)):
-        raise ValueError("rows do not begin one after the other")
-
-
-def _refuse_total(counts: csr_array | coo_array, where: str) -> NoReturn:
-    total = float(counts.data.sum(dtype=np.float64))
-    raise CorpusError(f"{where} has a total count of {total:g}, too large to be stored exactly. Check the values.")
-
-
 def _check_values(counts: csr_array | coo_array, where: str) -> None:
     values = counts.data
-    if values.dtype.kind == "c":
-        raise CorpusError(f"{where} contains complex numbers. Give integers >= 0.")
-    if values.dtype.kind in "bu" or (values.dtype.kind == "i" and values.min(initial=0) >= 0):
+    if values.dtype.kind == "i" and values.min(initial=0) >= 0:
         return
     invalid = ~(values >= 0)
     if values.dtype.kind == "f":

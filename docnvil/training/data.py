@@ -10,13 +10,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.matrices import as_entries, canonical
 from docnvil.text.python_sources import as_vocabulary, classify_source, column_names
-from docnvil.text.sparse import TOTAL_LIMIT, CountRows, SelectedRows, entries_per_row, row_chunks
+from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, number_words
 
@@ -67,16 +68,10 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
         return CheckedCounts(matrix.counts, matrix.vocabulary, matrix.rules, matrix.reading, matrix.reported)
     counts = source.items
     names = as_vocabulary(vocabulary if vocabulary is not None else _column_names(counts))
-    dense = counts if issparse(counts) else np.asarray(counts)
-    if dense.dtype.kind not in "buif":
-        raise CorpusError(f"The matrix has values of type {dense.dtype}. Give numbers: how often each word occurs.")
-    matrix = canonical(csr_array(dense))
-    if matrix.ndim != 2:
-        raise CorpusError(f"The counts have {matrix.ndim} dimensions. Give a matrix of documents by words.")
-    if matrix.nnz and not (matrix.data.min() >= 0 and np.isfinite(matrix.data.max())):
+    entries = as_entries(counts, where="The matrix")
+    if entries.nnz and not (entries.data.min() >= 0 and np.isfinite(entries.data.max())):
         raise CorpusError("The counts contain negative or infinite numbers or NaN. Give how often each word occurs.")
-    if matrix.nnz and matrix.data.sum(dtype=np.float64) >= TOTAL_LIMIT:
-        raise CorpusError("The counts have a total of 2^53 or more, too large to be exact. Check the values.")
+    matrix = canonical(entries, where="The matrix")
     warn_of_fractions(matrix)
     if names is not None and len(names) != matrix.shape[1]:
         raise VocabularyError(
@@ -136,16 +131,6 @@ def warn_of_fractions(matrix: csr_array) -> None:
             f" {len(fractions):,} of its {matrix.nnz:,} entries are not integers. The model is for counts, not for"
             " tf-idf or other weights: use CountVectorizer instead of TfidfVectorizer, or docnvil.count_words."
         )
-
-
-def canonical(matrix: csr_array) -> csr_array:
-    """Return the matrix without duplicate entries or stored zeros; it is copied if it has any."""
-    if matrix.has_canonical_format and matrix.data.all():
-        return matrix
-    matrix = matrix.copy()
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    return matrix
 
 
 @dataclass(frozen=True, eq=False)
