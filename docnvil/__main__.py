@@ -13,6 +13,7 @@ def run() -> None:
     configure_process()
     survive_truncation()
     _check_streams()
+    _check_current_folder()
     main(prog_name="docnvil")
 
 
@@ -28,6 +29,15 @@ def _check_streams() -> None:
         sys.exit(1)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _check_current_folder() -> None:
+    """Exit with status 1 if the current folder was deleted, because Intel MKL then ends the process without reason."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("Error: The current folder does not exist any more. Change to another one.", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

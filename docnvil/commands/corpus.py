@@ -72,7 +72,7 @@ def build(
     if executor is not None and workers > 1:
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
     claim_output(out, sources, others=folders)
-    complete_publication(folders[0])
+    complete_publication(*folders)
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)
     for source in sources:

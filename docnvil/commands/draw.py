@@ -57,7 +57,7 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
         raise ConfigurationError(f"{height} by {width} pixels are not the {n_pixels} of the model. Change --shape.")
     paths = out / "samples.png", out / "filters.png"
     claim_output(paths[0], [model], others=paths[1:])
-    complete_publication(paths[0])
+    complete_publication(*paths)
     for path in paths:
         refuse_existing_file(path, force=force)
     means = fitted.network.generative.sample_means(samples, KeyedGenerator(seed, torch.arange(samples)))

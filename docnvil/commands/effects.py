@@ -26,6 +26,7 @@ from docnvil.commands.options import (
 )
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import counted, echo_result, note
+from docnvil.runtime.paths import resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +79,11 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
         raise click.UsageError("There is nothing to compare. Name a column with --by, or dates with --over.")
     references = _read_references(options["references"], options["by"])
     files = [*((out, prevalence_path(out)) if out else ()), *((plot,) if plot else ())]
-    if len({file.resolve() for file in files}) < len(files):
+    if len(set(map(resolve, files))) < len(files):
         raise click.UsageError("--out and --plot name the same file. Choose two different files.")
     if files:
         claim_output(files[0], [model, source], others=files[1:])
-        complete_publication(files[0])
+        complete_publication(*files)
     for file in files:
         refuse_existing_file(file, force=options["force"])
     fitted = load_model(model, options["device"])

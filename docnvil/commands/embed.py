@@ -73,7 +73,7 @@ def embed(
         raise click.UsageError(f"{out} is a workbook, which has too few columns for embeddings. Add --table.")
     files = (out, ids_path(out), themes_path(out)) if embedding_format(out) == "npy" else (out,)
     claim_output(out, [model, source], others=files)
-    complete_publication(out)
+    complete_publication(*files)
     for file in files:
         refuse_existing_file(file, force=force)
     fitted = load_model(model, device)

@@ -20,10 +20,12 @@ def claim_output(out: Path, inputs: Sequence[Path | None] = (), *, others: Seque
     from docnvil.runtime.disk import remove_abandoned_drafts
     from docnvil.runtime.folders import refuse_input_as_output
     from docnvil.runtime.locks import lock_output
+    from docnvil.runtime.paths import resolve_output
 
     outputs = out, *others
     for path in outputs:
         refuse_input_as_output(path, [each for each in inputs if each is not None])
+    outputs = tuple(map(resolve_output, outputs))
     click.get_current_context().with_resource(lock_output(out))
-    for path in map(Path.resolve, outputs):
+    for path in outputs:
         remove_abandoned_drafts(path.parent, path.name)

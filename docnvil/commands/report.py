@@ -72,15 +72,17 @@ def report(
     Of texts, the page shows titles and excerpts; counts and prepared corpora are shown by their most frequent words.
     """
     from docnvil.runtime.folders import refuse_existing_file
+    from docnvil.runtime.paths import resolve
     from docnvil.runtime.publishing import complete_publication, writing_together
 
-    if overview is not None and overview.resolve() == out.resolve():
+    if overview is not None and resolve(overview) == resolve(out):
         raise click.UsageError("--out and --overview name the same file. Choose two different files.")
     if source is None:
         _refuse_corpus_options()
     claim_output(out, [model, source, options["test"]], others=[overview] if overview else [])
-    complete_publication(out)
-    for path in (out, *([overview] if overview else [])):
+    paths = (out, *([overview] if overview else []))
+    complete_publication(*paths)
+    for path in paths:
         refuse_existing_file(path, force=force)
 
     from docnvil.report.page import render, render_overview

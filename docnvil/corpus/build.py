@@ -40,6 +40,7 @@ from docnvil.corpus.writing import writing_corpus
 from docnvil.errors import CheckpointError, WorkerError, naming_step
 from docnvil.runtime.disk import delete
 from docnvil.runtime.folders import verify_folder, writing_folder
+from docnvil.runtime.paths import resolve_output
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document, SourceOptions
 from docnvil.text.fast_tokens import make_token_reader
@@ -184,7 +185,7 @@ def _encode(
 
 def scratch_folder(out: Path) -> Path:
     """Return the folder for the chunks of an unfinished corpus, which is beside the corpus."""
-    out = out.resolve()
+    out = resolve_output(out)
     return out.with_name(out.name + ".building")
 
 

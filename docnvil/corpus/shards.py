@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from docnvil.runtime.paths import resolve
 from docnvil.text import documents
 from docnvil.text.documents import Document
 from docnvil.text.files import FileChunk, is_remote
@@ -54,7 +55,7 @@ def _file_state(file: Path) -> tuple[str, int, str]:
         info = file.fs.info(file.path)
         return str(file), info["size"], repr(sorted(info.items()))
     status = file.stat()
-    return str(file.resolve()), status.st_size, str(status.st_mtime_ns)
+    return str(resolve(file)), status.st_size, str(status.st_mtime_ns)
 
 
 def split_into_shards(source: Path, options: SourceOptions, report: ReadingReport) -> list[SourceShard]:

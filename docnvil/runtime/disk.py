@@ -42,13 +42,19 @@ def try_lock(descriptor: int) -> bool | None:
 
 
 @contextmanager
-def drafting(target: Path, *, is_folder: bool) -> Iterator[Path]:
+def drafting(target: Path, *, is_folder: bool, is_private: bool = True) -> Iterator[Path]:
     """Yield a new empty draft beside `target`, locked until the block ends; it is deleted if it is still there.
 
     Missing parents of `target` are made, and deleted if they are empty in the end.
+
+    Arguments:
+        target: the resolved path of the output.
+        is_folder: whether the draft is a folder or a file.
+        is_private: whether only this user can read the draft, for instance because it replaces a private output;
+            otherwise, the system gives it the permissions of a new file or folder.
     """
     with making_folders(target.parent):
-        draft, descriptor = _make_draft(target, is_folder=is_folder)
+        draft, descriptor = _make_draft(target, is_folder=is_folder, is_private=is_private)
         try:
             yield draft
         except OSError as error:
@@ -101,15 +107,15 @@ def describe_full_disk(error: OSError) -> str:
     return f"The disk of {place} is full ({free}). {remedy}"
 
 
-def _make_draft(target: Path, *, is_folder: bool) -> tuple[Path, int]:
+def _make_draft(target: Path, *, is_folder: bool, is_private: bool = True) -> tuple[Path, int]:
     while True:
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         register_leftover(draft, delete)
         try:
             if is_folder:
-                draft.mkdir(0o700)
+                draft.mkdir(0o700 if is_private else 0o777)  # less the umask
             else:
-                os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666))
         except FileExistsError:  # two processes have chosen the same name
             forget_leftover(draft)
             continue
@@ -238,13 +244,15 @@ def reserve_space(path: Path) -> None:
 
 
 def fsync_tree(path: Path) -> None:
-    """Flush a folder and everything in it to disk, and let other users read it, as far as the umask of 022 does.
-
-    The files and folders of `tempfile` are private.
-    """
+    """Flush a folder and everything in it to disk."""
     for each in (*path.rglob("*"), path):
-        each.chmod(0o755 if each.is_dir() else 0o644)
         fsync(each)
+
+
+def keep_permissions(draft: Path, target: Path) -> None:
+    """Give a draft the permissions of the output that it replaces, if there is one."""
+    with suppress(FileNotFoundError):
+        draft.chmod(stat.S_IMODE(target.stat().st_mode))
 
 
 def exchange(first: Path, second: Path) -> bool:

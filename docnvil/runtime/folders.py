@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from docnvil.errors import CheckpointError, OutputExistsError
 from docnvil.runtime.cleanup import forget_leftover, register_leftover
-from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree
+from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree, keep_permissions
+from docnvil.runtime.paths import resolve, resolve_output
 
 Content = TypeVar("Content")
 
@@ -41,8 +42,8 @@ def refuse_existing_file(path: Path, *, force: bool) -> None:
 
 def refuse_input_as_output(out: Path, inputs: Sequence[Path]) -> None:
     """Raise `OutputExistsError` if `out` is one of the inputs, or inside a folder that docnvil wrote."""
-    place = out.resolve()
-    if place in [path.resolve() for path in inputs]:
+    place = resolve(out)
+    if place in map(resolve, inputs):
         raise OutputExistsError(f"{out} is also the input. Choose another --out.")
     for folder in place.parents:
         for kind in ("model", "corpus"):
@@ -85,16 +86,17 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
     Raises:
         OutputExistsError: `path` exists and may not be replaced.
     """
-    path = path.resolve()  # "." has no name and no parent
+    path = resolve_output(path)  # "." has no name and no parent
     restore_replaced(path)
     refuse_existing_folder(path, kind=kind, force=force)
-    with drafting(path, is_folder=True) as draft:
+    with drafting(path, is_folder=True, is_private=path.exists()) as draft:
         yield draft
         files = {
             name: {"bytes": (draft / name).stat().st_size, "sha256": sha256_of(draft / name)}
             for name in sorted(_files_in(draft))
         }
         write_json(draft / MANIFEST, {"kind": kind, "files": files})
+        keep_permissions(draft, path)
         fsync_tree(draft)
         _move_into_place(draft, path)
         fsync(path.parent)
@@ -102,7 +104,9 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
 
 def restore_replaced(path: Path) -> None:
     """Give a folder its name back if its process was killed between the two renames that replace it."""
-    path = path.resolve()
+    path = resolve(path)
+    if not path.name:
+        return
     old = _old_name(path)
     if old.exists() and not path.exists():
         old.rename(path)
@@ -141,6 +145,7 @@ def read_unchanged(path: Path, read: Callable[[], Content]) -> Content:
     Raises:
         CheckpointError: the folder is replaced again and again; or `read` raises it, and the folder did not change.
     """
+    resolve(path)  # refuses a path that nothing can have
     for _ in range(READING_TRIES):
         before = _identity(path)
         try:
@@ -197,18 +202,18 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
+def replacing_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary file to write; it becomes `path` if the block succeeds, and is deleted if it raises."""
-    path = path.resolve()  # so that a symbolic link is kept and its target replaced
-    with drafting(path, is_folder=False) as draft:
+    path = resolve_output(path)  # so that a symbolic link is kept and its target replaced
+    with drafting(path, is_folder=False, is_private=path.exists()) as draft:
         yield draft
-        draft.chmod(0o644)  # drafts are private
+        keep_permissions(draft, path)
         fsync(draft)
         draft.replace(path)
         fsync(path.parent)
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: str | Path, content: bytes) -> None:
     """Write `content` to `path` atomically, see `replacing_file`."""
     with replacing_file(path) as draft:
         draft.write_bytes(content)

@@ -11,6 +11,7 @@ from pathlib import Path
 from docnvil.errors import OutputExistsError
 from docnvil.runtime.cleanup import forget_leftover, register_leftover
 from docnvil.runtime.disk import delete, making_folders, try_lock
+from docnvil.runtime.paths import resolve, resolve_output
 
 _holders: dict[Path, int] = {}  # the thread of this process that holds the lock of an output
 
@@ -24,7 +25,7 @@ def lock_output(path: Path) -> Iterator[None]:
     Raises:
         OutputExistsError: another process has the lock.
     """
-    path = path.resolve()
+    path = resolve_output(path)
     lock = path.with_name(f".{path.name}.lock")
     files: list[FileIO] = []  # the open lock file, which is closed if a signal comes before it is in the list
     with making_folders(path.parent):
@@ -40,7 +41,7 @@ def lock_output(path: Path) -> Iterator[None]:
 @contextmanager
 def lock_unless_held(path: Path) -> Iterator[None]:
     """Hold the lock of an output while the block runs, unless this thread has it already, as commands do that save."""
-    if _holders.get(path.resolve()) == threading.get_ident():
+    if _holders.get(resolve(path)) == threading.get_ident():
         yield
         return
     with lock_output(path):

@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docnvil.errors import OutputExistsError
-from docnvil.runtime.disk import delete, drafting, fsync, fsync_tree, make_folders, try_lock, warn_of_leftover
+from docnvil.runtime.disk import (
+    delete,
+    drafting,
+    fsync,
+    fsync_tree,
+    keep_permissions,
+    make_folders,
+    try_lock,
+    warn_of_leftover,
+)
+from docnvil.runtime.paths import require_one_file_system, resolve_output
 
 _TARGETS = "targets.json"
 
@@ -43,11 +53,11 @@ def writing_together(*targets: Path) -> Iterator[tuple[Path, ...]]:
         targets: the paths; the first is the main one, which exists only together with the others of its own run.
 
     Raises:
-        OutputExistsError: another process is publishing the same output.
+        OutputExistsError: another process is publishing the same output, or the targets are on several file systems.
     """
-    targets = tuple(target.resolve() for target in targets)
+    targets = tuple(map(resolve_output, targets))
     main = targets[0]
-    complete_publication(main)
+    complete_publication(*targets)
     with drafting(main, is_folder=True) as draft:
         paths = tuple(draft / str(number) / target.name for number, target in enumerate(targets))
         for path in paths:
@@ -57,6 +67,9 @@ def writing_together(*targets: Path) -> Iterator[tuple[Path, ...]]:
             [os.path.relpath(target, main.parent), path.exists()] for target, path in zip(targets, paths, strict=True)
         ]
         (draft / _TARGETS).write_text(json.dumps(entries), encoding="utf-8")
+        for target, path in zip(targets, paths, strict=True):
+            if path.exists():
+                keep_permissions(path, target)
         fsync_tree(draft)
         for target in targets:
             make_folders(target.parent)
@@ -73,13 +86,18 @@ def writing_together(*targets: Path) -> Iterator[tuple[Path, ...]]:
             raise
 
 
-def complete_publication(main: Path) -> None:
+def complete_publication(*targets: Path) -> None:
     """Complete the publication of an output whose process was killed, if there is one.
 
+    Arguments:
+        targets: the paths that will be written, see `writing_together`.
+
     Raises:
-        OutputExistsError: another process is publishing it now, or something new is in the place of an output.
+        OutputExistsError: another process is publishing it now, something new is in the place of an output, or the
+            targets are on several file systems.
     """
-    main = main.resolve()
+    main, *others = map(resolve_output, targets)
+    require_one_file_system(main, others)
     journal = _journal(main)
     if not journal.is_dir():
         return

@@ -13,6 +13,7 @@ from torch import Tensor
 from docnvil import __version__
 from docnvil.errors import CheckpointError, out_of_memory, translating_errors
 from docnvil.runtime.folders import replacing_file
+from docnvil.runtime.paths import resolve_output
 from docnvil.schema import from_saved
 from docnvil.storage.tables import history_csv, read_history
 from docnvil.training.callbacks import Callback
@@ -30,11 +31,11 @@ def checkpoint_path(model_path: Path) -> Path:
         >>> checkpoint_path(Path("/models/news")).as_posix()
         '/models/news.unfinished'
     """
-    model_path = model_path.resolve()
+    model_path = resolve_output(model_path)
     return model_path.with_name(model_path.name + ".unfinished")
 
 
-def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+def write_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write a checkpoint file; it replaces the previous one in a single step.
 
     Arguments:
@@ -55,12 +56,13 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         draft.write_bytes(serialize(tensors, metadata={**texts, "sha256": _digest(tensors, texts)}))
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint file after comparing it with its checksum.
 
     Raises:
         CheckpointError: the file is missing or damaged.
     """
+    path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist. Leave out --resume to start training.")
     try:

@@ -82,6 +82,8 @@ def save_model(model: FittedModel, path: str | Path, *, force: bool = False) -> 
     """
     if not isinstance(model, FittedModel):
         raise ConfigurationError(f"{type(model).__name__} is not a FittedModel. Write docnvil.save(model, path).")
+    if not isinstance(path, str | Path):
+        raise ConfigurationError(f"{type(path).__name__} is not a path. Write docnvil.save(model, path).")
     with lock_unless_held(Path(path)), writing_folder(Path(path), kind="model", force=force) as draft:
         write_json(draft / "model.json", _description(model))
         write_json(draft / "run.json", model.run)

@@ -16,6 +16,7 @@ from typing import BinaryIO, TextIO, cast
 
 from docnvil.errors import CorpusError, MissingDependencyError, out_of_memory
 from docnvil.runtime.folders import replacing_file
+from docnvil.runtime.paths import resolve
 from docnvil.text.compression import DAMAGE_ERRORS, is_compressed, open_compressed
 from docnvil.text.decoding import RepairedBytes, RepairingDecoder, describe_undecodable, survey_utf8
 from docnvil.text.file_kinds import HEAD_BYTES, count_utf8_characters, describe_binary, guess_wide_encoding
@@ -64,7 +65,9 @@ def is_remote(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is a file or folder at a path or URL."""
+    """Return whether there is a file or folder at a path or URL; refuse a link that leads to itself."""
+    if not is_remote(path):
+        resolve(path)
     with _translate_remote_errors(path):
         return path.exists()
 

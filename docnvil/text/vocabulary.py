@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.runtime.folders import replace_file
+from docnvil.runtime.paths import resolve
 
 MAX_NUMBERED = 1 << 21  # columns without words that get names in any case
 MAX_COLUMNS_PER_COUNT = 100  # of wider counts, whose width may be wrong or hostile
@@ -74,14 +75,15 @@ class Vocabulary:
         return cls(f"word{column}" for column in range(size))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a vocabulary from a UTF-8 file with one word per line, or from a dictionary that gensim saved as text.
 
         Raises:
             VocabularyError: the file is missing, not UTF-8, or not a valid vocabulary.
         """
+        resolve(path)  # refuses a path that nothing can have
         try:
-            content = _read_bytes(path).decode("utf-8-sig").replace("\r\n", "\n")
+            content = _read_bytes(Path(path)).decode("utf-8-sig").replace("\r\n", "\n")
         except UnicodeDecodeError as error:
             raise VocabularyError(
                 f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8, one word per line."
@@ -94,7 +96,7 @@ class Vocabulary:
         except VocabularyError as error:
             raise VocabularyError(f"{path}: {error}") from None
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the vocabulary to a UTF-8 file, one word per line."""
         replace_file(path, "".join(f"{word}\n" for word in self._words).encode("utf-8"))
 
