@@ -63,6 +63,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         learning_rate: learning rate of the generative model.
         recognition_rate: learning rate of q as a multiple of `learning_rate`.
         optimizer: "adam" or "sgd".
+        beta1: Adam's decay rate of the mean gradient.
+        beta2: Adam's decay rate of the mean squared gradient.
         schedule: "constant" or "cosine".
         warmup: share of all updates over which the learning rate grows.
         patience: epochs without a better validation bound before stopping.
@@ -124,6 +126,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         learning_rate: float | None = None,
         recognition_rate: float | None = None,
         optimizer: str | None = None,
+        beta1: float | None = None,
+        beta2: float | None = None,
         schedule: str | None = None,
         warmup: float | None = None,
         patience: int | None = None,
@@ -162,6 +166,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.recognition_rate = recognition_rate
         self.optimizer = optimizer
+        self.beta1 = beta1
+        self.beta2 = beta2
         self.schedule = schedule
         self.warmup = warmup
         self.patience = patience

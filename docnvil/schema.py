@@ -15,7 +15,7 @@ Declared = TypeVar("Declared")
 NamedWords = tuple[tuple[str, tuple[str, ...]], ...]  # pairs of a name and words, in order
 
 MAX_NUMBER = 2**53  # whole numbers below are exact as floats, and no machine has as many units or documents
-MAX_DECIMAL = 1e30  # single precision ends at 3e38, and numbers are multiplied
+MAX_DECIMAL = 1e38  # single precision ends at 3e38
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
 GROUPS = ("Common", "Input", "Text", "Model", "Training", "Gradient estimator", "Machine")

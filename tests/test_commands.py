@@ -101,6 +101,8 @@ def test_each_option_changes_its_own_setting_only(texts, tmp_path):
         "--schedule=constant": ("training", "schedule", "constant"),
         "--recognition-rate=0.2": ("training", "recognition_rate", 0.2),
         "--patience=2": ("training", "patience", 2),
+        "--beta1=0.5": ("training", "beta1", 0.5),
+        "--beta2=0.9": ("training", "beta2", 0.9),
         "--start=random": ("training", "start", "random"),
         "--recognition-input=centered": ("model", "recognition_input", "centered"),
         "--recognition-hidden=7,5": ("model", "recognition_hidden", [7, 5]),

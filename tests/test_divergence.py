@@ -129,7 +129,7 @@ def test_documents_whose_counts_overflow_are_named(value, monkeypatch):
 def test_counts_that_single_precision_cannot_hold_are_refused(value):
     counts = COUNTS.astype(float)
     counts[7, 5] = value
-    with pytest.raises(CorpusError, match=r"too large to be exact|infinite numbers"):
+    with pytest.raises(CorpusError, match="too large to be stored exactly|infinite numbers"):
         fit(counts, SETTINGS)
 
 
@@ -209,5 +209,5 @@ def test_a_huge_learning_rate_ends_in_no_other_error(settings, rate):
 
 def test_numbers_that_single_precision_cannot_hold_are_refused():
     for name in ("l1", "learning_rate", "sparsity", "weight_decay"):
-        with pytest.raises(ConfigurationError, match=f"{name}.*Give a number below 1e\\+30"):
-            Settings(**{name: 1e31}).training_config(100)
+        with pytest.raises(ConfigurationError, match=f"{name}.*Give a number below 1e\\+38"):
+            Settings(**{name: 1e39}).training_config(100)

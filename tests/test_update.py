@@ -39,6 +39,8 @@ TRAINING = {
     "optimizer": "sgd",
     "learning_rate": 0.02,
     "recognition_rate": 0.3,
+    "beta1": 0.7,
+    "beta2": 0.9,
     "schedule": "constant",
     "warmup": 0.5,
     "start": "random",

@@ -134,8 +134,8 @@ def large_batches(results: dict[str, Any]) -> Iterable[str]:
         yield f"| {label} | {cells} | {_mean(of_size, 'live_units'):.0f} |"
     yield ""
     yield (
-        f"{results['documents']:,} short documents, {results['epochs']} epochs, means of"
-        f" {len({row['seed'] for row in rows})} seed(s); lower is better."
+        f"{results['documents']:,} pieces of 12 words of newsgroup posts, {results['epochs']} epochs, seed"
+        f" {', '.join(map(str, sorted({row['seed'] for row in rows})))}; lower is better."
     )
 
 

@@ -106,7 +106,8 @@ class FittedModel:
         values = {name: getattr(self.network.config, name) for name in settings_of(ModelConfig)}
         values |= {name: getattr(self.training, name) for name in settings_of(TrainingConfig)}
         del values["vocabulary_size"]
-        chosen = {"gradient": self.training.gradient, "prior": self.network.config.prior}
+        training = self.training
+        chosen = {"gradient": training.gradient, "optimizer": training.optimizer, "prior": self.network.config.prior}
         for name, each in all_settings().items():
             if any(chosen[other] not in allowed for other, allowed in each.only_with.items() if other in chosen):
                 del values[name]

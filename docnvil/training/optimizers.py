@@ -37,7 +37,8 @@ def build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingC
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, fused=True)
     capturable = on_device(model.generative.prior.bias)  # by CUDA graphs
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True, capturable=capturable)
+    betas = (config.beta1, config.beta2)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True, capturable=capturable)
 
 
 def build_gradient(

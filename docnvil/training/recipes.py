@@ -97,7 +97,14 @@ RECIPES: dict[str, Recipe] = {
     "large-batch": Recipe(
         "The default for GPUs and several processes: batches of 5,000 documents and a larger learning rate",
         model=DEFAULT.model,
-        training={**DEFAULT.training, "batch_size": 5000, "learning_rate": 0.1, "warmup": 0.05},
+        training={
+            **DEFAULT.training,
+            "batch_size": 5000,
+            "learning_rate": 0.1,
+            "warmup": 0.05,
+            "beta1": 0.8,  # means over fewer updates, of which there are few
+            "beta2": 0.95,
+        },
         updates=3400,
     ),
     "hash": Recipe(

@@ -17,6 +17,7 @@ from docnvil.training.seed_words import check_seed_words
 BaselineKind = Literal["learned", "leave-one-out", "none"]
 ESTIMATOR = "Gradient estimator"
 NVIL_ONLY = {"gradient": ("nvil",)}
+ADAM_ONLY = {"optimizer": ("adam",)}
 MAX_RECIPE_HOLDOUT = 0.02  # of the documents, which training needs more: a tenth costs up to 3 % of perplexity
 
 
@@ -42,6 +43,10 @@ class TrainingConfig:
     learning_rate: float = setting(0.01, "Training", "Learning rate of the generative model", above=0)
     recognition_rate: float = setting(
         1.0, "Training", "Recognition learning rate, as a multiple of --learning-rate", above=0
+    )
+    beta1: float = setting(0.9, "Training", "Adam's decay rate of the mean gradient", minimum=0, only_with=ADAM_ONLY)
+    beta2: float = setting(
+        0.999, "Training", "Adam's decay rate of the mean squared gradient", minimum=0, only_with=ADAM_ONLY
     )
     schedule: Literal["constant", "cosine"] = setting(
         "cosine", "Training", "Learning rate schedule; cosine decays to zero"
@@ -103,6 +108,9 @@ class TrainingConfig:
         check_seed_words(self.seed_words)
         if self.warmup > 1:
             raise ConfigurationError(f"warmup is {self.warmup}. Give a share of all updates, from 0 to 1.")
+        for name in ("beta1", "beta2"):
+            if getattr(self, name) >= 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}. Give a number from 0 to below 1.")
         if self.seed_words and self.start != "clusters":
             raise ConfigurationError(
                 f"seed_words start units at clusters of documents, and start is {self.start}. Set start to clusters."
@@ -235,7 +243,7 @@ class Settings:
     def _refuse_idle(self) -> None:
         """Refuse settings that have no effect together with the others that were chosen."""
         declared = all_settings()
-        for other in ("gradient", "observation", "prior"):
+        for other in ("gradient", "observation", "prior", "optimizer"):
             in_recipe = {**self.recipe.model, **self.recipe.training}.get(other, declared[other].default)
             actual = self.values.get(other, in_recipe)
             idle = [name for name in self.values if actual not in declared[name].only_with.get(other, (actual,))]
