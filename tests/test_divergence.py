@@ -129,7 +129,7 @@ def test_documents_whose_counts_overflow_are_named(value, monkeypatch):
 def test_counts_that_single_precision_cannot_hold_are_refused(value):
     counts = COUNTS.astype(float)
     counts[7, 5] = value
-    with pytest.raises(CorpusError, match="too large to be stored exactly|infinite numbers"):
+    with pytest.raises(CorpusError, match=r"too large to be stored exactly|infinite numbers"):
         fit(counts, SETTINGS)
 
 
