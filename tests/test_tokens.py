@@ -70,6 +70,19 @@ def test_capture_group_is_the_token():
     assert tokenize("#cats #dogs mice", TokenRules(token_pattern=r"#(\w+)")) == ["cats", "dogs"]
 
 
+@pytest.mark.parametrize("pattern", ["([a-z])+", "(ab|[a-z])+", "(a|b)+", "(a){2}", "(?x)(a)+ # a", "(?V1)(a)+?"])
+def test_a_group_that_repeats_is_refused(pattern):
+    with pytest.raises(ConfigurationError, match=r"repeats its capture group.*Write the group as"):
+        TokenRules(token_pattern=pattern)
+
+
+@pytest.mark.parametrize("pattern", ["([a-z]+)", "(?:x)+([a-z]*)", "(?x)x+(a|b|) # )", r"(\w)\w+|\w"])
+def test_a_group_that_does_not_repeat_is_the_token(pattern):
+    assert all(
+        isinstance(token, str) for token in tokenize("xab x\u00e9 b", TokenRules(token_pattern=pattern, min_length=1))
+    )
+
+
 def test_empty_matches_are_not_words():
     assert tokenize("cats", TokenRules(token_pattern=r"x*")) == []
 

@@ -65,7 +65,7 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
     """Return the compiled pattern.
 
     Raises:
-        ConfigurationError: the pattern does not compile or has several groups.
+        ConfigurationError: the pattern does not compile, or has several groups or one that repeats.
     """
     try:
         compiled = regex.compile(pattern)
@@ -77,6 +77,12 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
         raise ConfigurationError(
             f"The token pattern {pattern!r} has {compiled.groups} capture groups, but only one can be the token. Write"
             " the others as (?:...)."
+        )
+    # The regex module gives tuples for a repeated group, which holds only the last of its matches.
+    if compiled.groups == 1 and any(isinstance(each, tuple) for each in regex.compile(f"{pattern}\n|").findall("")):
+        raise ConfigurationError(
+            f"The token pattern {pattern!r} repeats its capture group, so only a part of each match would be the token."
+            " Write the group as (?:...)."
         )
     return compiled
 
