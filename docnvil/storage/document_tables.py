@@ -71,7 +71,8 @@ def _write_parquet(draft: Path, columns: Mapping[str, type], rows: Iterator[Row]
 
     types = {int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in columns.items()])
-    with pyarrow.parquet.ParquetWriter(draft, schema) as writer:
+    # A file instead of its name, since pyarrow takes only names in UTF-8.
+    with draft.open("wb") as file, pyarrow.parquet.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, ROWS_PER_GROUP)):
             cells = zip(*group, strict=True)
             arrays = [pyarrow.array(values, field.type) for values, field in zip(cells, schema, strict=True)]

@@ -167,7 +167,8 @@ def _write_parquet(
     import pyarrow
     import pyarrow.parquet
 
-    with replacing_file(path) as draft, ExitStack() as stack:
+    # A file instead of its name, since pyarrow takes only names in UTF-8.
+    with replacing_file(path) as draft, draft.open("wb") as file, ExitStack() as stack:
         writer, start = None, 0
         for chunk in chunks:
             dtype = _file_dtype(chunk)
@@ -175,7 +176,7 @@ def _write_parquet(
                 types = [(name, getattr(pyarrow, kind)()) for name, kind, _ in labels]
                 numbers = [(unit, pyarrow.from_numpy_dtype(dtype)) for unit in units]
                 schema = pyarrow.schema([*types, *numbers])
-                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(draft, schema))
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(file, schema))
             rows = slice(start, start + len(chunk))
             texts = [pyarrow.array(column[rows], getattr(pyarrow, kind)()) for _, kind, column in labels]
             values = [pyarrow.array(column) for column in np.ascontiguousarray(chunk.T, dtype=dtype)]
