@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -225,6 +226,42 @@ def test_a_stale_index_is_refused_and_rebuilt(folder, tmp_path):
     failed(run(*arguments, "--text-column", "title"), 1, "other options")
     (tmp_path / "corpus.jsonl.search" / "words.npy").write_bytes(b"damaged")
     failed(run(*arguments), 1, "words.npy")
+
+
+@pytest.mark.parametrize("is_renamed", [False, True])
+def test_a_change_that_keeps_size_and_time_is_noticed(folder, tmp_path, is_renamed):
+    source, other = tmp_path / "corpus.jsonl", tmp_path / "other"
+    text = (folder / "corpus.jsonl").read_text()
+    source.write_text(text)
+    arguments = ("search", folder / "model", source, "mast", "--json")
+    assert run(*arguments).exit_code == 0
+    status = source.stat()
+    (other if is_renamed else source).write_text(text.replace("d4", "e4"))
+    os.utime(other if is_renamed else source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    if is_renamed:
+        other.replace(source)
+    assert (source.stat().st_size, source.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    failed(run(*arguments), 1, "another state of", "--rebuild")
+
+
+def test_a_copy_of_a_corpus_keeps_its_index(folder, tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for number, words in enumerate(SUBJECTS):
+        (texts / f"{number}.txt").write_text(" ".join(words))
+    arguments = ("search", folder / "model", texts, "mast", "--index", texts / "index", "--json")
+    first = run(*arguments)
+    assert "Building" in first.stderr
+    (texts / "results.csv").touch()  # neither the index nor a table is a document of this folder
+    assert run(*arguments).stdout == first.stdout
+    shutil.copytree(texts, tmp_path / "copy")
+    shutil.rmtree(texts)
+    (tmp_path / "copy").rename(texts)
+    again = run(*arguments)
+    assert "Building" not in again.stderr
+    assert again.stdout == first.stdout
+    (texts / "3.txt").write_text("mast sail")
+    failed(run(*arguments), 1, "another state of")
 
 
 def test_the_index_of_another_model_is_refused(folder, matrix, tmp_path):

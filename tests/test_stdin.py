@@ -49,3 +49,42 @@ def test_a_source_that_is_read_twice_can_be_piped(tmp_path):
     result = CliRunner().invoke(main, arguments, input=content)
     assert result.exit_code == 0, result.output
     assert [read_corpus(Path(tmp_path, "corpus", part)).n_documents for part in ("train", "test")] == [15, 5]
+
+
+ROWS = "".join(f"{text} {number}\n" for number in range(20) for text in ("cats purr milk", "dogs bark bone"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fitted") / "model"
+    result = CliRunner().invoke(main, ["fit", "-", "--units", "2", "--epochs", "2", "--out", str(path)], input=ROWS)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def test_search_reads_standard_input_and_deletes_its_index(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    result = CliRunner().invoke(main, ["search", str(model), "-", "purr", "--top", "1"], input="dogs bark\ncats purr\n")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split()[2:] == ["2", "cats", "purr", "cats", "purr"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_corpus_of_a_command_can_be_standard_input_but_only_one(model, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text(ROWS)
+    commands = [
+        ["sample", str(model), "--documents", "2", "--lengths-of", "-", "--out", str(tmp_path / "c")],
+        ["outliers", str(model), str(texts), "--reference", "-"],
+        ["topics", str(model), "--coherence", "-"],
+        ["retrieval", str(model), "-", str(texts)],
+    ]
+    messages = ("", "Only 0 documents have 10 known words", "", "no labels")
+    for arguments, message in zip(commands, messages, strict=True):
+        result = CliRunner().invoke(main, arguments, input=ROWS)
+        assert result.exit_code == (1 if message else 0), (arguments, result.output)
+        assert message in result.stderr
+    for arguments in (["compare", "-", "-"], ["outliers", str(model), "-", "--reference", "-"]):
+        result = CliRunner().invoke(main, arguments, input=ROWS)
+        assert result.exit_code == 2
+        assert "- is given for two corpora" in result.stderr

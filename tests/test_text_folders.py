@@ -1,5 +1,7 @@
 """Folders of texts: what is a document, what is left out, and how it is reported."""
 
+import os
+import socket
 import sys
 import zipfile
 from pathlib import Path
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
+from docnvil.runtime.folders import writing_folder
 from docnvil.text.documents import SourceOptions, detect_format, read_documents
 from docnvil.text.reading_report import ReadingReport
 
@@ -199,3 +202,72 @@ class TestExtraction:
         self.fill(tmp_path)
         with pytest.raises(MissingDependencyError, match=r"pip install 'docnvil\[pdf\]'"):
             read(tmp_path, extract=True)
+
+
+def test_folders_that_docnvil_wrote_are_left_out_and_named(tmp_path):
+    fill(tmp_path, {"a.txt": "a", "b/b.txt": "b", "b/manifest.json": '{"kind": "of another program"}'})
+    for name, kind in (("model", "model"), ("b/c", "corpus"), ("s.search", "search index")):
+        with writing_folder(tmp_path / name, kind=kind) as draft:
+            (draft / "vocabulary.txt").write_text("words")
+    message = "3 folders that docnvil wrote were left out: b/c (a corpus), model (a model), s.search (a search index)."
+    for options in ({}, {"glob": "*.txt"}):
+        ids, messages = read(tmp_path, **options)
+        assert ids == ["a.txt", "b/b.txt"]
+        (written,) = (each for each in messages if "docnvil" in each)
+        assert sorted(written) == sorted(message)
+    with pytest.raises(CorpusError, match="is a model that docnvil wrote, not a folder of texts"):
+        read(tmp_path / "model")
+
+
+@pytest.mark.parametrize("command", [["corpus", "build"], ["corpus", "build", "--held-out", "0.5"]])
+def test_a_corpus_in_its_own_folder_is_not_read_again(tmp_path, command):
+    fill(tmp_path, {f"{number}.txt": "cats purr milk" for number in range(4)})
+    arguments = [*command, str(tmp_path), "--max-df", "1.0", "--out", str(tmp_path / "c"), "--force"]
+    for _ in range(2):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+        parts = [tmp_path / "c" / part for part in ("train", "test")] if "--held-out" in command else [tmp_path / "c"]
+        assert sum(read_corpus(part).n_documents for part in parts) == 4
+    assert "that docnvil wrote" in result.stderr
+
+
+def test_links_and_special_files_are_named(tmp_path):
+    outside = fill(tmp_path / "outside", {"o.txt": "o"})
+    folder = fill(tmp_path / "texts", {"a.txt": "a", "b.txt": "b"})
+    links = {"up": folder, "other": outside, "linked.txt": outside / "o.txt", "gone": "nowhere", "loop": "loop"}
+    links |= {"under.txt": folder / "a.txt" / "b", "null": "/dev/null"}
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(folder / "socket"))
+        ids, messages = read(folder)
+    assert ids == ["a.txt", "b.txt", "linked.txt"]
+    for name, expected in (("linked", 2), ("broken", 3), ("special", 3)):
+        assert sum(f"{expected} {word}" in each for each in messages for word in WORDS[name]) == 1, messages
+    text = " ".join(messages)
+    assert all(name in text for name in ("up", "other", "gone", "loop", "under.txt", "null", "pipe", "socket"))
+    (folder / "a.txt").unlink()
+    for name in ("b.txt", "linked.txt"):
+        (folder / name).unlink()
+    with pytest.raises(CorpusError, match=r"has no files\. .* 2 links to folders .* 3 links lead .* 3 files that are"):
+        read(folder)
+
+
+WORDS = {"linked": ["links to folders were not followed"], "broken": ["links lead to no file"]}
+WORDS |= {"special": ["files that are pipes, sockets or devices"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("linked", "1 link to a folder was not followed: x. To read its files, copy it into the folder."),
+        ("broken", "1 link leads to no file and was left out: x. Correct or delete it."),
+        ("special", "1 file that is a pipe, a socket or a device was left out: x."),
+        ("outputs", "1 folder that docnvil wrote was left out: x."),
+    ],
+)
+def test_one_of_a_kind(kind, message):
+    report = ReadingReport()
+    report.add(kind, "x")
+    assert report.messages() == [message]

@@ -11,6 +11,7 @@ from docnvil.commands.inputs import describe_corpus, load_for_training, load_wit
 from docnvil.commands.options import (
     CORPUS,
     JSON,
+    OUT_FILE,
     POSITIVE,
     PROPORTION,
     THREADS,
@@ -57,7 +58,7 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 )
 @seed_option("Seed of the split and of every model.")
 @click.option("--threads", type=THREADS, default=1, help="CPU threads of every model.")
-@click.option("--out", type=CORPUS, help="Also write the table to this CSV file.")
+@click.option("--out", type=OUT_FILE, help="Also write the table to this CSV file.")
 @force_option()
 @JSON
 @counting_options
@@ -92,7 +93,7 @@ def compare(
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_model_names(names)
     if out is not None:
-        claim_output(out, [train, test, options["predict"]])
+        claim_output(out)
         refuse_existing_file(out, force=options["force"])
     matrix = load_for_training(train, options)
     observed, hidden = _load_test(test, options, matrix)

@@ -18,7 +18,7 @@ from docnvil.commands.inputs import (
     source_of,
 )
 from docnvil.commands.numbers import Share
-from docnvil.commands.options import CORPUS, JSON, POSITIVE, Texts, counting_options, force_option, seed_option
+from docnvil.commands.options import JSON, OUT_FOLDER, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
 
@@ -35,7 +35,7 @@ def corpus() -> None:
 
 @corpus.command(short_help="Count words and write a prepared corpus.")
 @click.argument("sources", metavar="SOURCE...", type=Texts(), nargs=-1, required=True)
-@click.option("--out", type=CORPUS, required=True, help="Folder of the new corpus.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder of the new corpus.")
 @click.option("--held-out", type=Share(), help="Number or share of documents to split off; OUT gets train/ and test/.")
 @seed_option("Seed of the split.")
 @click.option("--workers", type=POSITIVE, default=1, help="Number of processes that count texts.")
@@ -71,7 +71,7 @@ def build(
         raise OutputExistsError(f"{out} is a corpus; train/ and test/ cannot be written to it. Choose another --out.")
     if executor is not None and workers > 1:
         raise click.UsageError("--workers starts processes on this machine, --executor uses a cluster. Give only one.")
-    claim_output(out, sources, others=folders)
+    claim_output(out, others=folders)
     complete_publication(*folders)
     for folder in folders:
         refuse_existing_folder(folder, kind="corpus", force=force)

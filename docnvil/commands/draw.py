@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from docnvil.commands.options import CORPUS, MODEL, POSITIVE, force_option, seed_option, with_options
+from docnvil.commands.options import MODEL, OUT_FOLDER, POSITIVE, force_option, seed_option, with_options
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import echo
 from docnvil.schema import parse_whole
@@ -25,7 +25,7 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 @click.command()
 @MODEL
-@click.option("--out", type=CORPUS, default=Path("pictures"), help="Folder for the images.")
+@click.option("--out", type=OUT_FOLDER, default=Path("pictures"), help="Folder for the images.")
 @click.option("--shape", callback=_parse_shape, metavar="HxW", help="Height and width of an image.  [default: square]")
 @click.option("--samples", type=POSITIVE, default=100, help="Number of samples.")
 @with_options(seed_option("Random seed of the samples."), force_option("existing images"))
@@ -56,7 +56,7 @@ def draw(model: Path, out: Path, shape: tuple[int, int] | None, samples: int, se
     if height * width != n_pixels:
         raise ConfigurationError(f"{height} by {width} pixels are not the {n_pixels} of the model. Change --shape.")
     paths = out / "samples.png", out / "filters.png"
-    claim_output(paths[0], [model], others=paths[1:])
+    claim_output(paths[0], others=paths[1:])
     complete_publication(*paths)
     for path in paths:
         refuse_existing_file(path, force=force)

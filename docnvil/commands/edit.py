@@ -1,6 +1,5 @@
 """docnvil edit: name, merge, drop and reorder the units of a model."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,16 @@ from docnvil.commands.options import (
     DEVICE,
     JSON,
     MODEL,
+    OUT_FOLDER,
+    PATH,
     POSITIVE,
-    Source,
     force_option,
     model_source_options,
     seed_option,
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo_result, note
+from docnvil.commands.printing import counted, echo_result, note, shell_word
 from docnvil.schema import parse_whole
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class UnitName(click.ParamType):
 
 @click.command()
 @MODEL
-@click.option("--out", type=CORPUS, required=True, help="Model folder to write.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Model folder to write.")
 @click.option("--name", "names", multiple=True, type=UnitName(), help='Name a unit: 3="space flight"; repeatable.')
-@click.option("--names-file", type=CORPUS, help='TOML (3 = "name") or CSV (unit,name) of names.')
+@click.option("--names-file", type=PATH, help='TOML (3 = "name") or CSV (unit,name) of names.')
 @click.option("--namer", metavar="MODULE:FUNCTION", help="Function from words and documents to a name.")
 @click.option("--merge", "merges", multiple=True, type=Numbers(), help="Merge units, such as 3,17; repeatable.")
 @click.option("--drop", "drops", multiple=True, type=Numbers(), help="Drop units, such as 5 or 5,9; repeatable.")
 @click.option("--order", type=Numbers(), help="New order: the numbers of all remaining units.")
-@click.option("--corpus", type=Source(path_type=Path), help="Held-out documents on which each edit is evaluated.")
+@click.option("--corpus", type=CORPUS, help="Held-out documents on which each edit is evaluated.")
 @click.option("--samples", type=POSITIVE, default=10, help="Samples per document of --corpus.")
 @with_options(seed_option("Seed of the random draws."), force_option("an existing model"), DEVICE, JSON)
 @model_source_options
@@ -92,7 +92,7 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     from docnvil.storage.model_folder import load_model, save_model
     from docnvil.training.editing import edit_units, numbers_after
 
-    claim_output(out, [model, corpus])
+    claim_output(out)
     refuse_existing_folder(out, kind="model", force=options["force"])
     names = _read_names(options["names_file"])
     names |= _unique_names(options["names"])
@@ -116,7 +116,7 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     records = edited.edits[len(fitted.edits) :]
     units = edited.network.config.units[0]
     numbers = numbers_after(fitted.network.config.units[0], edits["merges"], edits["drops"], edits["order"])
-    look = f"\nNext:\n  docnvil topics {shlex.quote(str(out))}"
+    look = f"\nNext:\n  docnvil topics {shell_word(out)}"
     lines = [*map(_format_edit, records), *_describe_numbers(numbers), f"Wrote {out}: {units} units.", look]
     text = "\n".join(lines)
     names_after = {unit: name for unit, name in enumerate(edited.unit_names) if name}

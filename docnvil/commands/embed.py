@@ -8,10 +8,10 @@ import click
 
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, note_unknown_tokens
 from docnvil.commands.options import (
-    CORPUS,
     CSV_SAFE,
     DEVICE,
     MODEL,
+    OUT_FILE,
     SOURCE,
     force_option,
     model_source_options,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @with_options(MODEL, SOURCE)
-@click.option("--out", type=CORPUS, required=True, help="Output file: .parquet, .npy, or CSV for other names.")
+@click.option("--out", type=OUT_FILE, required=True, help="Output file: .parquet, .npy, or CSV for other names.")
 @click.option(
     "--kind",
     type=click.Choice(["probabilities", "codes"]),
@@ -72,7 +72,7 @@ def embed(
     if out.suffix.lower() == ".xlsx":
         raise click.UsageError(f"{out} is a workbook, which has too few columns for embeddings. Add --table.")
     files = (out, ids_path(out), themes_path(out)) if embedding_format(out) == "npy" else (out,)
-    claim_output(out, [model, source], others=files)
+    claim_output(out, others=files)
     complete_publication(*files)
     for file in files:
         refuse_existing_file(file, force=force)
@@ -126,7 +126,7 @@ def _write_documents(model: Path, source: Path, out: Path, options: dict[str, An
     if out.suffix.lower() == ".npy":
         raise click.UsageError(f"{out} holds numbers only. Write the table as .csv, .parquet or .xlsx.")
     table_format(out)
-    claim_output(out, [model, source])
+    claim_output(out)
     refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     matrix = load_for_model(source, options, fitted, may_be_empty=True)

@@ -26,7 +26,7 @@ def load_model_to_evaluate(model: Path, source: Path, options: Mapping[str, Any]
     from docnvil.storage.model_folder import load_model
 
     if options["out"] is not None:
-        claim_output(options["out"], [model, source, options.get("predict")])
+        claim_output(options["out"])
         refuse_existing_file(options["out"], force=options["force"])
     return load_model(model, options["device"])
 

@@ -13,8 +13,8 @@ from docnvil.commands.options import (
     DEVICE,
     JSON,
     MODEL,
+    OUT_FILE,
     POSITIVE,
-    Source,
     force_option,
     model_source_options,
     with_options,
@@ -33,13 +33,13 @@ UNIT_WORDS = 3  # shown after the name of a unit
 
 @click.command()
 @MODEL
-@click.argument("source", metavar="[CORPUS]", type=Source(path_type=Path), required=False)
+@click.argument("source", metavar="[CORPUS]", type=CORPUS, required=False)
 @click.option("--text", "texts", multiple=True, help="Text to explain instead of a corpus; may be repeated.")
 @click.option("--id", "ids", multiple=True, help="Explain the documents with this id; may be repeated.")
 @click.option("--limit", type=POSITIVE, default=5, help="Maximum number of documents to print.")
 @click.option("--words", type=POSITIVE, default=5, help="Words per unit to print.")
 @click.option("--surprise", is_flag=True, help="Add how unexpected each word is, in nats.")
-@click.option("--out", type=CORPUS, help="CSV file for all terms of all documents.")
+@click.option("--out", type=OUT_FILE, help="CSV file for all terms of all documents.")
 @with_options(CSV_SAFE, force_option(), DEVICE, JSON, model_source_options)
 def explain(
     model: Path, source: Path | None, texts: tuple[str, ...], out: Path | None, as_json: bool, **options: Any
@@ -65,7 +65,7 @@ def explain(
     if out is not None:
         from docnvil.runtime.folders import refuse_existing_file
 
-        claim_output(out, [model, source])
+        claim_output(out)
         refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     if options["surprise"] and not fitted.network.generative.visible.supports_completion:

@@ -1,6 +1,5 @@
 """docnvil fit: train a model on documents and write it as a folder."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ from docnvil.commands.dry_run import print_dry_run
 from docnvil.commands.grouped import GroupedCommand, grouped_option
 from docnvil.commands.inputs import contains_bits, load_for_training
 from docnvil.commands.numbers import Number
-from docnvil.commands.options import CORPUS, JSON, SOURCE, THREADS, counting_options, force_option
+from docnvil.commands.options import JSON, OUT_FOLDER, PATH, SOURCE, THREADS, counting_options, force_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo_result, note, shows_progress
+from docnvil.commands.printing import echo_result, note, shell_word, shows_progress
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 from docnvil.training.seed_words import seed_columns
 
@@ -34,9 +33,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
 @click.command(cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
 @SOURCE
-@click.option("--out", type=CORPUS, default=Path("model"), help="Model folder to write.")
+@click.option("--out", type=OUT_FOLDER, default=Path("model"), help="Model folder to write.")
 @setting_options
-@click.option("--from", "earlier", type=CORPUS, metavar="MODEL", help="Continue the training of a model.")
+@click.option("--from", "earlier", type=PATH, metavar="MODEL", help="Continue the training of a model.")
 @click.option("--replay", type=Number(min=0), show_default="1", help="Documents sampled from --from per new document.")
 @grouped_option("--threads", group="Machine", type=THREADS, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
@@ -82,8 +81,7 @@ def fit(source: Path, out: Path, dry_run: bool, as_json: bool, processes: "Proce
     check_precision(settings.training_config(n_documents=1).precision, device)
     if not dry_run:
         if processes.is_main:
-            inputs = [source, *([] if earlier is None else [options["earlier"]])]
-            claim_output(out, inputs, others=[checkpoint_path(out)])
+            claim_output(out, others=[checkpoint_path(out)])
         options["resume"] = _check_output(out, options)
     matrix = _load(source, options, settings) if earlier is None else load_to_continue(source, options, earlier)
     if dry_run:
@@ -242,7 +240,7 @@ def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> d
 
 
 def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
-    visible, folder = model.network.generative.visible, shlex.quote(str(out))
+    visible, folder = model.network.generative.visible, shell_word(out)
     units = "-".join(map(str, model.network.config.units)) + " units" + (f" ({dead} dead)" if dead else "")
     if visible.reports_perplexity:
         figure = f"validation perplexity {model.best.validation_perplexity:.1f} per document"

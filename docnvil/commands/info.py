@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from docnvil.commands.inputs import contains_text, refuse_idle_options, source_of
-from docnvil.commands.options import JSON, Source, source_options, with_options
+from docnvil.commands.options import CORPUS, JSON, source_options, with_options
 from docnvil.commands.printing import counted, echo, echo_json
 
 
 @click.command()
-@click.argument("source", metavar="MODEL|CORPUS", type=Source(path_type=Path))
+@click.argument("source", metavar="MODEL|CORPUS", type=CORPUS)
 @with_options(JSON, source_options)
 def info(source: Path, as_json: bool, **options: Any) -> None:
     """Describe a model, a corpus or a search index: its sizes, settings, quality or metadata.

@@ -70,8 +70,22 @@ def load_for_model(
     source: Path, options: Mapping[str, Any], model: "FittedModel", *, may_be_empty: bool = False
 ) -> "DocumentTermMatrix":
     """Read a corpus like that of a model, with its token rules and its vocabulary."""
+    _refuse_vocabulary(source, options, model)
     checks = {"may_be_empty": may_be_empty}
     return load_with_rules(source, options, model.token_rules, model.vocabulary, model.reading, **checks)
+
+
+def _refuse_vocabulary(source: Path, options: Mapping[str, Any], model: "FittedModel") -> None:
+    """Refuse --vocabulary for texts that are read with a model, which has the words."""
+    from docnvil.text.documents import TEXT_FORMATS, detect_format
+
+    if options["vocabulary"] is not None:
+        form = detect_format(source, reread_options(source, options, model))
+        if form in TEXT_FORMATS:
+            raise click.UsageError(
+                f"--vocabulary has no effect on {source}, which is read as {form}: its words are those of the model."
+                " Leave it out."
+            )
 
 
 def load_with_rules(
@@ -132,6 +146,7 @@ def sequences_for_model(
     from docnvil.text.counts import word_sequences
     from docnvil.text.documents import TEXT_FORMATS, detect_format, read_documents
 
+    _refuse_vocabulary(source, options, model)
     reading = _later_source_of(source, options, model.reading)
     if detect_format(source, reading) not in TEXT_FORMATS:
         raise CorpusError(

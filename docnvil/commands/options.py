@@ -12,7 +12,6 @@ from docnvil.commands.stdin import NAME as STDIN
 from docnvil.commands.stdin import copy_stdin
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
-CORPUS = click.Path(path_type=Path)
 POSITIVE = WholeNumber(min=1, max=2**31 - 1)
 THREADS = WholeNumber(min=1, max=1024)  # OpenMP ends the process if it cannot start them
 PROPORTION = Number(0, 1, min_open=True, max_open=True)
@@ -27,7 +26,7 @@ class Texts(click.ParamType):
         """Return the path; fsspec is imported only for addresses."""
         from docnvil.text.files import as_path
 
-        return copy_stdin(ctx) if value == STDIN and ctx is not None else as_path(value)
+        return copy_stdin(ctx, param) if value == STDIN and ctx is not None else as_path(value)
 
 
 class Source(click.Path):
@@ -35,17 +34,35 @@ class Source(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        return copy_stdin(ctx) if value == STDIN and ctx is not None else super().convert(value, param, ctx)
+        return copy_stdin(ctx, param) if value == STDIN and ctx is not None else super().convert(value, param, ctx)
 
 
-MODEL = click.argument("model", type=CORPUS)
-SOURCE = click.argument("source", metavar="CORPUS", type=Source(path_type=Path))
+class Output(click.Path):
+    """The path of a file or a folder that a command writes."""
+
+    def __init__(self, *, is_folder: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self.is_folder = is_folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; `-` is refused, since no command writes its output to a standard stream."""
+        if value == STDIN:
+            kind = "folder" if self.is_folder else "file"
+            self.fail(f"- stands for a standard stream, but the output is a {kind}. Give the name of a {kind}.", param)
+        return super().convert(value, param, ctx)
+
+
+PATH = click.Path(path_type=Path)  # of an input that is not a corpus
+CORPUS = Source(path_type=Path)
+OUT_FILE, OUT_FOLDER = Output(), Output(is_folder=True)
+MODEL = click.argument("model", type=PATH)
+SOURCE = click.argument("source", metavar="CORPUS", type=CORPUS)
 DEVICE = click.option("--device", default="auto", help="Device: auto, cpu or cuda.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 source_options = with_options(
     *options_of(SourceOptions),
-    grouped_option("--vocabulary", group="Input", type=CORPUS, help="File with the vocabulary, one word per line."),
+    grouped_option("--vocabulary", group="Input", type=PATH, help="File with the vocabulary, one word per line."),
 )
 model_source_options = with_options(
     source_options,
@@ -90,6 +107,6 @@ def evaluation_options(*, samples: int) -> Decorator:
     return with_options(
         click.option("--samples", type=POSITIVE, default=samples, help="Samples per document."),
         click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
-        click.option("--out", type=CORPUS, help="CSV file for the values of each document."),
+        click.option("--out", type=OUT_FILE, help="CSV file for the values of each document."),
         *(CSV_SAFE, force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options),
     )

@@ -13,6 +13,7 @@ from docnvil.commands.options import (
     DEVICE,
     JSON,
     MODEL,
+    OUT_FILE,
     POSITIVE,
     SOURCE,
     force_option,
@@ -39,7 +40,7 @@ MAX_SHARE_UNKNOWN = 0.5  # of the words of a document without a score that is no
 @click.option("--reference", type=CORPUS, help="Corpus of normal documents.", show_default="CORPUS itself")
 @click.option("--kind", type=click.Choice(list(KINDS)), default="any", help="Kind of outliers that come first.")
 @click.option("--top", type=POSITIVE, default=10, help="Number of documents to print.")
-@click.option("--out", type=CORPUS, help="CSV file for the scores of all documents.")
+@click.option("--out", type=OUT_FILE, help="CSV file for the scores of all documents.")
 @with_options(CSV_SAFE, force_option(), seed_option("Seed of the calibration."), DEVICE, JSON, model_source_options)
 def outliers(
     model: Path, source: Path, reference: Path | None, out: Path | None, as_json: bool, **options: Any
@@ -64,7 +65,7 @@ def outliers(
     if out is not None:
         from docnvil.runtime.folders import refuse_existing_file
 
-        claim_output(out, [model, source, reference])
+        claim_output(out)
         refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     if fitted.null_model() is None:

@@ -4,9 +4,11 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -33,6 +35,22 @@ def counted(number: int, noun: str) -> str:
         ('1 document', '2,500 documents')
     """
     return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def shell_word(path: Path) -> str:
+    r"""Return a path as a shell reads it, with all bytes that stdout cannot print as escapes.
+
+    Example:
+        >>> print(shell_word(Path("my model")), shell_word(Path("-n")), shell_word(Path("a\tb\udcff")))
+        'my model' ./-n $'a\x09b\xff'
+    """
+    name = f"./{path}" if str(path).startswith("-") else str(path)
+    if name.isprintable() and _printable(name, sys.stdout) == name:
+        return shlex.quote(name)
+    escaped = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "'\\" else f"\\x{byte:02x}" for byte in os.fsencode(name)
+    )
+    return f"$'{''.join(escaped)}'"
 
 
 def echo(text: object = "") -> None:

@@ -11,8 +11,8 @@ from docnvil.commands.options import (
     CORPUS,
     JSON,
     MODEL,
+    OUT_FILE,
     POSITIVE,
-    Source,
     force_option,
     model_source_options,
     seed_option,
@@ -30,9 +30,9 @@ ONLY_WITH_CORPUS = ("test", "by", "over", "documents", "layout", "seed")
 
 @click.command()
 @MODEL
-@click.argument("source", metavar="[CORPUS]", required=False, type=Source(path_type=Path))
-@click.option("--out", type=CORPUS, default=Path("report.html"), help="HTML page to write.")
-@click.option("--overview", type=CORPUS, help="SVG picture of the model to write as well.")
+@click.argument("source", metavar="[CORPUS]", required=False, type=CORPUS)
+@click.option("--out", type=OUT_FILE, default=Path("report.html"), help="HTML page to write.")
+@click.option("--overview", type=OUT_FILE, help="SVG picture of the model to write as well.")
 @click.option("--words", type=POSITIVE, default=12, help="Words per unit on the page.")
 @click.option("--title", help="Title of the page and the picture.  [default: Topic model of N documents]")
 @click.option("--by", metavar="COLUMN", show_default="found", help="Metadata column of labels.")
@@ -79,7 +79,7 @@ def report(
         raise click.UsageError("--out and --overview name the same file. Choose two different files.")
     if source is None:
         _refuse_corpus_options()
-    claim_output(out, [model, source, options["test"]], others=[overview] if overview else [])
+    claim_output(out, others=[overview] if overview else [])
     paths = (out, *([overview] if overview else []))
     complete_publication(*paths)
     for path in paths:

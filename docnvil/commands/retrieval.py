@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docnvil.commands.inputs import load_for_model
-from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, model_source_options, with_options
+from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, PATH, model_source_options, with_options
 from docnvil.commands.printing import counted, echo, echo_json
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ PRINTED_CUTOFFS = (1, 10, 100)
 @MODEL
 @click.argument("train", type=CORPUS)
 @click.argument("test", type=CORPUS)
-@click.option("--train-labels", type=CORPUS, help=".npy file with one label per row of TRAIN.")
-@click.option("--test-labels", type=CORPUS, help=".npy file with one label per row of TEST.")
+@click.option("--train-labels", type=PATH, help=".npy file with one label per row of TRAIN.")
+@click.option("--test-labels", type=PATH, help=".npy file with one label per row of TEST.")
 @with_options(DEVICE, JSON, model_source_options)
 def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     """Find documents of TRAIN similar to each document of TEST by MODEL's units, and compare their labels.

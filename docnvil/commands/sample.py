@@ -11,6 +11,7 @@ from docnvil.commands.options import (
     DEVICE,
     JSON,
     MODEL,
+    OUT_FOLDER,
     POSITIVE,
     force_option,
     model_source_options,
@@ -24,7 +25,7 @@ from docnvil.commands.printing import counted, echo_result, shows_progress
 @MODEL
 @click.option("--documents", type=POSITIVE, required=True, help="Number of documents to sample.")
 @click.option("--lengths-of", type=CORPUS, required=True, help="Corpus from which document lengths are drawn.")
-@click.option("--out", type=CORPUS, required=True, help="Corpus folder to write.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Corpus folder to write.")
 @seed_option("Seed of lengths and documents.")
 @DEVICE
 @force_option("an existing corpus")
@@ -47,7 +48,7 @@ def sample(model: Path, documents: int, lengths_of: Path, out: Path, seed: int, 
     from docnvil.runtime.randomness import stream
     from docnvil.storage.model_folder import load_model
 
-    claim_output(out, [model, lengths_of])
+    claim_output(out)
     refuse_existing_folder(out, kind="corpus", force=force)
     fitted = load_model(model, options["device"])
     available = load_for_model(lengths_of, options, fitted).lengths

@@ -16,6 +16,8 @@ from docnvil.commands.options import (
     DEVICE,
     JSON,
     MODEL,
+    OUT_FILE,
+    OUT_FOLDER,
     POSITIVE,
     force_option,
     model_source_options,
@@ -47,9 +49,9 @@ EXCERPT_SHOWN = 110  # characters
     show_default="0.3, with --like 0.5",
     help="Weight of the model's score beside tf-idf.",
 )
-@click.option("--index", "index_path", type=CORPUS, show_default="CORPUS.search", help="Folder of the index.")
+@click.option("--index", "index_path", type=OUT_FOLDER, show_default="CORPUS.search", help="Folder of the index.")
 @click.option("--rebuild", is_flag=True, help="Build the index again.")
-@click.option("--out", type=CORPUS, help="CSV file for the results.")
+@click.option("--out", type=OUT_FILE, help="CSV file for the results.")
 @with_options(CSV_SAFE, force_option(), DEVICE, JSON, model_source_options)
 def search(
     model: Path,
@@ -82,7 +84,7 @@ def search(
     if out is not None:
         from docnvil.runtime.folders import refuse_existing_file
 
-        claim_output(out, [model, source])
+        claim_output(out)
         refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     query = None if words is None else count_query(fitted, words, options["tokenizer"])
@@ -136,7 +138,7 @@ def _open_or_build(fitted: "FittedModel", model: Path, source: Path, options: Ma
         return open_index(path, fitted, source, reading)
     from tqdm import tqdm
 
-    claim_output(path, [model, source])
+    claim_output(path, option="--index")
     matrix = load_for_model(source, options, fitted)
     note(f"Building the index {path} of {counted(matrix.n_documents, 'document')}.")
     with tqdm(total=2 * matrix.n_documents, unit=" documents", disable=not shows_progress(), leave=False) as bar:

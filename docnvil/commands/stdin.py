@@ -15,8 +15,8 @@ _GZIP = b"\x1f\x8b"
 _JSON = re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"')  # an object, or an array of objects
 
 
-def copy_stdin(context: click.Context) -> Path:
-    """Return the copy of standard input, which is deleted when the command ends; it is read once per command.
+def copy_stdin(context: click.Context, param: click.Parameter | None) -> Path:
+    """Return the copy of standard input, which is deleted when the command ends; it is one parameter's value.
 
     Its name says that it has lines, or JSON lines if its first line is a JSON object, for `--format auto`.
     """
@@ -37,5 +37,8 @@ def copy_stdin(context: click.Context) -> Path:
             shutil.copyfileobj(stream, copy)
         if is_json:
             note("Standard input looks like JSON and is read so, unless --format says otherwise.")
-        root.meta["docnvil.stdin"] = path
-    return root.meta["docnvil.stdin"]
+        root.meta["docnvil.stdin"] = path, param
+    path, reader = root.meta["docnvil.stdin"]
+    if reader is not param:
+        raise click.UsageError("- is given for two corpora, and standard input is only one. Give a file for the other.")
+    return path

@@ -10,7 +10,16 @@ import click
 from docnvil.commands.grouped import GroupedCommand, grouped_option
 from docnvil.commands.inputs import contains_bits, describe_corpus, load_for_training, load_in_two, load_with_rules
 from docnvil.commands.numbers import WholeNumber
-from docnvil.commands.options import CORPUS, JSON, POSITIVE, SOURCE, counting_options, force_option
+from docnvil.commands.options import (
+    CORPUS,
+    JSON,
+    OUT_FILE,
+    OUT_FOLDER,
+    POSITIVE,
+    SOURCE,
+    counting_options,
+    force_option,
+)
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import counted, echo_result, note, shows_progress
 from docnvil.commands.setting_options import (
@@ -49,8 +58,8 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 @click.option("--bound-samples", type=POSITIVE, default=100, help="Samples per held-out document.")
 @click.option("--jobs", type=POSITIVE, default=1, help="Trainings at the same time.")
 @grouped_option("--threads", group="Machine", type=POSITIVE, default=1, help="CPU threads of each training.")
-@click.option("--out", type=CORPUS, default=Path("sweep"), help="Folder for the results, one file per training.")
-@click.option("--plot", type=CORPUS, help="SVG file for the perplexity by number of units.")
+@click.option("--out", type=OUT_FOLDER, default=Path("sweep"), help="Folder for the results, one file per training.")
+@click.option("--plot", type=OUT_FILE, help="SVG file for the perplexity by number of units.")
 @with_options(force_option("results of other documents or settings"), JSON)
 @setting_options_except("units", "seed")
 @counting_options
@@ -75,7 +84,7 @@ def sweep(source: Path, units: tuple[int, ...], out: Path, plot: Path | None, **
     from docnvil.runtime.folders import refuse_existing_file
 
     settings = _all_settings(source, units, options)
-    claim_output(out, [source, options["test"]], others=[plot] if plot else [])
+    claim_output(out, others=[plot] if plot else [])
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"--out {out} is a file. Give the path of a folder.")
     if plot is not None:

@@ -50,12 +50,14 @@ class SourceShard:
 
 
 def _file_state(file: Path) -> tuple[str, int, str]:
-    """Return the path, the size and the modification time of a file, or what a remote store reports instead."""
+    """Return the path, the size, the times and the inode of a file, or what a remote store reports instead."""
     if is_remote(file):
         info = file.fs.info(file.path)
         return str(file), info["size"], repr(sorted(info.items()))
     status = file.stat()
-    return str(resolve(file)), status.st_size, str(status.st_mtime_ns)
+    # A program can set the time of modification (mtime), but not that of the last change (ctime).
+    times = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    return str(resolve(file)), status.st_size, times
 
 
 def split_into_shards(source: Path, options: SourceOptions, report: ReadingReport) -> list[SourceShard]:

@@ -8,7 +8,7 @@ failure leaves the target unchanged. `verify_folder` checks a folder against its
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -40,15 +40,11 @@ def refuse_existing_file(path: Path, *, force: bool) -> None:
         raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
 
 
-def refuse_input_as_output(out: Path, inputs: Sequence[Path]) -> None:
-    """Raise `OutputExistsError` if `out` is one of the inputs, or inside a folder that docnvil wrote."""
-    place = resolve(out)
-    if place in map(resolve, inputs):
-        raise OutputExistsError(f"{out} is also the input. Choose another --out.")
-    for folder in place.parents:
-        for kind in ("model", "corpus"):
-            if is_folder_of_kind(folder, kind):
-                raise OutputExistsError(f"{out} is inside the {kind} folder {folder}. Choose another --out.")
+def refuse_output_in_folder(out: Path, option: str = "--out") -> None:
+    """Raise `OutputExistsError` if `out`, the value of an option, is inside a folder that docnvil wrote."""
+    for folder in resolve(out).parents:
+        if kind := kind_of_folder(folder):
+            raise OutputExistsError(f"{out} is inside the {kind} folder {folder}. Choose another {option}.")
 
 
 def refuse_existing_folder(path: Path, *, kind: str, force: bool) -> None:
@@ -190,10 +186,16 @@ def read_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> dic
 
 def is_folder_of_kind(path: Path, kind: str) -> bool:
     """Return whether `path` has a manifest of this kind; its files are not checked."""
+    return kind_of_folder(path) == kind
+
+
+def kind_of_folder(path: Path) -> str | None:
+    """Return the kind of a folder that docnvil wrote, from its manifest, or None for other folders."""
     try:
-        return _read_manifest(path, kind)["kind"] == kind
+        kind = _read_manifest(path)["kind"]
     except CheckpointError:
-        return False
+        return None
+    return kind if isinstance(kind, str) else None
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -219,7 +221,8 @@ def replace_file(path: str | Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
-def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
+def _read_manifest(path: Path, kind: str | None = None) -> dict[str, Any]:
+    """Return the manifest of a folder, of any kind if `kind` is None."""
     file = path / MANIFEST
     try:
         if file.exists() and not file.is_file():  # opening a pipe would wait
@@ -238,7 +241,7 @@ def _read_manifest(path: Path, kind: str) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{file} is not a valid manifest. Restore it, or make the {kind} again.") from None
-    if actual_kind != kind:
+    if kind is not None and actual_kind != kind:
         raise CheckpointError(f"{path} is a {actual_kind} folder, but a {kind} folder is needed. Check the path.")
     return manifest
 

@@ -17,10 +17,14 @@ _holders: dict[Path, int] = {}  # the thread of this process that holds the lock
 
 
 @contextmanager
-def lock_output(path: Path) -> Iterator[None]:
+def lock_output(path: Path, option: str = "--out") -> Iterator[None]:
     """Hold the lock of an output, the file `.NAME.lock` beside it, while the block runs.
 
     The system releases the lock when its process ends, so the file of a killed process locks nothing.
+
+    Arguments:
+        path: the output.
+        option: the option that names it, for the message.
 
     Raises:
         OutputExistsError: another process has the lock.
@@ -29,7 +33,7 @@ def lock_output(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     files: list[FileIO] = []  # the open lock file, which is closed if a signal comes before it is in the list
     with making_folders(path.parent):
-        _open_and_lock(lock, path, files)
+        _open_and_lock(lock, path, files, option)
         try:
             _holders[path] = threading.get_ident()
             yield
@@ -48,7 +52,7 @@ def lock_unless_held(path: Path) -> Iterator[None]:
         yield
 
 
-def _open_and_lock(lock: Path, path: Path, files: list[FileIO]) -> None:
+def _open_and_lock(lock: Path, path: Path, files: list[FileIO], option: str) -> None:
     if _holders.get(path) is None:  # otherwise, another thread or block of this process deletes the file
         register_leftover(lock, partial(_release, path, files))
     while True:
@@ -57,7 +61,9 @@ def _open_and_lock(lock: Path, path: Path, files: list[FileIO]) -> None:
             files.pop().close()
             if _holders.get(path) is None:
                 forget_leftover(lock)
-            raise OutputExistsError(f"Another process is writing {path}. Wait until it ends, or choose another --out.")
+            raise OutputExistsError(
+                f"Another process is writing {path}. Wait until it ends, or choose another {option}."
+            )
         if _is_at(lock, files[0]):
             return
         files.pop().close()  # the process that had it has deleted it in between

@@ -8,8 +8,11 @@ from typing import Any
 
 from docnvil.errors import CorpusError
 from docnvil.runtime.folders import MANIFEST, is_folder_of_kind, sha256_of
+from docnvil.text.documents import detect_format
 from docnvil.text.files import is_remote
+from docnvil.text.reading_report import ReadingReport
 from docnvil.text.settings import SourceOptions
+from docnvil.text.text_folders import list_files
 from docnvil.training.fitted_model import FittedModel
 
 
@@ -28,7 +31,7 @@ def fingerprint_corpus(path: Path, options: SourceOptions) -> dict[str, Any]:
     Raises:
         CorpusError: the corpus is in object storage, whose contents cannot be compared.
     """
-    files = _files(path)
+    files = _files(path, options)
     contents = hashlib.sha256()
     for file in files:
         contents.update(f"{file.relative_to(path).as_posix()}\n{sha256_of(file)}\n".encode("utf-8", "surrogatepass"))
@@ -40,27 +43,36 @@ def is_same_corpus(path: Path, options: SourceOptions, fingerprint: Mapping[str,
     """Return whether a corpus still has a fingerprint; the contents are read only if sizes or times have changed."""
     if fingerprint["reading"] != json.loads(json.dumps(options.non_default())):
         return False
-    if fingerprint["state"] == _state(path, _files(path)):
+    if fingerprint["state"] == _state(path, _files(path, options)):
         return True
     return fingerprint["sha256"] == fingerprint_corpus(path, options)["sha256"]
 
 
-def _files(path: Path) -> list[Path]:
-    """Return the files that identify a corpus; for a prepared corpus its manifest, which has the others' checksums."""
+def _files(path: Path, options: SourceOptions) -> list[Path]:
+    """Return the files that identify a corpus; for a prepared corpus its manifest, which has the others' checksums.
+
+    For a folder of texts they are its documents, so an index or a table in that folder does not make it another corpus.
+    """
     if is_remote(path):
         raise CorpusError(f"{path} is in object storage, and search needs a corpus on a local disk. Download it first.")
     if not path.is_dir():
         return [path]
     if is_folder_of_kind(path, "corpus"):
         return [path / MANIFEST]
+    if detect_format(path, options) == "folder":
+        return [path / name for name in list_files(path, options, ReadingReport())]
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def _state(path: Path, files: list[Path]) -> str:
-    """Return a hash of the names, sizes and times of change of files."""
+    """Return a hash of the names, sizes, inodes and times of files.
+
+    A program can set the time of modification (mtime), but not that of the last change (ctime).
+    """
     digest = hashlib.sha256()
     for file in files:
         status = file.stat()
-        line = f"{file.relative_to(path).as_posix()} {status.st_size} {status.st_mtime_ns}\n"
+        numbers = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+        line = f"{file.relative_to(path).as_posix()} {' '.join(map(str, numbers))}\n"
         digest.update(line.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

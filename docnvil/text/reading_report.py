@@ -36,12 +36,16 @@ _MESSAGES = {
         " chooses files by name."
     ),
     "not_matched": "{n} file(s) do not match --glob and were left out: {places}.",
+    "linked": "{n} link(s) to folders were not followed: {places}. To read their files, copy them into the folder.",
+    "broken": "{n} link(s) lead to no file and were left out: {places}. Correct or delete them.",
+    "special": "{n} file(s) that are pipes, sockets or devices were left out: {places}.",
+    "outputs": "{n} folder(s) that docnvil wrote were left out: {places}.",
     "sgml": "{n} file(s) have several documents between tags such as <DOC>, each read as one: {places}.",
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
 }
 
 # Kinds of events that are expected; the others may be mistakes.
-_NOTES = {"header", "not_matched", "sgml", "encoding", "blank"}
+_NOTES = {"header", "not_matched", "outputs", "sgml", "encoding", "blank"}
 
 
 class ReadingReport:
@@ -130,6 +134,11 @@ _SINGULAR = {
     "(s) consist": "(s) consists",
     "(s) do ": "(s) does ",
     "(s) repeat ": "(s) repeats ",
+    "(s) to folders": "(s) to a folder",
+    "their files, copy them": "its files, copy it",
+    "(s) lead ": "(s) leads ",
+    "delete them": "delete it",
+    "pipes, sockets or devices": "a pipe, a socket or a device",
     "they are missing values": "it is a missing value",
     "name them": "name it",
     "fields look": "fields looks",

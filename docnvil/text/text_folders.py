@@ -1,12 +1,15 @@
 """Folders with one document per file: which files are documents, and what is left out."""
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from docnvil.errors import CorpusError
+from docnvil.runtime.folders import MANIFEST, kind_of_folder
 from docnvil.text.compression import COMPRESSED_SUFFIXES
 from docnvil.text.document import Document
 from docnvil.text.extraction import EXTRACTED_SUFFIXES, UnreadableFileError, extract_text, html_to_text
@@ -32,18 +35,23 @@ def list_files(folder: Path, options: SourceOptions, report: ReadingReport) -> l
     """Return the paths of a folder's documents, relative to it, in the order in which they are read.
 
     Hidden files are ignored. The report names the files whose suffix is not of plain text, or that do not match
-    `options.glob`.
+    `options.glob`; folders that docnvil wrote; and links and special files that are not read.
+
+    Raises:
+        CorpusError: the folder has no documents, cannot be read, or was written by docnvil.
     """
     if not folder.is_dir():
         raise CorpusError(f"There is no folder at {folder}. Check the path, or the --format.")
-    visible = sorted(_remote_files(folder) if is_remote(folder) else _local_files(folder))
+    if kind := kind_of_folder(folder):
+        raise CorpusError(f"{folder} is a {kind} that docnvil wrote, not a folder of texts. Check the path.")
+    unread = ReadingReport()
+    visible = sorted(_remote_files(folder, unread) if is_remote(folder) else _local_files(folder, unread))
+    report.merge(unread)
     if not visible:
-        raise CorpusError(f"The folder {folder} has no files. Put text files in it, or check the path.")
-    if options.glob is not None:
-        patterns = [pattern.strip() for pattern in options.glob.split(",")]
-        chosen, kind = [name for name in visible if _matches(name, patterns)], "not_matched"
-    else:
-        chosen, kind = [name for name in visible if _may_be_text(name, options)], "left_out"
+        reasons = "".join(f" {message}" for message in unread.messages())
+        raise CorpusError(f"The folder {folder} has no files. Put text files in it, or check the path.{reasons}")
+    chosen = [name for name in visible if is_document_name(name, options)]
+    kind = "left_out" if options.glob is None else "not_matched"
     if not chosen:
         if options.glob is not None:
             raise CorpusError(f"No file in {folder} matches {options.glob}. Choose another --glob.")
@@ -56,27 +64,69 @@ def list_files(folder: Path, options: SourceOptions, report: ReadingReport) -> l
     return chosen
 
 
-def _local_files(folder: Path) -> Iterator[str]:
-    """Yield the paths of the files below a folder that are not hidden, relative to it; links to folders are ignored."""
+def is_document_name(name: str, options: SourceOptions) -> bool:
+    """Return whether the path of a file in a folder, relative to it, is that of a document.
+
+    Example:
+        >>> [is_document_name(name, SourceOptions()) for name in ("a/b.txt", "a/b.csv", "a/.b.txt")]
+        [True, False, False]
+    """
+    if any(part.startswith(".") for part in name.split("/")):
+        return False
+    if options.glob is None:
+        return _may_be_text(name, options)
+    return _matches(name, [pattern.strip() for pattern in options.glob.split(",")])
+
+
+def _local_files(folder: Path, report: ReadingReport) -> Iterator[str]:
+    """Yield the paths of the files below a folder that are not hidden, relative to it; the report names the others."""
     waiting = [("", os.fspath(folder))]
     while waiting:
         prefix, path = waiting.pop()
         try:
             with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append((f"{prefix}{entry.name}/", entry.path))
-                    elif entry.is_file():
-                        yield prefix + entry.name
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+            if any(entry.name == MANIFEST for entry in visible) and (kind := kind_of_folder(Path(path))):
+                report.add("outputs", f"{prefix.rstrip('/')} (a {kind})")
+                continue
+            for entry in visible:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((f"{prefix}{entry.name}/", entry.path))
+                elif (kind := _kind_of_entry(entry)) == "file":
+                    yield prefix + entry.name
+                else:
+                    report.add(kind, prefix + entry.name)
         except OSError as error:
-            raise CorpusError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from None
+            raise CorpusError(
+                f"{error.filename or path} cannot be read ({error.strerror}). Check its permissions."
+            ) from None
 
 
-def _remote_files(folder: Path) -> Iterator[str]:
-    paths = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    return (path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+def _kind_of_entry(entry: os.DirEntry[str]) -> str:
+    """Return "file", or the kind of event in a report for what is neither a file nor a folder."""
+    try:
+        status = entry.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        return "broken"
+    if stat.S_ISREG(status.st_mode):
+        return "file"
+    return "linked" if stat.S_ISDIR(status.st_mode) else "special"
+
+
+def _remote_files(folder: Path, report: ReadingReport) -> Iterator[str]:
+    """Yield the paths of the files in object storage that are not hidden, without folders that docnvil wrote."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    kinds = {file.parent: kind_of_folder(file.parent) for file in files if file.name == MANIFEST}
+    written = {place.relative_to(folder).as_posix(): kind for place, kind in kinds.items() if kind}
+    for name, kind in sorted(written.items()):
+        report.add("outputs", f"{name} (a {kind})")
+    for file in files:
+        path = file.relative_to(folder)
+        is_written = any(parent.as_posix() in written for parent in path.parents)
+        if not is_written and not any(part.startswith(".") for part in path.parts):
+            yield path.as_posix()
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
