@@ -88,3 +88,11 @@ def test_every_corpus_of_a_command_can_be_standard_input_but_only_one(model, tmp
         result = CliRunner().invoke(main, arguments, input=ROWS)
         assert result.exit_code == 2
         assert "- is given for two corpora" in result.stderr
+
+
+@pytest.mark.parametrize("content", ["", '{"id": "1", "text": "cats purr"}\n{"id": "2", "text"\n'])
+def test_messages_name_standard_input_and_not_its_copy(model, tmp_path, content):
+    result = CliRunner().invoke(main, ["embed", str(model), "-", "--out", str(tmp_path / "e.csv")], input=content)
+    assert result.exit_code == 1
+    assert "Error: Standard input" in result.stderr
+    assert ".part" not in result.stderr

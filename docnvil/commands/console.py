@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from docnvil.commands.printing import escape_controls, note
+from docnvil.commands.printing import note, readable
 from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning, is_out_of_memory, out_of_memory
 from docnvil.runtime.cleanup import deleting_leftovers
 from docnvil.runtime.disk import describe_full_disk, is_full_disk
@@ -61,7 +61,7 @@ class ErrorReportingGroup(click.Group):
 
 
 def _failure(message: str) -> click.ClickException:
-    return click.ClickException(escape_controls(message))
+    return click.ClickException(readable(message))
 
 
 @contextmanager

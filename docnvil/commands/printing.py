@@ -15,6 +15,7 @@ import click
 
 # All control characters but the tab and the line feed: an id such as "\x1b[2J" would clear the terminal.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_names: dict[str, str] = {}
 
 
 def escape_controls(text: str) -> str:
@@ -25,6 +26,18 @@ def escape_controls(text: str) -> str:
         a red \u001b[31mword
     """
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def readable(text: str) -> str:
+    """Return a message for people: without control characters, and with the names of `call_in_messages`."""
+    for path, name in _names.items():
+        text = text.replace(path, name)
+    return escape_controls(text)
+
+
+def call_in_messages(path: Path, name: str) -> None:
+    """Let messages call a path by another name, such as a temporary copy by what it is a copy of."""
+    _names[str(path)] = name
 
 
 def counted(number: int, noun: str) -> str:
@@ -90,7 +103,7 @@ def echo_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
 def _printable(text: str, stream: TextIO | None) -> str:
     """Return a text that a stream can print: without control characters, and in the encoding of the stream."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    return escape_controls(text).encode(encoding, "backslashreplace").decode(encoding)
+    return readable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _is_utf8(stream: TextIO | None) -> bool:

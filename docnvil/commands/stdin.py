@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from docnvil.commands.printing import note
+from docnvil.commands.printing import call_in_messages, note
 
 NAME = "-"
 _HEAD_BYTES = 1 << 16
@@ -32,6 +32,7 @@ def copy_stdin(context: click.Context, param: click.Parameter | None) -> Path:
         is_json = _JSON.match(head) is not None
         path = folder / ("stdin.jsonl" if is_json else "stdin.txt")
         path = path.with_name(path.name + ".gz") if head.startswith(_GZIP) else path
+        call_in_messages(path, "Standard input")
         with path.open("wb") as copy:
             copy.write(head)
             shutil.copyfileobj(stream, copy)
