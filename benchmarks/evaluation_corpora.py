@@ -16,8 +16,9 @@ from scipy.sparse import csr_array
 
 from docnvil.analysis.completion import split_words
 from docnvil.corpus.loading import load_document_term_matrix
-from docnvil.text.counts import DocumentTermMatrix, count_words, split_documents
+from docnvil.text.counts import DocumentTermMatrix, count_words
 from docnvil.text.documents import Document, read_documents
+from docnvil.text.splits import split_documents
 
 HIDDEN_SHARE = 0.2  # of each test document's words, where the corpus has no split of its own
 SAMPLE_TEST_DOCUMENTS = 2000

@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from docnvil.storage.checkpoints import read_checkpoint, write_checkpoint
     from docnvil.storage.model_folder import load_model as load
     from docnvil.storage.model_folder import save_model as save
-    from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents
+    from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words
     from docnvil.text.documents import Document, read_documents
     from docnvil.text.formats import read_counts, write_counts
     from docnvil.text.settings import SourceOptions
+    from docnvil.text.splits import split_documents
     from docnvil.text.tokens import TokenRules, tokenize
     from docnvil.text.vocabulary import Vocabulary, build_vocabulary
     from docnvil.training.callbacks import Callback
@@ -75,10 +76,11 @@ _NAMES = {
     "estimator": "DocNVIL",
     "storage.checkpoints": "read_checkpoint write_checkpoint",
     "storage.model_folder": "load=load_model save=save_model",
-    "text.counts": "align_vocabulary count_words DocumentTermMatrix split_documents",
+    "text.counts": "align_vocabulary count_words DocumentTermMatrix",
     "text.documents": "Document read_documents",
     "text.formats": "read_counts write_counts",
     "text.settings": "SourceOptions",
+    "text.splits": "split_documents",
     "text.tokens": "tokenize TokenRules",
     "text.vocabulary": "build_vocabulary Vocabulary",
     "training.callbacks": "Callback",

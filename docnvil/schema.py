@@ -135,6 +135,28 @@ def _are_words(name: Any, words: Any) -> bool:
     return isinstance(name, str) and isinstance(words, tuple | list) and all(isinstance(word, str) for word in words)
 
 
+def check_whole(name: str, value: Any, minimum: int = 0) -> int:
+    """Return the value of an argument that is a whole number.
+
+    Arguments:
+        name: the name of the argument.
+        value: its value.
+        minimum: the smallest value allowed.
+
+    Raises:
+        ConfigurationError: a value of another type, or below the minimum.
+
+    Example:
+        >>> check_whole("top_n", 10)
+        10
+        >>> check_whole("top_n", -1)
+        Traceback (most recent call last):
+        ...
+        docnvil.errors.ConfigurationError: top_n is -1. Give a whole number of 0 or more.
+    """
+    return int(Setting(name, int, None, "", None, minimum=minimum).check(value))
+
+
 def setting(default: Any, group: str | None, help: str, **facts: Any) -> Any:
     """Declare a setting as a dataclass field, see `Setting`; `MISSING` is the default of a required setting."""
     default = {} if default is MISSING else {"default": default}

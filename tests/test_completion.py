@@ -146,7 +146,7 @@ def test_invalid_parts_raise_an_error(parts):
         evaluate_completion(network, observed, csr_array(observed.shape, dtype=np.int64))
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
         split_words(observed, 1.0, np.random.default_rng(0))
-    with pytest.raises(ConfigurationError, match="1 or more samples"):
+    with pytest.raises(ConfigurationError, match="n_samples is 0"):
         evaluate_completion(network, observed, held_out, n_samples=0)
     with pytest.raises(ConfigurationError, match="sweeps is -1"):
         evaluate_completion(network, observed, held_out, sweeps=-1)

@@ -12,7 +12,7 @@ from test_commands import failed, run
 
 import docnvil
 from docnvil.corpus.loading import load_document_term_matrix
-from docnvil.errors import CheckpointError, CorpusError
+from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, VocabularyError
 from docnvil.search.fingerprints import fingerprint_corpus
 from docnvil.search.index import build_index, make_index, open_index, pack_codes
 from docnvil.search.query import PRESELECTED, search_like, search_words
@@ -291,3 +291,21 @@ def test_a_folder_that_is_not_an_index_is_not_replaced(folder, tmp_path):
     assert run(*arguments).exit_code == 1
     assert run(*arguments, "--rebuild").exit_code == 1
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "important"
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "a", None, True], ids=repr)
+def test_limits_and_rows_are_whole_numbers(number, index, model):
+    for call in (
+        lambda: search_words(index, counts_of(model, "keel"), number),
+        lambda: search_like(index, 1, number),
+        lambda: search_like(index, number or -1),
+    ):
+        with pytest.raises(ConfigurationError, match=r"(top_n|row) is .*Give a whole number"):
+            call()
+
+
+def test_rows_and_queries_of_another_corpus_are_refused(index):
+    with pytest.raises(ConfigurationError, match=r"There is no row 150. The index has the rows 0 to 149"):
+        search_like(index, 150)
+    with pytest.raises(VocabularyError, match="The query has shape"):
+        search_words(index, csr_array(np.ones((1, 3), dtype=int)))

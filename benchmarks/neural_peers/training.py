@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import csr_array
 
 from docnvil.batches import iterate_batches
-from docnvil.text.counts import split_rows
+from docnvil.text.splits import split_rows
 from neural_peers.gaussian import BATCH_SIZE, GaussianTopicModel, bounds, sample_posterior
 from neural_peers.nvdm import NVDM
 from neural_peers.prodlda import ProdLDA

@@ -23,10 +23,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from docnvil.analysis.unit_names import check_unit
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.batches import sparse_counts
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.layers import WordSigmoidLayer
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CountRows, row_chunks
 from docnvil.text.vocabulary import Vocabulary
 
@@ -67,12 +69,19 @@ class Attribution:
 
     def top_words(self, unit: int, top_n: int | None = None) -> NDArray[np.int64]:
         """Return positions in `words`, by the size of their contribution to a unit's logit; the largest first."""
-        return np.argsort(-np.abs(self.word_terms[unit]), kind="stable")[:top_n]
+        terms, top_n = self._terms_of(unit, top_n)
+        return np.argsort(-np.abs(terms), kind="stable")[:top_n]
 
     def top_causes(self, unit: int, top_n: int | None = None) -> NDArray[np.int64]:
         """Return positions in `words` of those that raise a unit's logit; the largest contribution first."""
-        order = np.argsort(-self.word_terms[unit], kind="stable")
-        return order[self.word_terms[unit, order] > 0][:top_n]
+        terms, top_n = self._terms_of(unit, top_n)
+        order = np.argsort(-terms, kind="stable")
+        return order[terms[order] > 0][:top_n]
+
+    def _terms_of(self, unit: int, top_n: int | None) -> tuple[Logits, int | None]:
+        """Return the terms of a unit's logit, `[n]`, and how many to list, after checking both arguments."""
+        check_unit(unit, len(self.word_terms))
+        return self.word_terms[unit], None if top_n is None else check_whole("top_n", top_n)
 
 
 @torch.no_grad()

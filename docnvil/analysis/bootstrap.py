@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError
 from docnvil.runtime.randomness import stream
+from docnvil.schema import check_whole
 
 RESAMPLES = 2000
 MAX_DRAWS = 2_000_000  # of the R N drawn documents, how many exist at once: 16 MB
@@ -64,7 +65,7 @@ def bootstrap_intervals(
         seed: determines the resamples.
 
     Raises:
-        ConfigurationError: the share is not between 0 and 1, or no document has words.
+        ConfigurationError: the share is not between 0 and 1, no document has words, or the arrays differ in length.
 
     Example:
         Identical documents give an interval of width 0:
@@ -76,6 +77,13 @@ def bootstrap_intervals(
     """
     if not 0 < share < 1:
         raise ConfigurationError(f"share is {share}. Give a value between 0 and 1, for instance 0.95.")
+    n_resamples, seed = check_whole("n_resamples", n_resamples, 1), check_whole("seed", seed)
+    log_likelihood, lengths = (np.asarray(each, dtype=np.float64) for each in (log_likelihood, lengths))
+    if log_likelihood.shape != lengths.shape or lengths.ndim != 1:
+        raise ConfigurationError(
+            f"log_likelihood has shape {log_likelihood.shape}, and lengths {lengths.shape}. Give one number per"
+            " document in each."
+        )
     filled = lengths > 0
     log_likelihood, lengths = log_likelihood[filled], lengths[filled]
     if not len(lengths):

@@ -5,21 +5,22 @@ Axes: N documents, V words, K units, T words of a list, D distinct words of all 
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse import csr_array
 
-from docnvil.errors import CorpusError
+from docnvil.errors import CorpusError, VocabularyError
+from docnvil.schema import check_whole
+from docnvil.text.counts import as_rows
 
 EPSILON = 1e-12  # added to joint probabilities, as in gensim's CoherenceModel, so that results are comparable
 WINDOW = 110  # tokens of a C_V window, as in Röder, Both & Hinneburg (2015) and in gensim
 TEXTS_PER_CHUNK = 1000
 
 
-def npmi(
-    word_lists: Sequence[Sequence[int]], counts: csr_array | csr_matrix, *, exact: bool = False
-) -> NDArray[np.float64]:
+def npmi(word_lists: Sequence[Sequence[int]], counts: Any, *, exact: bool = False) -> NDArray[np.float64]:
     """Return the mean normalized pointwise mutual information of each list over its pairs of words, `[K]`.
 
     NPMI(v, w) = log(p(v, w) / (p(v) p(w))) / -log p(v, w), where p is the share of documents that contain the word, or
@@ -33,11 +34,12 @@ def npmi(
 
     Arguments:
         word_lists: the column numbers of each unit's words, `[K][T]`; a list of fewer than two words has NaN.
-        counts: `[N, V]`, the documents in which co-occurrences are counted.
+        counts: `[N, V]`, the documents in which co-occurrences are counted: a matrix or a `DocumentTermMatrix`.
         exact: words that never occur together have -1, and nothing is added to joint probabilities.
 
     Raises:
         CorpusError: there are no documents, or a listed word occurs in none of them.
+        VocabularyError: a listed word is no column.
 
     Example:
         >>> counts = csr_array(np.array([[1, 1, 0], [2, 1, 0], [0, 0, 3], [0, 0, 1]]))
@@ -48,10 +50,11 @@ def npmi(
     """
     if not any(len(words) for words in word_lists):
         return np.full(len(word_lists), np.nan)
+    counts = as_rows(counts)
     if not counts.shape[0]:
         raise CorpusError("There are no documents in which to count co-occurrences. Give a corpus with documents.")
-    distinct = _distinct_words(word_lists)
-    present = csr_array(counts)[:, distinct].astype(bool).astype(np.float64)
+    distinct = _distinct_words(word_lists, counts.shape[1])
+    present = counts[:, distinct].astype(bool).astype(np.float64)
     associate = _exact_association if exact else _association
     association = associate((present.T @ present).toarray() / counts.shape[0])  # [D, D]
     return np.array([_pair_mean(association, np.searchsorted(distinct, words)) for words in word_lists])
@@ -84,6 +87,7 @@ def c_v(
 
     Raises:
         CorpusError: there are no texts, or a listed word occurs in none of them.
+        VocabularyError: a listed word is no column.
 
     Example:
         >>> texts = [np.array([0, 1, 4, 4]), np.array([1, 0, 4, 4]), np.array([2, 4, 4, 4]), np.array([3, 4, 4, 4])]
@@ -92,6 +96,7 @@ def c_v(
     """
     if not any(len(words) for words in word_lists):
         return np.full(len(word_lists), np.nan)
+    window = check_whole("window", window, 1)
     distinct = _distinct_words(word_lists)
     joint, n_windows = np.zeros((len(distinct), len(distinct))), 0
     remaining = iter(texts)
@@ -136,7 +141,13 @@ def single_list_share(word_lists: Sequence[Sequence[int]]) -> float:
     return int((times == 1).sum()) / len(listed) if listed else float("nan")
 
 
-def _distinct_words(word_lists: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+def _distinct_words(word_lists: Sequence[Sequence[int]], vocabulary_size: int | None = None) -> NDArray[np.int64]:
+    """Return the distinct columns in the lists; a `VocabularyError` names one that is no column."""
+    most = np.inf if vocabulary_size is None else vocabulary_size
+    for word in (word for words in word_lists for word in words):
+        if not isinstance(word, int | np.integer) or not 0 <= word < most:
+            columns = "0 or more" if vocabulary_size is None else f"0 to {vocabulary_size - 1}"
+            raise VocabularyError(f"{word!r} is listed as a word. Give the numbers of columns, {columns}.")
     return np.unique(np.concatenate([np.asarray(words, dtype=np.int64) for words in word_lists]))
 
 

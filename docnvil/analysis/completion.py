@@ -26,6 +26,7 @@ from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
 from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator, uniform
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CSR
 
 MAX_PROBABILITIES = 4_000_000  # of a batch's predictions: 32 MB in double precision
@@ -88,10 +89,8 @@ def evaluate_completion(
         ConfigurationError: no samples, a negative number of sweeps, or a model of binary vectors.
         VocabularyError, CorpusError: as `evaluate_predictor`.
     """
-    if n_samples < 1:
-        raise ConfigurationError(f"n_samples is {n_samples}. A prediction needs 1 or more samples per document.")
-    if sweeps < 0:
-        raise ConfigurationError(f"sweeps is {sweeps}. Give 0 for none, or a positive number.")
+    n_samples, sweeps = check_whole("n_samples", n_samples, 1), check_whole("sweeps", sweeps)
+    seed = check_whole("seed", seed)
     predict = partial(predict_words, model, n_samples=n_samples, sweeps=sweeps, seed=seed)
     batch_size = documents_per_batch(n_samples, model.config.vocabulary_size)
     return evaluate_predictor(predict, observed, held_out, batch_size=batch_size)

@@ -10,6 +10,7 @@ import numpy as np
 
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.schema import check_whole
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.excerpts import Excerpt, frequent_words
 from docnvil.text.sparse import row_chunks
@@ -38,6 +39,7 @@ def table_columns(matrix: DocumentTermMatrix, top_units: int = TOP_UNITS) -> dic
         >>> list(table_columns(matrix, 1))[:6]
         ['id', 'title', 'metadata_words', 'words', 'unknown_words', 'top1_unit']
     """
+    top_units = check_whole("top_units", top_units)
     last: dict[str, type] = {"words": int, "unknown_words": int}
     for number in range(1, top_units + 1):
         name = f"top{number}"  # not "unit1", which is the heading of unit 1 in other tables

@@ -19,6 +19,7 @@ from docnvil.analysis.posterior import UnitPosteriors
 from docnvil.analysis.significance import Correction, adjust_p_values, score_test
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.runtime.randomness import stream
+from docnvil.schema import check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,8 +160,7 @@ def _check(variables: Sequence[Factor], share: float, n_draws: int) -> None:
             raise ConfigurationError(f"Column {name!r} is given twice. Give it once.")
     if not 0 < share < 1:
         raise ConfigurationError(f"share is {share}. Give a value between 0 and 1, for instance 0.95.")
-    if n_draws < 2:
-        raise ConfigurationError(f"n_draws is {n_draws}. Give 2 or more, for instance 100.")
+    check_whole("n_draws", n_draws, 2)
 
 
 def _checked_references(references: Mapping[str, str], by: Sequence[Factor]) -> Mapping[str, str]:

@@ -8,14 +8,17 @@ Axes: N documents, V words.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.analysis.concentration import fit_concentration
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity
+from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.model.null_models import NullModel
 from docnvil.model.visible import PSEUDO_COUNT, VisibleLayer, WordLayer
+from docnvil.text.counts import as_rows
 from docnvil.text.sparse import CountRows, column_sums, row_chunks, row_sums
 
 
@@ -73,23 +76,37 @@ def null_perplexity(
 
 
 def unigram_perplexity(
-    word_frequency: NDArray[np.float64], test: CountRows, *, pseudo_count: float = PSEUDO_COUNT
+    word_frequency: NDArray[np.float64], test: Any, *, pseudo_count: float = PSEUDO_COUNT
 ) -> Perplexity:
     """Return the perplexity of the unigram model: p(w) is proportional to w's training frequency plus a pseudo-count.
 
     Arguments:
         word_frequency: `[V]`, how often each word occurs in the training documents.
-        test: `[N, V]` CSR, the documents to evaluate.
+        test: `[N, V]`, the documents to evaluate: a matrix or a `DocumentTermMatrix`.
         pseudo_count: added to each frequency, so that words absent from training have a probability above 0.
 
     Raises:
-        CorpusError: no document has a word.
+        CorpusError: no document has a word, or the test documents are not counts.
+        VocabularyError: there is not one frequency per column.
+        ConfigurationError: a frequency plus the pseudo-count is negative or not finite, or all are 0.
 
     Example:
         >>> from scipy.sparse import csr_array
         >>> unigram_perplexity(np.array([5.0, 5.0]), csr_array(np.array([[1, 3]]))).perplexity_per_word
         2.0
     """
+    test, word_frequency = as_rows(test), np.asarray(word_frequency, dtype=np.float64)
+    if word_frequency.shape != test.shape[1:]:
+        raise VocabularyError(
+            f"word_frequency has shape {word_frequency.shape}, and the test documents have {test.shape[1]} words. Give"
+            " one frequency per word."
+        )
+    weights = word_frequency + pseudo_count
+    if not (np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.sum() > 0):
+        raise ConfigurationError(
+            "word_frequency plus pseudo_count is negative, infinite or NaN for a word, or 0 for all. Give how often"
+            " each word occurs."
+        )
     return evaluate_null_model(WordLayer, WordLayer.null_model(word_frequency, pseudo_count=pseudo_count), test)
 
 

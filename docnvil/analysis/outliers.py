@@ -30,6 +30,7 @@ from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.normalizers import log_normalizer
 from docnvil.model.null_models import NullModel
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CountRows, SelectedRows, row_chunks, row_sums
 
 MIN_TOKENS = 10  # known words of a document that is scored
@@ -110,7 +111,7 @@ class OutlierModel:
             raise ConfigurationError("Outliers need a model of words, and this is a model of binary vectors.")
         self._network, self._null_model = network, null_model
         self._words = _WordProfiles(network, statistics)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(check_whole("seed", seed))
         long = np.flatnonzero(row_sums(reference) >= MIN_TOKENS) if reference.shape[0] else np.zeros(0, np.int64)
         if len(long) < MIN_REFERENCES:
             raise CorpusError(

@@ -25,6 +25,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.nvil.bounds import importance_weighted_bound
 from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CountRows, row_sums
 
 Bound = Literal["elbo", "importance", "annealed", "exact"]
@@ -144,10 +145,8 @@ def document_bounds(
     """
     if bound not in get_args(Bound):
         raise ConfigurationError(f"bound is {bound!r}. Choose one of {', '.join(map(repr, get_args(Bound)))}.")
-    if n_samples < 1:
-        raise ConfigurationError(f"n_samples is {n_samples}. A bound needs 1 or more samples per document.")
-    if temperatures < 1:
-        raise ConfigurationError(f"temperatures is {temperatures}. The annealed bound needs 1 or more.")
+    n_samples, temperatures = check_whole("n_samples", n_samples, 1), check_whole("temperatures", temperatures, 1)
+    seed = check_whole("seed", seed)
     exact = bound == "exact"
     batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else documents_per_batch(n_samples, model.config.vocabulary_size)
     values = np.zeros((3, counts.shape[0]))  # log-likelihood, reconstruction, KL

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from docnvil.analysis.chunking import documents_per_batch, importance_samples, model_batches
 from docnvil.analysis.unit_probabilities import prior_probabilities
-from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.runtime.precision import onednn_products
 from docnvil.runtime.randomness import KeyedGenerator, stream_seed
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CountRows, entries_per_row
 
 PRIOR_SAMPLES = 200_000  # a probability of 0.01 is then known within 2 percent
@@ -85,8 +85,7 @@ def unit_posteriors(model: BeliefNetwork, counts: CountRows, *, n_samples: int =
         VocabularyError: the counts and the model's vocabulary have different sizes.
         ConfigurationError: no samples.
     """
-    if n_samples < 1:
-        raise ConfigurationError(f"n_samples is {n_samples}. Give 1 or more samples per document.")
+    n_samples, seed = check_whole("n_samples", n_samples, 1), check_whole("seed", seed)
     n_documents, n_units = counts.shape[0], model.config.units[0]
     probabilities = np.empty((n_documents, n_units), dtype=np.float32)
     effective = np.empty(n_documents, dtype=np.float32)

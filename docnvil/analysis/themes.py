@@ -16,6 +16,7 @@ from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.mixture import MixturePrior
 from docnvil.runtime.randomness import LatticeGenerator
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CountRows, entries_per_row
 
 BATCH_SIZE = 4096
@@ -123,6 +124,7 @@ def describe_themes(statistics: ThemeStatistics, units: UnitStatistics, top_n: i
         units: the statistics of the units in the same corpus; a theme raises live units only.
         top_n: words per theme.
     """
+    top_n = check_whole("top_n", top_n)
     scores = _scores(statistics, units)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top_n]
     n_documents = max(1, units.n_documents)

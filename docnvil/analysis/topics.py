@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.schema import check_whole
 from docnvil.text.sparse import CountRows, column_sums, document_frequencies, entries_per_row
 
 BATCH_SIZE = 4096
@@ -113,6 +114,7 @@ def unit_statistics(model: BeliefNetwork, counts: CountRows) -> UnitStatistics:
 
 def topics(model: BeliefNetwork, statistics: UnitStatistics, top_n: int = 10) -> list[Topic]:
     """Return the topic of each unit of the first layer, with at most `top_n` words, in the order of the units."""
+    top_n = check_whole("top_n", top_n)
     weight = model.generative.visible.weight.detach().double().cpu().numpy()
     scores = association(statistics, weight)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :top_n]

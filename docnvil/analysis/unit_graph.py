@@ -6,6 +6,7 @@ Axes: K units of all layers, from the document upward.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.schema import check_whole
 
 MIN_LIFT = 2.0
 EDGES_PER_UNIT = 3
@@ -121,10 +123,9 @@ def unit_graph(
     Raises:
         ConfigurationError: a limit that no pair, or every pair, would meet.
     """
-    if not min_lift > 1:
+    if not isinstance(min_lift, Real) or not min_lift > 1:
         raise ConfigurationError(f"The smallest lift is {min_lift}. Give a number above 1, such as 2.")
-    if edges_per_unit < 1:
-        raise ConfigurationError(f"There would be {edges_per_unit} edges per unit. Give 1 or more.")
+    edges_per_unit = check_whole("edges_per_unit", edges_per_unit, 1)
     share = np.diag(joint)
     lift = (joint + SMOOTHING) / (np.outer(share, share) + SMOOTHING)
     information = mutual_information(joint)

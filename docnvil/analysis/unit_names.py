@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import numpy as np
+
 from docnvil.errors import ConfigurationError
 
 MAX_LENGTH = 60  # characters, so that a name fits into a line, a column heading and a label of a figure
@@ -15,6 +17,12 @@ _INVISIBLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of a charact
 _BIDIRECTIONAL = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # these change the order of the text after them
 
 
+def check_unit(unit: object, n_units: int) -> None:
+    """Raise `ConfigurationError` if there is no unit of this number in the first layer."""
+    if not isinstance(unit, int | np.integer) or isinstance(unit, bool) or not 0 <= unit < n_units:
+        raise ConfigurationError(f"Unit {unit} does not exist. The first layer has the units 0 to {n_units - 1}.")
+
+
 def label_of(unit: int, names: Sequence[str | None]) -> str:
     """Return the name of a unit, else "unit 12".
 
@@ -22,6 +30,7 @@ def label_of(unit: int, names: Sequence[str | None]) -> str:
         >>> label_of(0, ["space flight", None]), label_of(1, ["space flight", None])
         ('space flight', 'unit 1')
     """
+    check_unit(unit, len(names))
     return names[unit] or f"unit {unit}"
 
 

@@ -23,6 +23,7 @@ from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.estimator import DocNVIL
 from docnvil.model.null_models import NullModel
 from docnvil.model.visible import DirichletMultinomialLayer
+from docnvil.schema import check_whole
 from docnvil.text.sparse import column_sums
 from docnvil.training.fitted_model import FittedModel
 
@@ -101,6 +102,7 @@ class MixtureOfTopics:
             >>> model.words(1, "by probability"), model.words(1, "by relevance")
             ([[0], [0]], [[1], [2]])
         """
+        top_n = check_whole("top_n", top_n)
         scores = self.topics if ranking == "by probability" else rel_entr(self.topics, self.topics.mean(axis=0))
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top_n]
         return [columns[scores[topic, columns] > 0].tolist() for topic, columns in enumerate(best)]

@@ -35,6 +35,7 @@ from docnvil.errors import ConfigurationError, DocnvilError
 from docnvil.runtime.disk import scratch_folder
 from docnvil.runtime.folders import is_folder_of_kind, replace_file
 from docnvil.runtime.machine import peak_mebibytes
+from docnvil.schema import check_whole
 from docnvil.storage.model_folder import load_model
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.training.fit import fit
@@ -110,6 +111,8 @@ def compare_models(
         VocabularyError: training and test documents have different numbers of columns.
         CorpusError: the two parts have different numbers of documents, or no word is held out.
     """
+    n_components, threads = check_whole("n_components", n_components, 1), check_whole("threads", threads, 1)
+    seed = check_whole("seed", seed)
     check_model_names(models)
     evaluate_predictor(unigram_model(train.counts).predict, observed, hidden)  # raises before anything is trained
     with scratch_folder() as folder:

@@ -10,12 +10,13 @@ import numpy as np
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words, split_documents, split_rows
+from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
 from docnvil.text.formats import read_counts
 from docnvil.text.phrases import learn_phrases
 from docnvil.text.settings import VocabularyLimits
+from docnvil.text.splits import split_documents, split_rows
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.text.word_checks import load_vocabulary

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.errors import CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.schema import check_whole
 from docnvil.search.index import BITS, SearchIndex
 from docnvil.text.tf_idf import tf_idf
 
@@ -71,7 +72,11 @@ def search_words(
 
     Raises:
         CorpusError: the query has no word of the vocabulary.
+        VocabularyError: the query is not one row of V words.
     """
+    top_n, n_words = check_whole("top_n", top_n, 1), len(index.arrays["idf"])
+    if query.shape != (1, n_words):
+        raise VocabularyError(f"The query has shape {query.shape}. Give one row of the model's {n_words} words.")
     with index.reading():
         return _search_words(index, query, top_n, weight)
 
@@ -109,7 +114,11 @@ def search_like(index: SearchIndex, row: int, top_n: int = 10, *, weight: float 
 
     Raises:
         CorpusError: the document has no word of the vocabulary.
+        ConfigurationError: there is no such row.
     """
+    top_n, row = check_whole("top_n", top_n, 1), check_whole("row", row)
+    if row >= index.n_documents:
+        raise ConfigurationError(f"There is no row {row}. The index has the rows 0 to {index.n_documents - 1}.")
     with index.reading():
         return _search_like(index, row, top_n, weight)
 

@@ -8,14 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.errors import CorpusError, VocabularyError
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.ngram_counting import count_ngrams
 from docnvil.text.python_sources import PythonSource, as_vocabulary, bags_to_counts, classify_source, read_source
 from docnvil.text.settings import SourceOptions, VocabularyLimits
-from docnvil.text.sparse import as_counts, column_sums, document_frequencies, row_sums, take_columns
+from docnvil.text.sparse import (
+    CountRows,
+    SelectedRows,
+    as_counts,
+    column_sums,
+    document_frequencies,
+    row_sums,
+    take_columns,
+)
 from docnvil.text.token_reader import DROPPED, UNKNOWN, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words, number_words
@@ -64,6 +72,10 @@ class DocumentTermMatrix:
 
     def __post_init__(self, source: str) -> None:
         object.__setattr__(self, "counts", as_counts(self.counts, where=source))
+        if not isinstance(self.vocabulary, Vocabulary):
+            raise VocabularyError(
+                f"The vocabulary is of type {type(self.vocabulary).__name__}. Make one with docnvil.Vocabulary(words)."
+            )
         n_rows, n_columns = self.counts.shape
         if n_columns != len(self.vocabulary):
             raise VocabularyError(
@@ -240,6 +252,17 @@ def _count_texts(
     return DocumentTermMatrix(counts, vocabulary, ids, metadata, rules, unknown_counts, **found)
 
 
+def as_rows(counts: Any) -> CountRows:
+    """Return the counts of a `DocumentTermMatrix`, or a matrix in any form as `as_counts`; selected rows as they are.
+
+    >>> as_rows([[0, 2]]).toarray().tolist()
+    [[0, 2]]
+    """
+    if isinstance(counts, SelectedRows):
+        return counts
+    return counts.counts if isinstance(counts, DocumentTermMatrix) else as_counts(counts, where="The matrix")
+
+
 def require_matrix(value: object) -> None:
     """Raise a `CorpusError` if a value is not a `DocumentTermMatrix`; the message names the function that makes one."""
     if not isinstance(value, DocumentTermMatrix):
@@ -287,6 +310,7 @@ def align_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary) -> Docu
     [[1, 0]]
     """
     require_matrix(matrix)
+    vocabulary = as_vocabulary(vocabulary)
     if vocabulary == matrix.vocabulary:
         return matrix
     counts = take_columns(matrix.counts, matrix.vocabulary.columns_of(vocabulary.words))
@@ -341,43 +365,3 @@ def limit_vocabulary(
     columns = np.flatnonzero(kept)
     words = Vocabulary(matrix.vocabulary[column] for column in columns.tolist())
     return replace(matrix, counts=take_columns(matrix.counts, columns), vocabulary=words)
-
-
-def split_documents(
-    matrix: DocumentTermMatrix, held_out: float | int, generator: np.random.Generator
-) -> tuple[DocumentTermMatrix, DocumentTermMatrix]:
-    """Split documents at random; return the remaining and the held-out ones, both in their order.
-
-    Arguments:
-        matrix: the counts.
-        held_out: number (int) or share (float) of the documents to hold out.
-        generator: source of random numbers.
-
-    Raises:
-        ConfigurationError: one of the two sets would be empty.
-
-    >>> matrix = DocumentTermMatrix([[1], [2], [3], [4]], Vocabulary(["cat"]), ("a", "b", "c", "d"))
-    >>> train, test = split_documents(matrix, 0.25, np.random.default_rng(0))
-    >>> train.n_documents, test.n_documents
-    (3, 1)
-    """
-    require_matrix(matrix)
-    train, test = split_rows(matrix.n_documents, held_out, generator)
-    return matrix.select(train), matrix.select(test)
-
-
-def split_rows(
-    n_documents: int, held_out: float | int, generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split row numbers like `split_documents` splits documents; both results are in ascending order."""
-    if isinstance(held_out, float) and not 0.0 < held_out < 1.0:
-        raise ConfigurationError(f"The share of held-out documents is {held_out}. Give a number between 0.0 and 1.0.")
-    n_held_out = round(held_out * n_documents) if isinstance(held_out, float) else held_out
-    if not 0 < n_held_out < n_documents:
-        raise ConfigurationError(
-            f"Holding out {n_held_out} of {n_documents} documents leaves one set empty. Hold out from 1 to"
-            f" {n_documents - 1} documents, or a share of them."
-        )
-    mask = np.zeros(n_documents, dtype=bool)
-    mask[generator.choice(n_documents, size=n_held_out, replace=False)] = True
-    return np.flatnonzero(~mask), np.flatnonzero(mask)

@@ -32,7 +32,7 @@ from docnvil.text.sparse import column_sums
 from docnvil.training.callbacks import Callback
 from docnvil.training.data import CheckedCounts, TrainingData
 from docnvil.training.fit import fitted_model, run_training, split_data, with_warnings
-from docnvil.training.fitted_model import FittedModel
+from docnvil.training.fitted_model import FittedModel, require_model
 from docnvil.training.loop import NO_PROFILE
 from docnvil.training.optimizers import build_gradient, build_optimizer
 from docnvil.training.penalties import Penalties
@@ -91,7 +91,7 @@ def continue_fit(
     """
     if isinstance(validation, int | float | np.number):
         validation, chosen = None, {**chosen, "validation": validation}
-    documents = model.checked(counts)
+    documents = require_model(model).checked(counts)
     data, settings, n_replayed = plan(model, documents, replay, chosen, validation)
     if n_replayed:
         data = _with_replay(model, data, n_replayed, settings.seed)

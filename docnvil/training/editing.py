@@ -17,10 +17,11 @@ from scipy.sparse import csr_array
 
 from docnvil.analysis.themes import ThemeStatistics
 from docnvil.analysis.topics import UnitStatistics, binary_entropy, unit_statistics
-from docnvil.analysis.unit_names import UnitNames, check_names
+from docnvil.analysis.unit_names import UnitNames, check_names, check_unit
 from docnvil.errors import ConfigurationError
+from docnvil.schema import check_whole
 from docnvil.training.editing_network import Groups, RegroupedLayer, needs_documents, regroup_units
-from docnvil.training.fitted_model import FittedModel
+from docnvil.training.fitted_model import FittedModel, require_model
 from docnvil.training.pseudo_documents import sample_like_corpus
 
 SAMPLED_DOCUMENTS = 4000
@@ -112,6 +113,8 @@ def edit_units(
     Raises:
         ConfigurationError: an edit is not possible.
     """
+    require_model(model)
+    seed = check_whole("seed", seed)
     plan = _Plan.checked(model, [list(group) for group in merges], list(drops), order, names or {})
     return _steps(model, plan, seed)
 
@@ -137,7 +140,7 @@ class _Plan:
         """Return the edits if they are possible."""
         n_units = model.network.config.units[0]
         for unit in (*(unit for group in merges for unit in group), *drops, *(order or ()), *names):
-            _check_number(unit, n_units)
+            check_unit(unit, n_units)
         used: dict[int, str] = {}
         for group in merges:
             if len(group) < 2:
@@ -159,11 +162,6 @@ class _Plan:
         if not (merges or drops or order is not None or names):
             raise ConfigurationError("There is nothing to edit. Name, merge, drop or reorder units.")
         return cls(merges, drops, None if order is None else list(order), named)
-
-
-def _check_number(unit: object, n_units: int) -> None:
-    if not isinstance(unit, int | np.integer) or isinstance(unit, bool) or not 0 <= unit < n_units:
-        raise ConfigurationError(f"Unit {unit} does not exist. The first layer has the units 0 to {n_units - 1}.")
 
 
 def _repeated(units: Sequence[int]) -> int:

@@ -78,7 +78,9 @@ def fit(
         >>> fit(np.eye(4, dtype=int) + 1, Settings(units=(2,), epochs=3)).best.epoch <= 3
         True
     """
-    settings = settings or Settings()
+    settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise ConfigurationError(f"settings is {settings!r:.60}. Write docnvil.fit(counts, docnvil.Settings(...)).")
     documents = checked_counts(counts, vocabulary=vocabulary, text_column=text_column)
     data = split_data(documents, settings, validation)
     training = start_training(data, settings, processes, documents.token_rules)

@@ -47,6 +47,15 @@ if TYPE_CHECKING:
     import pandas
 
 
+def require_model(value: object) -> "FittedModel":
+    """Return a value that is a `FittedModel`; another one raises a `ConfigurationError`."""
+    if isinstance(value, FittedModel):
+        return value
+    raise ConfigurationError(
+        f"{type(value).__name__} is not a FittedModel. Train one with docnvil.fit, or read one with docnvil.load."
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class FittedModel:
     """A trained model: what `docnvil.fit` and `docnvil.load` return, and what is saved, evaluated and drawn.
