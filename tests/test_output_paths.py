@@ -124,6 +124,20 @@ def test_an_output_does_not_become_a_document(made, tmp_path):
     assert len((source / "e.csv").read_text().splitlines()) == 41
 
 
+def test_an_existing_file_is_named_with_its_option(made, tmp_path):
+    old = tmp_path / "old.json"
+    old.touch()
+    model, source = made / "m", made / "s.jsonl"
+    commands = [("topics", model, "--graph"), ("report", model, "--out", tmp_path / "r.html", "--overview")]
+    commands += [
+        ("sweep", source, "--out", tmp_path / "w", "--plot"),
+        ("effects", model, source, "--by", "id", "--plot"),
+    ]
+    for arguments in commands:
+        failed(run(*arguments, old), 1, f"or choose another {arguments[-1]}.")
+        failed(run(*arguments, tmp_path), 1 if arguments[0] != "topics" else 2, arguments[-1])
+
+
 def test_no_output_is_inside_an_index(made, tmp_path):
     model, source, index = made / "m", made / "s.jsonl", tmp_path / "i"
     assert run("search", model, source, "mast", "--index", index).exit_code == 0

@@ -7,6 +7,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 from click.testing import CliRunner
 
 from docnvil.commands import main
@@ -72,12 +74,15 @@ def test_content_decides_where_the_name_does_not(tmp_path):
         "data.txt": b"\x93NUMPY\x01\x00",
         "old.txt": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00",
         "Thumbs.db": b"\x00\x01\x02",
+        "model.unfinished": safetensors.torch.save({"a": torch.zeros(3)}, metadata={"model": "m" * 3000}),
         "text.txt.gz": __import__("gzip").compress(b"packed"),
     }
     ids, (message,) = read(fill(tmp_path, files))
     assert ids == ["54321", "letter.0017", "mail.eml", "notes.md", "text.txt.gz"]
-    assert message.startswith("6 files")
-    assert all(name in message for name in ("scan", "page", "feed", "data.txt", "old.txt", "Thumbs.db"))
+    assert message.startswith("7 files")
+    assert all(
+        name in message for name in ("scan", "page", "feed", "data.txt", "old.txt", "Thumbs.db", "model.unfinished")
+    )
 
 
 def test_glob_chooses_the_documents(tmp_path):

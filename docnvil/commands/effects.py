@@ -85,7 +85,7 @@ def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **op
         claim_output(files[0], others=files[1:])
         complete_publication(*files)
     for file in files:
-        refuse_existing_file(file, force=options["force"])
+        refuse_existing_file(file, force=options["force"], option="--plot" if file == plot else "--out")
     fitted = load_model(model, options["device"])
     matrix = load_for_model(source, options, fitted)
     note_unknown_tokens(matrix)

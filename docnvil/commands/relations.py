@@ -24,7 +24,7 @@ def check_graph(out: Path, model: Path, corpus: Path | None, *, force: bool) -> 
     if out.suffix.lower() not in GRAPH_SUFFIXES:
         raise click.UsageError(f"{out} is neither a .json nor a .dot file. Choose one of these formats for --graph.")
     claim_output(out)
-    refuse_existing_file(out, force=force)
+    refuse_existing_file(out, force=force, option="--graph")
 
 
 def write_graph(fitted: "FittedModel", out: Path, corpus: Path | None, top_n: int, options: Mapping[str, Any]) -> None:

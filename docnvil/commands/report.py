@@ -83,7 +83,7 @@ def report(
     paths = (out, *([overview] if overview else []))
     complete_publication(*paths)
     for path in paths:
-        refuse_existing_file(path, force=force)
+        refuse_existing_file(path, force=force, option="--out" if path == out else "--overview")
 
     from docnvil.report.page import render, render_overview
     from docnvil.storage.model_folder import load_model

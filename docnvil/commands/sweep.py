@@ -88,7 +88,7 @@ def sweep(source: Path, units: tuple[int, ...], out: Path, plot: Path | None, **
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"--out {out} is a file. Give the path of a folder.")
     if plot is not None:
-        refuse_existing_file(plot, force=options["force"])
+        refuse_existing_file(plot, force=options["force"], option="--plot")
     train, test, split = _load(source, options)
     note(f"Held out: {split}.")
     with tqdm(total=len(settings), unit=" trainings", disable=not shows_progress(), dynamic_ncols=True) as bar:

@@ -31,13 +31,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def refuse_existing_file(path: Path, *, force: bool) -> None:
-    """Raise `OutputExistsError` if a file must not be written at `path`; `force` allows replacing a file."""
+def refuse_existing_file(path: Path, *, force: bool, option: str = "--out") -> None:
+    """Raise `OutputExistsError` if a file must not be written at `path`, the value of an option.
+
+    `force` allows replacing a file.
+    """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a device or a pipe"
-        raise OutputExistsError(f"{path} is {kind}, but the output is a file. Give a file name to --out.")
+        raise OutputExistsError(f"{path} is {kind}, but the output is a file. Give a file name to {option}.")
     if path.exists() and not force:
-        raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another --out.")
+        raise OutputExistsError(f"{path} already exists. Pass --force to replace it, or choose another {option}.")
 
 
 def refuse_output_in_folder(out: Path, option: str = "--out") -> None:

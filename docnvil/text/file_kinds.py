@@ -63,6 +63,8 @@ def describe_binary(head: bytes, encoding: str = "utf-8") -> str | None:
         return None
     if head[257:262] == b"ustar":
         return "a tar archive"
+    if head[4:9] == b"\0\0\0\0{":  # the length of the header, in 8 bytes, and the header
+        return "a safetensors file, such as a checkpoint"
     if guess_wide_encoding(head) is not None:
         return None
     if _is_utf8(head):

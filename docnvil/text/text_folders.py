@@ -104,6 +104,8 @@ def _local_files(folder: Path, report: ReadingReport) -> Iterator[str]:
 
 def _kind_of_entry(entry: os.DirEntry[str]) -> str:
     """Return "file", or the kind of event in a report for what is neither a file nor a folder."""
+    if entry.is_file(follow_symlinks=False):  # known from the listing, without another system call
+        return "file"
     try:
         status = entry.stat()
     except OSError as error:
