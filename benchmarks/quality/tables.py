@@ -118,8 +118,11 @@ def few_documents(results: dict[str, Any]) -> Iterable[str]:
 @results_table("large_batches", "python benchmarks/quality/large_batches.py")
 def large_batches(results: dict[str, Any]) -> Iterable[str]:
     """Perplexity by batch size after the same number of documents, beside the recipe default."""
-    yield "| batch size | learning rate | updates | perplexity per document, bound | against `default` | live units |"
-    yield "|--:|--:|--:|--:|--:|--:|"
+    yield (
+        "| batch size | learning rate | beta1, beta2 | updates | perplexity per document, bound | against `default`"
+        " | live units |"
+    )
+    yield "|--:|--:|--:|--:|--:|--:|--:|"
     rows = results["rows"]
     for size in dict.fromkeys(row["batch_size"] for row in rows):
         of_size = [row for row in rows if row["batch_size"] == size]
@@ -130,7 +133,9 @@ def large_batches(results: dict[str, Any]) -> Iterable[str]:
         perplexity = _mean(of_size, "perplexity_per_document")
         change = "" if size is None else f"{perplexity / reference - 1:+.1%}"
         label = "100 (`default`)" if size is None else f"{size:,}"
-        cells = f"{of_size[0]['learning_rate']:g} | {of_size[0]['updates']:,} | {perplexity:,.0f} | {change}"
+        first = of_size[0]
+        adam = f"{first['learning_rate']:g} | {first['beta1']:g}, {first['beta2']:g}"
+        cells = f"{adam} | {first['updates']:,} | {perplexity:,.0f} | {change}"
         yield f"| {label} | {cells} | {_mean(of_size, 'live_units'):.0f} |"
     yield ""
     yield (
