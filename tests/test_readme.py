@@ -25,7 +25,7 @@ ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "co
 # Options in the text that belong to torchrun, Dask and the scripts in corpora/ and benchmarks/.
 OTHER_OPTIONS = {
     *("--standalone", "--nnodes", "--nproc-per-node", "--max-restarts", "--rdzv-backend", "--rdzv-endpoint"),
-    *("--rdzv-id", "--port", "--nthreads", "--write", "--quick", "--lyrl", "--counts", "--test"),
+    *("--rdzv-id", "--port", "--nthreads", "--write", "--quick", "--lyrl", "--counts", "--test", "--stop-after"),
 }
 
 
