@@ -138,6 +138,24 @@ def test_an_existing_file_is_named_with_its_option(made, tmp_path):
         failed(run(*arguments, tmp_path), 1 if arguments[0] != "topics" else 2, arguments[-1])
 
 
+def test_the_current_folder_can_be_an_output(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("edit", made / "m", "--name", "0=boats", "--out", ".", "--force").exit_code == 0
+    assert (tmp_path / "model.json").exists()
+
+
+def test_two_outputs_are_not_one(made, tmp_path):
+    (tmp_path / "link").symlink_to("x")
+    places = tmp_path / "x", tmp_path / "link"
+    failed(
+        run("search", made / "m", made / "s.jsonl", "mast", "--out", places[0], "--index", places[1]),
+        2,
+        "the same path",
+    )
+    failed(run("sweep", made / "s.jsonl", "--out", places[0], "--plot", places[1]), 2, "the same path")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
 def test_no_output_is_inside_an_index(made, tmp_path):
     model, source, index = made / "m", made / "s.jsonl", tmp_path / "i"
     assert run("search", model, source, "mast", "--index", index).exit_code == 0

@@ -1,5 +1,6 @@
 """Folders of texts: what is a document, what is left out, and how it is reported."""
 
+import json
 import os
 import socket
 import sys
@@ -222,6 +223,23 @@ def test_folders_that_docnvil_wrote_are_left_out_and_named(tmp_path):
         assert sorted(written) == sorted(message)
     with pytest.raises(CorpusError, match="is a model that docnvil wrote, not a folder of texts"):
         read(tmp_path / "model")
+
+
+def test_a_model_in_object_storage_is_left_out_and_named():
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    manifest = {"kind": "model", "files": {"vocabulary.txt": {"bytes": 4, "sha256": ""}}}
+    contents = {
+        "a.txt": b"a",
+        "b/b.txt": b"b",
+        "m/vocabulary.txt": b"cats",
+        "m/manifest.json": json.dumps(manifest).encode(),
+    }
+    for name, content in contents.items():
+        files.pipe(f"/texts-and-model/{name}", content)
+    report = ReadingReport()
+    documents = read_documents("memory://texts-and-model", report=report)
+    assert [document.id for document in documents] == ["a.txt", "b/b.txt"]
+    assert report.messages() == ["1 folder that docnvil wrote was left out: m (a model)."]
 
 
 @pytest.mark.parametrize("command", [["corpus", "build"], ["corpus", "build", "--held-out", "0.5"]])

@@ -35,6 +35,10 @@ def claim_output(out: Path, *, others: Sequence[Path] = (), option: str | None =
     inputs = {resolve(path): name for name, path in _inputs(context)}
     named = {context.params.get(str(param.name)): param for param in _params(context, Output)}
     main = option or (named[out].opts[0] if out in named else "--out")
+    places: dict[Path, str] = {}
+    for param, path in _values(context, Output):
+        if (other := places.setdefault(resolve_output(path), param.opts[0])) != param.opts[0]:
+            raise click.UsageError(f"{other} and {param.opts[0]} name the same path. Choose two different ones.")
     outputs = {path: resolve_output(path) for path in (out, *others)}
     for path, place in outputs.items():
         choice = named[path].opts[0] if path in named else main
@@ -71,7 +75,8 @@ def _inputs(context: click.Context) -> Iterator[tuple[str, Path]]:
         if isinstance(param.type, Source | Texts):
             yield from ((name or " of CORPUS", file) for file in _companions(context, path))
     for part in str(context.params.get("stop_words") or "").split(","):
-        yield " of --stop-words", Path(part.strip())
+        if part.strip():
+            yield " of --stop-words", Path(part.strip())
     for option in ("tokenizer", "namer"):
         if file := _module_file(context.params.get(option)):
             yield f" of --{option}", file
