@@ -124,7 +124,7 @@ def large_batches(results: dict[str, Any]) -> Iterable[str]:
     )
     yield "|--:|--:|--:|--:|--:|--:|--:|"
     rows = results["rows"]
-    for size in dict.fromkeys(row["batch_size"] for row in rows):
+    for size in sorted({row["batch_size"] for row in rows}, key=lambda size: size or 0):
         of_size = [row for row in rows if row["batch_size"] == size]
         seeds = {row["seed"] for row in of_size}
         reference = _mean(
