@@ -173,6 +173,7 @@ def test_values_of_other_classes_are_named(model, matrix):
         (lambda: docnvil.continue_fit(matrix, TABLE), "DocumentTermMatrix is not a FittedModel"),
         (lambda: docnvil.DocumentTermMatrix([[1]], ["cat"], ("1",)), r"of type list. Make one with docnvil.Vocabulary"),
         (lambda: docnvil.unigram_perplexity(np.ones(10), "text"), "The matrix is not a 2-D array of numbers"),
+        (lambda: docnvil.split_documents(matrix, 0.5, 0), r"generator is 0. Give .*default_rng\(0\)"),
     ):
         with pytest.raises(DocnvilError, match=message):
             call()

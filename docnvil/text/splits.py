@@ -20,7 +20,7 @@ def split_documents(
         generator: source of random numbers.
 
     Raises:
-        ConfigurationError: one of the two sets would be empty.
+        ConfigurationError: one of the two sets would be empty, or an argument is of another type.
 
     >>> from docnvil.text.vocabulary import Vocabulary
     >>> matrix = DocumentTermMatrix([[1], [2], [3], [4]], Vocabulary(["cat"]), ("a", "b", "c", "d"))
@@ -39,6 +39,10 @@ def split_rows(
     """Split row numbers like `split_documents` splits documents; both results are in ascending order."""
     if isinstance(held_out, bool) or not isinstance(held_out, Real):
         raise ConfigurationError(f"held_out is {held_out!r:.60}. Give a number or a share of the documents.")
+    if not isinstance(generator, np.random.Generator):
+        raise ConfigurationError(
+            f"generator is {generator!r:.60}. Give a source of random numbers: numpy.random.default_rng(0)."
+        )
     is_share = not isinstance(held_out, Integral)
     if is_share and not 0.0 < held_out < 1.0:
         raise ConfigurationError(f"The share of held-out documents is {held_out}. Give a number between 0.0 and 1.0.")
