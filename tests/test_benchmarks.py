@@ -1,5 +1,6 @@
 """Every benchmark script imports, explains itself with --help, and names the command that runs it and its result."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -26,3 +27,14 @@ def test_script_imports_and_explains_itself(script, monkeypatch):
     assert result.exit_code == 0, result.output
     options = [parameter for parameter in module["main"].params if isinstance(parameter, click.Option)]
     assert all(option.help for option in options)
+
+
+def test_every_result_of_the_papers_tables_is_of_a_row(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    tables = runpy.run_path(str(ROOT / "benchmarks" / "paper" / "rows.py"))["TABLES"]
+    results = ROOT / "benchmarks" / "results" / "paper"
+    for folder in results.iterdir():
+        rows = {row.name: row for row in tables[folder.name]}
+        for path in folder.iterdir():
+            assert path.stem in rows, path
+            assert " ".join(rows[path.stem].options) in json.loads(path.read_text())["command"], path

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,16 @@ def test_arrays_are_written_with_the_error_of_the_system(tmp_path):
     program += f"save_array(pathlib.Path({str(tmp_path / 'c.npy')!r}), numpy.arange(100_000))"
     result = limited(f'{sys.executable} -c "{program}"')
     assert "File too large" in result.stderr
+
+
+def test_a_limit_of_the_size_of_files_is_named(texts, tmp_path):
+    out = tmp_path / "m"
+    command = [sys.executable, "-m", "docnvil", "fit", texts, "--units", 300, "--epochs", 1, "--out", out]
+    result = limited(shlex.join(map(str, command)))
+    assert result.returncode == 1
+    assert f"{out}" in result.stderr
+    assert "File too large. It is larger than this process may write; raise the limit with ulimit -f." in result.stderr
+    assert not out.exists()
 
 
 def test_a_build_on_a_full_disk_names_the_place(tmp_path, monkeypatch):

@@ -50,6 +50,14 @@ def test_a_good_model_has_no_warnings(tmp_path):
     assert docnvil.load(tmp_path / "model").warnings == ()
 
 
+def test_batches_larger_than_the_corpus(tmp_path):
+    options = ("--max-df", "1.0", "--epochs", 3, "--units", 2, "--force")
+    values, _ = fit_texts(tmp_path, texts_of_pets(60), *options, "--recipe", "large-batch")
+    assert "so there were only 3 updates. Use a smaller --batch-size" in only(values["warnings"], "A batch is 5,000")
+    values, _ = fit_texts(tmp_path, texts_of_pets(60), *options)
+    assert not any("A batch is" in text for text in values["warnings"])
+
+
 @pytest.mark.parametrize("n_documents", [8, 1])
 def test_few_documents(tmp_path, n_documents):
     options = ("--min-df", 1, "--max-df", "1.0", "--epochs", 3)

@@ -162,8 +162,8 @@ def _effort(table: str, rows: Iterable[Row]) -> str:
     if not results:
         return "None of these rows has been trained yet."
     machine, hours = results[0]["machine"], sum(each["seconds"] for each in results) / 3600
-    rows = "1 row" if len(results) == 1 else f"{len(results)} rows"
+    trainings = "1 training" if len(results) == 1 else f"{len(results)} trainings"
     return (
-        f"{rows}, {hours:.1f} hours in total, {results[0]['threads']} thread per row on a shared machine"
+        f"{trainings}, {hours:.1f} hours in total, {results[0]['threads']} thread per row on a shared machine"
         f" ({machine['processor']}), torch {machine['torch']}. Made by `python benchmarks/paper/train.py {table}`."
     )

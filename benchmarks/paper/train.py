@@ -132,7 +132,7 @@ def measure(
         options += ["--resume"] if checkpoint_path(model).exists() else []
         run_fit([*source, *options, "--out", model], stop_after)
     progress = read_finished(model) if model.exists() else read_interrupted(checkpoint_path(model))
-    results = {**describe(row, progress), **evaluate(progress.model, test), "machine": machine()}
+    results = {**describe(row, source, progress), **evaluate(progress.model, test), "machine": machine()}
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, (json.dumps(results, indent=2) + "\n").encode())
     click.echo(f"{table} {row.name}{'' if progress.finished else ', stopped'}: {results['test']}", err=True)
@@ -186,7 +186,13 @@ def read_interrupted(path: Path) -> Progress:
     return Progress(network, tuple(checkpoint.history), list(checkpoint.epoch_seconds), finished=False)
 
 
-def describe(row: Row, progress: Progress) -> dict[str, Any]:
+def recorded_command(row: Row, source: list[Any]) -> str:
+    """Return the command of a row, with the data without their folder."""
+    data, *options = source
+    return f"docnvil fit {Path(data).name} {' '.join(map(str, (*options, *row.options)))} --seed {SEED}"
+
+
+def describe(row: Row, source: list[Any], progress: Progress) -> dict[str, Any]:
     """Return what was trained, for how long, and its learning curve."""
     seconds, points = 0.0, []
     for record, epoch_seconds in zip(progress.history, progress.epoch_seconds, strict=True):
@@ -199,7 +205,7 @@ def describe(row: Row, progress: Progress) -> dict[str, Any]:
         "units": row.units,
         "recipe": row.recipe,
         "trained_by": row.trained_by,
-        "command": f"docnvil fit {' '.join(row.options)} --seed {SEED}",
+        "command": recorded_command(row, source),
         "paper": row.paper,
         "seed": SEED,
         "finished": progress.finished,

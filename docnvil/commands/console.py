@@ -111,6 +111,7 @@ def _message(error: OSError) -> str:
     remedy = {
         errno.EACCES: "Check the permissions.",
         errno.EROFS: "Choose a writable folder.",
+        errno.EFBIG: "It is larger than this process may write; raise the limit with ulimit -f.",
         errno.EMFILE: "Too many files are open; raise the limit with ulimit -n.",
         errno.ENAMETOOLONG: "Choose a shorter name.",
         errno.EIO: "The disk may be damaged; check it, and run the command again.",

@@ -249,8 +249,7 @@ def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
         figure = f"validation bound {model.best.validation_bound:.2f} nats per {visible.document_noun}"
         no_units = model.no_units.validation_bound
     caution = (
-        "This figure is for choosing among epochs; it is lower than that of new documents, for which see docnvil"
-        " perplexity.\n"
+        "This figure is for choosing among epochs and no measure for new documents, for which see docnvil perplexity.\n"
     ) * visible.reports_perplexity
     without = "" if no_units is None else f"; same layer, no units: {no_units:.1f}"
     look = f"docnvil draw {folder} --out pictures/" if visible.samples_are_images else f"docnvil topics {folder}"

@@ -30,7 +30,7 @@ def escape_controls(text: str) -> str:
 
 def readable(text: str) -> str:
     """Return a message for people: without control characters, and with the names of `call_in_messages`."""
-    for path, name in _names.items():
+    for path, name in sorted(_names.items(), reverse=True):  # "stdin.txt.search" before "stdin.txt"
         text = text.replace(path, name)
     return escape_controls(text)
 

@@ -33,6 +33,7 @@ def copy_stdin(context: click.Context, param: click.Parameter | None) -> Path:
         path = folder / ("stdin.jsonl" if is_json else "stdin.txt")
         path = path.with_name(path.name + ".gz") if head.startswith(_GZIP) else path
         call_in_messages(path, "Standard input")
+        call_in_messages(path.with_name(path.name + ".search"), "(temporary)")
         with path.open("wb") as copy:
             copy.write(head)
             shutil.copyfileobj(stream, copy)

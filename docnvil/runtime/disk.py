@@ -58,7 +58,7 @@ def drafting(target: Path, *, is_folder: bool, is_private: bool = True) -> Itera
         try:
             yield draft
         except OSError as error:
-            if is_full_disk(error):
+            if is_full_disk(error) or error.errno == errno.EFBIG:
                 error.filename = str(target)  # rather than the draft, or nothing
             raise
         finally:

@@ -240,7 +240,8 @@ def _read_manifest(path: Path, kind: str | None = None) -> dict[str, Any]:
             raise ValueError("not names of files in the folder")
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} has no {MANIFEST}, so it is not a complete {kind} folder. Make the {kind} again."
+            f"{path} has no {MANIFEST}, so it is not a {kind}, or not a complete one. Check the path and the order of"
+            f" the arguments, or make the {kind} again."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(f"{file} is not a valid manifest. Restore it, or make the {kind} again.") from None

@@ -16,6 +16,7 @@ MOST = 0.5  # share of empty documents
 NEARLY_ALL = 0.9  # share of dead units
 DOCUMENTS_PER_UNIT = 10  # with fewer, units repeat single documents
 FEWEST_DOCUMENTS = 20  # with fewer, there is no number of units that fits
+MOST_BATCH = 10  # times the documents; with larger batches, there are few updates
 LONG_WORD = 15  # letters
 CLAUSE = 4  # letters; longer words of scripts without spaces are clauses
 N_FREQUENT = 50  # words that show the language
@@ -31,6 +32,7 @@ def model_warnings(model: FittedModel) -> list[tuple[str, str]]:
         "empty": _most_documents_are_empty,
         "language": _stop_words_of_another_language,
         "few documents": _few_documents,
+        "large batches": _batches_exceed_documents,
         "dead units": _units_are_dead,
         "nothing learned": _nothing_learned,
     }
@@ -126,6 +128,15 @@ def _few_documents(model: FittedModel) -> Iterator[str]:
     yield (
         f"{n_documents:,} {noun} are few for {n_units:,} units.{off} Use at most --units {fitting}, or more documents."
     )
+
+
+def _batches_exceed_documents(model: FittedModel) -> Iterator[str]:
+    n_documents, size = model.statistics.n_documents, model.training.batch_size
+    if n_documents >= FEWEST_DOCUMENTS and size > MOST_BATCH * n_documents:
+        yield (
+            f"A batch is {size:,} documents, and the corpus has {n_documents:,}, so there were only"
+            f" {model.history[-1].updates:,} updates. Use a smaller --batch-size, or another recipe."
+        )
 
 
 def _units_are_dead(model: FittedModel) -> Iterator[str]:
