@@ -1,4 +1,4 @@
-"""The key of a shard, by which an interrupted build knows what it has counted."""
+"""The key of a shard, by which an interrupted build recognizes what it has counted."""
 
 import os
 from pathlib import Path

@@ -11,6 +11,7 @@ from docnvil.commands.inputs import (
     contains_text,
     counting_of,
     describe_limits,
+    describe_unknown_tokens,
     load_for_training,
     load_in_two,
     note_phrases,
@@ -104,8 +105,7 @@ def _describe(folder: Path, summary: "CorpusSummary") -> str:
         f" {summary.vocabulary_size:,} different words, {summary.n_tokens:,} in all."
     )
     if summary.n_unknown:
-        share = summary.n_unknown / (summary.n_unknown + summary.n_tokens)
-        text += f" {summary.n_unknown:,} tokens ({share:.0%}) are not in the vocabulary."
+        text += f" {describe_unknown_tokens(summary, 'the')}"
     return text + describe_limits(summary)
 
 

@@ -221,11 +221,11 @@ def describe_limits(corpus: "DocumentTermMatrix | CorpusSummary") -> str:
     )
 
 
-def describe_unknown_tokens(matrix: "DocumentTermMatrix") -> str:
-    """Describe how many tokens of a corpus are not in the model's vocabulary."""
+def describe_unknown_tokens(matrix: "DocumentTermMatrix | CorpusSummary", vocabulary: str = "the model's") -> str:
+    """Describe how many tokens of a corpus are not in a vocabulary."""
     share = matrix.n_unknown / (matrix.n_unknown + matrix.n_tokens)
     tokens, are, were = ("token", "is", "was") if matrix.n_unknown == 1 else ("tokens", "are", "were")
-    return f"{matrix.n_unknown:,} {tokens} ({share:.0%}) {are} not in the model's vocabulary and {were} ignored."
+    return f"{matrix.n_unknown:,} {tokens} ({share:.0%}) {are} not in {vocabulary} vocabulary and {were} ignored."
 
 
 def note_unknown_tokens(matrix: "DocumentTermMatrix") -> None:

@@ -6,8 +6,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,9 +35,16 @@ def readable(text: str) -> str:
     return escape_controls(text)
 
 
-def call_in_messages(path: Path, name: str) -> None:
-    """Let messages call a path by another name, such as a temporary copy by what it is a copy of."""
-    _names[str(path)] = name
+@contextmanager
+def call_in_messages(names: Mapping[Path, str]) -> Iterator[None]:
+    """Let messages call paths by other names, such as a temporary copy by what it is a copy of."""
+    added = {str(path): name for path, name in names.items()}
+    _names.update(added)
+    try:
+        yield
+    finally:
+        for path in added:
+            del _names[path]
 
 
 def counted(number: int, noun: str) -> str:

@@ -32,8 +32,8 @@ def copy_stdin(context: click.Context, param: click.Parameter | None) -> Path:
         is_json = _JSON.match(head) is not None
         path = folder / ("stdin.jsonl" if is_json else "stdin.txt")
         path = path.with_name(path.name + ".gz") if head.startswith(_GZIP) else path
-        call_in_messages(path, "Standard input")
-        call_in_messages(path.with_name(path.name + ".search"), "(temporary)")
+        names = {path: "Standard input", path.with_name(path.name + ".search"): "(temporary)"}
+        root.with_resource(call_in_messages(names))
         with path.open("wb") as copy:
             copy.write(head)
             shutil.copyfileobj(stream, copy)

@@ -212,7 +212,6 @@ def run_trials(
     documents = TrainingData(train.counts, test.counts, train.vocabulary).fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned_drafts(folder)
-    remove_abandoned_scratch_folders()  # also if all trainings are finished
     size = {"vocabulary_size": train.vocabulary_size, "n_documents": train.n_documents}
     tasks = [_task(folder, each, {"documents": documents, "samples": n_samples}, size, threads) for each in settings]
     done = {task["file"]: _read_trial(task, force=force) for task in tasks}
@@ -220,7 +219,9 @@ def run_trials(
         if done[task["file"]] is not None:
             on_finish(done[task["file"]], False)
     waiting = [task for task in tasks if done[task["file"]] is None]
-    if waiting:
+    if not waiting:
+        remove_abandoned_scratch_folders()  # `scratch_folder` does that below
+    else:
         with scratch_folder() as data, _processes() as processes, ThreadPoolExecutor(jobs) as pool:
             write_corpus(train, data / "train")
             write_corpus(test, data / "test")

@@ -114,7 +114,7 @@ def search_like(index: SearchIndex, row: int, top_n: int = 10, *, weight: float 
 
     Raises:
         CorpusError: the document has no word of the vocabulary.
-        ConfigurationError: there is no such row.
+        ConfigurationError: the index does not have this row.
     """
     top_n, row = check_whole("top_n", top_n, 1), check_whole("row", row)
     if row >= index.n_documents:
