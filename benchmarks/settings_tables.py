@@ -63,9 +63,9 @@ def _values(setting: Setting) -> str:
         return "text"
     if setting.is_share:
         return "number or share of documents"
-    bound = f" ≥ {setting.minimum:g}" if setting.minimum is not None else ""
-    bound += f" > {setting.above:g}" if setting.above is not None else ""
-    return ("integer" if setting.kind is int else "number") + bound
+    bounds = {"≥": setting.minimum, ">": setting.above, "≤": setting.maximum, "<": setting.below}
+    conditions = ", ".join(f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None)
+    return f"{'integer' if setting.kind is int else 'number'} {conditions}".rstrip()
 
 
 def _meaning(setting: Setting) -> str:

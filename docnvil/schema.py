@@ -34,6 +34,8 @@ class Setting:
         choices: the values allowed; empty for any.
         minimum: the smallest value allowed, or None.
         above: an exclusive lower bound, or None.
+        maximum: the largest value allowed, or None.
+        below: an exclusive upper bound, or None.
         optional: whether None is allowed.
         option: the name of the command-line option, without dashes.
         parameter: the name of the `DocNVIL` parameter.
@@ -53,6 +55,8 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
     optional: bool = False
     option: str = ""
     parameter: str = ""
@@ -102,18 +106,23 @@ class Setting:
         expected = Integral if kind is int else Real
         fits = isinstance(value, expected) and not isinstance(value, bool)
         fits = fits and abs(value) < (MAX_NUMBER if isinstance(value, Integral) else MAX_DECIMAL)
-        if fits and self.minimum is not None:
-            fits = value >= self.minimum
-        if fits and self.above is not None:
-            fits = value > self.above
-        if not fits:
+        if not (fits and self._is_within_bounds(value)):
             bounds = self._bounds(kind)
-            if isinstance(value, Integral) and value >= MAX_NUMBER:
-                bounds = "a number below 2^53"
-            elif isinstance(value, Real) and math.isfinite(value) and value >= MAX_DECIMAL:
-                bounds = f"a number below {MAX_DECIMAL:g}"
+            if self.maximum is None and self.below is None:
+                if isinstance(value, Integral) and value >= MAX_NUMBER:
+                    bounds = "a number below 2^53"
+                elif isinstance(value, Real) and math.isfinite(value) and value >= MAX_DECIMAL:
+                    bounds = f"a number below {MAX_DECIMAL:g}"
             raise ConfigurationError(f"{self._label} is {value!r:.60}. Give {bounds}.")
         return kind(value)
+
+    def _is_within_bounds(self, value: Any) -> bool:
+        return not (
+            (self.minimum is not None and value < self.minimum)
+            or (self.above is not None and value <= self.above)
+            or (self.maximum is not None and value > self.maximum)
+            or (self.below is not None and value >= self.below)
+        )
 
     def _bounds(self, kind: type) -> str:
         number = "a whole number" if kind is int else "a number"
@@ -121,6 +130,10 @@ class Setting:
             number += f" above {self.above:g}"
         if self.minimum is not None:
             number += f" of {self.minimum:g} or more"
+        if self.maximum is not None:
+            number += f", at most {self.maximum:g}"
+        if self.below is not None:
+            number += f", below {self.below:g}"
         return f"{number}, or None" if self.optional else number
 
     def _plain(self, value: Any) -> Any:

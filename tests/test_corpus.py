@@ -246,7 +246,7 @@ class TestLoadDocumentTermMatrix:
             load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary(["der", "die", "das"]))
 
     def test_a_source_with_only_empty_documents_is_an_error(self, texts, corpus, tmp_path):
-        message = "Every document of .* is empty after tokenization"
+        message = "Every document of .* is empty: none contains a word"
         with pytest.raises(CorpusError, match=message):
             load_document_term_matrix(texts, AUTO, vocabulary=Vocabulary(["dog"]))
         write_corpus(MATRIX.select([1]), tmp_path / "empty")

@@ -211,3 +211,12 @@ def test_masked_arrays_are_refused_in_the_constructor_of_the_matrix_also():
 def test_entries_have_a_type_that_torch_has(kind):
     values = as_entries(np.ones((1, 2), kind), where="it").data
     assert torch.from_numpy(values).sum() == 2
+
+
+@pytest.mark.parametrize("validation", [0, 2])
+def test_a_matrix_of_zeros_has_nothing_to_learn(validation):
+    zeros = np.zeros((20, 4), dtype=int)
+    with pytest.raises(CorpusError, match="All counts are 0"):
+        docnvil.fit(zeros, docnvil.Settings(validation=validation))
+    images = docnvil.fit(zeros, docnvil.Settings("binary", units=(2,), epochs=1, validation=validation))
+    assert images.best.validation_bound < 0  # but images may be black

@@ -104,6 +104,8 @@ def test_saved_settings_come_back_under_current_and_older_names():
         ({"center": "yes"}, "center is 'yes'"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'. Give a number above 0"),
         ({"optimizer": "lbfgs"}, "Choose one of adam, sgd"),
+        ({"beta1": 1.0}, "beta1 is 1.0. Give a number of 0 or more, below 1"),
+        ({"warmup": float("inf")}, "warmup is inf. Give a number of 0 or more, at most 1"),
         ({"units": (3, 0)}, r"units \(n_components\) is 0"),
         ({"validation": 1.5}, "Give a number of documents, or a share below 1"),
         ({"gradient": "rloo", "baseline": "none"}, "baseline can be chosen only with gradient nvil"),
@@ -187,6 +189,7 @@ def test_a_dry_run_prints_data_and_settings_and_writes_nothing(counts, tmp_path)
     assert "110" in text
     result = json.loads(run(*arguments, "--json").stdout)
     assert result["data"]["validation_documents"] == 10
+    assert result["settings"]["validation"] == 10
     assert result["settings"]["l1"] == 0.5
     assert result["sources"]["l1"] == "chosen"
     assert result["settings"]["epochs"] == 100

@@ -8,6 +8,7 @@ from docnvil.schema import settings_of
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.training.data import TrainingData
     from docnvil.training.settings import Settings
 
 
@@ -25,7 +26,7 @@ def print_dry_run(matrix: "DocumentTermMatrix", settings: "Settings", *, as_json
         "tokens": matrix.n_tokens,
         "words": matrix.vocabulary_size,
     }
-    values = _values(settings, matrix.vocabulary_size, data.train.shape[0])
+    values = _values(settings, data)
     if as_json:
         sources = {name: settings.source_of(name) for name in values}
         echo_json({"data": figures, "recipe": settings.recipe_name, "settings": values, "sources": sources})
@@ -36,7 +37,8 @@ def print_dry_run(matrix: "DocumentTermMatrix", settings: "Settings", *, as_json
     echo("\n".join([*lines, "", "Nothing was trained or written (--dry-run)."]))
 
 
-def _values(settings: "Settings", vocabulary_size: int, n_documents: int) -> dict[str, Any]:
+def _values(settings: "Settings", data: "TrainingData") -> dict[str, Any]:
+    n_documents, vocabulary_size = data.train.shape
     model, training = settings.model_config(vocabulary_size), settings.training_config(n_documents)
     values = {name: getattr(each, name) for each in (model, training) for name in settings_of(type(each))}
-    return {**values, "validation": settings.validation, "device": settings.device}
+    return {**values, "validation": data.validation.shape[0], "device": settings.device}

@@ -107,6 +107,7 @@ def _type(setting: Setting) -> Any:
     if setting.kind is int:
         return WholeNumber(min=None if setting.minimum is None else int(setting.minimum))
     if setting.kind is float:
-        bound = setting.minimum if setting.above is None else setting.above
-        return Number(min=bound, min_open=setting.above is not None)
+        low = setting.minimum if setting.above is None else setting.above
+        high = setting.maximum if setting.below is None else setting.below
+        return Number(min=low, min_open=setting.above is not None, max=high, max_open=setting.below is not None)
     return None

@@ -129,8 +129,8 @@ def _suffix(path: Path) -> str:
 def all_empty_error(path: Path, vocabulary_size: int) -> CorpusError:
     """Return the error for a source whose documents contain no word of the vocabulary."""
     return CorpusError(
-        f"Every document of {path} is empty after tokenization: none of its words is in the vocabulary of"
-        f" {vocabulary_size} words. Check the source, the token rules and the vocabulary."
+        f"Every document of {path} is empty: none contains a word of the vocabulary ({vocabulary_size:,} words). Check"
+        " the source, the token rules and the vocabulary."
     )
 
 

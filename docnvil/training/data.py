@@ -191,8 +191,6 @@ def hold_out(
             f"validation is {validation}, and only {len(filled)} documents have words, so none would remain for"
             " training. Hold out fewer."
         )
-    if not len(filled):
-        filled = np.arange(counts.shape[0])
     wanted = int(validation) if whole else round(validation * len(filled))
     few = min(MIN_HOLDOUT, len(filled) // 10)
     n_held_out = min(wanted, max(few, int(max_share * len(filled))), len(filled) - 1)

@@ -14,7 +14,7 @@ from docnvil.analysis.null_models import fit_without_units
 from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import ConfigurationError, VocabularyError, naming_step, warn
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step, warn
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
@@ -123,11 +123,13 @@ def split_data(documents: CheckedCounts, settings: Settings, validation: Any = N
 
     Raises:
         VocabularyError: the validation documents have another number of columns.
-        CorpusError: the output layer cannot produce these counts.
+        CorpusError: the output layer cannot produce these counts, or they are all 0.
         ConfigurationError: no document would remain for training.
     """
     visible = VISIBLE_LAYERS[settings.model_config(documents.matrix.shape[1]).observation]
     visible.check_counts(documents.matrix)
+    if not (documents.matrix.nnz or visible.empty_is_data):
+        raise CorpusError("All counts are 0, so there is nothing to learn. Check the documents and the vocabulary.")
     if validation is None:
         train_counts, validation_counts = hold_out(
             documents.matrix,

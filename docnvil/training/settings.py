@@ -44,14 +44,18 @@ class TrainingConfig:
     recognition_rate: float = setting(
         1.0, "Training", "Recognition learning rate, as a multiple of --learning-rate", above=0
     )
-    beta1: float = setting(0.9, "Training", "Adam's decay rate of the mean gradient", minimum=0, only_with=ADAM_ONLY)
+    beta1: float = setting(
+        0.9, "Training", "Adam's decay rate of the mean gradient", minimum=0, below=1, only_with=ADAM_ONLY
+    )
     beta2: float = setting(
-        0.999, "Training", "Adam's decay rate of the mean squared gradient", minimum=0, only_with=ADAM_ONLY
+        0.999, "Training", "Adam's decay rate of the mean squared gradient", minimum=0, below=1, only_with=ADAM_ONLY
     )
     schedule: Literal["constant", "cosine"] = setting(
         "cosine", "Training", "Learning rate schedule; cosine decays to zero"
     )
-    warmup: float = setting(0.0, "Training", "Share of all updates over which the learning rate grows", minimum=0)
+    warmup: float = setting(
+        0.0, "Training", "Share of all updates over which the learning rate grows", minimum=0, maximum=1
+    )
     start: Literal["random", "clusters"] = setting(
         "clusters", "Training", "Initial weights of the first layer; clusters runs k-means"
     )
@@ -106,11 +110,6 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         check_seed_words(self.seed_words)
-        if self.warmup > 1:
-            raise ConfigurationError(f"warmup is {self.warmup}. Give a share of all updates, from 0 to 1.")
-        for name in ("beta1", "beta2"):
-            if getattr(self, name) >= 1:
-                raise ConfigurationError(f"{name} is {getattr(self, name)}. Give a number from 0 to below 1.")
         if self.seed_words and self.start != "clusters":
             raise ConfigurationError(
                 f"seed_words start units at clusters of documents, and start is {self.start}. Set start to clusters."
