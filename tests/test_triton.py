@@ -30,8 +30,13 @@ def test_kernels_compute_the_formulas() -> None:
     assert _run(TRITON_INTERPRET="1") == dict.fromkeys(SCHEMAS)
 
 
-def test_kernels_compile_for_a_gpu() -> None:
-    assert _run("--compile") == dict.fromkeys(SCHEMAS)
+@pytest.mark.parametrize("architecture", ["80", "90"])
+def test_kernels_compile_for_a_gpu(architecture: str) -> None:
+    assert _run("--compile", architecture) == dict.fromkeys(SCHEMAS)
+
+
+def test_batches_of_other_sizes_use_the_same_compiled_kernels() -> None:
+    assert _run("--variants") == dict.fromkeys(SCHEMAS)
 
 
 def test_every_operation_has_a_formula_and_a_kernel() -> None:

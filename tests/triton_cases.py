@@ -1,15 +1,17 @@
 """Triton's kernels compared with the formulas in torch, and compiled for a GPU, on a machine without one.
 
     TRITON_INTERPRET=1 python tests/triton_cases.py     compares all operations
-    python tests/triton_cases.py --compile              compiles all kernels for an H100
+    python tests/triton_cases.py --compile 80 90        compiles all kernels, for an A100 and an H100
+    python tests/triton_cases.py --variants             checks that batches of other sizes use the same compiled kernels
 
-Both print one JSON object per case. tests/test_triton.py starts this script.
+All print one JSON object per case. tests/test_triton.py starts this script.
 """
 
 import json
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ import triton
 from docnvil.runtime import device_formulas, device_operations, triton_functions, triton_kernels, triton_updates
 
 B, K, V = 5, 7, 40
+POINTERS = {torch.float32: "*fp32", torch.float64: "*fp64", torch.int64: "*i64", torch.bfloat16: "*bf16"}
 
 
 def _counts(generator: torch.Generator, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -46,6 +49,7 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
     normalizers, slopes, units = torch.logsumexp(logits, 1), uniform(S, n_stored), (uniform(S, B, K) > 0.5).to(dtype)
     padded_slopes = torch.cat([slopes, slopes.new_zeros(S, 9)], 1)
     cumulative, lengths = uniform(B, V).double().cumsum(1), torch.tensor([0.0, 1.0, 5.0, 300.0, 7.5], dtype=dtype)
+    lengths = lengths.repeat(-(-B // 5))[:B]
     words = [torch.rand((B, 300), generator=generator, dtype=torch.float64) for _ in range(2)]
     terms = [normal(S, B) for _ in range(5)]
     options: dict[str, list[tuple]] = {
@@ -53,16 +57,21 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
             (torch.arange(B) * 2**60, -(2**62) - 5, seed, 2, S, K, dtype == torch.float64)
             for seed in (None, torch.tensor(2**61 + 1))
         ],
-        "autoregressive_sample": [(each, normal(K, K), uniform(S, B, K)) for each in (normal(K), normal(B, K))],
+        "autoregressive_sample": [
+            *((each, normal(K, K), uniform(S, B, K)) for each in (normal(K), normal(B, K))),
+            (normal(2, 1100), normal(1100, 1100).tril(-1090), uniform(1, 2, 1100)),  # fewer rows per program
+        ],
         "autoregressive_sample_with_mean": [(normal(B, K), normal(K, K), uniform(S, B, K))],
         "bernoulli_log_prob": [
             (units, normal(K), None), (units, normal(B, K), normal(S, B, K)),
             (units[:, :1], normal(B, K), normal(S, 1, K)),  # every setting of the units, for each document
+            (units, normal(K), normal(S, B, K).bfloat16()), (units, normal(B, K).bfloat16(), None),
         ],
         "bernoulli_gradient": [
-            (normal(S, B), units, logits, second) for logits, second in ((normal(S, B, K), None), (normal(B, K), units))
+            (normal(S, B), units, logits, second)
+            for logits, second in ((normal(S, B, K), None), (normal(B, K), units), (normal(B, K).bfloat16(), units))
         ],
-        "log_normalizer": [(logits,), (300 * normal(4, 3000),)],
+        "log_normalizer": [(logits,), (300 * normal(4, 3000),), (300 * normal(4, 2048),), (normal(V, 4).T,)],
         "words_log_prob": [
             (logits[first:], normalizers[first:], total, *each.values(), first, more)
             for total in (None, torch.tensor(3.0, dtype=dtype))
@@ -120,10 +129,14 @@ def compare(name: str) -> None:
 
 
 class _Compiler:
-    """Stands in for a kernel: compiles it for an H100 with the types of the arguments, and does not start it."""
+    """Stands in for a kernel: compiles it with the types of the arguments for some architectures, without starting it.
 
-    def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
+    As on a GPU, integers of 1 become constants, and what is divisible by 16 is marked as such. `keys` has the types,
+    marks and constants of all calls, for each of which Triton compiles the kernel.
+    """
+
+    def __init__(self, kernel: Any, architectures: list[int]) -> None:
+        self._kernel, self._architectures, self.keys = kernel, architectures, set()
 
     def __getitem__(self, grid: Any) -> Callable[..., None]:
         return self.compile
@@ -132,19 +145,39 @@ class _Compiler:
         from triton.backends.compiler import GPUTarget
         from triton.compiler import ASTSource
 
-        pointers = {torch.float32: "*fp32", torch.float64: "*fp64", torch.int64: "*i64"}
-        signature = {}
-        for name, value in zip(self._kernel.arg_names, values, strict=False):
-            if isinstance(value, torch.Tensor):
-                signature[name] = pointers[value.dtype]
+        options = {"num_warps": constants.pop("num_warps")} if "num_warps" in constants else {}
+        signature, marks = {}, {}
+        for place, (parameter, value) in enumerate(zip(self._kernel.params, values, strict=False)):
+            name, is_tensor = parameter.name, isinstance(value, torch.Tensor)
+            if is_tensor:
+                assert value.is_contiguous(), name
+                signature[name] = POINTERS[value.dtype]
             else:
-                signature[name] = "fp32" if isinstance(value, float) else "i64" if abs(value) >= 2**31 else "i32"
-        named = zip(self._kernel.arg_names, values, strict=False)
-        ones = {name: 1 for name, value in named if isinstance(value, int) and value == 1}
-        constants |= ones  # Triton makes integers of 1 constants
+                assert isinstance(value, int), name  # others would be rounded to single precision
+                signature[name] = "i64" if not -(2**31) <= value < 2**31 else "i32"
+            if value is not None and not is_tensor and value == 1 and not parameter.do_not_specialize:
+                constants[name] = 1
+                continue
+            ignored = parameter.do_not_specialize_on_alignment if is_tensor else parameter.do_not_specialize
+            if not ignored and (value.data_ptr() if is_tensor else value) % 16 == 0:
+                marks[(place,)] = [["tt.divisibility", 16]]
         signature |= dict.fromkeys(constants, "constexpr")
-        source = ASTSource(fn=self._kernel, signature=signature, constexprs=constants)
-        assert "ptx" in triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
+        self.keys.add(str((signature, marks, constants, options)))
+        for architecture in self._architectures:
+            source = ASTSource(fn=self._kernel, signature=signature, constexprs=constants, attrs=marks)
+            compiled = triton.compile(source, target=GPUTarget("cuda", architecture, 32), options=options)
+            assert compiled.asm["cubin"]
+
+
+def compilers(architectures: list[int]) -> dict[str, _Compiler]:
+    """Replace all kernels by compilers, and return these."""
+    replaced = {}
+    for module in (triton_functions, triton_updates):
+        for name, kernel in list(vars(module).items()):
+            if name.endswith("_kernel"):
+                replaced[name] = _Compiler(kernel, architectures)
+                setattr(module, name, replaced[name])
+    return replaced
 
 
 def compile_all(name: str) -> None:
@@ -153,14 +186,35 @@ def compile_all(name: str) -> None:
             getattr(triton_kernels, name)(*given)
 
 
+def compare_variants(name: str, kernels: dict[str, _Compiler]) -> None:
+    """Batches with other numbers of documents and counts, at other addresses, need no other compiled kernels."""
+    global B
+    keys: list[list[set[str]]] = []
+    for B in (5, 16, 17):
+        keys.append([])
+        for given in arguments(name, torch.float32):
+            for kernel in kernels.values():
+                kernel.keys.clear()
+            getattr(triton_kernels, name)(*map(_moved if B == 16 else _copied, given))
+            keys[-1].append(set().union(*(kernel.keys for kernel in kernels.values())))
+    assert all(map(bool, keys[0]))
+    assert keys[0] == keys[1] == keys[2], keys
+
+
+def _moved(value: Any) -> Any:
+    """Return a copy of a vector or number at an address that is not divisible by 16, as parts of tensors have it."""
+    if not isinstance(value, torch.Tensor) or value.dim() > 1 or value.shape == (K,):
+        return _copied(value)
+    return torch.cat([value.reshape(-1)[:1], value.reshape(-1)])[1:].view(value.shape)
+
+
 def main() -> None:
-    check = compare
-    if "--compile" in sys.argv:
+    check, options = compare, sys.argv[1:]
+    if options[:1] == ["--compile"]:
+        compilers([int(each) for each in options[1:] or ["90"]])
         check = compile_all
-        modules = (triton_functions, triton_updates)
-        for module, name, kernel in [(each, *pair) for each in modules for pair in vars(each).items()]:
-            if name.endswith("_kernel"):
-                setattr(module, name, _Compiler(kernel))
+    if options[:1] == ["--variants"]:
+        check = partial(compare_variants, kernels=compilers([]))
     for name in device_operations.SCHEMAS:
         error = None
         try:

@@ -2,6 +2,10 @@
 
 Pointers have the names of the tensors. Comments say which row or word a program works on; `mask` keeps it within the
 tensors. Tensors are contiguous.
+
+Triton compiles a kernel again for integers that are 1 or divisible by 16, and for addresses that are. Numbers that
+differ from batch to batch, and tensors that are parts of others, are excepted from that: `do_not_specialize` and
+`do_not_specialize_on_alignment`. Sums of many programs are relaxed atomics, since their order does not matter.
 """
 
 import triton
@@ -31,7 +35,10 @@ def _mix(state):
     return state ^ _shift_right(state, 31)
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["seed", "first_sample", "n_documents", "n_numbers"],
+    do_not_specialize_on_alignment=["keys", "call_seed"],
+)
 def uniform_kernel(
     keys, numbers, seed, call_seed, first_sample, n_documents, n_units, n_numbers,
     ADDED: tl.constexpr, DOUBLE: tl.constexpr, BLOCK: tl.constexpr,
@@ -53,7 +60,7 @@ def uniform_kernel(
     tl.store(numbers + place, value, mask=mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_rows", "n_logits"])
 def chain_kernel(
     logits, weight, uniforms, samples, probabilities, n_rows, n_logits, n_units,
     MEANS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
@@ -79,7 +86,7 @@ def chain_kernel(
         value += bit[:, None] * column[None, :]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_rows", "n_logits"], do_not_specialize_on_alignment=["per_row"])
 def bernoulli_kernel(
     value, logits, conditional, per_row, result, n_rows, n_logits, n_units,
     TWO: tl.constexpr, GRADIENT: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
@@ -123,21 +130,22 @@ def normalizer_kernel(logits, result, n_words, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _gamma_series(z):
-    square = 1 / (z * z)
+def _gamma_series(inverse):
+    """Return what the formula's series of log Gamma gives for the inverse of z."""
+    square = inverse * inverse
     series = 0.0007936507936507937 + square * (
         -0.0005952380952380953 + square * (0.0008417508417508417 - square * 0.0019175269175269176)
     )
-    return (0.08333333333333333 + square * (-0.002777777777777778 + square * series)) / z
+    return (0.08333333333333333 + square * (-0.002777777777777778 + square * series)) * inverse
 
 
 @triton.jit
-def _digamma_series(z):
-    square = 1 / (z * z)
+def _digamma_series(inverse):
+    square = inverse * inverse
     series = 0.003968253968253968 + square * (
         -0.004166666666666667 + square * (0.007575757575757576 - square * 0.021092796092796094)
     )
-    return 1 / (2 * z) + square * (0.08333333333333333 + square * (-0.008333333333333333 + square * series))
+    return 0.5 * inverse + square * (0.08333333333333333 + square * (-0.008333333333333333 + square * series))
 
 
 @triton.jit
@@ -149,22 +157,29 @@ def _log1p(y):
 
 @triton.jit
 def _log_rising(log_a, x):
-    """Return log Gamma(a + x) - log Gamma(a) and its derivative by log a, in float64."""
+    """Return log Gamma(a + x) - log Gamma(a) and its derivative by log a, in float64.
+
+    Divisions in float64 take most of the time on GPUs for games, so two factors share one.
+    """
     a = tl.exp(log_a)
     start, end, step = a + 1 + SHIFT, a + x + SHIFT, x - 1
+    by_start, by_end = 1 / start, 1 / end
     log_ratio = _log1p(step / start)
-    value = log_a + step * (tl.log(end) - 1) + (start - 0.5) * log_ratio + _gamma_series(end) - _gamma_series(start)
-    slope = log_ratio + _digamma_series(start) - _digamma_series(end)
+    value = log_a + step * (tl.log(end) - 1) + (start - 0.5) * log_ratio
+    value += _gamma_series(by_end) - _gamma_series(by_start)
+    slope = log_ratio + _digamma_series(by_start) - _digamma_series(by_end)
     ratio = tl.full(a.shape, 1.0, tl.float64)
-    for place in tl.static_range(8):
-        upper, lower = a + x + place, a + 1 + place
-        ratio *= upper / lower
-        slope += 1 / lower - 1 / upper
+    for pair in tl.static_range(4):
+        lower, upper = a + 1 + 2 * pair, a + x + 2 * pair
+        below, above = lower * (lower + 1), upper * (upper + 1)
+        inverse = 1 / (below * above)
+        ratio *= above * (above * inverse)
+        slope += ((2 * lower + 1) * above - (2 * upper + 1) * below) * inverse
     value = tl.where(x > 0, value - tl.log(ratio), 0.0)
     return value, tl.where(x > 0, 1 + a * slope, 0.0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_numbers", "n_counts"], do_not_specialize_on_alignment=["counts"])
 def rising_kernel(log_a, counts, value, slope, n_numbers, n_counts, BLOCK: tl.constexpr):
     """Compute some of the logarithms of rising factorials."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -175,7 +190,10 @@ def rising_kernel(log_a, counts, value, slope, n_numbers, n_counts, BLOCK: tl.co
     tl.store(slope + place, derivative, mask=mask)
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["first_row", "n_rows", "n_documents", "n_stored"],
+    do_not_specialize_on_alignment=["log_normalizers", "log_total", "indices", "values", "offsets", "slopes", "result"],
+)
 def words_kernel(
     logits, log_normalizers, log_total, indices, values, offsets, slopes, result,
     first_row, n_rows, n_documents, n_stored, n_words, URN: tl.constexpr, BLOCK: tl.constexpr,
@@ -215,7 +233,10 @@ def words_kernel(
     tl.store(result + 2 * n_rows + own, by_total)
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["first_row", "n_documents", "n_stored"],
+    do_not_specialize_on_alignment=["log_normalizers", "slope_sums", "gradient", "slopes", "indices", "offsets"],
+)
 def words_gradient_kernel(
     logits, log_normalizers, slope_sums, gradient, slopes, indices, offsets,
     first_row, n_documents, n_stored, n_words, BLOCK: tl.constexpr,
@@ -238,28 +259,28 @@ def words_gradient_kernel(
         mask = place < stop
         word = tl.load(indices + place, mask=mask, other=0)
         slope = tl.load(slopes + sample * n_stored + place, mask=mask, other=0.0)
-        tl.atomic_add(logits + own * n_words + word, by_row * slope, mask=mask)
+        tl.atomic_add(logits + own * n_words + word, by_row * slope, mask=mask, sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["indices", "values", "offsets"])
 def product_kernel(indices, values, offsets, weight, result, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
     """Add up the rows of the words of one document, for some units."""
     document = tl.program_id(0).to(tl.int64)
     units = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     is_unit = units < n_units
-    total = tl.load(weight + units * 0) * 0  # zeros of the type of the weights
+    total = tl.zeros([WIDTH], dtype=weight.dtype.element_ty)
     first, stop = tl.load(offsets + document), tl.load(offsets + document + 1)
     for start in range(first, stop, WORDS):
         place = start + tl.arange(0, WORDS)
         x = tl.load(values + place, mask=place < stop, other=0.0)
         word = tl.load(indices + place, mask=place < stop, other=0)
-        mask = (place < stop)[:, None] & is_unit[None, :]
+        mask = ((place < stop) & (x != 0))[:, None] & is_unit[None, :]  # sampled documents have many zeros
         row = tl.load(weight + word[:, None] * n_units + units[None, :], mask=mask, other=0.0)
         total += tl.sum(x[:, None] * row, 0)
     tl.store(result + document * n_units + units, total, mask=is_unit)
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["indices", "values", "offsets"])
 def outer_kernel(indices, values, offsets, gradient, total, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
     """Add the part of one document and some units to the rows of its words."""
     document = tl.program_id(0).to(tl.int64)
@@ -272,10 +293,11 @@ def outer_kernel(indices, values, offsets, gradient, total, n_units, WORDS: tl.c
         x = tl.load(values + place, mask=place < stop, other=0.0)
         word = tl.load(indices + place, mask=place < stop, other=0)
         mask = ((place < stop) & (x != 0))[:, None] & is_unit[None, :]
-        tl.atomic_add(total + word[:, None] * n_units + units[None, :], x[:, None] * row[None, :], mask=mask)
+        added = x[:, None] * row[None, :]
+        tl.atomic_add(total + word[:, None] * n_units + units[None, :], added, mask=mask, sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["longest"], do_not_specialize_on_alignment=["lengths", "log_total"])
 def sample_words_kernel(
     cumulative, lengths, uniforms, urn_uniforms, log_total, words, counts, n_words, longest,
     URN: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr,

@@ -7,6 +7,8 @@ interpreter on the CPU.
 Axes: as in the formulas. Numbers per document or word are few, so they are computed in float64.
 """
 
+import struct
+
 import torch
 import triton
 from torch import Tensor
@@ -14,13 +16,24 @@ from torch import Tensor
 from docnvil.runtime import triton_functions as functions
 from docnvil.runtime import triton_updates as updates
 
-ROWS = 4  # rows of units per program
+ROWS = 4  # rows of units per program, or fewer if they are long
 BLOCK = 256  # words, or numbers, at a time
 TILE = 4096  # numbers of a two-dimensional tile
 
 
 def _width(n: int, least: int = 16) -> int:
     return max(least, triton.next_power_of_2(n))
+
+
+def _tile(width: int) -> dict[str, int]:
+    """Return the rows of units of a program, their width and its warps, each of which gets 1,024 numbers or less."""
+    rows = max(1, min(ROWS, TILE // width))
+    return {"ROWS": rows, "WIDTH": width, "num_warps": min(16, max(4, rows * width // 1024))}
+
+
+def _bits(number: float) -> int:
+    """Return the 64 bits of a number as an integer: Triton would pass the number in single precision."""
+    return struct.unpack("<q", struct.pack("<d", number))[0]
 
 
 def keyed_uniform(
@@ -32,8 +45,8 @@ def keyed_uniform(
     grid = (triton.cdiv(numbers.numel(), 1024),)
     if numbers.numel():
         functions.uniform_kernel[grid](
-            keys, numbers, seed, keys if call_seed is None else call_seed, first_sample, len(keys), n_units,
-            numbers.numel(), ADDED=call_seed is not None, DOUBLE=double, BLOCK=1024,
+            keys.contiguous(), numbers, seed, keys if call_seed is None else call_seed, first_sample, len(keys),
+            n_units, numbers.numel(), ADDED=call_seed is not None, DOUBLE=double, BLOCK=1024,
         )  # fmt: skip
     return numbers
 
@@ -47,9 +60,10 @@ def _sample(logits: Tensor, weight: Tensor, uniforms: Tensor, probabilities: Ten
     uniforms, samples = uniforms.contiguous(), torch.empty_like(uniforms, memory_format=torch.contiguous_format)
     n_rows = uniforms.numel() // n_units
     if n_rows:
-        functions.chain_kernel[(triton.cdiv(n_rows, ROWS),)](
+        tile = _tile(_width(n_units))
+        functions.chain_kernel[(triton.cdiv(n_rows, tile["ROWS"]),)](
             logits, weight.contiguous(), uniforms, samples, samples if probabilities is None else probabilities,
-            n_rows, n_logits, n_units, MEANS=probabilities is not None, ROWS=ROWS, WIDTH=_width(n_units),
+            n_rows, n_logits, n_units, MEANS=probabilities is not None, **tile,
         )  # fmt: skip
     return samples
 
@@ -82,9 +96,10 @@ def bernoulli_log_prob(value: Tensor, logits: Tensor, conditional: Tensor | None
     value, logits, second, n_rows, n_logits, n_units = _units(value, logits, conditional)
     result = torch.zeros(value.shape[:-1], dtype=value.dtype, device=value.device)
     if n_rows and n_units:
-        functions.bernoulli_kernel[(triton.cdiv(n_rows, ROWS),)](
+        tile = _tile(_width(n_units))
+        functions.bernoulli_kernel[(triton.cdiv(n_rows, tile["ROWS"]),)](
             value, logits, second, result, result, n_rows, n_logits, n_units, TWO=conditional is not None,
-            GRADIENT=False, ROWS=ROWS, WIDTH=_width(n_units),
+            GRADIENT=False, **tile,
         )  # fmt: skip
     return result
 
@@ -94,9 +109,10 @@ def bernoulli_gradient(gradient: Tensor, value: Tensor, logits: Tensor, conditio
     value, logits, second, n_rows, n_logits, n_units = _units(value, logits, conditional)
     result = torch.empty_like(value)
     if n_rows and n_units:
-        functions.bernoulli_kernel[(triton.cdiv(n_rows, ROWS),)](
+        tile = _tile(_width(n_units))
+        functions.bernoulli_kernel[(triton.cdiv(n_rows, tile["ROWS"]),)](
             value, logits, second, gradient.contiguous(), result, n_rows, n_logits, n_units,
-            TWO=conditional is not None, GRADIENT=True, ROWS=ROWS, WIDTH=_width(n_units),
+            TWO=conditional is not None, GRADIENT=True, **tile,
         )  # fmt: skip
     return result
 
@@ -105,7 +121,7 @@ def log_normalizer(logits: Tensor) -> Tensor:
     """Return the log-sum-exp of each row."""
     result = logits.new_empty(len(logits))
     if len(logits):
-        functions.normalizer_kernel[(len(logits),)](logits, result, logits.shape[1], BLOCK=1024)
+        functions.normalizer_kernel[(len(logits),)](logits.contiguous(), result, logits.shape[1], BLOCK=1024)
     return result
 
 
@@ -228,7 +244,7 @@ def nvil(
             BLOCK=BLOCK,
         )  # fmt: skip
         updates.reduce_kernel[(n_layers,)](
-            residuals, signals, sums, means, variances, decay, n_layers, n_samples * n_documents, CENTER=center,
+            residuals, signals, sums, means, variances, _bits(decay), n_layers, n_samples * n_documents, CENTER=center,
             NORMALIZE=normalize, FIRST=moments_first, BLOCK=1024,
         )  # fmt: skip
     return whole, residuals, signals
@@ -241,11 +257,12 @@ def update_sums(
     sums = torch.zeros(4, dtype=torch.float64, device=signal.device)
     if not signal.numel():
         return sums
+    signal, residual = signal.contiguous(), residual.contiguous()
     for place, layer in enumerate(samples):
         n_signals = signal.numel() if place == 0 else 0
         updates.sums_kernel[(triton.cdiv(max(layer.numel(), n_signals), 1024),)](
-            signal, residual.contiguous(), layer.contiguous(), sums, penalty, sums if factor is None else factor,
-            len(signal), n_signals, residual.numel() if place == 0 else 0, layer.numel(), SCALED=factor is not None,
+            signal, residual, layer.contiguous(), sums, _bits(penalty), sums if factor is None else factor, len(signal),
+            n_signals, residual.numel() if place == 0 else 0, layer.numel(), SCALED=factor is not None,
             BLOCK=1024,
         )  # fmt: skip
     return sums
@@ -259,6 +276,7 @@ def add_penalties(
     width = _width(n_units)
     rows = max(1, min(64, TILE // width))
     updates.penalties_kernel[(triton.cdiv(n_words, rows),)](
-        gradient, weight, weight if strengths is None else strengths, scale, l1, weight if factor is None else factor,
-        n_words, n_units, EXCLUSIVE=strengths is not None, SCALED=factor is not None, ROWS=rows, WIDTH=width,
+        gradient, weight.contiguous(), weight if strengths is None else strengths.contiguous(), _bits(scale), _bits(l1),
+        weight if factor is None else factor, n_words, n_units, EXCLUSIVE=strengths is not None,
+        SCALED=factor is not None, ROWS=rows, WIDTH=width,
     )  # fmt: skip

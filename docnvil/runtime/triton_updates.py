@@ -1,6 +1,7 @@
 """Triton kernels of a training update besides likelihoods: learning signals, their moments, and penalties.
 
-Pointers, comments and masks are as in `docnvil.runtime.triton_functions`.
+Pointers, comments, masks and the arguments of `triton.jit` are as in `docnvil.runtime.triton_functions`. Triton rounds
+Python's floating-point numbers to single precision. They are therefore passed as the integers of their 64 bits.
 """
 
 import triton
@@ -8,6 +9,12 @@ import triton.language as tl
 
 
 @triton.jit
+def _number(bits):
+    """Return the floating-point number whose 64 bits are those of an integer."""
+    return bits.to(tl.int64).to(tl.float64, bitcast=True)
+
+
+@triton.jit(do_not_specialize=["n_documents"])
 def signals_kernel(
     p, q, whole, residuals, sums, n_layers, n_samples, n_documents,
     LEAVE_ONE_OUT: tl.constexpr, LOCAL: tl.constexpr, BLOCK: tl.constexpr,
@@ -29,9 +36,10 @@ def signals_kernel(
         if not LOCAL:
             for layer in range(0, n_layers):
                 tl.store(residuals + layer * size + place, signal, mask=mask)
+    tl.debug_barrier()  # other threads may load what this one has stored
     for layer in range(0, n_layers):
         total = tl.zeros([BLOCK], dtype=tl.float64)
-        for sample in range(0, n_samples):  # each thread reads what it wrote
+        for sample in range(0, n_samples):
             total += tl.load(residuals + layer * size + sample * n_documents + document, mask=mask, other=0.0)
         added, squares = tl.zeros([BLOCK], dtype=tl.float64), tl.zeros([BLOCK], dtype=tl.float64)
         for sample in range(0, n_samples):
@@ -42,11 +50,11 @@ def signals_kernel(
                 tl.store(residuals + place, value, mask=mask)
             added += value
             squares += value * value
-        tl.atomic_add(sums + layer, tl.sum(added, 0))
-        tl.atomic_add(sums + n_layers + layer, tl.sum(squares, 0))
+        tl.atomic_add(sums + layer, tl.sum(added, 0), sem="relaxed")
+        tl.atomic_add(sums + n_layers + layer, tl.sum(squares, 0), sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["decay", "size"], do_not_specialize_on_alignment=["means", "variances"])
 def reduce_kernel(
     residuals, signals, sums, means, variances, decay, n_layers, size,
     CENTER: tl.constexpr, NORMALIZE: tl.constexpr, FIRST: tl.constexpr, BLOCK: tl.constexpr,
@@ -56,7 +64,8 @@ def reduce_kernel(
     mean = tl.load(sums + layer) / size
     variance = tl.maximum(tl.load(sums + n_layers + layer) / size - mean * mean, 0.0)
     old_mean, old_variance = tl.load(means + layer).to(tl.float64), tl.load(variances + layer).to(tl.float64)
-    new_mean, new_variance = mean + decay * (old_mean - mean), variance + decay * (old_variance - variance)
+    past = _number(decay)
+    new_mean, new_variance = mean + past * (old_mean - mean), variance + past * (old_variance - variance)
     used_mean, used_variance = old_mean, old_variance
     if FIRST:
         used_mean, used_variance = new_mean, new_variance
@@ -73,7 +82,10 @@ def reduce_kernel(
     tl.store(variances + layer, new_variance)
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["penalty", "n_samples", "n_signals", "n_residuals", "n_units"],
+    do_not_specialize_on_alignment=["residual", "factor"],
+)
 def sums_kernel(
     signal, residual, samples, sums, penalty, factor, n_samples, n_signals, n_residuals, n_units,
     SCALED: tl.constexpr, BLOCK: tl.constexpr,
@@ -83,16 +95,16 @@ def sums_kernel(
     active = tl.sum(tl.load(samples + place, mask=place < n_units, other=0.0).to(tl.float64), 0) / n_samples
     bound = tl.sum(tl.load(signal + place, mask=place < n_signals, other=0.0).to(tl.float64), 0) / n_samples
     value = tl.load(residual + place, mask=place < n_residuals, other=0.0).to(tl.float64)
-    removed = penalty * active
+    removed = _number(penalty) * active
     if SCALED:
         removed *= tl.load(factor).to(tl.float64)
-    tl.atomic_add(sums, bound + removed)
-    tl.atomic_add(sums + 1, active)
-    tl.atomic_add(sums + 2, tl.sum(value, 0))
-    tl.atomic_add(sums + 3, tl.sum(value * value, 0))
+    tl.atomic_add(sums, bound + removed, sem="relaxed")
+    tl.atomic_add(sums + 1, active, sem="relaxed")
+    tl.atomic_add(sums + 2, tl.sum(value, 0), sem="relaxed")
+    tl.atomic_add(sums + 3, tl.sum(value * value, 0), sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["scale", "l1"], do_not_specialize_on_alignment=["strengths", "factor"])
 def penalties_kernel(
     gradient, weight, strengths, scale, l1, factor, n_words, n_units,
     EXCLUSIVE: tl.constexpr, SCALED: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
@@ -103,13 +115,15 @@ def penalties_kernel(
     mask = (word < n_words)[:, None] & (units < n_units)[None, :]
     place = word[:, None] * n_units + units[None, :]
     value = tl.load(weight + place, mask=mask, other=0.0)
+    of_exclusivity, of_size = _number(scale), _number(l1)
     if SCALED:
-        by = tl.load(factor).to(value.dtype)
-        scale, l1 = scale * by, l1 * by
-    added = l1 * (tl.where(value > 0, 1.0, 0.0) - tl.where(value < 0, 1.0, 0.0))
+        by = tl.load(factor).to(tl.float64)
+        of_exclusivity, of_size = of_exclusivity * by, of_size * by
+    of_exclusivity, of_size = of_exclusivity.to(value.dtype), of_size.to(value.dtype)
+    added = of_size * (tl.where(value > 0, 1.0, 0.0) - tl.where(value < 0, 1.0, 0.0))
     if EXCLUSIVE:
         positive = tl.maximum(value, 0.0)
         others = tl.sum(positive, 1)[:, None] - positive
-        strength = tl.load(strengths + word, mask=word < n_words, other=0.0) * scale
+        strength = tl.load(strengths + word, mask=word < n_words, other=0.0) * of_exclusivity
         added += tl.where(value > 0, others * strength[:, None], 0.0)
     tl.store(gradient + place, tl.load(gradient + place, mask=mask, other=0.0) + added, mask=mask)
