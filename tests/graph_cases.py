@@ -6,6 +6,7 @@ runs all cases, or those named, on the simulated accelerator, and prints one JSO
 have to be equal to the last bit. tests/test_graphs.py starts this script.
 """
 
+import gc
 import json
 import sys
 import time
@@ -217,6 +218,31 @@ def pad(batch: Batch, number: int) -> Batch:
     return buffer.batch()
 
 
+def released(name: str) -> None:
+    """An update leaves no graph of its gradient, which would bind the next recording to the stream of this update."""
+    values = CONFIGURATIONS[name]
+    counts = corpus_for(values, zlib.crc32(name.encode()), 4)
+    training = start(counts, 4, values)
+    updates = DeviceUpdates(training, counts, NO_PROFILE)
+    updates.start_epoch(UPDATES)
+    batch = batches_of(counts, training)[0]
+    gc.collect()
+    gc.disable()
+    try:
+        sums, _ = updates.compute(batch, updates._rates[0], updates._scales[0], len(batch.counts))
+        assert not _differentiable()
+        assert sums.isfinite().all().item()
+        kept = training.model.generative.prior.bias * 2
+        assert [id(kept)] == list(map(id, _differentiable()))
+    finally:
+        gc.enable()
+
+
+def _differentiable() -> list[torch.Tensor]:
+    """Return the tensors that are alive and know how they were computed."""
+    return [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor) and each.grad_fn is not None]
+
+
 def simulated() -> None:
     """The simulated graphs follow the rules of CUDA graphs."""
     recorder, x, scale = GraphRecorder(DEVICE), torch.ones(3, device=DEVICE), torch.ones((), device=DEVICE)
@@ -326,6 +352,7 @@ CASES: dict[str, Callable[[], None]] = {
     "repeated at random": repeated_at_random,
     **{f"repeated: {name}": partial(repeated, name) for name in CONFIGURATIONS},
     **{f"padded: {name}": partial(padded, name) for name in PADDED},
+    **{f"released: {name}": partial(released, name) for name in PADDED},
 }
 
 

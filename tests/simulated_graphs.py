@@ -41,7 +41,7 @@ class CUDAGraph:
         self.inputs: dict[int, torch.Tensor] = {}  # of memory from before that is read or written, by address
         self.signature: list[tuple] = []  # of each operation: name, and its arguments without the numbers in tensors
 
-    def capture_begin(self, pool: Any = None) -> None:
+    def capture_begin(self, pool: Any = None, capture_error_mode: str = "global") -> None:
         recording.append(self)
 
     def capture_end(self) -> None:

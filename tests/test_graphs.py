@@ -36,10 +36,12 @@ def test_repeated_updates_equal_plain_ones(errors: dict[str, str | None], name: 
     assert errors[name] is None, errors[name]
 
 
-def test_padded_updates_have_the_gradients_of_plain_ones(errors: dict[str, str | None]) -> None:
-    padded = {name: error for name, error in errors.items() if name.startswith("padded: ")}
-    assert len(padded) >= 8
-    assert padded == dict.fromkeys(padded)
+@pytest.mark.parametrize("kind", ["padded", "released"])
+def test_single_updates(errors: dict[str, str | None], kind: str) -> None:
+    """Padded batches have the gradients of others, and an update leaves no graph of its gradient."""
+    single = {name: error for name, error in errors.items() if name.startswith(f"{kind}: ")}
+    assert len(single) >= 8
+    assert single == dict.fromkeys(single)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ Source: Gray (2019), *Getting started with CUDA graphs*; the section on CUDA gra
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch
 
@@ -42,15 +43,30 @@ class GraphRecorder:
     def record(self, task: Callable[[], object]) -> Callable[[], None]:
         """Record a task, without computing anything, and return the function that starts what was recorded.
 
+        Other threads may use the device meanwhile.
+
         Raises:
             RuntimeError: the task contains something that cannot be repeated.
         """
         graph = self._module.CUDAGraph()
         self._module.synchronize(self._device)
+        self._module.empty_cache()  # a recording cannot use memory that torch has kept for other work
         with self._module.stream(self._stream):
-            graph.capture_begin(pool=self._pool)
+            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
             try:
                 task()
-            finally:
-                graph.capture_end()
+            except BaseException:
+                with suppress(RuntimeError):  # that the recording is invalid; the task's error says why
+                    self._end(graph)
+                raise
+            self._end(graph)
         return graph.replay
+
+    def _end(self, graph: Any) -> None:
+        """End a recording, also in torch's allocator, which torch before 2.12 leaves recording after an error."""
+        try:
+            graph.capture_end()
+        except RuntimeError:
+            with suppress(RuntimeError, AttributeError):  # it has ended there
+                torch._C._cuda_endAllocateToPool(self._device.index, self._pool)
+            raise

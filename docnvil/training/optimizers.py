@@ -38,7 +38,10 @@ def build_optimizer(model: BeliefNetwork, gradient: nn.Module, config: TrainingC
         return torch.optim.SGD(groups, lr=config.learning_rate, fused=True)
     capturable = on_device(model.generative.prior.bias)  # by CUDA graphs
     betas = (config.beta1, config.beta2)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True, capturable=capturable)
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True, capturable=capturable)
+    # Some updates are made without a graph; torch would advise against that in a warning.
+    optimizer._warned_capturable_if_run_uncaptured = True
+    return optimizer
 
 
 def build_gradient(
