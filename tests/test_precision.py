@@ -243,6 +243,22 @@ def test_the_tf32_setting_is_restored():
         assert torch.backends.cuda.matmul.allow_tf32 == before
 
 
+def test_the_tf32_setting_of_newer_versions_of_torch_is_restored():
+    setting = torch.backends.cuda.matmul
+    if not hasattr(setting, "fp32_precision"):
+        pytest.skip("torch has this setting since 2.9")
+    before = setting.fp32_precision
+    try:
+        setting.fp32_precision = "tf32"  # now torch refuses to read `allow_tf32`
+        for each in ("float32", "tf32"):
+            with tf32_products(each):
+                assert setting.fp32_precision == "tf32"
+            assert setting.fp32_precision == "tf32"
+    finally:
+        setting.fp32_precision = before
+    assert not setting.allow_tf32
+
+
 def test_only_bf16_changes_the_dtype_of_likelihood_products():
     one = torch.ones(1, 1)
     for each, expected in (("float32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16)):

@@ -58,38 +58,57 @@ def operations() -> Any:
     for name, schema in SCHEMAS.items():
         library.define(name + schema)
         library.impl(name, getattr(device_formulas, name), "CompositeExplicitAutograd")
-    if torch.cuda.is_available() and torch.version.hip is None and is_installed("triton"):
-        from docnvil.runtime import triton_kernels
-
-        for name in SCHEMAS:
-            formula = getattr(device_formulas, name)
-            library.impl(name, _with_fallback(name, getattr(triton_kernels, name), formula), "CUDA")
+    kernels = _triton_kernels()
+    for name in SCHEMAS if kernels else ():
+        formula = getattr(device_formulas, name)
+        library.impl(name, _with_fallback(name, getattr(kernels, name), formula), "CUDA")
     _KEPT.append(library)  # operations vanish with their library
     return torch.ops.docnvil
 
 
 _KEPT: list[torch.library.Library] = []
+_failed: set[str] = set()  # kernels that the formulas replace
+
+
+def _triton_kernels() -> Any:
+    """Return the module with the kernels for the GPU of this machine, or None without such a GPU or Triton."""
+    if not torch.cuda.is_available() or torch.version.hip is not None or not is_installed("triton"):
+        return None
+    try:
+        from docnvil.runtime import triton_kernels
+    except Exception as error:  # of any kind: Triton is damaged, or does not fit this Python
+        _warn_of_failure("any kernel", error)
+        return None
+    return triton_kernels
 
 
 def _with_fallback(name: str, kernel: Callable[..., Any], formula: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that starts a kernel on the GPU of its tensors, or if that fails computes the formula."""
-    failed = False
 
     def call(*arguments: Any) -> Any:
-        nonlocal failed
-        if not failed:
+        if name not in _failed:
             try:
                 with torch.cuda.device(_first_tensor(arguments).device):
                     return kernel(*arguments)
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:  # of any kind: Triton could not compile the kernel for this GPU
-                failed = True
-                reason = str(error).strip().split("\n")[0]
-                warn(f"The kernel {name} does not run on this GPU ({reason}). A slower formula replaces it.")
+                if torch.cuda.is_current_stream_capturing():
+                    raise  # it may run where no graph is recorded
+                if not _failed:  # others are likely to fail for the same reason
+                    _warn_of_failure(f"the kernel {name}", error)
+                _failed.add(name)
         return formula(*arguments)
 
     return call
+
+
+def _warn_of_failure(what: str, error: Exception) -> None:
+    reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    warn(
+        f"Triton cannot run {what} on this GPU ({reason[:300]}), so slower formulas replace kernels that fail. Triton"
+        " needs a C compiler, Python's header files, and a folder that it may write to (TRITON_CACHE_DIR)."
+    )
 
 
 def _first_tensor(arguments: tuple[Any, ...]) -> Tensor:

@@ -123,7 +123,9 @@ def process_group() -> Iterator[ProcessGroup]:
         store, rank, size = next(dist.rendezvous("env://"))
         # torchrun's store outlives its workers; the prefix hides the addresses of workers that died.
         store = dist.PrefixStore(f"docnvil/{_restart_count()}", store)
-        backend = "cpu:gloo,cuda:nccl" if dist.is_nccl_available() else "gloo"
+        # torch for CUDA has nccl on machines without a GPU too, where nccl cannot start.
+        has_nccl = dist.is_nccl_available() and torch.cuda.is_available()
+        backend = "cpu:gloo,cuda:nccl" if has_nccl else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
@@ -172,6 +174,11 @@ def _translate_backend_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if "Duplicate GPU" in str(error):  # nccl's words
+            raise ConfigurationError(
+                "Two processes of this run use the same GPU, and each needs one of its own. Start as many per machine"
+                " as it has GPUs (--nproc-per-node), or use --device cpu."
+            ) from error
         raise WorkerError(
             "Another process of this run ended too early, so this one stopped. Rerun the same command with"
             " --resume to continue from the last saved epoch."

@@ -38,12 +38,17 @@ def tf32_products(precision: Precision) -> Iterator[None]:
     if precision not in ("tf32", "bf16"):
         yield
         return
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = True
+    setting, name, value = torch.backends.cuda.matmul, "allow_tf32", True
+    try:
+        before = setting.allow_tf32
+    except RuntimeError:  # the caller has used torch's newer setting, and torch refuses to mix them
+        name, value = "fp32_precision", "tf32"
+        before = setting.fp32_precision
+    setattr(setting, name, value)
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        setattr(setting, name, before)
 
 
 def likelihood_products(precision: Precision, device: torch.device) -> torch.autocast:
