@@ -45,7 +45,7 @@ def test_a_system_without_pinned_memory_copies_without_it(monkeypatch: pytest.Mo
 class TestKernelsThatFail:
     @pytest.fixture(autouse=True)
     def none_has_failed(self, gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(device_operations, "_failed", set())
+        monkeypatch.setattr(device_operations, "failed_kernels", set())
 
     @staticmethod
     def operation(name: str, error: Exception) -> tuple[Any, list[str]]:

@@ -4,6 +4,8 @@ python benchmarks/speed/gpu.py                          writes benchmarks/result
 python benchmarks/speed/gpu.py --device cpu --quick     tiny sizes, to test this script; writes to --out only
 
 All corpora are drawn with a seed. A section that fails or exceeds the time is reported as such, and the others go on.
+So are kernels that do not run, and docnvil's warnings. The first epoch compiles kernels and records graphs, so the time
+of an epoch is that of the second.
 
 Axes: N documents, V words, K units.
 """
@@ -15,8 +17,11 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,10 +39,10 @@ import docnvil
 from docnvil import batches
 from docnvil.analysis.sampling import sample_documents
 from docnvil.analysis.unit_probabilities import unit_probabilities
+from docnvil.errors import DocnvilWarning
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
-from docnvil.runtime.precision import tf32_products
-from docnvil.runtime.randomness import KeyedGenerator
+from docnvil.runtime import device_operations
 from docnvil.training import device_updates, fit, loop
 from docnvil.training.finite import FiniteWatch
 from docnvil.training.state import Training
@@ -59,6 +64,7 @@ class Sizes:
         self.large_batch = 200 if quick else 5_000
 
 
+@cache
 def synthetic_corpus(sizes: Sizes) -> csr_array:
     """Return documents drawn from a random model with sparse topics, `[N, V]`."""
     config = ModelConfig(
@@ -111,31 +117,22 @@ def start(counts: csr_array, device: torch.device, **values: Any) -> tuple[Train
     return fit.start_training(data, settings), data
 
 
-def update_task(training: Training, counts: csr_array, n_documents: int) -> Callable[[], object]:
-    """Return a function that makes one update of a training, on one batch."""
-    model = training.model
-    lengths = None if model.device.type == "cpu" else np.asarray(counts.sum(axis=1), np.float64).ravel()
-    rows = np.arange(counts.shape[0])
-    batch = next(batches.iterate_batches(
-        counts, n_documents, keys=rows, device=model.device, dtype=model.dtype, lengths=lengths
-    ))  # fmt: skip
-
-    def task() -> None:
-        with tf32_products(training.config.precision):
-            loop.update(training, batch, KeyedGenerator(0, batch.keys), 0.01, 1.0)
-
-    return task
-
-
 def device_tests(device: torch.device, sizes: Sizes) -> Figures:
     """Run the cases of tests/test_device.py."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment, unfinished = {**os.environ, "PYTHONPATH": str(ROOT)}, {}
     command = [sys.executable, str(ROOT / "tests" / "device_cases.py"), "--device", device.type]
     names = ["train: default", "default: none"][:1] if sizes.rounds == 3 else []
-    result = subprocess.run([*command, *names], env=environment, capture_output=True, text=True, timeout=240)
-    records = [json.loads(line) for line in result.stdout.splitlines()]
+    try:
+        result = subprocess.run([*command, *names], env=environment, capture_output=True, timeout=240)
+        output, status = result.stdout, result.returncode
+    except subprocess.TimeoutExpired as stopped:
+        output, status = stopped.stdout or b"", 0
+        unfinished["device tests after 240 s"] = "stopped"
+    records = [json.loads(line) for line in output.decode().splitlines() if line.endswith("}")]
+    if status:
+        unfinished["device tests after the last one"] = f"the process ended with status {status}"
     failed = {record["case"]: record["error"].splitlines()[-1] for record in records if record["error"]}
-    return {"device tests": len(records), "of which failed": len(failed), **failed}
+    return {"device tests": len(records), "of which failed": len(failed), **failed, **unfinished}
 
 
 def quality(device: torch.device, sizes: Sizes) -> Figures:
@@ -167,7 +164,9 @@ def step(device: torch.device, sizes: Sizes) -> Figures:
             training, data = start(
                 corpus, device, units=(sizes.units,), batch_size=n_documents, precision=precision, epochs=1
             )
-            task = update_task(training, csr_array(data.train[: corpus.shape[0]]), n_documents)
+            task, _ = repeated_task(training, csr_array(data.train[: corpus.shape[0]]))
+            for _ in range(sizes.rounds):
+                task()  # until all shapes have a graph
             figures[f"batches of {n_documents}: update, {precision}, ms"] = milliseconds(device, task, sizes.rounds)
     return figures
 
@@ -179,12 +178,13 @@ def graphs(device: torch.device, sizes: Sizes) -> Figures:
         for name, limit in (("without", 0), ("with", device_updates.MAX_GRAPHS)):
             with _replaced(device_updates, "MAX_GRAPHS", limit):
                 training, data = start(corpus, device, units=(sizes.units,), batch_size=n_documents, epochs=1)
-                task = repeated_task(training, csr_array(data.train[: corpus.shape[0]]))
+                task, updates = repeated_task(training, csr_array(data.train[: corpus.shape[0]]))
                 for _ in range(sizes.rounds):
                     task()  # until all shapes have a graph
                 figures[f"batches of {n_documents}: update {name} graphs, ms"] = milliseconds(
                     device, task, sizes.rounds
                 )
+                figures[f"batches of {n_documents}: recorded graphs {name} graphs"] = updates.n_graphs
     trained = []
     for limit in (0, device_updates.MAX_GRAPHS):
         with _replaced(device_updates, "MAX_GRAPHS", limit):
@@ -197,8 +197,8 @@ def graphs(device: torch.device, sizes: Sizes) -> Figures:
     return figures
 
 
-def repeated_task(training: Training, counts: csr_array) -> Callable[[], object]:
-    """Return a function that makes one update of a training, each time on the next batch."""
+def repeated_task(training: Training, counts: csr_array) -> tuple[Callable[[], object], device_updates.DeviceUpdates]:
+    """Return a function that makes one update of a training, each time on the next batch, and what makes them."""
     lengths, rows = np.asarray(counts.sum(axis=1), np.float64).ravel(), np.arange(counts.shape[0])
     cpu = training.model.device.type == "cpu"
     options = {"device": training.model.device, "dtype": training.model.dtype, "lengths": None if cpu else lengths}
@@ -211,7 +211,7 @@ def repeated_task(training: Training, counts: csr_array) -> Callable[[], object]
         number = next(numbers) % len(some)
         updates.run(number, some[number], len(some[number].counts), watch)
 
-    return task
+    return task, updates
 
 
 @contextmanager
@@ -230,20 +230,24 @@ def epoch(device: torch.device, sizes: Sizes) -> Figures:
     for name, free_bytes in (("resident", batches.free_bytes), ("streamed", lambda device: 0)):
         with _replaced(batches, "free_bytes", free_bytes):
             training, data = start(
-                corpus, device, units=(sizes.many_units,), n_samples=1, baseline="learned", epochs=1,
+                corpus, device, units=(sizes.many_units,), n_samples=1, baseline="learned", epochs=2,
                 batch_size=sizes.large_batch, validation_samples=1,
             )  # fmt: skip
             few = csr_array(data.train[:100])
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
-            synchronize(device)
-            started = time.perf_counter()
-            next(loop.train(training, data.train, few))
-            synchronize(device)
-            figures[f"epoch of {corpus.shape[0]:,} documents, counts {name}, s"] = time.perf_counter() - started
+            epochs = loop.train(training, data.train, few)
+            for number in ("first epoch", "epoch"):
+                synchronize(device)
+                started = time.perf_counter()
+                next(epochs)
+                synchronize(device)
+                title = f"{number} of {corpus.shape[0]:,} documents, counts {name}, s"
+                figures[title] = time.perf_counter() - started
             if device.type == "cuda":
                 figures[f"peak memory, counts {name}, GB"] = torch.cuda.max_memory_allocated(device) / 1e9
     some = csr_array(corpus[: max(1000, sizes.many // 10)])
+    unit_probabilities(training.model, csr_array(some[:1000]))
     started = time.perf_counter()
     unit_probabilities(training.model, some)
     figures["embedded documents per second"] = some.shape[0] / (time.perf_counter() - started)
@@ -266,6 +270,20 @@ def nccl(device: torch.device, sizes: Sizes) -> Figures:
     return {"torchrun with one process": "trained"}
 
 
+def hardware(device: torch.device) -> dict[str, Any]:
+    """Return the name of the device, and the versions of what computes on it."""
+    versions = {"cuda": torch.version.cuda, "triton": None}
+    if any(each.metadata["Name"] == "triton" for each in metadata.distributions()):
+        versions["triton"] = metadata.version("triton")
+    if device.type != "cuda":
+        return {"device": "CPU", **versions}
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "device": properties.name, "architecture": f"sm_{properties.major}{properties.minor}",
+        "memory, GB": round(properties.total_memory / 1e9, 1), **versions,
+    }  # fmt: skip
+
+
 SECTIONS = {
     "device tests": device_tests, "step": step, "graphs": graphs, "epoch": epoch, "quality": quality, "nccl": nccl,
 }  # fmt: skip
@@ -281,21 +299,28 @@ def main(device: str, quick: bool, out: Path | None) -> None:
         raise click.UsageError("The committed results are those of a GPU at full size. Give --out for others.")
     if device == "cuda" and not torch.cuda.is_available():
         raise click.ClickException("This machine has no CUDA device. Try --device cpu --quick --out gpu.json.")
-    chosen, started, sections = torch.device(device), time.perf_counter(), {}
+    chosen, started, sections, sizes = torch.device(device), time.perf_counter(), {}, Sizes(quick)
     for name, section in SECTIONS.items():
-        figures, error = {}, None
+        figures, error, warned = {}, None, []
         if time.perf_counter() - started > SECONDS:
             error = "not started, because the time was over"
         else:
             try:
-                figures = section(chosen, Sizes(quick))
+                with warnings.catch_warnings(record=True) as warned:
+                    warnings.simplefilter("always", DocnvilWarning)
+                    figures = section(chosen, sizes)
             except Exception as failure:
                 traceback.print_exc()
                 error = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
-        sections[name] = {"figures": figures, "error": error}
+        messages = sorted({str(each.message) for each in warned})
+        sections[name] = {"figures": figures, "error": error, "warnings": messages}
         click.echo(f"{name}: {error or figures}")
-    hardware = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "CPU"
-    results = {"device": hardware, "quick": quick, "seconds": time.perf_counter() - started, "sections": sections}
+        for message in messages:
+            click.echo(f"  {message}")
+    results = {
+        **hardware(chosen), "quick": quick, "kernels that failed": sorted(device_operations.failed_kernels),
+        "seconds": time.perf_counter() - started, "sections": sections,
+    }  # fmt: skip
     if out is None:
         save_results("gpu", COMMAND, results)
     else:

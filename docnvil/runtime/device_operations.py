@@ -67,7 +67,7 @@ def operations() -> Any:
 
 
 _KEPT: list[torch.library.Library] = []
-_failed: set[str] = set()  # kernels that the formulas replace
+failed_kernels: set[str] = set()  # those that the formulas replace
 
 
 def _triton_kernels() -> Any:
@@ -86,7 +86,7 @@ def _with_fallback(name: str, kernel: Callable[..., Any], formula: Callable[...,
     """Return a function that starts a kernel on the GPU of its tensors, or if that fails computes the formula."""
 
     def call(*arguments: Any) -> Any:
-        if name not in _failed:
+        if name not in failed_kernels:
             try:
                 with torch.cuda.device(_first_tensor(arguments).device):
                     return kernel(*arguments)
@@ -95,9 +95,9 @@ def _with_fallback(name: str, kernel: Callable[..., Any], formula: Callable[...,
             except Exception as error:  # of any kind: Triton could not compile the kernel for this GPU
                 if torch.cuda.is_current_stream_capturing():
                     raise  # it may run where no graph is recorded
-                if not _failed:  # others are likely to fail for the same reason
+                if not failed_kernels:  # others are likely to fail for the same reason
                     _warn_of_failure(f"the kernel {name}", error)
-                _failed.add(name)
+                failed_kernels.add(name)
         return formula(*arguments)
 
     return call

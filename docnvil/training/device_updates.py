@@ -66,6 +66,11 @@ class DeviceUpdates:
         if supports_graphs(device) and not is_plain:
             self._recorder = GraphRecorder(device)
 
+    @property
+    def n_graphs(self) -> int:
+        """The number of graphs that have been recorded."""
+        return sum(each.is_recorded for each in self._repeated.values())
+
     def start_epoch(self, n_batches: int) -> None:
         """Copy the numbers of the next epoch's updates to the device, all at once."""
         training, schedule = self._training, self._training.schedule
@@ -160,6 +165,11 @@ class _RepeatedUpdate:
         self._n_residuals = 0
         self._is_warm = False
         self._start: Callable[[], None] | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether there is a graph, which the next update starts."""
+        return self._start is not None
 
     def fill(self, batch: Batch, rate: Tensor, scale: Tensor) -> None:
         """Copy what differs from one update to the next."""
