@@ -130,14 +130,18 @@ def out_of_memory(step: str, remedy: str = _MORE_MEMORY, error: BaseException | 
     Arguments:
         step: what was done, such as "reading posts.csv".
         remedy: a sentence that says what to do.
-        error: what was raised; NumPy says how much memory it wanted.
+        error: what was raised; NumPy and CUDA say how much memory they wanted.
 
     Example:
         >>> out_of_memory("reading posts.csv", "Split the file.")
         OutOfMemoryError('Out of memory while reading posts.csv. Split the file.')
+        >>> error = RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        >>> out_of_memory("training", "Use fewer --units.", error)
+        OutOfMemoryError('Out of GPU memory while training (2.00 GiB more needed). Use fewer --units.')
     """
-    wanted = re.search(r"Unable to allocate ([0-9.]+ [A-Za-z]+)", str(error))
-    return OutOfMemoryError(f"Out of memory while {step}{f' ({wanted[1]} more needed)' if wanted else ''}. {remedy}")
+    wanted = re.search(r"(?:Unable|Tried) to allocate ([0-9.]+ [A-Za-z]+)", str(error))
+    memory = "GPU memory" if "CUDA" in str(error) else "memory"
+    return OutOfMemoryError(f"Out of {memory} while {step}{f' ({wanted[1]} more needed)' if wanted else ''}. {remedy}")
 
 
 @contextmanager
