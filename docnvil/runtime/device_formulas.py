@@ -84,10 +84,9 @@ def words_log_prob(
     documents = documents_of(offsets, n_stored)
     n_samples = slopes.shape[0]
     whole = torch.zeros(3, n_samples * n_documents, dtype=torch.float64, device=logits.device)
-    chosen = logits.new_zeros(n_samples * n_documents, logits.shape[1]).index_copy_(0, rows, logits)
-    normalizers = logits.new_zeros(n_samples * n_documents).index_copy_(0, rows, log_normalizers)
     of_rows = torch.arange(n_samples, device=logits.device)[:, None] * n_documents + documents  # [S, nnz]
-    log_mean = (chosen[of_rows, indices] - normalizers[of_rows]).double()
+    own = (of_rows - first_row).clamp_(0, len(logits) - 1)  # of other rows, any row: their sums are not returned
+    log_mean = (logits[own, indices] - log_normalizers[own]).double()
     counts, lengths = values.double(), torch.zeros(n_documents, dtype=torch.float64, device=logits.device)
     lengths = lengths.index_add(0, documents, counts)
     if log_total is None:

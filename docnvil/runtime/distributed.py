@@ -50,9 +50,10 @@ class ProcessGroup:
         """Return the tensors of all processes, `[...] -> [R, ...]`."""
         if self.size == 1:
             return tensor[None]
+        tensor = tensor.contiguous()
         tensors = [torch.empty_like(tensor) for _ in range(self.size)]
         with _translate_backend_errors():
-            dist.all_gather(tensors, tensor.contiguous())
+            dist.all_gather(tensors, tensor)
         return torch.stack(tensors)
 
     def all_reduce(self, tensors: Iterable[Tensor]) -> None:

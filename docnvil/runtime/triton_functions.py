@@ -72,8 +72,9 @@ def chain_kernel(
     mask = is_row[:, None] & is_unit[None, :]
     value = tl.load(logits + (row % n_logits)[:, None] * n_units + units[None, :], mask=mask, other=0.0)
     for unit in range(0, n_units):
+        number = tl.load(uniforms + row * n_units + unit, mask=is_row, other=0.5)  # loads first, since they take long
+        column = tl.load(weight + units.to(tl.int64) * n_units + unit, mask=is_unit & (units > unit), other=0.0)
         own = tl.sum(tl.where((units == unit)[None, :], value, 0.0), 1)  # the logit of this unit in each row
-        number = tl.load(uniforms + row * n_units + unit, mask=is_row, other=0.5)
         if MEANS:
             probability = 1 / (1 + tl.exp(-own))
             bit = number < probability
@@ -82,7 +83,6 @@ def chain_kernel(
             bit = tl.log(number / (1 - number)) < own
         bit = bit.to(value.dtype)
         tl.store(samples + row * n_units + unit, bit, mask=is_row)
-        column = tl.load(weight + units.to(tl.int64) * n_units + unit, mask=is_unit & (units > unit), other=0.0)
         value += bit[:, None] * column[None, :]
 
 

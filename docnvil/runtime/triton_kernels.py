@@ -18,6 +18,7 @@ from docnvil.runtime import triton_updates as updates
 
 ROWS = 4  # rows of units per program, or fewer if they are long
 BLOCK = 256  # words, or numbers, at a time
+WORDS = 128  # of a document at a time; half of the documents have less
 TILE = 4096  # numbers of a two-dimensional tile
 
 
@@ -141,7 +142,7 @@ def words_log_prob(
         functions.words_kernel[(len(logits),)](
             logits, log_normalizers, logits if log_total is None else log_total, indices, values, offsets, slopes,
             result, first_row, len(logits), len(offsets) - 1, slopes.shape[1], logits.shape[1],
-            URN=log_total is not None, BLOCK=BLOCK,
+            URN=log_total is not None, BLOCK=WORDS,
         )  # fmt: skip
     return result
 
