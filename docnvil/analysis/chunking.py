@@ -17,7 +17,9 @@ from docnvil.nvil.bounds import sum_terms
 from docnvil.runtime.randomness import Generator
 from docnvil.text.sparse import CountRows
 
-MAX_LOGITS = 2_000_000  # of the S B V logits, how many exist at once: 8 MB in single precision
+MAX_LOGITS = 2_000_000  # of the S B V logits, how many exist at once on a CPU: 8 MB in single precision
+GPU_LOGITS = 1 << 26  # on a GPU, for which few long kernels are better: 256 MB
+CPU = torch.device("cpu")
 SAMPLES_PER_CHUNK = 10  # samples of a document that are drawn together, if there are enough documents for a batch
 
 
@@ -39,16 +41,22 @@ def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> I
         yield slice(start, start := start + len(batch.counts)), batch
 
 
-def documents_per_batch(n_samples: int, vocabulary_size: int) -> int:
-    """Return the largest B with at most `MAX_LOGITS` logits `[S, B, V]`, where S is at most `SAMPLES_PER_CHUNK`."""
-    return max(1, MAX_LOGITS // (min(n_samples, SAMPLES_PER_CHUNK) * vocabulary_size))
+def documents_per_batch(n_samples: int, vocabulary_size: int, device: torch.device = CPU) -> int:
+    """Return the largest B with few enough logits `[S, B, V]` for a device, where S is at most `SAMPLES_PER_CHUNK`."""
+    return max(1, _max_logits(device) // (min(n_samples, SAMPLES_PER_CHUNK) * vocabulary_size))
 
 
-def sample_chunks(n_samples: int, n_documents: int, vocabulary_size: int) -> Iterator[slice]:
-    """Cut S samples into chunks that have at most `MAX_LOGITS` logits `[S, B, V]`; at least one sample each."""
-    chunk_size = max(1, MAX_LOGITS // max(1, n_documents * vocabulary_size))
+def sample_chunks(
+    n_samples: int, n_documents: int, vocabulary_size: int, device: torch.device = CPU
+) -> Iterator[slice]:
+    """Cut S samples into chunks that have few enough logits `[S, B, V]` for a device; at least one sample each."""
+    chunk_size = max(1, _max_logits(device) // max(1, n_documents * vocabulary_size))
     for start in range(0, n_samples, chunk_size):
         yield slice(start, min(start + chunk_size, n_samples))
+
+
+def _max_logits(device: torch.device) -> int:
+    return MAX_LOGITS if device.type == "cpu" else GPU_LOGITS
 
 
 def log_probabilities(model: BeliefNetwork, counts: SparseCounts, samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,7 +65,7 @@ def log_probabilities(model: BeliefNetwork, counts: SparseCounts, samples: Sampl
     Works on chunks of samples, so that the logits `[S, B, V]` of all samples never exist at once.
     """
     chunks = []
-    for chunk in sample_chunks(len(samples[0]), len(counts), counts.vocabulary_size):
+    for chunk in sample_chunks(len(samples[0]), len(counts), counts.vocabulary_size, model.device):
         layers = tuple(layer[chunk] for layer in samples)
         log_visible, *log_units = (term.double() for term in model.generative.log_prob_terms(counts, layers))
         log_q = sum_terms(model.recognition.log_prob_terms(counts, layers)).double()

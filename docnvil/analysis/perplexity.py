@@ -148,7 +148,8 @@ def document_bounds(
     n_samples, temperatures = check_whole("n_samples", n_samples, 1), check_whole("temperatures", temperatures, 1)
     seed = check_whole("seed", seed)
     exact = bound == "exact"
-    batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else documents_per_batch(n_samples, model.config.vocabulary_size)
+    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size, model.device)
+    batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else batch_size
     values = np.zeros((3, counts.shape[0]))  # log-likelihood, reconstruction, KL
     with onednn_products(model.device):
         for rows, batch in model_batches(model, counts, batch_size):
@@ -176,7 +177,7 @@ def _sampled_terms(
     """
     reconstruction, kl = torch.zeros(2, len(batch.counts), dtype=torch.float64, device=model.device)
     log_sum = torch.full_like(kl, -torch.inf)  # of the weights of all samples so far
-    for chunk in sample_chunks(n_samples, len(batch.counts), batch.counts.vocabulary_size):
+    for chunk in sample_chunks(n_samples, len(batch.counts), batch.counts.vocabulary_size, model.device):
         generator = KeyedGenerator(seed, batch.keys, first_sample=chunk.start)
         size = chunk.stop - chunk.start
         samples = model.recognition.sample(batch.counts, size, generator)

@@ -14,6 +14,7 @@ from docnvil.runtime.randomness import KeyedGenerator, LatticeGenerator
 from docnvil.text.sparse import CountRows, entries_per_row
 
 MAX_PROBABILITIES = 3_000_000  # of the S B K probabilities, how many exist at once: 12 MB
+GPU_FACTOR = 16  # times as many on a GPU, for which few long kernels are better
 
 
 @naming_step("computing unit probabilities", "Give fewer documents at a time.")
@@ -34,7 +35,8 @@ def unit_probabilities(
     n_units = sum(model.config.units)
     exact = len(model.config.units) == 1 and model.config.posterior == "factorial"
     n_samples = 1 if exact else n_samples
-    batch_size = max(1, MAX_PROBABILITIES // (n_samples * n_units))
+    most = MAX_PROBABILITIES * (1 if model.device.type == "cpu" else GPU_FACTOR)
+    batch_size = max(1, most // (n_samples * n_units))
     probabilities = torch.empty((counts.shape[0], n_units), dtype=model.dtype).numpy()
     for rows, batch in model_batches(model, counts, batch_size):
         means = model.recognition.unit_means(batch.counts, n_samples, LatticeGenerator(seed, batch.keys))
