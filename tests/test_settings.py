@@ -44,6 +44,7 @@ def test_the_estimator_has_a_parameter_for_every_setting():
         if default is not None:  # None stands for the recipe's value
             expected = each.default[0] if isinstance(each.default, tuple) else each.default
             assert default == expected, each.name
+    assert all(f'"{recipe}"' in DocNVIL.__doc__ for recipe in RECIPES)
 
 
 def test_the_command_has_an_option_for_every_setting():
