@@ -18,11 +18,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import settings_tables
 from common import RESULTS, ROOT, provenance
-from figures import FIGURES
 from paper import tables as paper_tables
 from quality import document_tables, explanation_tables, newsgroups_tables, reliability_tables, unit_tables
 from quality import tables as quality_tables
 from speed import tables as speed_tables
+
+try:
+    from figures import FIGURES
+except ModuleNotFoundError as missing:  # on a machine on which only benchmarks run, such as one with a GPU
+    if missing.name != "matplotlib":
+        raise
+    click.echo("matplotlib is not installed, so the figures of docs/ are not drawn.", err=True)
+    FIGURES = {}
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # Models in the results -> labels in the tables.
