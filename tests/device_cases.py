@@ -173,8 +173,10 @@ def resumed(device: str) -> None:
         path = Path(folder, "state")
         whole = train(device, callbacks=[Keep()])
         rest = docnvil.fit(block_counts(), settings_on(device), resume_from=read_checkpoint(path))
-    assert_close(parameters(whole), parameters(rest), 0)
-    assert [each.train_bound for each in whole.history] == [each.train_bound for each in rest.history]
+    tolerance = EXACT if device == "cuda" else 0  # a GPU adds in another order every time
+    assert_close(parameters(whole), parameters(rest), tolerance)
+    bounds = [[each.train_bound for each in model.history] for model in (whole, rest)]
+    assert_close(*bounds, tolerance)
 
 
 def saved(device: str) -> None:
