@@ -27,7 +27,10 @@ def _run(*options: str, **environment: str) -> dict[str, str | None]:
 
 
 def test_kernels_compute_the_formulas() -> None:
-    assert _run(TRITON_INTERPRET="1") == dict.fromkeys(SCHEMAS)
+    errors = _run(TRITON_INTERPRET="1")
+    if any("only 0-dimensional arrays can be converted" in (error or "") for error in errors.values()):
+        pytest.skip("The interpreter of this version of Triton needs NumPy before 2.4.")
+    assert errors == dict.fromkeys(SCHEMAS)
 
 
 @pytest.mark.parametrize("architecture", ["80", "90"])
