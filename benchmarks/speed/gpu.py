@@ -202,7 +202,8 @@ def repeated_task(training: Training, counts: csr_array) -> tuple[Callable[[], o
     lengths, rows = np.asarray(counts.sum(axis=1), np.float64).ravel(), np.arange(counts.shape[0])
     cpu = training.model.device.type == "cpu"
     options = {"device": training.model.device, "dtype": training.model.dtype, "lengths": None if cpu else lengths}
-    some = list(batches.iterate_batches(counts, training.config.batch_size, keys=rows, **options))
+    every = batches.iterate_batches(counts, training.config.batch_size, keys=rows, **options)
+    some = [batch for batch in every if len(batch.counts) == training.config.batch_size]  # all but the last one
     updates, watch = device_updates.DeviceUpdates(training, counts, NO_PROFILE), FiniteWatch(training, counts)
     updates.start_epoch(len(some))
     numbers = count()
