@@ -343,7 +343,7 @@ def test_unknown_words_are_counted_and_ignored(model, tmp_path):
     assert "1 token (25%) is not in the model's vocabulary and was ignored." in text
     (tmp_path / "unknown.txt").write_text("zebra quagga okapi\n")
     for command in ("perplexity", "completion"):
-        failed(run(command, model, tmp_path / "unknown.txt"), 1, "none of its words is in the vocabulary")
+        failed(run(command, model, tmp_path / "unknown.txt"), 1, "none contains a word of the vocabulary")
 
 
 def test_parts_of_different_documents_fail(model, tmp_path):

@@ -188,7 +188,7 @@ def test_training_that_runs_out_of_memory_names_the_sizes(texts, tmp_path, monke
 
     monkeypatch.setattr("docnvil.training.loop.update", out_of_memory)
     result = run("fit", texts, "--out", tmp_path / "m", "--units", 3)
-    failed(result, 1, "Out of memory while training 3 units on 6 words.", "Use fewer --units")
+    failed(result, 1, "Out of GPU memory while training 3 units on 6 words (2.00 GiB more needed). Use fewer --units")
 
 
 def test_the_innermost_step_is_named():
