@@ -107,6 +107,16 @@ def warn(message: str, category: type[DocnvilWarning] = DocnvilWarning) -> None:
     warnings.warn(category(message), stacklevel=3)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another package says of an error, without a full stop at the end.
+
+    Example:
+        >>> first_line(RuntimeError("The GPU is busy."))
+        'The GPU is busy'
+    """
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
 def format_examples(names: Sequence[str], maximum: int = 10) -> str:
     """Return the first of some names, in quotes, and the number of the others.
 
@@ -130,7 +140,7 @@ def out_of_memory(step: str, remedy: str = _MORE_MEMORY, error: BaseException | 
     Arguments:
         step: what was done, such as "reading posts.csv".
         remedy: a sentence that says what to do.
-        error: what was raised; NumPy and CUDA say how much memory they wanted.
+        error: what was raised; the messages of NumPy and CUDA contain the size.
 
     Example:
         >>> out_of_memory("reading posts.csv", "Split the file.")

@@ -15,7 +15,8 @@ EPOCHS = 50
 # weight decay, after 40 epochs, the bounds on 1,500 training and 1,500 test images were equal.
 MORE_EPOCHS = 120
 LONGER = (("fDARN", "500"),)  # one layer, and the same: 92.7 nats after 50 epochs without weight decay
-# Wake-sleep takes more epochs than NVIL, and p has to learn faster than q. Validation bounds of trials, in nats:
+# Wake-sleep takes more epochs than NVIL, and with Adam p has to learn faster than q at first. Validation bounds of
+# trials, in nats:
 # * One layer of 50 units, 12 epochs: 126.7 with SGD and one sample, 127.2 with Adam and five. SGD takes half the time.
 # * Two layers, Adam, 12 epochs: 116.8 with 0.005 for both, 115.7 with 0.01 for p and three tenths of it for q, 115.4
 #   with 0.02 and 0.15. SGD is slower here, and with the fDARN: 111.5 after 10 epochs, 104.3 with Adam. Over 120 or 150

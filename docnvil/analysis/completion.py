@@ -92,7 +92,7 @@ def evaluate_completion(
     n_samples, sweeps = check_whole("n_samples", n_samples, 1), check_whole("sweeps", sweeps)
     seed = check_whole("seed", seed)
     predict = partial(predict_words, model, n_samples=n_samples, sweeps=sweeps, seed=seed)
-    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size)
+    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size, model.device)
     return evaluate_predictor(predict, observed, held_out, batch_size=batch_size)
 
 

@@ -148,8 +148,10 @@ def document_bounds(
     n_samples, temperatures = check_whole("n_samples", n_samples, 1), check_whole("temperatures", temperatures, 1)
     seed = check_whole("seed", seed)
     exact = bound == "exact"
-    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size, model.device)
-    batch_size = DOCUMENTS_PER_EXACT_BATCH if exact else batch_size
+    if exact:
+        batch_size = DOCUMENTS_PER_EXACT_BATCH
+    else:
+        batch_size = documents_per_batch(n_samples, model.config.vocabulary_size, model.device)
     values = np.zeros((3, counts.shape[0]))  # log-likelihood, reconstruction, KL
     with onednn_products(model.device):
         for rows, batch in model_batches(model, counts, batch_size):

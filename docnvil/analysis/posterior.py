@@ -93,7 +93,7 @@ def unit_posteriors(model: BeliefNetwork, counts: CountRows, *, n_samples: int =
     n_kept = min(n_samples, max(8, MAX_BYTES // max(1, n_documents * (n_bytes + 4))))
     codes = np.zeros((n_documents, n_kept, n_bytes), dtype=np.uint8)
     log_weights = np.zeros((n_documents, n_kept), dtype=np.float32)
-    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size)
+    batch_size = documents_per_batch(n_samples, model.config.vocabulary_size, model.device)
     with onednn_products(model.device):
         for rows, batch in model_batches(model, counts, batch_size):
             generator = KeyedGenerator(seed, batch.keys)

@@ -44,7 +44,7 @@ def word_surprise(
     """
     if not model.generative.visible.supports_completion:
         raise ConfigurationError("The surprise of words needs a model of words, and this is a model of binary vectors.")
-    batch_size = documents_per_batch(n_samples, counts.shape[1])
+    batch_size = documents_per_batch(n_samples, counts.shape[1], model.device)
     for chunk in row_chunks(counts):
         for row in range(chunk.shape[0]):
             document = csr_array(chunk[[row]])

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from docnvil.errors import warn
+from docnvil.errors import first_line, warn
 from docnvil.runtime.packages import is_installed
 
 SCHEMAS = {
@@ -104,7 +104,7 @@ def _with_fallback(name: str, kernel: Callable[..., Any], formula: Callable[...,
 
 
 def _warn_of_failure(what: str, error: Exception) -> None:
-    reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    reason = first_line(error) or type(error).__name__
     warn(
         f"Triton cannot run {what} on this GPU ({reason[:300]}), so slower formulas replace kernels that fail. Triton"
         " needs a C compiler, Python's header files, and a folder that it may write to (TRITON_CACHE_DIR)."

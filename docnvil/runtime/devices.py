@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from docnvil.errors import ConfigurationError, warn
+from docnvil.errors import ConfigurationError, first_line, warn
 
 
 def choose_device(name: str) -> torch.device:
@@ -20,7 +20,7 @@ def choose_device(name: str) -> torch.device:
         try:
             return _tested(torch.device("cuda"))
         except (RuntimeError, AssertionError) as error:
-            warn(f"The GPU cannot be used ({_first_line(error)}). The CPU is used instead.")
+            warn(f"The GPU cannot be used ({first_line(error)}). The CPU is used instead.")
             return torch.device("cpu")
     try:
         device = torch.device(name)
@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
         return _tested(device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         if name.startswith("cuda") and torch.cuda.is_available():
-            message = f"The device {name!r} cannot be used ({_first_line(error)}). Choose another one, or 'cpu'."
+            message = f"The device {name!r} cannot be used ({first_line(error)}). Choose another one, or 'cpu'."
         else:
             message = f"This machine has no device {name!r}. Choose 'auto', 'cpu', or, on a machine with a GPU, 'cuda'."
         raise ConfigurationError(message) from None
@@ -43,10 +43,6 @@ def _tested(device: torch.device) -> torch.device:
     if device.type != "cpu":
         torch.ones(2, device=device).sum().item()
     return device
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 def free_bytes(device: torch.device) -> int:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from docnvil.errors import ConfigurationError, WorkerError
+from docnvil.errors import ConfigurationError, WorkerError, first_line
 from docnvil.runtime.cleanup import delete_leftovers
 
 # torchrun sets these variables, and so must any other launcher.
@@ -129,7 +129,7 @@ def process_group() -> Iterator[ProcessGroup]:
         backend = "cpu:gloo,cuda:nccl" if has_nccl else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
+        reason = first_line(error)
         raise WorkerError(
             f"The processes of this run could not connect at {address} ({reason}). Check that every machine can"
             " reach this address, then start them again."

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from docnvil.batches import Batch, BatchBuffer
-from docnvil.errors import warn
+from docnvil.errors import first_line, warn
 from docnvil.model.rising_factorials import LARGE_COUNT
 from docnvil.runtime.device_operations import operations
 from docnvil.runtime.devices import to_device
@@ -103,7 +103,7 @@ class DeviceUpdates:
             except _RecordingError as error:
                 self._recorder = None
                 self._repeated.clear()
-                reason = str(error).strip().split("\n")[0]
+                reason = first_line(error)
                 warn(f"An update could not be recorded as a CUDA graph ({reason}). Training goes on without graphs.")
         return self.compute(batch, *numbers, n_documents, watch)
 
