@@ -1,9 +1,9 @@
 """What is compared between a device and the CPU: training, evaluation and everything else that computes with a model.
 
-    python tests/device_cases.py [--device accel|cuda] [NAME ...]
+    python tests/device_cases.py [--device accel|cuda] [--part 1/4] [NAME ...]
 
-runs all cases, or those named, and prints one JSON object per case. The default device is simulated, see
-`simulated_accelerator.py`; tests/test_device.py starts this script and checks what it prints.
+runs all cases, or those named, or a part of them, and prints one JSON object per case. The default device is simulated,
+see `simulated_accelerator.py`; tests/test_device.py starts this script and checks what it prints.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from docnvil.analysis.sampling import sample_documents
 from docnvil.analysis.unit_probabilities import prior_probabilities, unit_probabilities
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
+from docnvil.runtime.device_operations import failed_kernels
 from docnvil.runtime.randomness import KeyedGenerator
 from docnvil.storage.checkpoints import read_checkpoint, write_checkpoint
 from docnvil.storage.model_folder import load_model, save_model
@@ -357,6 +358,7 @@ CASES: dict[str, Callable[[str], Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="accel")
+    parser.add_argument("--part", default="1/1", help="which of how many parts of the cases to run")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -368,7 +370,8 @@ def main() -> None:
         choose_accelerator()
         CASES["simulation"] = check_simulation
         CASES.update({f"count: {name}": lambda _, v=v: count_updates(**v) for name, v in CONFIGURATIONS.items()})
-    for name in arguments.names or CASES:
+    part, n_parts = map(int, arguments.part.split("/"))
+    for name in list(arguments.names or CASES)[part - 1 :: n_parts]:
         started, error, result = time.perf_counter(), None, None
         with counting() as counts:
             try:
@@ -377,7 +380,8 @@ def main() -> None:
                 error = traceback.format_exc()
         record = {"case": name, "error": error, "seconds": round(time.perf_counter() - started, 2)}
         kernels = counts.kernels.total() if counts else None
-        print(json.dumps({**record, "kernels": kernels, "result": result}), flush=True)
+        failed = sorted(failed_kernels)
+        print(json.dumps({**record, "kernels": kernels, "failed kernels": failed, "result": result}), flush=True)
 
 
 if __name__ == "__main__":

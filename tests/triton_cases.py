@@ -1,6 +1,7 @@
-"""Triton's kernels compared with the formulas in torch, and compiled for a GPU, on a machine without one.
+"""Triton's kernels compared with the formulas in torch, and compiled for a GPU, on a machine with or without one.
 
-    TRITON_INTERPRET=1 python tests/triton_cases.py     compares all operations
+    TRITON_INTERPRET=1 python tests/triton_cases.py     compares all operations on the CPU
+    python tests/triton_cases.py --device cuda          compares all operations on a GPU
     python tests/triton_cases.py --compile 80 90        compiles all kernels, for an A100 and an H100
     python tests/triton_cases.py --variants             checks that batches of other sizes use the same compiled kernels
 
@@ -83,8 +84,9 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
             for first, each, more in ((0, counts, slopes), (4, counts, slopes), (4, padded, padded_slopes))
         ],
         "log_rising": [(8 * normal(S, n_stored), counts["values"] * 3), (normal(S, B), lengths)],
-        "sparse_product": [(*each.values(), normal(V, n)) for each in (counts, padded) for n in (K, 200)],
-        "sparse_outer": [(*each.values(), normal(B, K), V) for each in (counts, padded)],
+        "sparse_product": [(*each.values(), normal(V, n)) for each in (counts, padded) for n in (K, 18, 200)],
+        "sparse_outer": [(*each.values(), normal(B, n), V) for each in (counts, padded) for n in (K, 18, 200)],
+        "cumulative_exponentials": [(logits,), (300 * normal(4, 3000),), (normal(V, 4).T,)],
         "sample_words": [
             (cumulative, lengths, words[0], *urn, dtype == torch.float64)
             for urn in ((None, None), (words[1], torch.tensor(2.0, dtype=dtype)))
@@ -107,19 +109,19 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
     return options[name]
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, device: str = "cpu") -> Any:
     if isinstance(value, list):
-        return [_copied(each) for each in value]
-    return value.clone() if isinstance(value, torch.Tensor) else value
+        return [_copied(each, device) for each in value]
+    return value.clone().to(device) if isinstance(value, torch.Tensor) else value
 
 
-def compare(name: str) -> None:
+def compare(name: str, device: str = "cpu") -> None:
     """Compare results and changed arguments in both precisions. Kernels get scalars in single precision."""
     for dtype, tolerance in ((torch.float64, 1e-7), (torch.float32, 1e-4)):
         for given in arguments(name, dtype):
             outcomes = []
             for module in (device_formulas, triton_kernels):
-                copies = [_copied(value) for value in given]
+                copies = [_copied(value, device) for value in given]
                 results = getattr(module, name)(*copies)
                 results = results if isinstance(results, tuple) else () if results is None else (results,)
                 outcomes.append([*results, *(each for each in copies if isinstance(each, torch.Tensor))])
@@ -210,6 +212,8 @@ def _moved(value: Any) -> Any:
 
 def main() -> None:
     check, options = compare, sys.argv[1:]
+    if options[:1] == ["--device"]:
+        check = partial(compare, device=options[1])
     if options[:1] == ["--compile"]:
         compilers([int(each) for each in options[1:] or ["90"]])
         check = compile_all

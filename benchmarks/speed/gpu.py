@@ -3,9 +3,9 @@
 python benchmarks/speed/gpu.py                          writes benchmarks/results/gpu.json
 python benchmarks/speed/gpu.py --device cpu --quick     tiny sizes, to test this script; writes to --out only
 
-All corpora are drawn with a seed. A section that fails or exceeds the time is reported as such, and the others go on.
-So are kernels that do not run, and docnvil's warnings. The first epoch compiles kernels and records graphs, so the time
-of an epoch is that of the second.
+Quality is measured on 20 Newsgroups if DOCNVIL_DATA has it. All other corpora are drawn with a seed. A section that
+fails or exceeds the time is reported as such, and the others go on. So are kernels that do not run, and docnvil's
+warnings. The first epoch compiles kernels and records graphs, so the time of an epoch is that of the second.
 
 Axes: N documents, V words, K units.
 """
@@ -24,6 +24,7 @@ from functools import cache
 from importlib import metadata
 from itertools import count
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -33,6 +34,7 @@ from scipy.sparse import csr_array, save_npz
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import ng20
 from common import ROOT, save_results
 
 import docnvil
@@ -50,6 +52,8 @@ from docnvil.training.update import NO_PROFILE
 
 COMMAND = "make bench-gpu"
 SECONDS = 450  # in which sections may start
+ONE_SAMPLE = {"n_samples": 1, "baseline": "learned"}
+PARTS = 4  # processes that share the device tests
 Figures = dict[str, Any]
 
 
@@ -117,58 +121,107 @@ def start(counts: csr_array, device: torch.device, **values: Any) -> tuple[Train
     return fit.start_training(data, settings), data
 
 
+def _environment() -> dict[str, str]:
+    """Return the environment of a process that imports this checkout."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def device_tests(device: torch.device, sizes: Sizes) -> Figures:
-    """Run the cases of tests/test_device.py."""
-    environment, unfinished = {**os.environ, "PYTHONPATH": str(ROOT)}, {}
-    command = [sys.executable, str(ROOT / "tests" / "device_cases.py"), "--device", device.type]
-    names = ["train: default", "default: none"][:1] if sizes.rounds == 3 else []
-    try:
-        result = subprocess.run([*command, *names], env=environment, capture_output=True, timeout=240)
-        output, status = result.stdout, result.returncode
-    except subprocess.TimeoutExpired as stopped:
-        output, status = stopped.stdout or b"", 0
-        unfinished["device tests after 240 s"] = "stopped"
-    records = [json.loads(line) for line in output.decode().splitlines() if line.endswith("}")]
-    if status:
-        unfinished["device tests after the last one"] = f"the process ended with status {status}"
+    """Run the cases of tests/test_device.py and, on a GPU, compare each Triton kernel with its formula."""
+    cases = [sys.executable, str(ROOT / "tests" / "device_cases.py"), "--device", device.type]
+    commands = {f"part {part}": [*cases, "--part", f"{part}/{PARTS}"] for part in range(1, PARTS + 1)}
+    if sizes.rounds == 3:
+        commands = {"one case": [*cases, "train: default"]}
+    if device.type == "cuda" and hardware(device)["triton"]:
+        commands["kernels"] = [sys.executable, str(ROOT / "tests" / "triton_cases.py"), "--device", device.type]
+    processes = {name: subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                 for name, command in commands.items()}  # fmt: skip
+    records: list[dict[str, Any]] = []
+    unfinished: Figures = {}
+    stop = time.perf_counter() + 240
+    for name, process in processes.items():
+        try:
+            output, _ = process.communicate(timeout=max(1.0, stop - time.perf_counter()))
+            if process.returncode:
+                unfinished[f"device tests, {name}"] = f"the process ended with status {process.returncode}"
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            unfinished[f"device tests, {name}"] = "stopped after 240 s"
+        records += [json.loads(line) for line in output.decode().splitlines() if line.endswith("}")]
     failed = {record["case"]: record["error"].splitlines()[-1] for record in records if record["error"]}
-    return {"device tests": len(records), "of which failed": len(failed), **failed, **unfinished}
+    replaced = sorted({kernel for record in records for kernel in record.get("failed kernels", ())})
+    names = {"kernels that formulas replaced": ", ".join(replaced)} if replaced else {}
+    return {"device tests": len(records), "of which failed": len(failed), **failed, **names, **unfinished}
 
 
 def quality(device: torch.device, sizes: Sizes) -> Figures:
-    """Train the default recipe on both, with two seeds."""
-    corpus, figures = synthetic_corpus(sizes), {}
-    train, test = corpus[: -sizes.documents // 10], corpus[-sizes.documents // 10 :]
-    for name in dict.fromkeys(("cpu", device.type)):
-        for seed in (0, 1):
+    """Train the default recipe on both, in each precision of the GPU, with several seeds."""
+    (train, test), figures = quality_corpus(sizes), {}
+    runs = [("cpu", "float32"), *((device.type, each) for each in (_precisions(device) if sizes.rounds > 3 else ()))]
+    for name, precision in runs:
+        perplexities, seconds = [], []
+        for seed in range(3):
+            epochs = {"epochs": sizes.epochs} if sizes.rounds == 3 else {}
+            settings = docnvil.Settings(units=(sizes.units,), seed=seed, device=name, precision=precision, **epochs)
             started = time.perf_counter()
-            settings = docnvil.Settings(units=(sizes.units,), epochs=sizes.epochs, seed=seed, device=name)
-            model = docnvil.fit(csr_array(train), settings)
-            figures[f"{name}, seed {seed}: training, s"] = time.perf_counter() - started
-            perplexity = model.evaluate(csr_array(test)).perplexity_per_word
-            figures[f"{name}, seed {seed}: held-out perplexity per word"] = float(perplexity)
+            model = docnvil.fit(train, settings)
+            seconds.append(time.perf_counter() - started)
+            perplexities.append(float(model.evaluate(test).perplexity_per_document))
+        figures[f"{name}, {precision}: `fit` of {train.shape[0]:,} documents, s (median of 3)"] = median(seconds)
+        figures[f"{name}, {precision}: test perplexity per document, seeds 0 to 2"] = perplexities
     return figures
+
+
+def _precisions(device: torch.device) -> tuple[str, ...]:
+    return ("float32", "tf32", "bf16") if device.type == "cuda" else ("float32", "bf16")
+
+
+def quality_corpus(sizes: Sizes) -> tuple[csr_array, csr_array]:
+    """Return training and test documents, `[N, V]` each: 20 Newsgroups, or drawn ones."""
+    if sizes.rounds > 3 and "DOCNVIL_DATA" in os.environ:
+        return ng20.load()
+    corpus = synthetic_corpus(sizes)
+    return csr_array(corpus[: -sizes.documents // 10]), csr_array(corpus[-sizes.documents // 10 :])
 
 
 def step(device: torch.device, sizes: Sizes) -> Figures:
     """Time an update, in each precision, and the matrix products and exponentials that it cannot do without."""
-    corpus, figures = synthetic_corpus(sizes), {}
-    precisions = ("float32", "tf32", "bf16") if device.type == "cuda" else ("float32", "bf16")
-    for n_documents in (100, min(sizes.large_batch, corpus.shape[0])):
-        rows = torch.rand(5 * n_documents, sizes.units, device=device)
-        weight = torch.rand(sizes.vocabulary, sizes.units, device=device)
-        logits = rows @ weight.T
-        floor = milliseconds(device, lambda r=rows, w=weight, x=logits: (r @ w.T, x.T @ r, x.exp_()), sizes.rounds)
-        figures[f"batches of {n_documents}: products and exponentials, ms"] = floor
-        for precision in precisions:
-            training, data = start(
-                corpus, device, units=(sizes.units,), batch_size=n_documents, precision=precision, epochs=1
-            )
-            task, _ = repeated_task(training, csr_array(data.train[: corpus.shape[0]]))
-            for _ in range(sizes.rounds):
-                task()  # until all shapes have a graph
-            figures[f"batches of {n_documents}: update, {precision}, ms"] = milliseconds(device, task, sizes.rounds)
+    small, wide = synthetic_corpus(sizes), zipf_corpus(4 * sizes.large_batch, sizes.wide)
+    default = {"units": (sizes.units,)}
+    figures = _steps(device, sizes, small, batch_size=100, **default)
+    figures |= _steps(device, sizes, small, batch_size=min(sizes.large_batch, small.shape[0]), **default)
+    return figures | _steps(device, sizes, wide, batch_size=sizes.large_batch, units=(sizes.many_units,), **ONE_SAMPLE)
+
+
+def _steps(device: torch.device, sizes: Sizes, corpus: csr_array, *, batch_size: int, **values: Any) -> Figures:
+    """Return the milliseconds of an update and of its floor."""
+    n_samples, n_units = values.get("n_samples", 5), values["units"][0]
+    title = f"{batch_size:,} documents × {n_samples}, {n_units} units, {corpus.shape[1]:,} words"
+    rows = torch.rand(n_samples * batch_size, n_units, device=device)
+    weight = torch.rand(corpus.shape[1], n_units, device=device)
+    logits = rows @ weight.T
+    floor = milliseconds(device, lambda: (rows @ weight.T, logits.T @ rows, logits.exp_()), sizes.rounds)
+    figures = {f"{title}: products and exponentials, ms": floor}
+    for precision in _precisions(device):
+        training, data = start(corpus, device, batch_size=batch_size, precision=precision, epochs=1, **values)
+        task, _ = repeated_task(training, csr_array(data.train[: corpus.shape[0]]))
+        for _ in range(sizes.rounds):
+            task()  # until all shapes have a graph
+        figures[f"{title}: update, {precision}, ms"] = milliseconds(device, task, sizes.rounds)
+        if device.type == "cuda" and precision == "float32":
+            figures[f"{title}: kernels of an update"] = _kernels(task, device)
     return figures
+
+
+def _kernels(task: Callable[[], object], device: torch.device) -> float:
+    """Return how many kernels torch's profiler sees, with copies and with those that libraries start."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(10):
+            task()
+        synchronize(device)
+    return sum(event.count for event in profile.key_averages() if event.self_device_time_total) / 10
 
 
 def graphs(device: torch.device, sizes: Sizes) -> Figures:
@@ -231,8 +284,8 @@ def epoch(device: torch.device, sizes: Sizes) -> Figures:
     for name, free_bytes in (("resident", batches.free_bytes), ("streamed", lambda device: 0)):
         with _replaced(batches, "free_bytes", free_bytes):
             training, data = start(
-                corpus, device, units=(sizes.many_units,), n_samples=1, baseline="learned", epochs=2,
-                batch_size=sizes.large_batch, validation_samples=1,
+                corpus, device, units=(sizes.many_units,), epochs=2, batch_size=sizes.large_batch,
+                validation_samples=1, **ONE_SAMPLE,
             )  # fmt: skip
             few = csr_array(data.train[:100])
             if device.type == "cuda":
@@ -259,13 +312,12 @@ def nccl(device: torch.device, sizes: Sizes) -> Figures:
     """Train with torchrun and one process."""
     with tempfile.TemporaryDirectory() as folder:
         save_npz(Path(folder, "corpus.npz"), csr_array(synthetic_corpus(sizes)[:500]))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1", "-m", "docnvil", "fit",
             f"{folder}/corpus.npz", "--out", f"{folder}/model", "--epochs", "2", "--units", "4",
             "--device", device.type,
         ]  # fmt: skip
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        result = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=120)
     if result.returncode:
         raise RuntimeError(result.stderr.strip().splitlines()[-1])
     return {"torchrun with one process": "trained"}
@@ -293,15 +345,20 @@ SECTIONS = {
 @click.command()
 @click.option("--device", default="cuda", show_default=True, help="Device to compare with the CPU.")
 @click.option("--quick", is_flag=True, help="Tiny sizes, to test this script.")
+@click.option("--only", help="Sections to run, separated by commas.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the JSON there instead of the committed results.")
-def main(device: str, quick: bool, out: Path | None) -> None:
+def main(device: str, quick: bool, only: str | None, out: Path | None) -> None:
     """Measure a GPU; write benchmarks/results/gpu.json."""
-    if out is None and (quick or device != "cuda"):
+    if out is None and (quick or only or device != "cuda"):
         raise click.UsageError("The committed results are those of a GPU at full size. Give --out for others.")
+    chosen_sections = only.split(",") if only else list(SECTIONS)
+    if unknown := sorted(set(chosen_sections) - SECTIONS.keys()):
+        raise click.UsageError(f"There is no section {', '.join(unknown)}. Sections: {', '.join(SECTIONS)}.")
     if device == "cuda" and not torch.cuda.is_available():
         raise click.ClickException("This machine has no CUDA device. Try --device cpu --quick --out gpu.json.")
     chosen, started, sections, sizes = torch.device(device), time.perf_counter(), {}, Sizes(quick)
-    for name, section in SECTIONS.items():
+    for name in chosen_sections:
+        section = SECTIONS[name]
         figures, error, warned = {}, None, []
         if time.perf_counter() - started > SECONDS:
             error = "not started, because the time was over"

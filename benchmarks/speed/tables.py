@@ -57,7 +57,9 @@ def gpu(results: dict[str, Any]) -> Iterable[str]:
     yield "|---|--:|"
     for section in results["sections"].values():
         for name, value in section["figures"].items():
-            yield f"| {name} | {value:,.4g} |" if isinstance(value, float) else f"| {name} | {value} |"
+            values = value if isinstance(value, list) else [value]
+            cells = (f"{each:,.4g}" if isinstance(each, float) else str(each) for each in values)
+            yield f"| {name} | {', '.join(cells)} |"
     failed = [f"{name}: {section['error']}" for name, section in results["sections"].items() if section["error"]]
     yield from ["", *failed] if failed else []
 

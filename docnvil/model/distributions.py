@@ -212,7 +212,7 @@ class SoftmaxWords(_LinearLogits):
         `longest` is at least the largest of the lengths, `[B]`, and at least 1.
         """
         logits = torch.addmm(self.bias, self.samples[0], self.weight.T)
-        cumulative = torch.softmax(logits, -1).cumsum(-1, dtype=torch.float64)  # [B, V]
+        cumulative = operations().cumulative_exponentials(logits)  # [B, V]
         uniforms = uniform((1, len(cumulative), longest), generator, like=cumulative)[0]
         urn = self._urn_uniforms(uniforms, generator)
         words, counts = operations().sample_words(

@@ -179,6 +179,11 @@ def sparse_outer(indices: Tensor, values: Tensor, offsets: Tensor, gradient: Ten
     return total.index_add_(0, indices, gradient[documents] * values[:, None])
 
 
+def cumulative_exponentials(logits: Tensor) -> Tensor:
+    """Return for each row the cumulative sums of exp(a - max a), `[B, V]`, in float64."""
+    return (logits - logits.amax(-1, keepdim=True)).exp().cumsum(-1, dtype=torch.float64)
+
+
 def sample_words(
     cumulative: Tensor,
     lengths: Tensor,
@@ -189,9 +194,9 @@ def sample_words(
 ) -> tuple[Tensor, Tensor]:
     """Draw the words of documents, and return a word and a count for each position, `[B Lmax]` each.
 
-    Word n of a document is drawn by the cumulative probabilities, `[B, V]` float64. With `urn_uniforms` it may instead
-    be a copy of an earlier word, see `DirichletMultinomialWords.sample`. Both kinds of uniform numbers are `[B, Lmax]`
-    float64. The count is 1 within the length of the document, and 0 beyond it.
+    Word n of a document is drawn by cumulative sums of numbers proportional to the probabilities, `[B, V]` float64.
+    With `urn_uniforms` it may instead be a copy of an earlier word, see `DirichletMultinomialWords.sample`. Both kinds
+    of uniform numbers are `[B, Lmax]` float64. The count is 1 within the length of the document, and 0 beyond it.
     """
     n_words = cumulative.shape[1]
     words = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True).clamp_(max=n_words - 1)

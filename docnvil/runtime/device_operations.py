@@ -32,6 +32,7 @@ SCHEMAS = {
     "log_rising": "(Tensor log_a, Tensor counts) -> (Tensor, Tensor)",
     "sparse_product": "(Tensor indices, Tensor values, Tensor offsets, Tensor weight) -> Tensor",
     "sparse_outer": "(Tensor indices, Tensor values, Tensor offsets, Tensor gradient, int vocabulary_size) -> Tensor",
+    "cumulative_exponentials": "(Tensor logits) -> Tensor",
     "sample_words": "(Tensor cumulative, Tensor lengths, Tensor uniforms, Tensor? urn_uniforms, Tensor? log_total,"
     " bool double) -> (Tensor, Tensor)",
     "nvil": "(Tensor[] log_p, Tensor[] log_q, Tensor(a!) means, Tensor(b!) variances, float decay, bool leave_one_out,"

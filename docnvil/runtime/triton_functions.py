@@ -65,25 +65,31 @@ def chain_kernel(
     logits, weight, uniforms, samples, probabilities, n_rows, n_logits, n_units,
     MEANS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Sample the units of some rows one after the other; the logits of later units stay in registers."""
+    """Sample the units of some rows one after the other; all of a row stays in the registers of one warp."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     units = tl.arange(0, WIDTH)
-    is_row, is_unit = row < n_rows, units < n_units
-    mask = is_row[:, None] & is_unit[None, :]
+    mask = (row < n_rows)[:, None] & (units < n_units)[None, :]
+    place = row[:, None] * n_units + units[None, :]
     value = tl.load(logits + (row % n_logits)[:, None] * n_units + units[None, :], mask=mask, other=0.0)
+    number = tl.load(uniforms + place, mask=mask, other=0.5)
+    threshold = tl.log(number / (1 - number))
+    bits = tl.zeros([ROWS, WIDTH], dtype=value.dtype)
+    lateral = tl.zeros([WIDTH], dtype=value.dtype)  # the weights of the first unit
+    source = weight + units
     for unit in range(0, n_units):
-        number = tl.load(uniforms + row * n_units + unit, mask=is_row, other=0.5)  # loads first, since they take long
-        column = tl.load(weight + units.to(tl.int64) * n_units + unit, mask=is_unit & (units > unit), other=0.0)
-        own = tl.sum(tl.where((units == unit)[None, :], value, 0.0), 1)  # the logit of this unit in each row
+        # The weights of the next unit are loaded while this one is computed, since loads take long.
+        is_before = (units <= unit) & (unit + 1 < n_units)
+        source += n_units
+        following = tl.load(source, mask=is_before, other=0.0)
+        is_own = (units == unit)[None, :]
+        own = tl.sum(bits * lateral[None, :] + tl.where(is_own, value, 0.0), 1)[:, None]
+        bits = tl.where(is_own, tl.where(threshold < own, 1.0, 0.0).to(value.dtype), bits)
         if MEANS:
-            probability = 1 / (1 + tl.exp(-own))
-            bit = number < probability
-            tl.store(probabilities + row * n_units + unit, probability, mask=is_row)
-        else:
-            bit = tl.log(number / (1 - number)) < own
-        bit = bit.to(value.dtype)
-        tl.store(samples + row * n_units + unit, bit, mask=is_row)
-        value += bit[:, None] * column[None, :]
+            value = tl.where(is_own, own, value)
+        lateral = following
+    tl.store(samples + place, bits, mask=mask)
+    if MEANS:
+        tl.store(probabilities + place, 1 / (1 + tl.exp(-value)), mask=mask)
 
 
 @triton.jit(do_not_specialize=["n_rows", "n_logits"], do_not_specialize_on_alignment=["per_row"])
@@ -263,27 +269,33 @@ def words_gradient_kernel(
 
 
 @triton.jit(do_not_specialize_on_alignment=["indices", "values", "offsets"])
-def product_kernel(indices, values, offsets, weight, result, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
-    """Add up the rows of the words of one document, for some units."""
-    document = tl.program_id(0).to(tl.int64)
+def product_kernel(
+    indices, values, offsets, weight, result, n_groups, GROUP: tl.constexpr, WORDS: tl.constexpr, WIDTH: tl.constexpr
+):
+    """Add up the rows of the words of one document, for some units.
+
+    The units are `n_groups` times `GROUP`, from which Triton sees that it can load so many at once.
+    """
+    document, n_units = tl.program_id(0).to(tl.int64), n_groups * GROUP
     units = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     is_unit = units < n_units
-    total = tl.zeros([WIDTH], dtype=weight.dtype.element_ty)
+    total = tl.zeros([WORDS, WIDTH], dtype=weight.dtype.element_ty)
     first, stop = tl.load(offsets + document), tl.load(offsets + document + 1)
     for start in range(first, stop, WORDS):
         place = start + tl.arange(0, WORDS)
         x = tl.load(values + place, mask=place < stop, other=0.0)
         word = tl.load(indices + place, mask=place < stop, other=0)
         mask = ((place < stop) & (x != 0))[:, None] & is_unit[None, :]  # sampled documents have many zeros
-        row = tl.load(weight + word[:, None] * n_units + units[None, :], mask=mask, other=0.0)
-        total += tl.sum(x[:, None] * row, 0)
-    tl.store(result + document * n_units + units, total, mask=is_unit)
+        total += x[:, None] * tl.load(weight + word[:, None] * n_units + units[None, :], mask=mask, other=0.0)
+    tl.store(result + document * n_units + units, tl.sum(total, 0), mask=is_unit)
 
 
 @triton.jit(do_not_specialize_on_alignment=["indices", "values", "offsets"])
-def outer_kernel(indices, values, offsets, gradient, total, n_units, WORDS: tl.constexpr, WIDTH: tl.constexpr):
-    """Add the part of one document and some units to the rows of its words."""
-    document = tl.program_id(0).to(tl.int64)
+def outer_kernel(
+    indices, values, offsets, gradient, total, n_groups, GROUP: tl.constexpr, WORDS: tl.constexpr, WIDTH: tl.constexpr
+):
+    """Add the part of one document and some units, as in `product_kernel`, to the rows of its words."""
+    document, n_units = tl.program_id(0).to(tl.int64), n_groups * GROUP
     units = tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     is_unit = units < n_units
     row = tl.load(gradient + document * n_units + units, mask=is_unit, other=0.0)
@@ -295,6 +307,25 @@ def outer_kernel(indices, values, offsets, gradient, total, n_units, WORDS: tl.c
         mask = ((place < stop) & (x != 0))[:, None] & is_unit[None, :]
         added = x[:, None] * row[None, :]
         tl.atomic_add(total + word[:, None] * n_units + units[None, :], added, mask=mask, sem="relaxed")
+
+
+@triton.jit
+def cumulative_kernel(logits, cumulative, n_words, BLOCK: tl.constexpr):
+    """Add up the exponentials of one row, relative to its maximum."""
+    row = tl.program_id(0).to(tl.int64)
+    words = tl.arange(0, BLOCK)
+    largest = tl.full([BLOCK], float("-inf"), dtype=logits.dtype.element_ty)
+    for start in range(0, n_words, BLOCK):
+        mask = start + words < n_words
+        largest = tl.maximum(largest, tl.load(logits + row * n_words + start + words, mask=mask, other=float("-inf")))
+    top = tl.max(largest, 0)
+    before = top.to(tl.float64) * 0
+    for start in range(0, n_words, BLOCK):
+        mask = start + words < n_words
+        value = tl.load(logits + row * n_words + start + words, mask=mask, other=float("-inf"))
+        total = before + tl.cumsum(tl.exp(value - top).to(tl.float64), 0)
+        tl.store(cumulative + row * n_words + start + words, total, mask=mask)
+        before = tl.max(total, 0)
 
 
 @triton.jit(do_not_specialize=["longest"], do_not_specialize_on_alignment=["lengths", "log_total"])

@@ -20,6 +20,7 @@ ROWS = 4  # rows of units per program, or fewer if they are long
 BLOCK = 256  # words, or numbers, at a time
 WORDS = 128  # of a document at a time; half of the documents have less
 TILE = 4096  # numbers of a two-dimensional tile
+CHAINS = 2  # rows of units that one warp samples
 
 
 def _width(n: int, least: int = 16) -> int:
@@ -30,6 +31,12 @@ def _tile(width: int) -> dict[str, int]:
     """Return the rows of units of a program, their width and its warps, each of which gets 1,024 numbers or less."""
     rows = max(1, min(ROWS, TILE // width))
     return {"ROWS": rows, "WIDTH": width, "num_warps": min(16, max(4, rows * width // 1024))}
+
+
+def _groups(n_units: int) -> tuple[int, int]:
+    """Return how many groups of 4, 2 or 1 units there are, and the size of a group."""
+    size = next(size for size in (4, 2, 1) if n_units % size == 0)
+    return n_units // size, size
 
 
 def _bits(number: float) -> int:
@@ -61,10 +68,11 @@ def _sample(logits: Tensor, weight: Tensor, uniforms: Tensor, probabilities: Ten
     uniforms, samples = uniforms.contiguous(), torch.empty_like(uniforms, memory_format=torch.contiguous_format)
     n_rows = uniforms.numel() // n_units
     if n_rows:
-        tile = _tile(_width(n_units))
-        functions.chain_kernel[(triton.cdiv(n_rows, tile["ROWS"]),)](
+        width = _width(n_units)
+        functions.chain_kernel[(triton.cdiv(n_rows, CHAINS),)](
             logits, weight.contiguous(), uniforms, samples, samples if probabilities is None else probabilities,
-            n_rows, n_logits, n_units, MEANS=probabilities is not None, **tile,
+            n_rows, n_logits, n_units, MEANS=probabilities is not None, ROWS=CHAINS, WIDTH=width,
+            num_warps=max(1, min(16, CHAINS * width // 1024)),
         )  # fmt: skip
     return samples
 
@@ -183,7 +191,7 @@ def sparse_product(indices: Tensor, values: Tensor, offsets: Tensor, weight: Ten
     if n_documents and n_units:
         width = min(128, _width(n_units))
         functions.product_kernel[(n_documents, triton.cdiv(n_units, width))](
-            indices, values, offsets, weight.contiguous(), result, n_units, WORDS=max(1, 1024 // width), WIDTH=width
+            indices, values, offsets, weight.contiguous(), result, *_groups(n_units), WORDS=TILE // width, WIDTH=width
         )
     return result
 
@@ -195,9 +203,17 @@ def sparse_outer(indices: Tensor, values: Tensor, offsets: Tensor, gradient: Ten
     if len(indices) and n_units:
         width = min(128, _width(n_units))
         functions.outer_kernel[(len(offsets) - 1, triton.cdiv(n_units, width))](
-            indices, values, offsets, gradient.contiguous(), total, n_units, WORDS=max(1, 1024 // width), WIDTH=width
+            indices, values, offsets, gradient.contiguous(), total, *_groups(n_units), WORDS=TILE // width, WIDTH=width
         )
     return total
+
+
+def cumulative_exponentials(logits: Tensor) -> Tensor:
+    """Return cumulative sums of exponentials."""
+    cumulative = torch.empty(logits.shape, dtype=torch.float64, device=logits.device)
+    if cumulative.numel():
+        functions.cumulative_kernel[(len(logits),)](logits.contiguous(), cumulative, logits.shape[1], BLOCK=1024)
+    return cumulative
 
 
 def sample_words(
@@ -246,7 +262,7 @@ def nvil(
         )  # fmt: skip
         updates.reduce_kernel[(n_layers,)](
             residuals, signals, sums, means, variances, _bits(decay), n_layers, n_samples * n_documents, CENTER=center,
-            NORMALIZE=normalize, FIRST=moments_first, BLOCK=1024,
+            NORMALIZE=normalize, FIRST=moments_first, BLOCK=8192, num_warps=16,
         )  # fmt: skip
     return whole, residuals, signals
 
