@@ -163,7 +163,9 @@ def _effort(table: str, rows: Iterable[Row]) -> str:
         return "None of these rows has been trained yet."
     machine, hours = results[0]["machine"], sum(each["seconds"] for each in results) / 3600
     trainings = "1 training" if len(results) == 1 else f"{len(results)} trainings"
+    on_gpu = sum(each["machine"].get("device", "cpu") != "cpu" for each in results)
     return (
         f"{trainings}, {hours:.1f} hours in total, {results[0]['threads']} thread per row on a shared machine"
-        f" ({machine['processor']}), torch {machine['torch']}. Made by `python benchmarks/paper/train.py {table}`."
+        f" ({machine['processor']}), torch {machine['torch']}{f', {on_gpu} on a GPU' if on_gpu else ''}."
+        f" Made by `python benchmarks/paper/train.py {table}`."
     )

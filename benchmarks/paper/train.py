@@ -62,12 +62,14 @@ class Progress:
         history: one record per epoch.
         epoch_seconds: seconds of each epoch.
         finished: whether the training ended by itself.
+        machine: the machine that trained it.
     """
 
     model: BeliefNetwork
     history: tuple[EpochRecord, ...]
     epoch_seconds: list[float]
     finished: bool
+    machine: dict[str, Any]
 
 
 @click.command()
@@ -132,7 +134,7 @@ def measure(
         options += ["--resume"] if checkpoint_path(model).exists() else []
         run_fit([*source, *options, "--out", model], stop_after)
     progress = read_finished(model) if model.exists() else read_interrupted(checkpoint_path(model))
-    results = {**describe(row, source, progress), **evaluate(progress.model, test), "machine": machine()}
+    results = {**describe(row, source, progress), **evaluate(progress.model, test), "machine": progress.machine}
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, (json.dumps(results, indent=2) + "\n").encode())
     click.echo(f"{table} {row.name}{'' if progress.finished else ', stopped'}: {results['test']}", err=True)
@@ -173,7 +175,8 @@ def run_fit(arguments: list[Any], stop_after: float | None) -> None:
 def read_finished(path: Path) -> Progress:
     """Read the model folder of a finished training."""
     model = load_model(path)
-    return Progress(model.network, model.history, model.run["epoch_seconds"], finished=True)
+    trained_by = {name: model.run[name] for name in ("device", *machine())}
+    return Progress(model.network, model.history, model.run["epoch_seconds"], finished=True, machine=trained_by)
 
 
 def read_interrupted(path: Path) -> Progress:
@@ -183,7 +186,8 @@ def read_interrupted(path: Path) -> Progress:
     best = {name.removeprefix(prefix): each for name, each in checkpoint.tensors.items() if name.startswith(prefix)}
     network = BeliefNetwork(from_saved(ModelConfig, checkpoint.model))
     network.load_state_dict(best)
-    return Progress(network, tuple(checkpoint.history), list(checkpoint.epoch_seconds), finished=False)
+    history, seconds = tuple(checkpoint.history), list(checkpoint.epoch_seconds)
+    return Progress(network, history, seconds, finished=False, machine=machine())
 
 
 def recorded_command(row: Row, source: list[Any]) -> str:

@@ -221,7 +221,7 @@ def _kernels(task: Callable[[], object], device: torch.device) -> float:
         for _ in range(10):
             task()
         synchronize(device)
-    return sum(event.count for event in profile.key_averages() if event.self_device_time_total) / 10
+    return round(sum(event.count for event in profile.key_averages() if event.self_device_time_total) / 10, 1)
 
 
 def graphs(device: torch.device, sizes: Sizes) -> Figures:
@@ -370,7 +370,7 @@ def main(device: str, quick: bool, only: str | None, out: Path | None) -> None:
             except Exception as failure:
                 traceback.print_exc()
                 error = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
-        messages = sorted({str(each.message) for each in warned})
+        messages = sorted({str(each.message) for each in warned if issubclass(each.category, DocnvilWarning)})
         sections[name] = {"figures": figures, "error": error, "warnings": messages}
         click.echo(f"{name}: {error or figures}")
         for message in messages:

@@ -49,19 +49,35 @@ def kernels(results: dict[str, Any]) -> Iterable[str]:
 
 @results_table("gpu", "make bench-gpu")
 def gpu(results: dict[str, Any]) -> Iterable[str]:
-    """Measurements of a GPU, one per row."""
+    """Measurements of a GPU: figures named "ROW: COLUMN" in one table per section, the others in the last one."""
     if results["quick"]:
         yield "A quick run with tiny sizes, for testing the script; the figures have no meaning."
-        yield ""
-    yield "| measured | value |"
-    yield "|---|--:|"
+    yield f"{results['device']} ({results['architecture']}), CUDA {results['cuda']}, Triton {results['triton']}:"
+    single: dict[str, dict[str, str]] = {}
     for section in results["sections"].values():
+        rows: dict[str, dict[str, str]] = {}
         for name, value in section["figures"].items():
-            values = value if isinstance(value, list) else [value]
-            cells = (f"{each:,.4g}" if isinstance(each, float) else str(each) for each in values)
-            yield f"| {name} | {', '.join(cells)} |"
+            row, _, column = name.rpartition(": ")
+            cell = ", ".join(map(_figure, value if isinstance(value, list) else [value]))
+            (rows if row else single).setdefault(row or column, {})[column if row else "value"] = cell
+        yield from _rows(rows)
+    yield from _rows(single)
     failed = [f"{name}: {section['error']}" for name, section in results["sections"].items() if section["error"]]
     yield from ["", *failed] if failed else []
+
+
+def _rows(rows: dict[str, dict[str, str]]) -> Iterable[str]:
+    """Yield the lines of a table with a line per row; none without rows."""
+    columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
+    yield from ["", f"| measured | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"] if rows else []
+    for name, cells in rows.items():
+        yield f"| {name} | {' | '.join(cells.get(column, '') for column in columns)} |"
+
+
+def _figure(value: float | str) -> str:
+    if isinstance(value, str) or value == int(value):
+        return str(value).removesuffix(".0")
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.3g}"
 
 
 @results_table("precision", "python benchmarks/speed/precision.py")

@@ -1,4 +1,4 @@
-"""Choice of the torch device, and its free memory."""
+"""Choice of the torch device, its name and its free memory."""
 
 from typing import Any
 
@@ -43,6 +43,11 @@ def _tested(device: torch.device) -> torch.device:
     if device.type != "cpu":
         torch.ones(2, device=device).sum().item()
     return device
+
+
+def gpu_name(device: torch.device) -> str | None:
+    """Return what the maker calls a GPU; None for the CPU."""
+    return None if device.type == "cpu" else torch.get_device_module(device).get_device_name(device)
 
 
 def free_bytes(device: torch.device) -> int:

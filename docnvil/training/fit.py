@@ -16,7 +16,7 @@ from docnvil.analysis.topics import unit_statistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step, warn
 from docnvil.model.visible import VISIBLE_LAYERS
-from docnvil.runtime.devices import choose_device
+from docnvil.runtime.devices import choose_device, gpu_name
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from docnvil.runtime.machine import machine
 from docnvil.runtime.precision import check_precision, onednn_products, product_library
@@ -244,6 +244,7 @@ def fitted_model(
             "seconds": sum(training.epoch_seconds),
             "epoch_seconds": training.epoch_seconds,
             "device": str(network.device),
+            "gpu": gpu_name(network.device),
             "threads": torch.get_num_threads(),
             "matrix_products": product_library(network.device),
             **machine(),
