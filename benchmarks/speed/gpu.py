@@ -135,7 +135,7 @@ def device_tests(device: torch.device, sizes: Sizes) -> Figures:
         commands = {"one case": [*cases, "train: default"]}
     if device.type == "cuda" and hardware(device)["triton"]:
         commands["kernels"] = [sys.executable, str(ROOT / "tests" / "triton_cases.py"), "--device", device.type]
-    processes = {name: subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    processes = {name: subprocess.Popen(command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
                  for name, command in commands.items()}  # fmt: skip
     records: list[dict[str, Any]] = []
     unfinished: Figures = {}
