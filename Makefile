@@ -12,6 +12,7 @@ help:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing docnvil and the packages for its tests in $(VENV): 2 GB, a few minutes."
+	@echo "It is 5 GB if pip chooses torch for CUDA. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu avoids that."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
@@ -56,7 +57,7 @@ bench-speed: $(INSTALLED)  ## measure time and memory, on a machine without othe
 	for name in start step precision wide chains growth fit processes text embed; do $(BIN)/python benchmarks/speed/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/tables.py --write
 
-bench-gpu:  ## compare a GPU with the CPU and measure it, in about 8 minutes: with PYTHON=python, in which docnvil is installed
+bench-gpu:  ## compare a GPU with the CPU and measure it, in 5 to 8 minutes: with PYTHON=python, in which docnvil is installed
 	$(PYTHON) benchmarks/speed/gpu.py
 	$(PYTHON) benchmarks/tables.py --write
 

@@ -237,7 +237,7 @@ def graphs(device: torch.device, sizes: Sizes) -> Figures:
                 figures[f"batches of {n_documents}: update {name} graphs, ms"] = milliseconds(
                     device, task, sizes.rounds
                 )
-                figures[f"batches of {n_documents}: recorded graphs {name} graphs"] = updates.n_graphs
+                figures[f"batches of {n_documents}: graphs recorded, {name} graphs"] = updates.n_graphs
     trained = []
     for limit in (0, device_updates.MAX_GRAPHS):
         with _replaced(device_updates, "MAX_GRAPHS", limit):
