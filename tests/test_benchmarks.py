@@ -38,3 +38,14 @@ def test_every_result_of_the_papers_tables_is_of_a_row(monkeypatch):
         for path in folder.iterdir():
             assert path.stem in rows, path
             assert " ".join(rows[path.stem].options) in json.loads(path.read_text())["command"], path
+
+
+def test_the_demo_keeps_files_that_are_not_its_own(tmp_path, monkeypatch):
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("words")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    demo = runpy.run_path(str(ROOT / "benchmarks" / "demo.py"), run_name="benchmark")["main"]
+    result = CliRunner().invoke(demo, ["--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"{tmp_path} has files, but not those of an earlier demo" in result.output
+    assert thesis.read_text() == "words"
