@@ -67,11 +67,24 @@ def _chosen_limits(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_for_model(
-    source: Path, options: Mapping[str, Any], model: "FittedModel", *, may_be_empty: bool = False
+    source: Path,
+    options: Mapping[str, Any],
+    model: "FittedModel",
+    *,
+    may_be_empty: bool = False,
+    needs_label: bool = False,
 ) -> "DocumentTermMatrix":
-    """Read a corpus like that of a model, with its token rules and its vocabulary."""
+    """Read a corpus like that of a model, with its token rules and its vocabulary.
+
+    Arguments:
+        source: the corpus.
+        options: the options of the command.
+        model: the model.
+        may_be_empty: whether all documents may be without known words.
+        needs_label: whether documents must have the label of the model's documents, if those have one.
+    """
     _refuse_vocabulary(source, options, model)
-    checks = {"may_be_empty": may_be_empty}
+    checks = {"may_be_empty": may_be_empty, "label_is_optional": not needs_label}
     return load_with_rules(source, options, model.token_rules, model.vocabulary, model.reading, **checks)
 
 
@@ -94,14 +107,18 @@ def load_with_rules(
     rules: "TokenRules | None",
     vocabulary: "Vocabulary",
     reading: Mapping[str, Any],
-    **checks: bool,
+    *,
+    label_is_optional: bool = True,
+    may_be_empty: bool = False,
 ) -> "DocumentTermMatrix":
     """Read a corpus with given token rules and a given vocabulary, and with the recorded options `reading`."""
     from docnvil.corpus.loading import load_document_term_matrix
 
     rules = rules and rules.allow_tokenizer(options["tokenizer"])
     given = {"rules": rules, "vocabulary": vocabulary, "vocabulary_path": options["vocabulary"]}
-    return load_document_term_matrix(source, _later_source_of(source, options, reading), **given, **checks)
+    later = _later_source_of(source, options, reading)
+    later = replace(later, label_is_optional=later.label_is_optional and label_is_optional)
+    return load_document_term_matrix(source, later, **given, may_be_empty=may_be_empty)
 
 
 def _later_source_of(source: Path, options: Mapping[str, Any], reading: Mapping[str, Any]) -> SourceOptions:

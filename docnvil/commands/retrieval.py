@@ -11,6 +11,8 @@ from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, PATH, model_so
 from docnvil.commands.printing import counted, echo, echo_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -44,9 +46,14 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     from docnvil.storage.model_folder import load_model
 
     fitted = load_model(model, options["device"])
-    matrices = [load_for_model(source, options, fitted) for source in (train, test)]
-    files, column = (options["train_labels"], options["test_labels"]), options["label_column"]
-    labels, test_labels = (_labels(matrix, file, column) for matrix, file in zip(matrices, files, strict=True))
+    files = options["train_labels"], options["test_labels"]
+    chosen, recorded = options["label_column"], fitted.reading.get("label_column")
+    matrices = [
+        load_for_model(source, options, fitted, needs_label=file is None)
+        for source, file in zip((train, test), files, strict=True)
+    ]
+    columns = (recorded, "label") if chosen is None else (chosen,)
+    labels, test_labels = (_labels(matrix, file, columns) for matrix, file in zip(matrices, files, strict=True))
     probabilities, test_probabilities = (fitted.transform(matrix) for matrix in matrices)
     n_documents = len(probabilities)
     powers_of_two = {2**power for power in range(n_documents.bit_length())}
@@ -84,8 +91,8 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     )
 
 
-def _labels(matrix: "DocumentTermMatrix", file: Path | None, column: str | None) -> "NDArray[np.generic]":
-    """Return the labels of documents, from a file or from their metadata."""
+def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[str | None]") -> "NDArray[np.generic]":
+    """Return the labels of documents, from a file, or from the first of some columns that their metadata has."""
     import numpy as np
 
     from docnvil.errors import ConfigurationError, CorpusError
@@ -93,8 +100,9 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, column: str | None)
 
     if file is None:
         # Folders of texts and prepared corpora may have labels without --label-column.
-        column = column or ("label" if "label" in matrix.metadata else None)
-        if column is None:
+        named = [column for column in columns if column in matrix.metadata]
+        column = named[0] if named else columns[0] if len(columns) == 1 else None
+        if not column:
             raise ConfigurationError(
                 "The documents have no labels. Name their column with --label-column, or give --train-labels and"
                 " --test-labels."

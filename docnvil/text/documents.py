@@ -165,7 +165,8 @@ def _read(path: Path, options: SourceOptions, report: ReadingReport) -> Iterator
         case _:
             raise CorpusError(f"{path} contains counts ({format}), not texts. Give a source of texts.")
     missing = "missing" if format in WITH_ROWS["format"] else "null"
-    return to_documents(path, records, options, report, missing=missing)
+    has_header = format not in ("jsonl", "sgml")
+    return to_documents(path, records, options, report, missing=missing, has_header=has_header)
 
 
 def split_source(

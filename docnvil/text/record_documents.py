@@ -1,6 +1,6 @@
 """From records to documents: the columns of the text, the id, the label and the metadata."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from docnvil.errors import CorpusError
@@ -22,14 +22,27 @@ def to_documents(
     *,
     rows_before: int = 0,
     missing: str = "null",
+    has_header: bool = False,
 ) -> Iterator[Document]:
     """Convert records to documents; a missing text gives an empty document, which the report counts as `missing`.
 
     JSON objects may lack the key of a missing text, as Spark writes them, but one of the first records must have it.
+    With `options.label_is_optional`, documents may lack the label.
+
+    Arguments:
+        path: the source, for messages.
+        records: the place of each record and its values.
+        options: the columns.
+        report: what is missing is added to it.
+        rows_before: the number of records before the first one.
+        missing: the kind of event that a missing text is, see `ReadingReport`.
+        has_header: whether a header names the columns of all records, so that messages name no line for a column.
     """
     id_column = options.id_column
     names: tuple[str, ...] | None = None
-    columns = _Columns((), options, None)
+    table = path if has_header else None
+    columns = _Columns((), options, None, table)
+    labels = _LabelCount(options)
     unseen: set[str] | None = None  # columns of the text that no record had so far
     waiting: list[tuple[int, str, Record, _Columns]] = []
 
@@ -41,6 +54,7 @@ def to_documents(
             text = ""
         id = str(number) if columns.id is None else columns.id_of(record, where)
         metadata = columns.metadata_of(record, where)
+        labels.add(columns.label, metadata)
         return Document(id, text if isinstance(text, TokenText) else replace_surrogates(text), metadata)
 
     for number, (place, record) in enumerate(records, start=rows_before + 1):
@@ -48,7 +62,7 @@ def to_documents(
             id_column = "id"
         if tuple(record) != names:  # most records have the columns of the previous one
             names = tuple(record)
-            columns = _Columns(names, options, id_column)
+            columns = _Columns(names, options, id_column, table)
         if unseen != set():
             unseen = columns.absent_texts(record) if unseen is None else unseen & columns.absent_texts(record)
             waiting.append((number, place, record, columns))
@@ -59,6 +73,38 @@ def to_documents(
             continue
         yield convert(number, place, record, columns)
     _require_texts(path, unseen or (), waiting)
+    labels.report(path, report)
+
+
+class _LabelCount:
+    """The documents with and without a label that need not have one."""
+
+    def __init__(self, options: SourceOptions) -> None:
+        self._option = (options.label_is_optional and options.label_column) or None
+        self._total = self._labeled = 0
+
+    def add(self, label: str | None, metadata: Mapping[str, str]) -> None:
+        """Count a document, whose label is in the column `label`."""
+        if self._option is not None:
+            self._total += 1
+            self._labeled += label is not None and escape_surrogates(label) in metadata
+
+    def report(self, path: Path, report: ReadingReport) -> None:
+        """Add a note to the report if documents have no label."""
+        without = self._total - self._labeled
+        if without and not self._labeled:
+            report.remark(
+                f"{path} has no column {self._option!r}, the --label-column of the model's documents, so it was read"
+                " without labels.",
+                is_note=True,
+            )
+        elif without:
+            have, labels = ("has", "its label is") if without == 1 else ("have", "their labels are")
+            report.remark(
+                f"{without:,} of the {self._total:,} documents of {path} {have} no {self._option!r}, the --label-column"
+                f" of the model's documents; {labels} blank.",
+                is_note=True,
+            )
 
 
 def _require_texts(path: Path, unseen: Collection[str], waiting: Sequence[tuple[int, str, Record, "_Columns"]]) -> None:
@@ -95,18 +141,22 @@ def split_columns(columns: str, names: Sequence[str]) -> list[str]:
 class _Columns:
     """The columns of records that have the same names."""
 
-    def __init__(self, names: tuple[str, ...], options: SourceOptions, id_column: str | None) -> None:
+    def __init__(
+        self, names: tuple[str, ...], options: SourceOptions, id_column: str | None, table: Path | None
+    ) -> None:
         self._names = names
+        self._table = table  # whose header names the columns
         texts = split_columns(options.text_column, names)
         self._texts = [resolve_column(column, names) or column for column in texts]
         self._only_text = self._texts[0] if len(texts) == 1 and self._texts[0] in names else None
         self.id = None if not id_column else resolve_column(id_column, names) or id_column
         label = options.label_column or None
-        self._label = None if label is None else resolve_column(label, names) or label
-        used = (*self._texts, self.id, self._label)
+        self.label = None if label is None else resolve_column(label, names) or label
+        self._needs_label = not options.label_is_optional
+        used = (*self._texts, self.id, self.label)
         self._metadata = [name for name in names if name not in used]
-        if self._label is not None:
-            self._metadata.insert(0, self._label)
+        if self.label is not None:
+            self._metadata.insert(0, self.label)
 
     def absent_texts(self, record: Record) -> set[str]:
         """Return the columns of the text that a record does not have."""
@@ -135,10 +185,12 @@ class _Columns:
         """Return the plain values of the other columns, the label first."""
         metadata = {}
         for name in self._metadata:
+            if name == self.label and not self._needs_label and _find(record, name) is _ABSENT:
+                continue
             value = _to_string(self.require(record, name, where, "label"))
             if value is not None:
                 metadata[escape_surrogates(name)] = replace_surrogates(value)
-            elif name == self._label:
+            elif name == self.label and self._needs_label:
                 raise CorpusError(
                     f"{where} has no plain value in the label column {name!r}. Choose another --label-column."
                 )
@@ -149,7 +201,7 @@ class _Columns:
         value = _find(record, column)
         if value is _ABSENT:
             raise CorpusError(
-                f"{where} has no column {column!r} for the {role}. Its columns are"
+                f"{self._table or where} has no column {column!r} for the {role}. Its columns are"
                 f" {list_items(self._names, 20) or 'none'}; choose one with --{role}-column{self._hint(record)}."
             )
         return value

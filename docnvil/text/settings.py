@@ -55,6 +55,7 @@ class SourceOptions:
         array: the array to read from an `.npz` of binary vectors, if it has several.
         index_base: the number of the first word in svmlight and LDA-C, "0" or "1"; "auto" finds it out.
         transpose: whether the rows of a matrix are words and its columns are documents.
+        label_is_optional: whether documents may lack the label, because the user did not ask for it; not recorded.
 
     Raises:
         ConfigurationError: a value is not allowed.
@@ -105,6 +106,7 @@ class SourceOptions:
         "auto", "Input", "Number of the first word in svmlight and LDA-C", only_with=NUMBERED_WORDS
     )
     transpose: bool = setting(False, "Input", "Read rows as words and columns as documents", only_with=MATRICES)
+    label_is_optional: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in ("auto", *FORMATS):
@@ -132,10 +134,9 @@ class SourceOptions:
         return None if self.delimiter is None else _DELIMITER_NAMES.get(self.delimiter, self.delimiter)
 
     def non_default(self) -> dict[str, Any]:
-        """Return the options that differ from the defaults."""
-        return {
-            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
-        }
+        """Return the settings that differ from the defaults."""
+        declared = settings_of(SourceOptions).values()
+        return {each.name: getattr(self, each.name) for each in declared if getattr(self, each.name) != each.default}
 
     def changed(self, values: Mapping[str, Any]) -> Self:
         """Return the options with other values of some fields.
@@ -181,6 +182,8 @@ class SourceOptions:
     def with_recorded(self, recorded: Mapping[str, Any], format: str, chosen: Collection[str] = ()) -> Self:
         """Return these options completed by recorded ones, see `DocumentTermMatrix.reading`.
 
+        Documents may lack a label whose column is recorded: most new documents have none.
+
         Arguments:
             recorded: the options of an earlier source.
             format: the format of the new source; options that have no effect for it are left out.
@@ -194,7 +197,7 @@ class SourceOptions:
             and name not in ("format", *chosen, *self.non_default())
             and format in known[name].only_with.get("format", (format,))
         }
-        return replace(self, **values)
+        return replace(self, **values, label_is_optional=self.label_is_optional or "label_column" in values)
 
 
 @dataclass(frozen=True)
