@@ -46,7 +46,7 @@ def main(out: Path, keep_results: bool) -> None:
     """Train a topic model on the documentation of Python packages, and use it."""
     start = time.perf_counter()
     if out.exists() and any(out.iterdir()) and not (out / TEXTS).exists():
-        raise click.ClickException(f"{out} has files, but not those of an earlier demo. Choose another folder for --out.")
+        raise click.ClickException(f"{out} has files, but not those of an earlier demo. Choose another --out.")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     shown = {"echo": True, "cwd": out}
