@@ -11,7 +11,7 @@ from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, PATH, model_so
 from docnvil.commands.printing import counted, echo, echo_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -46,14 +46,10 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     from docnvil.storage.model_folder import load_model
 
     fitted = load_model(model, options["device"])
-    files = options["train_labels"], options["test_labels"]
-    chosen, recorded = options["label_column"], fitted.reading.get("label_column")
-    matrices = [
-        load_for_model(source, options, fitted, needs_label=file is None)
-        for source, file in zip((train, test), files, strict=True)
-    ]
-    columns = (recorded, "label") if chosen is None else (chosen,)
-    labels, test_labels = (_labels(matrix, file, columns) for matrix, file in zip(matrices, files, strict=True))
+    given = [(train, options["train_labels"]), (test, options["test_labels"])]
+    matrices = [load_for_model(source, options, fitted, needs_label=file is None) for source, file in given]
+    columns = _label_columns(options["label_column"], fitted.reading)
+    labels, test_labels = (_labels(matrix, file, columns) for matrix, (_, file) in zip(matrices, given, strict=True))
     probabilities, test_probabilities = (fitted.transform(matrix) for matrix in matrices)
     n_documents = len(probabilities)
     powers_of_two = {2**power for power in range(n_documents.bit_length())}
@@ -91,7 +87,17 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     )
 
 
-def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[str | None]") -> "NDArray[np.generic]":
+def _label_columns(chosen: str | None, recorded: "Mapping[str, Any]") -> list[str]:
+    """Return the columns that can have the labels, best first; folders of texts have a `label`.
+
+    Arguments:
+        chosen: the value of --label-column.
+        recorded: the reading options of the model.
+    """
+    return [recorded.get("label_column", "label"), "label"] if chosen is None else [chosen]
+
+
+def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[str]") -> "NDArray[np.generic]":
     """Return the labels of documents, from a file, or from the first of some columns that their metadata has."""
     import numpy as np
 
@@ -108,8 +114,8 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[
                 " --test-labels."
             )
         if column not in matrix.metadata:
-            columns = list_items(map(repr, matrix.metadata), 20) or "none"
-            raise CorpusError(f"The documents have no column {column!r}. Choose --label-column from: {columns}.")
+            names = list_items(map(repr, matrix.metadata), 20) or "none"
+            raise CorpusError(f"The documents have no column {column!r}. Choose --label-column from: {names}.")
         return np.array(matrix.metadata[column])
     try:
         labels = np.load(file, allow_pickle=False)
