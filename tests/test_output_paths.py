@@ -17,8 +17,10 @@ from docnvil.commands import COMMANDS, main
 from docnvil.commands.options import CORPUS, PATH, Output, Texts
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import shell_word
-from docnvil.errors import OutputExistsError
+from docnvil.errors import ConfigurationError, OutputExistsError
 from docnvil.runtime.folders import read_folder
+from docnvil.storage.document_tables import table_format
+from docnvil.storage.tables import embedding_format
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,42 @@ def test_every_output_of_every_command_is_compared_with_every_input(name, output
 
 
 @pytest.mark.parametrize(("name", "output"), OUTPUTS, ids=lambda value: getattr(value, "name", value))
+def test_no_file_has_the_suffix_of_another_format(name, output, tmp_path):
+    assert output.type.is_folder != bool(output.type.suffixes)
+    context = click.Context(dict(commands())[name], info_name=name)
+    suffixes = ".npz", ".XLSX", ".pkl", ".csv", ".svg", ".json", ".csv.gz", ".html", ".h5"
+    for suffix in suffixes if output.type.suffixes else ():
+        path = tmp_path / f"x{suffix}"
+        context.params = {output.name: path}
+        if suffix.lower() in output.type.suffixes:
+            continue
+        with context, pytest.raises(ConfigurationError, match="would not be a") as error:
+            claim_output(path)
+        message = error.value.command_line_message
+        assert output.opts[0] in message
+        assert message.endswith(f"{max(output.type.suffixes, key=message.rfind)}.")
+    for allowed in (*output.type.suffixes, "", ".txt", ".v2"):
+        context.params = {output.name: tmp_path / f"x{allowed}"}
+        with context:
+            claim_output(tmp_path / f"x{allowed}")
+
+
+@pytest.mark.parametrize("options", [(), ("--table",)], ids=" ".join)
+def test_embeddings_are_not_written_as_csv_under_the_name_of_another_format(made, tmp_path, options):
+    for name in ("e.npz", "e.json", "e.h5", "e.parquet.gz"):
+        result = run("embed", made / "m", made / "s.jsonl", *options, "--out", tmp_path / name)
+        failed(result, 1, f"{tmp_path / name} would not be a {Path(name).suffix} file.")
+    failed(
+        run("report", made / "m", "--overview", tmp_path / "o.png"), 1, "Choose a name for --overview that ends in .svg"
+    )
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigurationError, match=r"would not be a .npz file. Choose a name for path"):
+        embedding_format(tmp_path / "e.npz")
+    with pytest.raises(ConfigurationError, match=r"in .csv, .parquet or .xlsx"):
+        table_format(tmp_path / "e.npy")
+
+
+@pytest.mark.parametrize(("name", "output"), OUTPUTS, ids=lambda value: getattr(value, "name", value))
 def test_no_output_is_a_standard_stream(name, output, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     failed(run(*name.split(), output.opts[0], "-"), 2, f"'{output.opts[0]}': - stands for a standard stream")
@@ -125,8 +163,6 @@ def test_an_output_does_not_become_a_document(made, tmp_path):
 
 
 def test_an_existing_file_is_named_with_its_option(made, tmp_path):
-    old = tmp_path / "old.json"
-    old.touch()
     model, source = made / "m", made / "s.jsonl"
     commands = [("topics", model, "--graph"), ("report", model, "--out", tmp_path / "r.html", "--overview")]
     commands += [
@@ -134,6 +170,8 @@ def test_an_existing_file_is_named_with_its_option(made, tmp_path):
         ("effects", model, source, "--by", "id", "--plot"),
     ]
     for arguments in commands:
+        old = tmp_path / ("old.json" if arguments[0] == "topics" else "old.svg")
+        old.touch()
         failed(run(*arguments, old), 1, f"or choose another {arguments[-1]}.")
         failed(run(*arguments, tmp_path), 1 if arguments[0] != "topics" else 2, arguments[-1])
 

@@ -10,8 +10,8 @@ import click
 from docnvil.commands.inputs import describe_corpus, load_for_training, load_with_rules, note_unknown_tokens
 from docnvil.commands.options import (
     CORPUS,
+    CSV_FILE,
     JSON,
-    OUT_FILE,
     POSITIVE,
     PROPORTION,
     THREADS,
@@ -58,7 +58,7 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 )
 @seed_option("Seed of the split and of every model.")
 @click.option("--threads", type=THREADS, default=1, help="CPU threads of every model.")
-@click.option("--out", type=OUT_FILE, help="Also write the table to this CSV file.")
+@click.option("--out", type=CSV_FILE, help="Also write the table to this CSV file.")
 @force_option()
 @JSON
 @counting_options

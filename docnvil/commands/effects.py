@@ -11,14 +11,15 @@ from docnvil.analysis.significance import Correction
 from docnvil.commands.inputs import load_for_model, note_unknown_tokens
 from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import (
+    CSV_FILE,
     CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
-    OUT_FILE,
     POSITIVE,
     PROPORTION,
     SOURCE,
+    SVG_FILE,
     force_option,
     model_source_options,
     seed_option,
@@ -51,8 +52,8 @@ if TYPE_CHECKING:
 @click.option("--samples", type=POSITIVE, default=50, help="Samples per document.")
 @click.option("--draws", type=WholeNumber(min=2), default=100, help="Draws of the units.")
 @click.option("--top", type=POSITIVE, default=20, help="Number of differences to print.")
-@click.option("--out", type=OUT_FILE, help="CSV file for all differences; prevalences go to NAME.prevalence.csv.")
-@click.option("--plot", type=OUT_FILE, help="SVG file for the differences and the prevalence over time.")
+@click.option("--out", type=CSV_FILE, help="CSV file for all differences; prevalences go to NAME.prevalence.csv.")
+@click.option("--plot", type=SVG_FILE, help="SVG file for the differences and the prevalence over time.")
 @with_options(CSV_SAFE, force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options)
 def effects(model: Path, source: Path, out: Path | None, plot: Path | None, **options: Any) -> None:
     """Compare how often the units of MODEL are on in groups of documents of CORPUS, or over time.

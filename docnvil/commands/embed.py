@@ -11,14 +11,15 @@ from docnvil.commands.options import (
     CSV_SAFE,
     DEVICE,
     MODEL,
-    OUT_FILE,
     SOURCE,
+    Output,
     force_option,
     model_source_options,
     with_options,
 )
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import counted, note, shows_progress
+from docnvil.storage.suffixes import EMBEDDINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @with_options(MODEL, SOURCE)
-@click.option("--out", type=OUT_FILE, required=True, help="Output file: .parquet, .npy, or CSV for other names.")
+@click.option("--out", type=Output(*EMBEDDINGS, ".xlsx"), required=True, help="Output file: .csv, .parquet or .npy.")
 @click.option(
     "--kind",
     type=click.Choice(["probabilities", "codes"]),
@@ -71,8 +72,9 @@ def embed(
         return
     if out.suffix.lower() == ".xlsx":
         raise click.UsageError(f"{out} is a workbook, which has too few columns for embeddings. Add --table.")
-    files = (out, ids_path(out), themes_path(out)) if embedding_format(out) == "npy" else (out,)
+    files = (out, ids_path(out), themes_path(out)) if out.suffix.lower() == ".npy" else (out,)
     claim_output(out, others=files)
+    embedding_format(out)  # can it be written?
     complete_publication(*files)
     for file in files:
         refuse_existing_file(file, force=force)
@@ -125,8 +127,8 @@ def _write_documents(model: Path, source: Path, out: Path, options: dict[str, An
         raise click.UsageError("--table lists the most probable units, so --kind has no effect. Leave it out.")
     if out.suffix.lower() == ".npy":
         raise click.UsageError(f"{out} holds numbers only. Write the table as .csv, .parquet or .xlsx.")
-    table_format(out)
     claim_output(out)
+    table_format(out)
     refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])
     matrix = load_for_model(source, options, fitted, may_be_empty=True)

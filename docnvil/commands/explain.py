@@ -9,11 +9,11 @@ import click
 from docnvil.commands.inputs import excerpts_for_model, load_for_model, note_unknown_tokens
 from docnvil.commands.options import (
     CORPUS,
+    CSV_FILE,
     CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
-    OUT_FILE,
     POSITIVE,
     force_option,
     model_source_options,
@@ -39,7 +39,7 @@ UNIT_WORDS = 3  # shown after the name of a unit
 @click.option("--limit", type=POSITIVE, default=5, help="Maximum number of documents to print.")
 @click.option("--words", type=POSITIVE, default=5, help="Words per unit to print.")
 @click.option("--surprise", is_flag=True, help="Add how unexpected each word is, in nats.")
-@click.option("--out", type=OUT_FILE, help="CSV file for all terms of all documents.")
+@click.option("--out", type=CSV_FILE, help="CSV file for all terms of all documents.")
 @with_options(CSV_SAFE, force_option(), DEVICE, JSON, model_source_options)
 def explain(
     model: Path, source: Path | None, texts: tuple[str, ...], out: Path | None, as_json: bool, **options: Any

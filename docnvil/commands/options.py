@@ -10,6 +10,7 @@ from docnvil.commands.numbers import Number, WholeNumber
 from docnvil.commands.setting_options import Decorator, options_of, with_options
 from docnvil.commands.stdin import NAME as STDIN
 from docnvil.commands.stdin import copy_stdin
+from docnvil.storage import suffixes
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 
 POSITIVE = WholeNumber(min=1, max=2**31 - 1)
@@ -40,8 +41,10 @@ class Source(click.Path):
 class Output(click.Path):
     """The path of a file or a folder that a command writes."""
 
-    def __init__(self, *, is_folder: bool = False) -> None:
+    def __init__(self, *suffixes: str, is_folder: bool = False) -> None:
+        """Make the type; `suffixes` are those of the formats of a file."""
         super().__init__(path_type=Path)
+        self.suffixes = suffixes
         self.is_folder = is_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -54,7 +57,8 @@ class Output(click.Path):
 
 PATH = click.Path(path_type=Path)  # of an input that is not a corpus
 CORPUS = Source(path_type=Path)
-OUT_FILE, OUT_FOLDER = Output(), Output(is_folder=True)
+OUT_FOLDER = Output(is_folder=True)
+CSV_FILE, HTML_FILE, SVG_FILE = Output(*suffixes.CSV), Output(*suffixes.HTML), Output(*suffixes.SVG)
 MODEL = click.argument("model", type=PATH)
 SOURCE = click.argument("source", metavar="CORPUS", type=CORPUS)
 DEVICE = click.option("--device", default="auto", help="Device: auto, cpu or cuda.")
@@ -107,6 +111,6 @@ def evaluation_options(*, samples: int) -> Decorator:
     return with_options(
         click.option("--samples", type=POSITIVE, default=samples, help="Samples per document."),
         click.option("--interval", type=PROPORTION, show_default="none", help="Coverage of bootstrap intervals."),
-        click.option("--out", type=OUT_FILE, help="CSV file for the values of each document."),
+        click.option("--out", type=CSV_FILE, help="CSV file for the values of each document."),
         *(CSV_SAFE, force_option(), seed_option("Seed of the random draws."), DEVICE, JSON, model_source_options),
     )

@@ -9,11 +9,11 @@ import click
 from docnvil.commands.inputs import excerpts_for_model, load_for_model
 from docnvil.commands.options import (
     CORPUS,
+    CSV_FILE,
     CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
-    OUT_FILE,
     POSITIVE,
     SOURCE,
     force_option,
@@ -40,7 +40,7 @@ MAX_SHARE_UNKNOWN = 0.5  # of the words of a document without a score that is no
 @click.option("--reference", type=CORPUS, help="Corpus of normal documents.", show_default="CORPUS itself")
 @click.option("--kind", type=click.Choice(list(KINDS)), default="any", help="Kind of outliers that come first.")
 @click.option("--top", type=POSITIVE, default=10, help="Number of documents to print.")
-@click.option("--out", type=OUT_FILE, help="CSV file for the scores of all documents.")
+@click.option("--out", type=CSV_FILE, help="CSV file for the scores of all documents.")
 @with_options(CSV_SAFE, force_option(), seed_option("Seed of the calibration."), DEVICE, JSON, model_source_options)
 def outliers(
     model: Path, source: Path, reference: Path | None, out: Path | None, as_json: bool, **options: Any

@@ -24,12 +24,14 @@ def claim_output(out: Path, *, others: Sequence[Path] = (), option: str | None =
     Raises:
         OutputExistsError: an output is an input or one of its documents, is in a folder written by docnvil, or another
             process writes `out`.
+        ConfigurationError: the suffix of an output is that of another format than the command writes.
     """
     from docnvil.errors import OutputExistsError
     from docnvil.runtime.disk import remove_abandoned_drafts
     from docnvil.runtime.folders import refuse_output_in_folder
     from docnvil.runtime.locks import lock_output
     from docnvil.runtime.paths import resolve, resolve_output
+    from docnvil.storage.suffixes import check_suffix
 
     context = click.get_current_context()
     inputs = {resolve(path): name for name, path in _inputs(context)}
@@ -48,6 +50,9 @@ def claim_output(out: Path, *, others: Sequence[Path] = (), option: str | None =
         is_folder = path in named and named[path].type.is_folder
         if not is_folder and (path in named or not (out in named and named[out].type.is_folder)):
             _refuse_document(context, path, choice)
+    for param, path in _values(context, Output):
+        if param.type.suffixes:
+            check_suffix(path, param.type.suffixes, param.opts[0])
     context.with_resource(lock_output(out, main))
     for path in outputs.values():
         remove_abandoned_drafts(path.parent, path.name)

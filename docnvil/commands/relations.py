@@ -9,19 +9,18 @@ import click
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import echo, echo_json, note
+from docnvil.storage.suffixes import GRAPHS
 
 if TYPE_CHECKING:
     from docnvil.analysis.unit_tree import TreeNode
     from docnvil.training.fitted_model import FittedModel
-
-GRAPH_SUFFIXES = (".json", ".dot", ".gv")
 
 
 def check_graph(out: Path, model: Path, corpus: Path | None, *, force: bool) -> None:
     """Check that a graph can be written to a file, before any work."""
     from docnvil.runtime.folders import refuse_existing_file
 
-    if out.suffix.lower() not in GRAPH_SUFFIXES:
+    if out.suffix.lower() not in GRAPHS:
         raise click.UsageError(f"{out} is neither a .json nor a .dot file. Choose one of these formats for --graph.")
     claim_output(out)
     refuse_existing_file(out, force=force, option="--graph")

@@ -9,10 +9,11 @@ import click
 from docnvil.commands.inputs import load_for_model, note_unknown_tokens, reread_options
 from docnvil.commands.options import (
     CORPUS,
+    HTML_FILE,
     JSON,
     MODEL,
-    OUT_FILE,
     POSITIVE,
+    SVG_FILE,
     force_option,
     model_source_options,
     seed_option,
@@ -31,8 +32,8 @@ ONLY_WITH_CORPUS = ("test", "by", "over", "documents", "layout", "seed")
 @click.command()
 @MODEL
 @click.argument("source", metavar="[CORPUS]", required=False, type=CORPUS)
-@click.option("--out", type=OUT_FILE, default=Path("report.html"), help="HTML page to write.")
-@click.option("--overview", type=OUT_FILE, help="SVG picture of the model to write as well.")
+@click.option("--out", type=HTML_FILE, default=Path("report.html"), help="HTML page to write.")
+@click.option("--overview", type=SVG_FILE, help="SVG picture of the model to write as well.")
 @click.option("--words", type=POSITIVE, default=12, help="Words per unit on the page.")
 @click.option("--title", help="Title of the page and the picture.  [default: Topic model of N documents]")
 @click.option("--by", metavar="COLUMN", show_default="found", help="Metadata column of labels.")

@@ -12,11 +12,11 @@ from docnvil.commands.inputs import excerpts_for_model, load_for_model, reread_o
 from docnvil.commands.numbers import Number
 from docnvil.commands.options import (
     CORPUS,
+    CSV_FILE,
     CSV_SAFE,
     DEVICE,
     JSON,
     MODEL,
-    OUT_FILE,
     OUT_FOLDER,
     POSITIVE,
     force_option,
@@ -51,7 +51,7 @@ EXCERPT_SHOWN = 110  # characters
 )
 @click.option("--index", "index_path", type=OUT_FOLDER, show_default="CORPUS.search", help="Folder of the index.")
 @click.option("--rebuild", is_flag=True, help="Build the index again.")
-@click.option("--out", type=OUT_FILE, help="CSV file for the results.")
+@click.option("--out", type=CSV_FILE, help="CSV file for the results.")
 @with_options(CSV_SAFE, force_option(), DEVICE, JSON, model_source_options)
 def search(
     model: Path,

@@ -13,10 +13,10 @@ from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import (
     CORPUS,
     JSON,
-    OUT_FILE,
     OUT_FOLDER,
     POSITIVE,
     SOURCE,
+    SVG_FILE,
     counting_options,
     force_option,
 )
@@ -59,7 +59,7 @@ COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 @click.option("--jobs", type=POSITIVE, default=1, help="Trainings at the same time.")
 @grouped_option("--threads", group="Machine", type=POSITIVE, default=1, help="CPU threads of each training.")
 @click.option("--out", type=OUT_FOLDER, default=Path("sweep"), help="Folder for the results, one file per training.")
-@click.option("--plot", type=OUT_FILE, help="SVG file for the perplexity by number of units.")
+@click.option("--plot", type=SVG_FILE, help="SVG file for the perplexity by number of units.")
 @with_options(force_option("results of other documents or settings"), JSON)
 @setting_options_except("units", "seed")
 @counting_options

@@ -12,14 +12,15 @@ from docnvil.commands.options import (
     CORPUS,
     JSON,
     MODEL,
-    OUT_FILE,
     POSITIVE,
+    Output,
     force_option,
     model_source_options,
     with_options,
 )
 from docnvil.commands.printing import echo, echo_json, note
 from docnvil.commands.relations import check_graph, print_tree, write_graph
+from docnvil.storage.suffixes import GRAPHS
 
 if TYPE_CHECKING:
     from docnvil.analysis.themes import Theme
@@ -42,7 +43,7 @@ MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
     help="Coherence measure: NPMI over documents, or C_V over texts.",
 )
 @click.option("--tree", is_flag=True, help="Print the units as a tree.")
-@click.option("--graph", type=OUT_FILE, help="File for relations between units: .json or .dot.")
+@click.option("--graph", type=Output(*GRAPHS), help="File for relations between units: .json or .dot.")
 @click.option("--corpus", type=CORPUS, help="Documents in which --graph counts units.  [default: the prior]")
 @with_options(force_option("an existing graph"), JSON, model_source_options)
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:

@@ -11,6 +11,7 @@ from docnvil.errors import CorpusError, MissingDependencyError
 from docnvil.runtime.folders import replacing_file
 from docnvil.runtime.packages import is_installed
 from docnvil.storage.csv_files import FORMULA_STARTS, csv_writer
+from docnvil.storage.suffixes import TABLES, check_suffix
 from docnvil.storage.timeless_archive import EARLIEST, TimelessArchive
 
 MAX_ROWS = 1_048_575  # of a worksheet, below its header
@@ -23,8 +24,10 @@ def table_format(path: Path) -> str:
     """Return the format of a table from its suffix: "parquet", "xlsx", or otherwise "csv".
 
     Raises:
+        ConfigurationError: the suffix is that of another format.
         MissingDependencyError: the package for this format is not installed.
     """
+    check_suffix(path, TABLES)
     suffix = path.suffix.lower()
     for ending, package, extra in ((".parquet", "pyarrow", "parquet"), (".xlsx", "openpyxl", "excel")):
         if suffix == ending:

@@ -25,6 +25,7 @@ from docnvil.runtime.folders import replacing_file
 from docnvil.runtime.packages import is_installed
 from docnvil.runtime.publishing import writing_together
 from docnvil.storage.csv_files import FORMULA_STARTS, LINE_END, csv_lines, csv_writer
+from docnvil.storage.suffixes import CSV, EMBEDDINGS, check_suffix
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.records import EpochRecord
 
@@ -33,8 +34,10 @@ def embedding_format(path: Path) -> str:
     """Return the format of an embedding file from its suffix: "parquet", "npy", or otherwise "csv".
 
     Raises:
+        ConfigurationError: the suffix is that of another format.
         MissingDependencyError: the format is Parquet and pyarrow is not installed.
     """
+    check_suffix(path, EMBEDDINGS)
     suffix = path.suffix.lower()
     if suffix == ".parquet" and not is_installed("pyarrow"):
         raise MissingDependencyError(
@@ -259,6 +262,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[object
 @contextmanager
 def _writing_csv(path: Path, header: Sequence[str]) -> Iterator[TextIO]:
     """Open a CSV file for writing after its header; it appears at `path` if the block succeeds."""
+    check_suffix(path, CSV)
     with replacing_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         csv_writer(file).writerow(header)
         yield file
