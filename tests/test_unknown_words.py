@@ -1,15 +1,19 @@
 """Words outside the vocabulary are counted wherever the vocabulary was not chosen from the documents."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from click.testing import CliRunner, Result
 
+import docnvil
 from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
+from docnvil.errors import CorpusError, DocnvilWarning
 
 RARE = [f"rare{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(200)]
 
@@ -50,6 +54,66 @@ def test_a_held_out_corpus_has_the_unknown_words_that_its_texts_have(messages):
     )
     completed = figures("completion", messages / "model", messages / "o" / "test")
     assert completed["unknown_tokens"] == 40
+
+
+NOTHING = (
+    'is known: the vocabulary has 4 words, such as "oven", "salt", "sail", "wind", and the documents have "zebra",'
+    ' "okapi". Check the language and the format of the documents, and the token rules.'
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "train.txt").write_text("sail wind\noven salt\noven salt\n" * 20)
+    run("fit", folder / "train.txt", "--max-df", "1.0", "--units", 2, "--epochs", 1, "--out", folder / "model")
+    return folder / "model"
+
+
+def test_documents_without_a_known_word_are_reported_with_examples(model, tmp_path):
+    text, table = tmp_path / "new.txt", tmp_path / "new.csv"
+    text.write_text("zebra zebra\n\nokapi\n")
+    table.write_text("text\nzebra\nokapi\n")
+    commands = [("embed", "--out", tmp_path / "e.csv"), ("embed", "--table", "--out", tmp_path / "t.csv"), ("explain",)]
+    for verb, *options in commands:
+        for source in (text, table):
+            result = run(verb, model, source, *options, *(["--force"] if options else []))
+            assert result.stderr.count("Warning: ") == 1
+            assert f"Warning: No word of {source} {NOTHING}" in result.stderr
+    assert f"Warning: No word of the documents {NOTHING}" in run("explain", model, "--text", "zebra okapi").stderr
+    for verb, *options in (("perplexity",), ("completion",), ("search", "sail"), ("report",), ("topics --coherence",)):
+        verb, *more = verb.split()
+        arguments = [verb, model, *more, text, *options, *(["--out", tmp_path / "r.html"] if verb == "report" else [])]
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"No word of {text} {NOTHING}" in result.stderr
+
+
+def test_documents_without_any_word_are_reported(model, tmp_path):
+    (tmp_path / "new.txt").write_text("\nof the\n")
+    result = run("embed", model, tmp_path / "new.txt", "--out", tmp_path / "e.csv")
+    assert f"Warning: Every document of {tmp_path / 'new.txt'} is empty. Check the source" in result.stderr
+
+
+def test_a_known_word_is_enough(model, tmp_path):
+    (tmp_path / "new.txt").write_text("zebra okapi\nsail\n")
+    result = run("embed", model, tmp_path / "new.txt", "--out", tmp_path / "e.csv")
+    assert "Warning" not in result.stderr
+    assert "2 tokens (67%) are not in the model's vocabulary" in result.stderr
+
+
+def test_python_warns_of_documents_without_a_known_word(model):
+    fitted = docnvil.load(model)
+    message = re.escape(f"No word of the documents {NOTHING}")
+    for texts in (["zebra", "okapi"], iter(["zebra", "okapi"]), pandas.DataFrame({"text": ["zebra", "okapi"]})):
+        with pytest.warns(DocnvilWarning, match=message):
+            fitted.transform(texts)
+    with pytest.warns(DocnvilWarning, match=message):
+        matrix = docnvil.count_words(["zebra okapi"], vocabulary=fitted.vocabulary, rules=fitted.token_rules)
+    with pytest.raises(CorpusError, match="nothing to predict"), pytest.warns(DocnvilWarning, match=message):
+        fitted.evaluate(["zebra", "okapi"])
+    with pytest.raises(CorpusError, match="nothing to predict"):
+        fitted.evaluate(matrix)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from docnvil.corpus.reading import read_corpus
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step, warn
+from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_documents, count_words
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
 from docnvil.text.formats import read_counts
@@ -18,8 +18,8 @@ from docnvil.text.phrases import learn_phrases
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.splits import split_documents, split_rows
 from docnvil.text.tokens import TokenRules
-from docnvil.text.vocabulary import Vocabulary
-from docnvil.text.word_checks import load_vocabulary
+from docnvil.text.vocabulary import Vocabulary, check_limits
+from docnvil.text.word_checks import describe_no_known_words, load_vocabulary
 
 _DEFAULTS = SourceOptions()
 
@@ -53,7 +53,7 @@ def load_document_term_matrix(
         min_df: minimum number (int) or share (float) of texts that contain a word.
         max_df: maximum number (int) or share (float) of texts that contain a word.
         learns_phrases: whether pairs of words that mostly occur together in texts are counted as one word.
-        may_be_empty: whether all documents may be empty.
+        may_be_empty: whether all documents may be empty, with a warning if a vocabulary is given.
         named: single options of `SourceOptions` by their names, such as `text_column="body"`.
 
     Raises:
@@ -62,7 +62,7 @@ def load_document_term_matrix(
         CheckpointError: a prepared corpus is incomplete or damaged.
     """
     path, options = as_path(path), options.changed(named)
-    form = detect_format(path, options)
+    form, words = detect_format(path, options), list[str]()
     options.refuse_idle(path, form)
     if form in TEXT_FORMATS:
         rules = learn_phrases(read_documents(path, options), rules or TokenRules()) if learns_phrases else rules
@@ -70,7 +70,9 @@ def load_document_term_matrix(
             vocabulary = load_vocabulary(vocabulary_path, rules)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
         with naming_step(f"counting the words of {path}", "docnvil corpus build counts them in little memory."):
-            matrix = count_words(_read_some_documents(path, options), rules=rules, vocabulary=vocabulary, **limits)
+            check_limits(**limits)
+            documents = _read_some_documents(path, options)
+            matrix, words = count_documents(documents, rules or TokenRules(), vocabulary, **limits)
     else:
         if form != "corpus":
             chosen = {name: value for name, value in options.non_default().items() if name != "format"}
@@ -81,7 +83,12 @@ def load_document_term_matrix(
             raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
         matrix = matrix if vocabulary is None else _fit_vocabulary(matrix, vocabulary, path)
     matrix = replace(matrix, reading={**recorded_options(path, options), **matrix.reading})
-    if matrix.empty.all() and not may_be_empty:
+    if form != "bits" and vocabulary is not None and matrix.empty.all():
+        message = describe_no_known_words(str(path), vocabulary, matrix.n_unknown, words)
+        if not may_be_empty:
+            raise CorpusError(message)
+        warn(message)
+    elif matrix.empty.all() and not may_be_empty:
         raise all_empty_error(path, matrix.vocabulary_size)
     return matrix
 

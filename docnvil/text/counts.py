@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.errors import CorpusError, VocabularyError
+from docnvil.errors import CorpusError, VocabularyError, warn
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
@@ -27,7 +28,9 @@ from docnvil.text.sparse import (
 from docnvil.text.token_reader import DROPPED, UNKNOWN, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words, number_words
-from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
+from docnvil.text.word_checks import WordLengths, describe_no_known_words, warn_of_limits, warn_of_words
+
+_LOOK_AT = 20  # first documents, for examples of their words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,7 +199,9 @@ def count_words(
     columns = SourceOptions(text_column=text_column, id_column=id_column)
     limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
     rules = TokenRules() if rules is None else rules
-    matrix = _count_texts(read_source(source, text_column, id_column), rules, vocabulary, **limits)
+    matrix, words = count_documents(read_source(source, text_column, id_column), rules, vocabulary, **limits)
+    if matrix.empty.all() and vocabulary is not None:
+        warn(describe_no_known_words("the documents", vocabulary, matrix.n_unknown, words))
     return replace(matrix, reading=columns.non_default())
 
 
@@ -214,6 +219,31 @@ def _from_counts(source: PythonSource, vocabulary: Vocabulary | None) -> Documen
         raise CorpusError("The counts have no words. Give a matrix of documents by words.")
     vocabulary = number_words(counts.shape[1], counts.nnz, "The matrix") if vocabulary is None else vocabulary
     return DocumentTermMatrix(counts, vocabulary, tuple(str(number) for number in range(1, counts.shape[0] + 1)))
+
+
+def count_documents(
+    documents: Iterable[Document], rules: TokenRules, vocabulary: Vocabulary | None, **limits: Any
+) -> tuple[DocumentTermMatrix, list[str]]:
+    """Count documents as `count_words` does, and return some of their words too if none is in a given vocabulary.
+
+    Arguments:
+        documents: the documents, read once.
+        rules: how texts are split into words.
+        vocabulary: the words to count; None chooses them.
+        limits: `size`, `min_df` and `max_df` of `count_words`.
+
+    Example:
+        >>> pets = [Document("a", "A mouse, an owl.")]
+        >>> count_documents(pets, TokenRules(), Vocabulary(["cat"]), size=None, min_df=1, max_df=1.0)[1]
+        ['mouse', 'owl']
+    """
+    documents = iter(documents)
+    first = list(islice(documents, _LOOK_AT)) if vocabulary is not None else []
+    matrix = _count_texts(chain(first, documents), rules, vocabulary, **limits)
+    if vocabulary is None or not matrix.empty.all():
+        return matrix, []
+    tokenizer = Tokenizer(rules)
+    return matrix, list(dict.fromkeys(word for document in first for word in tokenizer(document.text)))
 
 
 def _count_texts(

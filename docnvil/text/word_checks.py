@@ -24,6 +24,7 @@ _EXAMPLES = {
     "southeast-asian": "pythainlp:word_tokenize for Thai",
     "other": "whitespace, or a function",
 }
+N_EXAMPLES = 5  # words in a message
 _NO_LETTER = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _is_ideographic = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}ー]+").fullmatch
 _is_southeast_asian = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{M}]+").fullmatch
@@ -230,6 +231,30 @@ def describe_limits(
             + ("" if size is None else f" or --vocabulary-size (now {size})")
         )
     return f"{n_emptied:,} of {n_documents:,} documents have none of the words that are kept. {'. '.join(remedies)}."
+
+
+def describe_no_known_words(source: str, vocabulary: Vocabulary, n_unknown: int, words: Iterable[str] = ()) -> str:
+    """Return a warning that no document has a word of the vocabulary.
+
+    Arguments:
+        source: what the documents are called.
+        vocabulary: the words that are known.
+        n_unknown: the number of words in the documents.
+        words: some of them, if at hand.
+
+    Example:
+        >>> print(describe_no_known_words("new.txt", Vocabulary(["boat", "sail"]), 7, ["Boot", "Segel"]))
+        No word of new.txt is known: the vocabulary has 2 words, such as "boat", "sail", and the documents have "Boot",
+        "Segel". Check the language and the format of the documents, and the token rules.
+    """
+    if not n_unknown:
+        return f"Every document of {source} is empty. Check the source and the token rules."
+    such = f", such as {format_examples(vocabulary.words[:N_EXAMPLES])}" if not vocabulary.is_numbered else ""
+    other = f", and the documents have {format_examples(tuple(words)[:N_EXAMPLES])}" if words else ""
+    return (
+        f"No word of {source} is known: the vocabulary has {len(vocabulary):,} word{'s' * (len(vocabulary) != 1)}{such}"
+        f"{other}. Check the language and the format of the documents, and the token rules."
+    )
 
 
 def warn_of_words(lengths: WordLengths, rules: TokenRules) -> set[str]:
