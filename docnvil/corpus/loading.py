@@ -18,7 +18,7 @@ from docnvil.text.phrases import learn_phrases
 from docnvil.text.settings import VocabularyLimits
 from docnvil.text.splits import split_documents, split_rows
 from docnvil.text.tokens import TokenRules
-from docnvil.text.vocabulary import Vocabulary, check_limits
+from docnvil.text.vocabulary import Vocabulary
 from docnvil.text.word_checks import describe_no_known_words, load_vocabulary
 
 _DEFAULTS = SourceOptions()
@@ -70,27 +70,50 @@ def load_document_term_matrix(
             vocabulary = load_vocabulary(vocabulary_path, rules)
         limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
         with naming_step(f"counting the words of {path}", "docnvil corpus build counts them in little memory."):
-            check_limits(**limits)
             documents = _read_some_documents(path, options)
             matrix, words = count_documents(documents, rules or TokenRules(), vocabulary, **limits)
     else:
-        if form != "corpus":
-            chosen = {name: value for name, value in options.non_default().items() if name != "format"}
-            matrix = read_counts(path, form, vocabulary_path=vocabulary_path, model_vocabulary=vocabulary, **chosen)
-        elif vocabulary_path is None:
-            matrix = read_corpus(path)
-        else:
-            raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
-        matrix = matrix if vocabulary is None else _fit_vocabulary(matrix, vocabulary, path)
+        matrix = _read_counted(path, form, options, vocabulary_path, vocabulary)
     matrix = replace(matrix, reading={**recorded_options(path, options), **matrix.reading})
-    if form != "bits" and vocabulary is not None and matrix.empty.all():
-        message = describe_no_known_words(str(path), vocabulary, matrix.n_unknown, words)
-        if not may_be_empty:
-            raise CorpusError(message)
-        warn(message)
-    elif matrix.empty.all() and not may_be_empty:
-        raise all_empty_error(path, matrix.vocabulary_size)
+    if matrix.empty.all():
+        _report_all_empty(path, matrix, None if form == "bits" else vocabulary, words, may_be_empty=may_be_empty)
     return matrix
+
+
+def _read_counted(
+    path: Path, form: str, options: SourceOptions, vocabulary_path: Path | None, vocabulary: Vocabulary | None
+) -> DocumentTermMatrix:
+    """Read counts or a prepared corpus, with the columns of a vocabulary."""
+    if form != "corpus":
+        chosen = {name: value for name, value in options.non_default().items() if name != "format"}
+        matrix = read_counts(path, form, vocabulary_path=vocabulary_path, model_vocabulary=vocabulary, **chosen)
+    elif vocabulary_path is None:
+        matrix = read_corpus(path)
+    else:
+        raise ConfigurationError(f"The prepared corpus {path} has its own vocabulary. Leave out --vocabulary.")
+    return matrix if vocabulary is None else _fit_vocabulary(matrix, vocabulary, path)
+
+
+def _report_all_empty(
+    path: Path, matrix: DocumentTermMatrix, vocabulary: Vocabulary | None, words: list[str], *, may_be_empty: bool
+) -> None:
+    """Raise a `CorpusError` for a source without counts, or warn if its documents may all be without known words.
+
+    Arguments:
+        path: the source.
+        matrix: its counts.
+        vocabulary: the words that the source was to have; None for its own.
+        words: some other words of the source.
+        may_be_empty: whether this is no error.
+    """
+    if vocabulary is None:
+        if not may_be_empty:
+            raise all_empty_error(path, matrix.vocabulary_size)
+        return
+    message = describe_no_known_words(str(path), vocabulary, matrix.n_unknown, words)
+    if not may_be_empty:
+        raise CorpusError(message)
+    warn(message)
 
 
 def recorded_options(path: Path, options: SourceOptions) -> dict[str, Any]:

@@ -237,6 +237,7 @@ def count_documents(
         >>> count_documents(pets, TokenRules(), Vocabulary(["cat"]), size=None, min_df=1, max_df=1.0)[1]
         ['mouse', 'owl']
     """
+    check_limits(**limits)
     documents = iter(documents)
     first = list(islice(documents, _LOOK_AT)) if vocabulary is not None else []
     matrix = _count_texts(chain(first, documents), rules, vocabulary, **limits)
