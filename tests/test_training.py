@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.errors import ConfigurationError, TrainingError
 from docnvil.model.settings import ModelConfig
-from docnvil.training import loop, schedule
+from docnvil.training import loop, progress, schedule
 from docnvil.training.loop import train, update
+from docnvil.training.progress import Progress
 from docnvil.training.settings import TrainingConfig
 from docnvil.training.state import Training
 
@@ -219,3 +220,26 @@ def test_the_reported_training_bound_leaves_out_the_penalty_in_force(counts, mon
     still = replace(QUICK, epochs=3, learning_rate=1e-12)
     free, penalized = (trained(counts, replace(still, sparsity=nats)).history for nats in (0.0, 5.0))
     assert [each.train_bound for each in penalized] == pytest.approx([each.train_bound for each in free], rel=1e-6)
+
+
+@pytest.mark.parametrize("observation", ["softmax", "bernoulli"])
+def test_progress_shows_the_best_bound_so_far_in_lines_and_in_the_bar(counts, observation, monkeypatch, capsys):
+    """The best epoch has the best bound, and not always the best perplexity."""
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    counts = counts.minimum(1) if observation == "bernoulli" else counts
+    shown = Progress(as_bar=False)
+    postfixes: list[str] = []
+    monkeypatch.setattr(shown._bar, "set_postfix_str", postfixes.append)
+    training = started(counts, replace(QUICK, epochs=8, learning_rate=0.5, schedule="constant"), observation=observation)
+    bounds, expected = [], []
+    for record in train(training, counts, counts):
+        shown.on_epoch(training, record)
+        bounds.append(record.validation_bound)
+        if observation == "bernoulli":
+            expected.append(f"bound {bounds[-1]:.2f} nats (best {max(bounds):.2f})")
+        else:
+            figures = f"bound {bounds[-1]:.1f} nats (best {max(bounds):.1f})"
+            expected.append(f"{figures}, perplexity {record.validation_perplexity:.0f}")
+    assert any(bound < max(bounds[: number + 1]) for number, bound in enumerate(bounds))
+    assert capsys.readouterr().err.splitlines() == [f"epoch {n}/8: {text}" for n, text in enumerate(expected, 1)]
+    assert postfixes == expected

@@ -49,10 +49,8 @@ class Progress(Callback):
 
 
 def _figures(training: Training, record: EpochRecord) -> str:
-    best = training.best
-    if not training.model.generative.visible.reports_perplexity:
-        return f"bound {record.validation_bound:.2f} nats (best {best.validation_bound:.2f})"
-    return (
-        f"bound {record.validation_bound:.1f} nats, perplexity {record.validation_perplexity:.0f}"
-        f" (best {best.validation_perplexity:.0f})"
-    )
+    """Return the bound with the best so far, by which the epoch of the model is chosen, and the perplexity."""
+    has_perplexity = training.model.generative.visible.reports_perplexity
+    digits = 1 if has_perplexity else 2
+    bound = f"bound {record.validation_bound:.{digits}f} nats (best {training.best.validation_bound:.{digits}f})"
+    return f"{bound}, perplexity {record.validation_perplexity:.0f}" if has_perplexity else bound

@@ -35,7 +35,7 @@ class TrainingConfig:
         "Common",
         "Passes over the documents, at most",
         minimum=1,
-        effective=f"{MIN_EPOCHS} to {MAX_EPOCHS}, fewer for larger corpora",
+        effective=f"{MIN_EPOCHS} to {MAX_EPOCHS}, by the size of the corpus",
     )
     batch_size: int = setting(100, "Training", "Documents per update", minimum=1)
     n_samples: int = setting(5, "Training", "Samples per document", minimum=1, option="samples")
