@@ -186,14 +186,22 @@ def test_help_shows_common_input_and_text_options_and_names_the_other_groups():
 def test_a_dry_run_prints_data_and_settings_and_writes_nothing(counts, tmp_path):
     arguments = ("fit", counts, "--out", tmp_path / "model", "--l1", "0.5", "--dry-run")
     text = run(*arguments).stdout
-    assert "Training documents" in text
-    assert "110" in text
+    found, listed = text.split("\n\nSettings (recipe default):\n")
+    assert ["training documents", "110"] in [line.strip().rsplit(maxsplit=1) for line in found.splitlines()]
+    lines = {line.split()[0]: line.split(maxsplit=2)[1:] for line in listed.split("\n\n")[0].splitlines()}
+    assert lines["l1"] == ["0.5", "chosen"]
+    assert lines["epochs"] == ["100", "recipe, by the size of the corpus"]
+    assert lines["validation"] == ["10", "recipe, by the size of the corpus"]
+    assert set(lines) == set(all_settings()) - {"recipe", "vocabulary_size"}  # the latter is no setting
     result = json.loads(run(*arguments, "--json").stdout)
     assert result["data"]["validation_documents"] == 10
     assert result["settings"]["validation"] == 10
     assert result["settings"]["l1"] == 0.5
     assert result["sources"]["l1"] == "chosen"
     assert result["settings"]["epochs"] == 100
+    assert "vocabulary_size" not in {*result["settings"], *result["sources"]}
+    chosen = run(*arguments, "--epochs", "3", "--validation", "0.1").stdout.splitlines()
+    assert ["epochs", "3", "chosen"] in [line.split() for line in chosen]
     assert not (tmp_path / "model").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["counts.npz"]
 

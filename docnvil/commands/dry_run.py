@@ -31,14 +31,23 @@ def print_dry_run(matrix: "DocumentTermMatrix", settings: "Settings", *, as_json
         sources = {name: settings.source_of(name) for name in values}
         echo_json({"data": figures, "recipe": settings.recipe_name, "settings": values, "sources": sources})
         return
-    lines = [f"{name.replace('_', ' ').capitalize():<22}{number:>12,}" for name, number in figures.items()]
+    lines = ["Corpus, as counted:"]
+    lines += [f"  {name.replace('_', ' '):<22}{number:>12,}" for name, number in figures.items()]
     lines += ["", f"Settings (recipe {settings.recipe_name}):"]
-    lines += [f"  {name:<22}{format_value(value):<24}{settings.source_of(name)}" for name, value in values.items()]
+    lines += [f"  {name:<22}{format_value(value):<24}{_source(name, value, settings)}" for name, value in values.items()]
     echo("\n".join([*lines, "", "Nothing was trained or written (--dry-run)."]))
 
 
+def _source(name: str, value: Any, settings: "Settings") -> str:
+    """Return where a value comes from, and whether it also depends on the corpus."""
+    depends = name in ("epochs", "validation") and settings.values.get(name) != value
+    return settings.source_of(name) + ", by the size of the corpus" * depends
+
+
 def _values(settings: "Settings", data: "TrainingData") -> dict[str, Any]:
+    """Return the value of every setting; the size of the vocabulary is none, but a result of counting."""
     n_documents, vocabulary_size = data.train.shape
     model, training = settings.model_config(vocabulary_size), settings.training_config(n_documents)
     values = {name: getattr(each, name) for each in (model, training) for name in settings_of(type(each))}
+    del values["vocabulary_size"]
     return {**values, "validation": data.validation.shape[0], "device": settings.device}
