@@ -230,7 +230,9 @@ def test_progress_shows_the_best_bound_so_far_in_lines_and_in_the_bar(counts, ob
     shown = Progress(as_bar=False)
     postfixes: list[str] = []
     monkeypatch.setattr(shown._bar, "set_postfix_str", postfixes.append)
-    training = started(counts, replace(QUICK, epochs=8, learning_rate=0.5, schedule="constant"), observation=observation)
+    training = started(
+        counts, replace(QUICK, epochs=8, learning_rate=0.5, schedule="constant"), observation=observation
+    )
     bounds, expected = [], []
     for record in train(training, counts, counts):
         shown.on_epoch(training, record)

@@ -34,7 +34,8 @@ def print_dry_run(matrix: "DocumentTermMatrix", settings: "Settings", *, as_json
     lines = ["Corpus, as counted:"]
     lines += [f"  {name.replace('_', ' '):<22}{number:>12,}" for name, number in figures.items()]
     lines += ["", f"Settings (recipe {settings.recipe_name}):"]
-    lines += [f"  {name:<22}{format_value(value):<24}{_source(name, value, settings)}" for name, value in values.items()]
+    sources = [_source(name, value, settings) for name, value in values.items()]
+    lines += [f"  {name:<22}{format_value(values[name]):<24}{text}" for name, text in zip(values, sources, strict=True)]
     echo("\n".join([*lines, "", "Nothing was trained or written (--dry-run)."]))
 
 

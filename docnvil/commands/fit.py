@@ -35,7 +35,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @SOURCE
 @click.option("--out", type=OUT_FOLDER, default=Path("model"), help="Model folder to write.")
 @setting_options
-@click.option("--from", "earlier", type=PATH, metavar="MODEL", help="Continue the training of a model on new documents.")
+@click.option(
+    "--from", "earlier", type=PATH, metavar="MODEL", help="Continue the training of a model on new documents."
+)
 @click.option("--replay", type=Number(min=0), show_default="1", help="Documents sampled from --from per new document.")
 @grouped_option("--threads", group="Machine", type=THREADS, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
