@@ -92,6 +92,19 @@ def test_the_layer_without_units_comes_second(output, block_counts):
     assert row["topics"] is None
 
 
+def test_models_with_units_have_a_verdict_and_references_have_none(output):
+    verdicts = {row["model"]: row["no_units_verdict"] for row in output["models"] if row["error"] is None}
+    assert verdicts.pop(UNIGRAM) is None
+    assert verdicts.pop(NO_UNITS) is None
+    assert verdicts
+    without = next(row for row in output["models"] if row["model"] == NO_UNITS)
+    for row in output["models"]:
+        if row["model"] in verdicts:
+            measures = ("completion_per_word", "completion_per_document")
+            is_better = any(row[each] < without[each] for each in measures)
+            assert (verdicts[row["model"]] == "better") == is_better
+
+
 def test_a_model_of_another_package_has_a_second_row_with_a_cache(output):
     first, second = output["rows"]["sklearn-lda"], output["rows"]["sklearn-lda + cache"]
     assert "a cache of the document's words, A = " in second["settings"]
@@ -157,7 +170,8 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
         ComparisonResult(NO_UNITS, "", 7.5, 7.5),
         ComparisonResult("sklearn-lda", "quick", **scores, completion_per_document=7.0),
         ComparisonResult("gensim-lda", error="gone"),
-        ComparisonResult("docnvil", "", 8.0, 8.0),
+        ComparisonResult("docnvil", "", 8.0, 8.0, no_units_verdict="nothing learned"),
+        ComparisonResult("docnvil-best", "", 7.5, 7.5, no_units_verdict="not better"),
     ]
     monkeypatch.setattr(runner, "compare_models", lambda *arguments, **options: iter(rows))
     lines = run(folder / "train.npz", folder / "observed.npz").stdout.splitlines()
@@ -165,9 +179,13 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
     assert lines[1].split() == headings.split()
     assert lines[4].split() == ["sklearn-lda", "7.2", "7.0", "0.500", "-", "3", "-", "12,346", "-"]
     assert lines[5].split() == ["gensim-lda", "gone"]
-    assert "60 training documents, 30 test documents; 129 held-out words (20% of each test document)" in lines[8]
-    assert "1 thread" in lines[8]
-    assert lines[-2:] == ["sklearn-lda: quick", "docnvil predicts no better than the model without units."]
+    assert "60 training documents, 30 test documents; 129 held-out words (20% of each test document)" in lines[9]
+    assert "1 thread" in lines[9]
+    assert lines[-3:-1] == [
+        "sklearn-lda: quick",
+        "docnvil has learned nothing: it predicts no better than the model without units.",
+    ]
+    assert lines[-1].startswith("docnvil-best predicts no better than the model without units, but the test documents")
 
 
 @pytest.mark.parametrize(

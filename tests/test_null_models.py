@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_array, csr_matrix, load_npz, save_npz
+from scipy.sparse import csr_array, csr_matrix, load_npz, save_npz, vstack
 from scipy.special import gammaln
 from test_commands import run
 
 import docnvil
 from docnvil.analysis import concentration as solver
-from docnvil.analysis.completion import evaluate_predictor, split_words
+from docnvil.analysis.completion import CompletionScores, evaluate_predictor, split_words
 from docnvil.analysis.concentration import count_histogram, fit_concentration
-from docnvil.analysis.null_models import describe_nothing_learned, evaluate_null_model, null_perplexity
+from docnvil.analysis.gain import MIN_DOCUMENTS, UnitsGain, units_gain
+from docnvil.analysis.null_models import evaluate_null_model, null_perplexity
 from docnvil.model.null_models import DirichletMultinomialNullModel
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.randomness import stream
@@ -178,10 +179,59 @@ def test_validation_documents_do_not_contribute_to_their_own_figure():
     assert model.no_units.validation_perplexity > 1000
 
 
-def test_a_model_that_is_not_better_is_said_to_have_learned_nothing():
-    assert describe_nothing_learned(10.0, 10.1) is None
-    assert "have learned nothing" in describe_nothing_learned(10.1, 10.1)
-    assert "have learned nothing" in describe_nothing_learned(math.nan, 10.1)
+def verdict_on(gains: list[float] | np.ndarray, lengths: list[float] | float = 10.0) -> str:
+    gains, nats = np.asarray(gains, dtype=float), np.random.default_rng(1).normal(-60, 20, len(gains))
+    lengths = np.broadcast_to(np.asarray(lengths, dtype=float), gains.shape)
+    return units_gain(CompletionScores(nats + gains, lengths), CompletionScores(nats, lengths)).verdict
+
+
+def test_units_have_learned_nothing_only_with_evidence():
+    """Differences are paired: the documents themselves differ by 20 nats."""
+    noise = np.random.default_rng(0).normal(0, 1, 400)
+    noise -= noise.mean()
+    assert verdict_on(noise + 0.01) == "better"
+    assert verdict_on(noise - 0.01) == "not better"
+    assert verdict_on(noise - 0.03) == "not better"  # two standard errors are 0.1, and a thousandth of the nats 0.06
+    assert verdict_on(noise - 0.05) == "nothing learned"
+    assert verdict_on(np.full(MIN_DOCUMENTS, -0.001)) == "nothing learned"
+    assert verdict_on(np.zeros(MIN_DOCUMENTS)) == "nothing learned"  # the same probabilities
+    for n_documents in (1, 2, MIN_DOCUMENTS - 1):
+        assert verdict_on(np.full(n_documents, -50.0)) == "not better"
+        assert verdict_on(np.full(n_documents, 0.001)) == "better"
+
+
+def test_a_model_that_is_better_per_word_or_per_document_is_better():
+    lengths = [100.0] * 10 + [1.0] * 10
+    assert verdict_on([20.0] * 10 + [-1.0] * 10, lengths) == "better"  # per word
+    assert verdict_on([-20.0] * 10 + [1.0] * 10, lengths) == "better"  # per document
+    assert verdict_on([-20.0] * 10 + [-1.0] * 10, lengths) == "nothing learned"
+    assert verdict_on([*[-1.0] * 9, 8.0], [*[1.0] * 9, 0.0]) == "not better"  # an empty document is none
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.floats(0, 5))
+def test_a_lower_likelihood_never_makes_the_verdict_better(gains, loss):
+    order = ["nothing learned", "not better", "better"]
+    assert order.index(verdict_on(np.array(gains) - loss)) <= order.index(verdict_on(gains))
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_a_model_without_a_likelihood_is_not_better(value):
+    assert verdict_on([value] * 20) == "nothing learned"
+    assert verdict_on([value] * 2) == "not better"
+
+
+def test_what_is_said_about_the_gain():
+    assert UnitsGain("better", 50).describe(10.0, 10.1) is None
+    assert "The units have learned nothing: without units, " in UnitsGain("nothing learned", 50).describe(10.1, 10.1)
+    for n_documents, text in (
+        (1, "One document is"),
+        (9, "9 documents are"),
+        (5000, "5,000 documents are too little evidence"),
+    ):
+        told = UnitsGain("not better", n_documents).describe(10.2, 10.1)
+        assert told.startswith("No gain from the units: without units, the same output layer reaches 10.1, and the")
+        assert text in told
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +279,50 @@ def test_the_softmax_layer_without_units_is_the_unigram_model(folder):
 
 
 def test_a_model_that_learned_nothing_is_told(folder):
-    assert "The units have learned nothing" in run("perplexity", folder / "noise", folder / "noise.npz").stdout
+    arguments = folder / "noise", folder / "noise.npz"
+    assert json.loads(run("perplexity", *arguments, "--json").stdout)["no_units_verdict"] == "nothing learned"
+    assert "The units have learned nothing" in run("perplexity", *arguments).stdout
+    verdict = json.loads(run("completion", *arguments, "--json").stdout)["no_units_verdict"]
+    sentences = {"nothing learned": "The units have learned nothing", "not better": "No gain from the units"}
+    assert sentences[verdict] in run("completion", *arguments).stdout
+
+
+def test_a_document_of_two_words_is_no_evidence(folder, tmp_path):
+    """The document has one word of each subject, which the model does not expect."""
+    counts = np.zeros((1, 12), dtype=int)
+    counts[0, [0, 11]] = 1
+    save_npz(tmp_path / "two.npz", csr_array(counts))
+    arguments = "perplexity", folder / "subjects", tmp_path / "two.npz"
+    values, text = json.loads(run(*arguments, "--json").stdout), run(*arguments).stdout
+    assert values["perplexity_per_word"] > values["no_units_perplexity_per_word"]
+    assert values["no_units_verdict"] == "not better"
+    assert "No gain from the units" in text
+    assert "One document is too little evidence that they have learned nothing." in text
+
+
+@pytest.mark.parametrize(("n_validation", "verdict"), [(100, "nothing learned"), (5, "not better")])
+def test_fit_and_the_report_give_the_verdict_on_the_validation_documents(folder, tmp_path, n_validation, verdict):
+    """The validation documents have both subjects, so the units that find one in each document predict them worse."""
+    generator = np.random.default_rng(1)
+    train = csr_array(vstack([load_npz(folder / "subjects.npz")] * 10, format="csr"))
+    mixed = csr_array(generator.multinomial(15, np.full((n_validation, 12), 1 / 12)))
+    options = {"units": (2,), "epochs": 1, "batch_size": 5, "learning_rate": 0.03, "schedule": "constant"}
+    with pytest.warns(docnvil.DocnvilWarning, match="without units") as caught:
+        model = docnvil.fit(train, docnvil.Settings(**options), validation=mixed)
+    assert model.units_gain == UnitsGain(verdict, n_validation)
+    opening = "The units have learned nothing" if verdict == "nothing learned" else "No gain from the units"
+    assert [text for text in model.warnings if text.startswith(opening)]
+    assert [each for each in caught if str(each.message).startswith(opening)]
+    docnvil.save(model, tmp_path / "model")
+    assert docnvil.load(tmp_path / "model").units_gain == model.units_gain
+    assert run("report", tmp_path / "model", "--out", tmp_path / "page.html").exit_code == 0
+    assert f"<strong>{opening}</strong>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_good_model_has_no_such_warning(folder):
+    good = docnvil.load(folder / "subjects")
+    assert good.units_gain.verdict == "better"
+    assert not [text for text in good.warnings if "without units" in text]
 
 
 def test_fit_and_report_show_the_validation_figure(folder):

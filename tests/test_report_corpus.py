@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, save_npz
 
 import docnvil
+from docnvil.analysis.gain import UnitsGain
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.report.columns import NO_GROUP, Groups, choose_dates, choose_labels, parse_dates
@@ -287,15 +288,16 @@ class TestEvaluation:
         assert "fewer than for the same model without units" in result.sentence
 
     @pytest.mark.parametrize(
-        ("figures", "words"),
+        ("figures", "verdict", "words"),
         [
-            ((300.0, 290.0, 310.0, 290.0, 400.0), "do not help"),
-            ((300.0, 290.0, 310.0, 305.0, 400.0), "could reverse"),
-            ((300.0, 290.0, 310.0, None, 400.0), "25% fewer than for word frequencies alone"),
+            ((300.0, 290.0, 310.0, 290.0, 400.0), "nothing learned", "is as good or better"),
+            ((300.0, 290.0, 310.0, 290.0, 400.0), "not better", "or better. 9 documents are too little evidence that"),
+            ((300.0, 290.0, 310.0, 305.0, 400.0), "better", "could reverse"),
+            ((300.0, 290.0, 310.0, None, 400.0), "better", "25% fewer than for word frequencies alone"),
         ],
     )
-    def test_the_sentence_says_what_the_figures_mean(self, figures, words):
-        assert words in Evaluation(9, 9, *figures, 300.0, True, True).sentence
+    def test_the_sentence_says_what_the_figures_mean(self, figures, verdict, words):
+        assert words in Evaluation(9, 9, *figures, 300.0, True, True, UnitsGain(verdict, 9)).sentence
 
     def test_documents_without_words_have_no_figures(self, model):
         assert evaluate(model, csr_array((4, 15), dtype=np.int64), is_held_out=False) is None

@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from click.testing import CliRunner
 from scipy.sparse import csr_array, save_npz
 
 import docnvil
+from docnvil.analysis.null_models import evaluate_null_model
 from docnvil.commands import main
 from docnvil.comparison.sweep import Trial, run_trials, summarize_trials
-from docnvil.errors import ConfigurationError, OutputExistsError, TrainingError
+from docnvil.errors import ConfigurationError, DocnvilWarning, OutputExistsError, TrainingError
+from docnvil.report.sweep_plot import sweep_figure
 from docnvil.training.settings import Settings
 
 OPTIONS = {"epochs": 1, "batch_size": 40}
@@ -70,6 +73,48 @@ def test_scores_that_a_model_does_not_have_are_left_out():
     assert (result.rows[0].completion_per_word, result.rows[0].npmi) == (5.0, 0.3)
 
 
+def without_units(trials, nats):
+    """Return trials with these nats of each document under the layer without units."""
+    nats = np.broadcast_to(np.asarray(nats, dtype=float), len(trials[0].lengths))
+    per_word = float(np.exp(nats.sum() / sum(trials[0].lengths)))
+    return [replace(t, no_units_log_likelihood=tuple((-nats).tolist()), no_units_per_word=per_word) for t in trials]
+
+
+@pytest.mark.parametrize(("worse", "verdict"), [(1.0, "nothing learned"), (0.05, "not better")])
+def test_no_number_is_suggested_if_none_is_better_than_no_units(worse, verdict):
+    trials = noisy(np.random.default_rng(3), {5: 1.5, 10: 0.0}, n_seeds=2)
+    best = -np.mean([each.log_likelihood for each in trials if each.units == 10], axis=0)
+    noise = np.random.default_rng(4).normal(0, 1, len(best))
+    with pytest.warns(DocnvilWarning, match="without units, the same output layer reaches") as caught:
+        result = summarize_trials(without_units(trials, best - worse + noise - noise.mean()))
+    assert (result.suggested, result.largest, result.best) == (None, None, 10)
+    assert result.no_units_verdict == verdict
+    (text,) = result.warnings
+    assert text.startswith(
+        "The units have learned nothing" if verdict == "nothing learned" else "No gain from the units"
+    )
+    assert "--epochs or fewer --units" in text
+    assert "more epochs or fewer units" in str(caught[0].message)
+    figure = ET.fromstring(sweep_figure(result, {5: [1.0], 10: [1.0]}))
+    assert "no number is better than no units" in figure.get("aria-label")
+
+
+def test_a_number_that_is_worse_than_no_units_is_not_suggested():
+    """Five units are as good as ten, within the interval, but only ten are better than none."""
+    noise = np.random.default_rng(5).normal(0, 2, 200)
+    trials = [trial(5, 30 + noise - noise.mean() + 0.1), trial(10, np.full(200, 30.0))]
+    result = summarize_trials(without_units(trials, 30.05))
+    assert [row.as_good_as_best for row in result.rows] == [True, True]
+    assert (result.suggested, result.largest, result.no_units_verdict, result.warnings) == (10, 10, "better", ())
+
+
+def test_results_of_earlier_versions_have_only_the_perplexity_without_units():
+    trials = [trial(5, np.full(20, 30.0), no_units_per_word=15.0)]  # exp(3) is 20.1
+    with pytest.warns(DocnvilWarning, match="No gain from the units"):
+        result = summarize_trials(trials)
+    assert (result.suggested, result.no_units_verdict) == (None, "not better")
+
+
 def test_results_of_different_documents_are_not_compared():
     with pytest.raises(ConfigurationError, match="different held-out documents"):
         summarize_trials([trial(5, [1, 2]), trial(10, [1, 2, 3])])
@@ -101,6 +146,9 @@ def test_a_trial_is_the_evaluation_of_the_model(finished):
     expected = model.evaluate(test, bound="importance", n_samples=100)
     assert -sum(result.log_likelihood) == pytest.approx(-expected.log_likelihood, rel=1e-5)
     assert sum(result.lengths) == expected.tokens
+    without = evaluate_null_model(model.network.generative.visible, model.null_model(), csr_array(test.counts))
+    assert result.no_units_per_word == pytest.approx(without.perplexity_per_word)
+    assert sum(result.no_units_log_likelihood) == pytest.approx(without.log_likelihood)
     assert result.live_units == sum(not topic.dead for topic in model.topics())
 
 
@@ -162,6 +210,7 @@ def test_command_prints_the_table_and_draws_the_figure(finished, tmp_path, monke
     assert "Suggested: 2 units" in result.stdout
     assert "held out: 10 documents drawn at random (seed 0)" in result.stdout
     assert ET.fromstring((tmp_path / "units.svg").read_text(encoding="utf-8")).tag.endswith("svg")
+    assert "No number" not in result.stdout
     train, test, settings, options = seen[0]
     assert (train.n_documents, test.n_documents) == (62, 10)
     assert [(each.model_config(1).units, each.seed) for each in settings] == [
@@ -175,6 +224,29 @@ def test_command_prints_the_table_and_draws_the_figure(finished, tmp_path, monke
     values = json.loads(run(*arguments, "--json").stdout)
     assert (values["suggested"], values["largest"], len(values["trials"])) == (2, 5, 4)
     assert "log_likelihood" not in values["trials"][0]
+    assert (values["warnings"], values["no_units_verdict"]) == ([], "better")
+
+
+def test_command_says_that_no_number_is_better_than_no_units(finished, tmp_path, monkeypatch):
+    train, *_ = finished
+    save_npz(tmp_path / "counts.npz", train.counts)
+    from docnvil.comparison import sweep
+
+    def fake(train, test, settings, folder, **options):
+        trials = [trial(each.model_config(1).units[0], np.full(test.n_documents, 20.0)) for each in settings]
+        return without_units(trials, 19.0)
+
+    monkeypatch.setattr(sweep, "run_trials", fake)
+    arguments = tmp_path / "counts.npz", "--units", "2,5", "--seeds", 1, "--held-out", 10, "--out", tmp_path / "out"
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("\nNo number of units is suggested, because none is better than no units.\n")
+    advice = "without units, the same output layer reaches 6.7, and the model 7.4. Use more documents, more --epochs"
+    assert f"Warning: The units have learned nothing: {advice}" in result.stderr
+    values = json.loads(run(*arguments, "--json").stdout)
+    assert (values["suggested"], values["largest"], values["no_units_verdict"]) == (None, None, "nothing learned")
+    assert advice in values["warnings"][0]
+    assert "no_units_log_likelihood" not in values["trials"][0]
 
 
 @pytest.mark.parametrize(

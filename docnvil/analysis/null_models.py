@@ -1,7 +1,8 @@
 """Perplexities of models without units, which every model should improve on. All are exact.
 
 There are two for words: the unigram model, and the model's own output layer without units. The second also knows how
-words recur in a document (burstiness), so what a model gains on it is the work of its units.
+words recur in a document (burstiness), so what a model gains on it is the work of its units. `docnvil.analysis.gain`
+judges that gain.
 
 Axes: N documents, V words.
 """
@@ -40,8 +41,8 @@ class LayerWithoutUnits:
 
 def fit_without_units(
     visible: VisibleLayer | type[VisibleLayer], counts: CountRows, train: CountRows, validation: CountRows
-) -> LayerWithoutUnits:
-    """Fit a visible layer without units, and evaluate it on the validation documents.
+) -> tuple[LayerWithoutUnits, DocumentBounds | None]:
+    """Fit a visible layer without units; return it and log p(x) of the validation documents, None if all are empty.
 
     Arguments:
         visible: the layer.
@@ -53,13 +54,13 @@ def fit_without_units(
     if visible.has_concentration:
         unigram = visible.null_model(column_sums(counts), counts.shape[0])
         concentration = fit_concentration(counts, np.exp(unigram.weight))
-    bound = perplexity = None
+    bounds = bound = perplexity = None
     if visible.empty_is_data or row_sums(validation, np.float64).any():
-        result = evaluate_null_model(
-            visible, visible.without_units(column_sums(train), train.shape[0], concentration), validation
-        )
+        null_model = visible.without_units(column_sums(train), train.shape[0], concentration)
+        bounds = null_model_bounds(visible, null_model, validation)
+        result = bounds.summarize()
         bound, perplexity = result.log_likelihood / result.documents, result.perplexity_per_document
-    return LayerWithoutUnits(concentration if math.isfinite(concentration) else None, bound, perplexity)
+    return LayerWithoutUnits(concentration if math.isfinite(concentration) else None, bound, perplexity), bounds
 
 
 def null_perplexity(
@@ -118,27 +119,13 @@ def evaluate_null_model(
     Raises:
         CorpusError: no document has a word.
     """
+    return null_model_bounds(visible, null_model, test).summarize()
+
+
+def null_model_bounds(
+    visible: VisibleLayer | type[VisibleLayer], null_model: NullModel, test: CountRows
+) -> DocumentBounds:
+    """Return the exact log p(x) of each document `[N, V]` under a model without units."""
     log_likelihood = np.concatenate([np.zeros(0), *map(null_model.log_prob, row_chunks(test))])
     lengths = visible.document_lengths(row_sums(test, np.float64), test.shape[1])
-    return DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths, bound="exact").summarize()
-
-
-def describe_nothing_learned(figure: float, without_units: float) -> str | None:
-    """Return a sentence for users if a model is not better than its own output layer without units, or else None.
-
-    Arguments:
-        figure: a perplexity of the model, or its nats per document; lower is better.
-        without_units: the same figure of the layer without units, on the same documents.
-
-    Example:
-        >>> describe_nothing_learned(831.0, 1104.0) is None
-        True
-        >>> print(describe_nothing_learned(1111.6, 1104.0))
-        The units have learned nothing: without units, the same output layer reaches 1,104.0, and the model 1,111.6.
-    """
-    if figure < without_units:
-        return None
-    return (
-        "The units have learned nothing: without units, the same output layer reaches"
-        f" {without_units:,.1f}, and the model {figure:,.1f}."
-    )
+    return DocumentBounds(log_likelihood, log_likelihood, np.zeros_like(lengths), lengths, bound="exact")

@@ -160,20 +160,14 @@ def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hi
     for row in rows:
         if row.settings:
             echo(f"{row.model}: {row.settings}")
-    for name in _no_better_than_no_units(rows):
-        echo(f"{name} predicts no better than the model without units.")
-
-
-def _no_better_than_no_units(rows: Sequence["ComparisonResult"]) -> list[str]:
-    """Return the names of models whose completion per word and per document is not better than without units."""
-    from docnvil.comparison.runner import NO_UNITS, REFERENCES
-
-    measures = ("completion_per_word", "completion_per_document")
-    without = next((row for row in rows if row.model == NO_UNITS), None)
-    scored = [row for row in rows if row.model not in REFERENCES and row.completion_per_word is not None]
-    if without is None:
-        return []
-    return [row.model for row in scored if all(getattr(row, each) >= getattr(without, each) for each in measures)]
+    for row in rows:
+        if row.no_units_verdict == "nothing learned":
+            echo(f"{row.model} has learned nothing: it predicts no better than the model without units.")
+        elif row.no_units_verdict == "not better":
+            echo(
+                f"{row.model} predicts no better than the model without units, but the test documents are too little"
+                " evidence that it has learned nothing."
+            )
 
 
 def _table(rows: Sequence["ComparisonResult"]) -> str:

@@ -52,6 +52,7 @@ def completion(
     "empty".
     """
     from docnvil.analysis.completion import evaluate_completion, evaluate_predictor, split_words
+    from docnvil.analysis.gain import units_gain
     from docnvil.runtime.randomness import stream
 
     fitted = load_model_to_evaluate(model, source, options)
@@ -66,23 +67,17 @@ def completion(
     result = scores.summarize()
     null_model, statistics = null_model_of(fitted), fitted.statistics
     unigram = fitted.network.generative.visible.null_model(statistics.word_frequency, statistics.n_documents)
-    null, no_units = (
-        None if each is None else evaluate_predictor(each.predict, observed, held_out).summarize()
-        for each in (unigram, null_model)
+    null_scores, without = (
+        None if each is None else evaluate_predictor(each.predict, observed, held_out) for each in (unigram, null_model)
     )
+    null, no_units = (None if each is None else each.summarize() for each in (null_scores, without))
+    gain = None if without is None else units_gain(scores, without)
     intervals = finish(scores, matrices[0], ("log_likelihood",), options)
     unknown = sum(matrix.n_unknown for matrix in matrices)
     names = ("perplexity_per_document", "perplexity_per_word")
-    null_values = {**{f"unigram_{name}": getattr(null, name) for name in names}, **no_units_json(no_units)}
-    intervals_values = intervals_json(intervals)
-    values = {
-        **asdict(result),
-        "samples": samples,
-        "sweeps": sweeps,
-        "unknown_tokens": unknown,
-        **null_values,
-        **intervals_values,
-    }
+    unigram_values = {f"unigram_{name}": getattr(null, name) for name in names}
+    values = {**asdict(result), "samples": samples, "sweeps": sweeps, "unknown_tokens": unknown, **unigram_values}
+    values |= {**no_units_json(no_units, gain), **intervals_json(intervals)}
     per_document, per_word = (format_interval(intervals, name) for name in names)
     skipped = f" ({result.skipped:,} without any left out)" if result.skipped else ""
     text = (
@@ -92,7 +87,7 @@ def completion(
         f"   {format_null_models(null, no_units, names[0])}\n"
         f"from {result.tokens:,} held-out tokens of {counted(result.documents, 'document')}{skipped}; {samples} samples"
         + "".join(f"\n{describe_unknown_tokens(matrix)}" for matrix in matrices if matrix.n_unknown)
-        + nothing_learned(result, no_units)
+        + nothing_learned(result, no_units, gain)
     )
     echo_result(values, text, as_json=options["as_json"])
 

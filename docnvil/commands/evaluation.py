@@ -11,6 +11,7 @@ from docnvil.commands.printing import counted, note
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
     from docnvil.analysis.completion import Completion, CompletionScores
+    from docnvil.analysis.gain import UnitsGain
     from docnvil.analysis.perplexity import DocumentBounds, Perplexity
     from docnvil.model.null_models import NullModel
     from docnvil.text.counts import DocumentTermMatrix
@@ -82,18 +83,20 @@ def format_null_models(unigram: "Perplexities", no_units: "Perplexities | None",
     return f"({text})"
 
 
-def no_units_json(no_units: "Perplexities | None") -> dict[str, float | None]:
-    """Return the perplexities of the layer without units as entries of a JSON object; None where it is unknown."""
+def no_units_json(no_units: "Perplexities | None", gain: "UnitsGain | None") -> dict[str, float | str | None]:
+    """Return the perplexities of the layer without units, and the verdict, as JSON entries; None where unknown."""
     names = ("perplexity_per_document", "perplexity_per_word")
-    return {f"no_units_{name}": getattr(no_units, name, None) for name in names}
+    return {f"no_units_{name}": getattr(no_units, name, None) for name in names} | gain_json(gain)
 
 
-def nothing_learned(result: "Perplexities", no_units: "Perplexities | None") -> str:
+def gain_json(gain: "UnitsGain | None") -> dict[str, str | None]:
+    """Return whether the model is better than its layer without units as an entry of a JSON object."""
+    return {"no_units_verdict": None if gain is None else gain.verdict}
+
+
+def nothing_learned(result: "Perplexities", no_units: "Perplexities | None", gain: "UnitsGain | None") -> str:
     """Return a line to append if the model is not better than its layer without units, per document and per word."""
-    from docnvil.analysis.null_models import describe_nothing_learned
-
-    if no_units is None:
+    if no_units is None or gain is None:
         return ""
-    names = ("perplexity_per_document", "perplexity_per_word")
-    texts = [describe_nothing_learned(getattr(result, name), getattr(no_units, name)) for name in names]
-    return f"\n{texts[0]}" if all(texts) else ""
+    text = gain.describe(result.perplexity_per_document, no_units.perplexity_per_document)
+    return "" if text is None else f"\n{text}"

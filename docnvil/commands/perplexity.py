@@ -11,6 +11,7 @@ from docnvil.commands.evaluation import (
     finish,
     format_interval,
     format_null_models,
+    gain_json,
     intervals_json,
     load_model_to_evaluate,
     no_units_json,
@@ -23,6 +24,7 @@ from docnvil.commands.printing import counted, echo_result
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
+    from docnvil.analysis.gain import UnitsGain
     from docnvil.analysis.perplexity import Perplexity
     from docnvil.text.counts import DocumentTermMatrix
 
@@ -58,7 +60,8 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
 
     --out writes one row per document, in the order of CORPUS; an empty document has 1 in the column "empty".
     """
-    from docnvil.analysis.null_models import evaluate_null_model, null_perplexity
+    from docnvil.analysis.gain import units_gain
+    from docnvil.analysis.null_models import null_model_bounds
     from docnvil.analysis.perplexity import document_bounds
 
     fitted = load_model_to_evaluate(model, source, options)
@@ -68,13 +71,17 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
     result = bounds.summarize()
     intervals = finish(bounds, matrix, ("log_likelihood", "reconstruction", "kl"), options)
     visible, statistics = fitted.network.generative.visible, fitted.statistics
-    null = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, matrix.counts)
+    unigram = visible.null_model(statistics.word_frequency, statistics.n_documents)
+    null_model = null_model_of(fitted) if visible.reports_perplexity else unigram
+    null, without = (
+        None if each is None else null_model_bounds(visible, each, matrix.counts) for each in (unigram, null_model)
+    )
+    gain = None if without is None else units_gain(bounds, without)
     if not visible.reports_perplexity:
-        values, text = _vector_report(result, null, matrix, intervals)
+        values, text = _vector_report(result, null.summarize(), gain, matrix, intervals)
     else:
-        null_model = null_model_of(fitted)
-        no_units = None if null_model is None else evaluate_null_model(visible, null_model, matrix.counts)
-        values, text = _document_report(result, null, no_units, matrix, intervals)
+        no_units = None if without is None else without.summarize()
+        values, text = _document_report(result, null.summarize(), no_units, gain, matrix, intervals)
     echo_result({**values, **intervals_json(intervals)}, text, as_json=options["as_json"])
 
 
@@ -82,6 +89,7 @@ def _document_report(
     result: "Perplexity",
     null: "Perplexity",
     no_units: "Perplexity | None",
+    gain: "UnitsGain | None",
     matrix: "DocumentTermMatrix",
     intervals: "Intervals | None",
 ) -> tuple[dict[str, Any], str]:
@@ -101,16 +109,18 @@ def _document_report(
     )
     if matrix.n_unknown:
         text += f"\n{describe_unknown_tokens(matrix)}"
-    text += nothing_learned(result, no_units)
-    return {**asdict(result), "unknown_tokens": matrix.n_unknown, **unigram, **no_units_json(no_units)}, text
+    text += nothing_learned(result, no_units, gain)
+    return {**asdict(result), "unknown_tokens": matrix.n_unknown, **unigram, **no_units_json(no_units, gain)}, text
 
 
 def _vector_report(
-    result: "Perplexity", null: "Perplexity", matrix: "DocumentTermMatrix", intervals: "Intervals | None"
+    result: "Perplexity",
+    null: "Perplexity",
+    gain: "UnitsGain",
+    matrix: "DocumentTermMatrix",
+    intervals: "Intervals | None",
 ) -> tuple[dict[str, Any], str]:
     """Return the negative log-likelihood of binary vectors as JSON values and as text."""
-    from docnvil.analysis.null_models import describe_nothing_learned
-
     nats, null_nats = (-each.log_likelihood / each.documents for each in (result, null))
     n_bits = matrix.vocabulary_size
     interval = format_interval(intervals, "perplexity_per_document", lambda perplexity: n_bits * log(perplexity))
@@ -120,10 +130,10 @@ def _vector_report(
         f"KL                       {result.kl / result.documents:10.2f}\n"
         f"from {result.documents:,} vectors of {n_bits:,} bits; {_format_bound(result)}"
     )
-    if warning := describe_nothing_learned(nats, null_nats):
+    if warning := gain.describe(nats, null_nats):
         text += f"\n{warning}"
     values = {"negative_log_likelihood": nats, "negative_log_likelihood_of_independent_bits": null_nats}
-    return {**values, **asdict(result)}, text
+    return {**values, **gain_json(gain), **asdict(result)}, text
 
 
 def _format_bound(result: "Perplexity") -> str:

@@ -74,6 +74,7 @@ def sweep(source: Path, units: tuple[int, ...], out: Path, plot: Path | None, **
     A tenth of the documents, drawn at random, is held out: no training sees it, nor does the choice of the vocabulary.
     Perplexity is the importance-weighted bound on these documents. The suggestion is the smallest number of units that
     is not worse than the best one: the 0.95 interval of the difference in perplexity, paired by document, reaches 0.
+    If none is better than the same layer without units, none is suggested.
 
     Each training writes a file to OUT. After an interruption, the same command continues with the trainings that are
     missing; more --units or --seeds add to those that are there.
@@ -161,9 +162,10 @@ def _perplexity(trial: "Trial") -> float:
 
 
 def _values(result: "Sweep", trials: Sequence["Trial"], split: str) -> dict[str, Any]:
-    large = ("log_likelihood", "lengths")
+    from docnvil.comparison.sweep import TUPLES
+
     each = [
-        {**{name: value for name, value in asdict(trial).items() if name not in large}, "perplexity_per_word": figure}
+        {**{name: value for name, value in asdict(trial).items() if name not in TUPLES}, "perplexity_per_word": figure}
         for trial, figure in zip(trials, map(_perplexity, trials), strict=True)
     ]
     rows = [{**asdict(row), "as_good_as_best": row.as_good_as_best} for row in result.rows]
@@ -178,15 +180,20 @@ def _report(result: "Sweep", split: str, seeds: int) -> str:
     """Return the table and the suggestion as text."""
     without = result.no_units_per_word
     described = "" if without is None else f"Same layer, no units: {without:,.1f} per word. "
-    suggestion = (
-        f"Suggested: {result.suggested} units, the smallest number that is not worse than the best ({result.best})."
-    )
-    if result.largest > result.suggested:
-        suggestion += f" Up to {result.largest} units are as good."
-    if result.suggested == result.rows[-1].units and len(result.rows) > 1:
-        suggestion += " It is the largest number compared, so more may be better: add larger --units."
     plural = "s" if seeds > 1 else ""
-    return f"{_table(result)}\n\n{described}Means over {seeds} seed{plural}; held out: {split}.\n{suggestion}"
+    means = f"Means over {seeds} seed{plural}; held out: {split}."
+    return f"{_table(result)}\n\n{described}{means}\n{_suggestion(result)}"
+
+
+def _suggestion(result: "Sweep") -> str:
+    if result.suggested is None:
+        return "No number of units is suggested, because none is better than no units."
+    text = f"Suggested: {result.suggested} units, the smallest number that is not worse than the best ({result.best})."
+    if result.largest > result.suggested:
+        text += f" Up to {result.largest} units are as good."
+    if result.suggested == result.rows[-1].units and len(result.rows) > 1:
+        text += " It is the largest number compared, so more may be better: add larger --units."
+    return text
 
 
 def _table(result: "Sweep") -> str:

@@ -25,7 +25,8 @@ from scipy.sparse import csr_array, load_npz, save_npz, vstack
 
 from docnvil.analysis.chunking import documents_per_batch
 from docnvil.analysis.coherence import diversity, npmi, single_list_share
-from docnvil.analysis.completion import Predictor, evaluate_predictor
+from docnvil.analysis.completion import CompletionScores, Predictor, evaluate_predictor
+from docnvil.analysis.gain import Verdict, units_gain
 from docnvil.comparison.adapters import BeliefNetworkTopics, TopicModel, null_model_of_words, unigram_model
 from docnvil.comparison.cache import add_cache
 from docnvil.comparison.peers import PEERS
@@ -78,6 +79,7 @@ class ComparisonResult:
     training_seconds: float | None = None  # from the counts to the fitted model; None for a loaded model
     documents_per_second: float | None = None  # speed of encoding the test documents
     peak_mebibytes: float | None = None
+    no_units_verdict: Verdict | None = None  # of its completion, compared with the layer without units
     error: str | None = None  # why there are no scores
 
 
@@ -146,13 +148,21 @@ def check_model_names(models: Sequence[str]) -> None:
 
 
 def score_topic_model(
-    model: TopicModel, observed: csr_array, hidden: csr_array, reference: csr_array, word_lists: list[list[int]]
-) -> dict[str, float | int | None]:
+    model: TopicModel,
+    observed: csr_array,
+    hidden: csr_array,
+    reference: csr_array,
+    word_lists: list[list[int]],
+    without_units: CompletionScores | None = None,
+) -> dict[str, Any]:
     """Return the scores of a `ComparisonResult`: completion, and those of `score_words`.
 
-    `word_lists` has the columns of each topic's top words, and `reference`, `[N', V]`, the documents for NPMI.
+    `word_lists` has the columns of each topic's top words, and `reference`, `[N', V]`, the documents for NPMI. With the
+    scores of the layer without units, the verdict of `docnvil.analysis.gain` is added.
     """
-    return {**_completion_scores(model.predict, observed, hidden), **score_words(word_lists, reference)}
+    completion = _score_completion(model.predict, observed, hidden)
+    scores = {**_completion_values(completion), **score_words(word_lists, reference)}
+    return {**scores, **_verdict(completion, without_units)}
 
 
 def score_words(word_lists: list[list[int]], reference: csr_array) -> dict[str, float | int | None]:
@@ -172,13 +182,21 @@ def score_words(word_lists: list[list[int]], reference: csr_array) -> dict[str, 
     }
 
 
-def _completion_scores(predict: Predictor, observed: csr_array, hidden: csr_array) -> dict[str, float]:
+def _score_completion(predict: Predictor, observed: csr_array, hidden: csr_array) -> CompletionScores:
     batch_size = documents_per_batch(PREDICTION_SAMPLES, observed.shape[1])
-    completion = evaluate_predictor(predict, observed, hidden, batch_size=batch_size).summarize()
+    return evaluate_predictor(predict, observed, hidden, batch_size=batch_size)
+
+
+def _completion_values(scores: CompletionScores) -> dict[str, float]:
+    completion = scores.summarize()
     return {
         "completion_per_word": completion.perplexity_per_word,
         "completion_per_document": completion.perplexity_per_document,
     }
+
+
+def _verdict(scores: CompletionScores, without_units: CompletionScores | None) -> dict[str, str]:
+    return {} if without_units is None else {"no_units_verdict": units_gain(scores, without_units).verdict}
 
 
 def _run_in_subprocess(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
@@ -215,7 +233,10 @@ def _measure(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
     test = csr_array(observed + hidden)
     name = task["model"]
     if name == UNIGRAM:
-        return [_measure_reference(each, csr_array(train.counts), observed, hidden) for each in REFERENCES]
+        references = {each: _measure_reference(each, csr_array(train.counts), observed, hidden) for each in REFERENCES}
+        _, without_units = references[NO_UNITS]
+        np.savez(folder / "no_units.npz", **vars(without_units))
+        return [result for result, _ in references.values()]
     fit, settings = _prepare(name, train, task)
     started = time.perf_counter()
     model = fit()
@@ -224,13 +245,14 @@ def _measure(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
     encoded = time.perf_counter()
     peak = peak_mebibytes()
     reference = csr_array(vstack([train.counts, test], format="csr"))
+    without_units = CompletionScores(**np.load(folder / "no_units.npz")) if (folder / "no_units.npz").exists() else None
     result = ComparisonResult(
         model=name,
         settings=settings,
         training_seconds=fitted - started if name in model_names() else None,
         documents_per_second=test.shape[0] / (encoded - fitted),
         peak_mebibytes=peak,
-        **score_topic_model(model, observed, hidden, reference, model.words(TOP_N)),
+        **score_topic_model(model, observed, hidden, reference, model.words(TOP_N), without_units),
     )
     if name not in PEERS:
         return [result]
@@ -238,18 +260,22 @@ def _measure(folder: Path, task: dict[str, Any]) -> list[ComparisonResult]:
     options = task["n_components"], seed, task["threads"]
     cached = add_cache(model, counts, lambda part: PEERS[name].fit(part, *options), seed=seed)
     settings = f"the same with a cache of the document's words, A = {cached.concentration:.4g}"
-    scores = _completion_scores(cached.predict, observed, hidden)
-    return [result, replace(result, model=name + CACHE, settings=settings, **scores)]
+    scores = _score_completion(cached.predict, observed, hidden)
+    values = {**_completion_values(scores), **_verdict(scores, without_units)}
+    return [result, replace(result, model=name + CACHE, settings=settings, **values)]
 
 
-def _measure_reference(name: str, train: csr_array, observed: csr_array, hidden: csr_array) -> ComparisonResult:
+def _measure_reference(
+    name: str, train: csr_array, observed: csr_array, hidden: csr_array
+) -> tuple[ComparisonResult, CompletionScores]:
     """Fit and score a model without units."""
     started = time.perf_counter()
     model = unigram_model(train) if name == UNIGRAM else null_model_of_words(train)
     seconds = time.perf_counter() - started
     peak = peak_mebibytes()
-    scores = _completion_scores(model.predict, observed, hidden)
-    return ComparisonResult(name, REFERENCES[name], training_seconds=seconds, peak_mebibytes=peak, **scores)
+    scores = _score_completion(model.predict, observed, hidden)
+    values = {"training_seconds": seconds, "peak_mebibytes": peak, **_completion_values(scores)}
+    return ComparisonResult(name, REFERENCES[name], **values), scores
 
 
 def _prepare(name: str, train: DocumentTermMatrix, task: dict[str, Any]) -> tuple[Callable[[], TopicModel], str]:

@@ -13,16 +13,18 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docnvil.analysis.completion import CompletionScores
+from docnvil.analysis.gain import UnitsGain, Verdict, units_gain
 from docnvil.analysis.nats import mean_perplexities
 from docnvil.corpus.writing import write_corpus
-from docnvil.errors import ConfigurationError, OutputExistsError, TrainingError
+from docnvil.errors import ConfigurationError, OutputExistsError, TrainingError, warn
 from docnvil.runtime.disk import remove_abandoned_drafts, remove_abandoned_scratch_folders, scratch_folder
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.randomness import stream
@@ -32,6 +34,8 @@ from docnvil.training.settings import Settings
 
 SHARE = 0.95
 RESAMPLES = 2000
+ADVICE = "Use more documents, more --epochs or fewer --units."
+TUPLES = ("log_likelihood", "lengths", "no_units_log_likelihood")  # of a `Trial`
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Trial:
         diversity: share of distinct words among them.
         live_units: the number of units that are not dead.
         seconds: the duration of the training.
+        no_units_log_likelihood: log p(x) of each document, N, under the layer without units; empty if unknown.
     """
 
     units: int
@@ -61,6 +66,7 @@ class Trial:
     diversity: float | None
     live_units: int
     seconds: float
+    no_units_log_likelihood: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,21 +112,26 @@ class Sweep:
     """The rows of a sweep in the order of units, the best number by perplexity, and the suggested one.
 
     The suggestion is the smallest number of units that is not worse than the best one: the interval of the difference
-    in perplexity per word reaches 0. The range has all such numbers.
+    in perplexity per word reaches 0. The range has all such numbers. Numbers that are not better than no units are left
+    out, so if none is better, there is no suggestion.
 
     Arguments:
         rows: one per number of units.
         best: the number of units with the lowest perplexity per word.
-        suggested: the smallest number as good as the best.
-        largest: the largest number as good as the best, the end of the range.
+        suggested: the smallest number as good as the best; None if no number of units is better than none.
+        largest: the largest number as good as the best, the end of the range; None as `suggested`.
         no_units_per_word: the perplexity per word of the same output layer without units, None if unknown.
+        no_units_verdict: whether the best number is better than none, see `docnvil.analysis.gain`; None if unknown.
+        warnings: what to do if no number of units is better than none; else empty.
     """
 
     rows: tuple[SweepRow, ...]
     best: int
-    suggested: int
-    largest: int
+    suggested: int | None
+    largest: int | None
     no_units_per_word: float | None
+    no_units_verdict: Verdict | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def summarize_trials(trials: Sequence[Trial], *, share: float = SHARE, seed: int = 0) -> Sweep:
@@ -133,6 +144,8 @@ def summarize_trials(trials: Sequence[Trial], *, share: float = SHARE, seed: int
         trials: trainings with the same held-out documents; every number of units has one or more.
         share: the coverage of the intervals.
         seed: determines the resamples.
+
+    Warns if no number of units is better than none.
 
     Raises:
         ConfigurationError: there is no trial, or the trials have different documents.
@@ -157,27 +170,59 @@ def summarize_trials(trials: Sequence[Trial], *, share: float = SHARE, seed: int
     differences = _resampled(nats, lengths, seed)
     differences -= differences[:, [best]]
     low, high = np.quantile(differences, [(1 - share) / 2, (1 + share) / 2], axis=0)
-    rows = []
-    for number, (units, group) in enumerate(by_units.items()):
-        per_document, per_word = mean_perplexities(-nats[number].mean(0), lengths)
-        rows.append(
-            SweepRow(
-                units=units,
-                seeds=len(group),
-                perplexity_per_word=per_word,
-                perplexity_per_document=per_document,
-                worse_by=float(np.expm1(means[number] - means[best])),
-                low=float(np.expm1(low[number])),
-                high=float(np.expm1(high[number])),
-                completion_per_word=_mean(group, "completion_per_word"),
-                npmi=_mean(group, "npmi"),
-                diversity=_mean(group, "diversity"),
-                live_units=_mean(group, "live_units"),
-                seconds=_mean(group, "seconds"),
-            )
-        )
-    good = [row.units for row in rows if row.as_good_as_best]
-    return Sweep(tuple(rows), rows[best].units, min(good), max(good), trials[0].no_units_per_word)
+    rows = [
+        _row(units, group, means[number] - means[best], (low[number], high[number]), -nats[number].mean(0), lengths)
+        for number, (units, group) in enumerate(by_units.items())
+    ]
+    gains = [_gain(row, -each.mean(0), trials[0]) for row, each in zip(rows, nats, strict=True)]
+    return _suggest(rows, best, gains, trials[0].no_units_per_word)
+
+
+def _row(
+    units: int,
+    group: Sequence[Trial],
+    difference: float,
+    interval: tuple[float, float],
+    log_likelihood: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+) -> SweepRow:
+    """Return the scores of a number of units; its difference from the best, and the interval, in nats per word."""
+    per_document, per_word = mean_perplexities(log_likelihood, lengths)
+    worse_by, low, high = (float(np.expm1(each)) for each in (difference, *interval))
+    names = ("completion_per_word", "npmi", "diversity", "live_units", "seconds")
+    means = {name: _mean(group, name) for name in names}
+    return SweepRow(units, len(group), per_word, per_document, worse_by, low, high, **means)
+
+
+def _suggest(
+    rows: Sequence[SweepRow], best: int, gains: Sequence[UnitsGain | None], no_units_per_word: float | None
+) -> Sweep:
+    """Return the smallest and the largest number that is as good as the best, if one is better than none."""
+    helpful = [gain is None or gain.verdict == "better" for gain in gains]
+    good = [row.units for row, helps in zip(rows, helpful, strict=True) if helps and row.as_good_as_best]
+    result = Sweep(
+        rows=tuple(rows),
+        best=rows[best].units,
+        suggested=min(good, default=None),
+        largest=max(good, default=None),
+        no_units_per_word=no_units_per_word,
+        no_units_verdict=None if gains[best] is None else gains[best].verdict,
+    )
+    if good:
+        return result
+    text = f"{gains[best].describe(rows[best].perplexity_per_word, no_units_per_word)} {ADVICE}"
+    warn(text)
+    return replace(result, warnings=(text,))
+
+
+def _gain(row: SweepRow, log_likelihood: NDArray[np.float64], trial: Trial) -> UnitsGain | None:
+    """Compare log p(x) of a number of units, the mean over its seeds, with that of the layer without units."""
+    if trial.no_units_per_word is None:
+        return None
+    lengths, without = np.array(trial.lengths), np.array(trial.no_units_log_likelihood)
+    if not len(without):  # a result of an earlier version, which kept the perplexity only
+        return UnitsGain("better" if row.perplexity_per_word < trial.no_units_per_word else "not better", 0)
+    return units_gain(CompletionScores(log_likelihood, lengths), CompletionScores(without, lengths))
 
 
 def run_trials(
@@ -280,7 +325,7 @@ def _read_trial(task: dict[str, Any], *, force: bool) -> Trial | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         key, values = content["key"], content["trial"]
-        trial = Trial(**{**values, **{name: tuple(values[name]) for name in ("log_likelihood", "lengths")}})
+        trial = Trial(**{**values, **{name: tuple(values[name]) for name in TUPLES if name in values}})
     except (ValueError, TypeError, KeyError):
         key, trial = None, None
     if key == task["key"]:

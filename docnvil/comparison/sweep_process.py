@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_array, vstack
 
 from docnvil.analysis.completion import evaluate_completion, split_words
-from docnvil.analysis.null_models import evaluate_null_model
+from docnvil.analysis.null_models import null_model_bounds
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.comparison.runner import TOP_N, score_words
 from docnvil.comparison.sweep import Trial, write_trial
@@ -36,9 +36,9 @@ def run_task(data: Path, task: dict[str, Any]) -> Trial:
     bounds = document_bounds(network, counts, bound="importance", n_samples=key["samples"])
     visible = network.generative.visible
     null_model = model.null_model()
-    no_units = None
+    without = None
     if null_model is not None and visible.reports_perplexity:
-        no_units = evaluate_null_model(visible, null_model, counts).perplexity_per_word
+        without = null_model_bounds(visible, null_model, counts)
     listed = model.topics(TOP_N)
     words = [list(topic.words) for topic in listed if not topic.dead]
     scores = score_words(words, csr_array(vstack([train.counts, counts], format="csr")))
@@ -47,7 +47,8 @@ def run_task(data: Path, task: dict[str, Any]) -> Trial:
         seed=settings.seed,
         log_likelihood=tuple(bounds.log_likelihood.tolist()),
         lengths=tuple(bounds.lengths.tolist()),
-        no_units_per_word=no_units,
+        no_units_per_word=None if without is None else without.summarize().perplexity_per_word,
+        no_units_log_likelihood=() if without is None else tuple(without.log_likelihood.tolist()),
         completion_per_word=_completion(model, counts),
         npmi=scores["npmi"],
         diversity=scores["diversity"],

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from docnvil.analysis.bootstrap import bootstrap_intervals
-from docnvil.analysis.null_models import evaluate_null_model, null_perplexity
+from docnvil.analysis.gain import UnitsGain, units_gain
+from docnvil.analysis.null_models import null_model_bounds
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.report.formatting import format_number, format_percent, format_perplexity
 from docnvil.training.fitted_model import FittedModel
@@ -32,6 +33,7 @@ class Evaluation:
         per_word: the model's perplexity per word; None for a model of bits.
         is_held_out: whether the documents are known not to be those of training.
         is_perplexity: whether the figures are perplexities, or else nats per vector.
+        gain: how the model compares with the layer without units, or with the unigram model if that is unknown.
     """
 
     documents: int
@@ -44,6 +46,7 @@ class Evaluation:
     per_word: float | None
     is_held_out: bool
     is_perplexity: bool
+    gain: UnitsGain
 
     def to_json(self) -> dict[str, object]:
         """Return the figures as JSON values."""
@@ -72,8 +75,9 @@ class Evaluation:
         name = "the same model without units"
         if self.no_units is None:
             name = "word frequencies alone" if self.is_perplexity else "independent bits"
-        if self.value >= reference:
-            return f"The units do not help to predict these documents: {name} is as good or better"
+        if self.gain.verdict != "better":
+            text = f"The units do not help to predict these documents: {name} is as good or better"
+            return text if self.gain.verdict == "nothing learned" else f"{text}. {self.gain.evidence}".rstrip(".")
         gain = 1 - self.value / reference
         if not self.is_perplexity:
             return f"The units save {format_number(reference - self.value)} nats per vector compared with {name}"
@@ -106,9 +110,12 @@ def evaluate(model: FittedModel, counts: csr_array, *, is_held_out: bool, seed: 
     bounds = document_bounds(model.network, rows, n_samples=SAMPLES, seed=seed)
     result = bounds.summarize()
     interval = bootstrap_intervals(bounds.log_likelihood, bounds.lengths, seed=seed).perplexity_per_document
-    unigram = null_perplexity(visible, statistics.word_frequency, statistics.n_documents, rows)
-    null_model = model.null_model()
-    no_units = None if null_model is None else evaluate_null_model(visible, null_model, rows)
+    unigram_model, null_model = (
+        visible.null_model(statistics.word_frequency, statistics.n_documents),
+        model.null_model(),
+    )
+    unigram = null_model_bounds(visible, unigram_model, rows)
+    without = None if null_model is None else null_model_bounds(visible, null_model, rows)
     n_bits = counts.shape[1]
 
     def figure(perplexity: float) -> float:
@@ -120,9 +127,10 @@ def evaluate(model: FittedModel, counts: csr_array, *, is_held_out: bool, seed: 
         value=figure(result.perplexity_per_document),
         low=figure(interval[0]),
         high=figure(interval[1]),
-        no_units=None if no_units is None else figure(no_units.perplexity_per_document),
-        unigram=figure(unigram.perplexity_per_document),
+        no_units=None if without is None else figure(without.summarize().perplexity_per_document),
+        unigram=figure(unigram.summarize().perplexity_per_document),
         per_word=result.perplexity_per_word if visible.reports_perplexity else None,
         is_held_out=is_held_out,
         is_perplexity=visible.reports_perplexity,
+        gain=units_gain(bounds, unigram if without is None else without),
     )

@@ -32,12 +32,14 @@ def sweep_figure(result: Sweep, by_seed: Mapping[int, Sequence[float]], palette:
     def y(value: float) -> float:
         return bottom - (bottom - top) * (value - marks[0]) / (marks[-1] - marks[0])
 
-    start, end = x(result.suggested) - 10, x(result.largest) + 10
     parts = [
         element("rect", width=WIDTH, height=HEIGHT, fill=palette["paper"]),
         text_element(8, 18, "held-out perplexity per word", fill=palette["muted"], size=13),
-        element("rect", x=start, y=top, width=end - start, height=bottom - top, fill=palette["bar"], fill_opacity=0.25),
     ]
+    if result.suggested is not None:
+        start, end = x(result.suggested) - 10, x(result.largest) + 10
+        area = {"x": start, "y": top, "width": end - start, "height": bottom - top}
+        parts.append(element("rect", **area, fill=palette["bar"], fill_opacity=0.25))
     for mark in marks:
         parts.append(element("line", x1=left, y1=y(mark), x2=right, y2=y(mark), stroke=palette["grid"]))
         digits = max(0, -math.floor(math.log10(marks[1] - marks[0]) + 1e-9))
@@ -52,12 +54,12 @@ def sweep_figure(result: Sweep, by_seed: Mapping[int, Sequence[float]], palette:
         for value in by_seed[row.units]:
             parts.append(element("circle", cx=x(row.units), cy=y(value), r=2.5, fill=palette["muted"]))
         parts.append(element("circle", cx=x(row.units), cy=y(row.perplexity_per_word), r=4, fill=palette["validation"]))
-    label = f"suggested: {result.suggested}"
-    place = min(max(x(result.suggested), left + 60), right - 60)
+    label = "no number is better than no units" if result.suggested is None else f"suggested: {result.suggested}"
+    place = (left + right) / 2 if result.suggested is None else min(max(x(result.suggested), left + 60), right - 60)
     parts.append(
         text_element(place, top - 8, label, fill=palette["ink"], size=13, font_weight=600, text_anchor="middle")
     )
     size = {"width": WIDTH, "height": HEIGHT, "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
-    summary = f"Held-out perplexity per word by number of units; suggested are {result.suggested} units"
+    summary = f"Held-out perplexity per word by number of units; {label}"
     attributes = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria_label": summary, "font_family": FONTS}
     return element("svg", *parts, **size, **attributes)

@@ -4,17 +4,20 @@ Axes: N documents, V vocabulary.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from docnvil.analysis.gain import UnitsGain, units_gain
 from docnvil.analysis.null_models import fit_without_units
+from docnvil.analysis.perplexity import DocumentBounds, document_bounds
 from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step, warn
+from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device, gpu_name
 from docnvil.runtime.distributed import SINGLE_PROCESS, ProcessGroup
@@ -223,6 +226,8 @@ def fitted_model(
     names = [name for name, _ in training.config.seed_words]
     is_float = counts.dtype.kind == "f"
     lengths = row_sums(counts, counts.dtype if is_float else np.int64)
+    no_units, without = fit_without_units(network.generative.visible, counts, data.train, data.validation)
+    gain = None if without is None else _gain(training, network, data, without)
     return FittedModel(
         network=network,
         recipe=recipe,
@@ -247,8 +252,23 @@ def fitted_model(
             "gpu": gpu_name(network.device),
             "threads": torch.get_num_threads(),
             "matrix_products": product_library(network.device),
+            "units_gain": None if gain is None else asdict(gain),
             **machine(),
         },
-        no_units=fit_without_units(network.generative.visible, counts, data.train, data.validation),
+        no_units=no_units,
         unit_names=(*names, *[None] * (network.config.units[0] - len(names))),
     )
+
+
+def _gain(
+    training: Training, network: BeliefNetwork, data: TrainingData, without_units: DocumentBounds
+) -> UnitsGain | None:
+    """Compare the best epoch with the layer without units on the validation documents; None if q learns codes."""
+    config, null = training.config, without_units.summarize()
+    if config.neighbor_codes:  # the bound is not what training maximizes
+        return None
+    best = training.best
+    if best.validation_bound > null.log_likelihood / null.documents:  # nearly always, and then without an evaluation
+        return UnitsGain("better", null.documents)
+    bounds = document_bounds(network, data.validation, n_samples=config.validation_samples, seed=config.seed)
+    return units_gain(bounds, without_units)

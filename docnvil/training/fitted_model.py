@@ -16,6 +16,7 @@ from docnvil.analysis.attribution import Attribution, attribute
 from docnvil.analysis.document_effects import document_effects
 from docnvil.analysis.document_table import document_table
 from docnvil.analysis.effects import Effects
+from docnvil.analysis.gain import UnitsGain
 from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.outliers import OutlierModel, OutlierScores
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity, document_bounds
@@ -135,6 +136,12 @@ class FittedModel:
         concentration = self.no_units and self.no_units.concentration
         sums, n_documents = statistics.word_frequency, statistics.n_documents
         return visible.without_units(sums, n_documents, math.inf if concentration is None else concentration)
+
+    @property
+    def units_gain(self) -> UnitsGain | None:
+        """How the model compared with its output layer without units on the validation documents; None if unknown."""
+        values = self.run.get("units_gain")
+        return UnitsGain(**values) if isinstance(values, Mapping) else None
 
     @property
     def warnings(self) -> tuple[str, ...]:

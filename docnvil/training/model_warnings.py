@@ -6,7 +6,6 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from docnvil.analysis.null_models import describe_nothing_learned
 from docnvil.text.languages import LANGUAGES
 from docnvil.text.stop_words import stop_words_of
 from docnvil.training.fitted_model import FittedModel
@@ -149,13 +148,11 @@ def _units_are_dead(model: FittedModel) -> Iterator[str]:
 
 
 def _nothing_learned(model: FittedModel) -> Iterator[str]:
-    if model.no_units is None or model.no_units.validation_bound is None:
-        return
-    if model.training.neighbor_codes:  # then q learns codes, and the bound is not what training maximizes
+    if model.no_units is None or model.units_gain is None:
         return
     if model.network.generative.visible.reports_perplexity:
         figures = model.best.validation_perplexity, model.no_units.validation_perplexity
     else:
         figures = -model.best.validation_bound, -model.no_units.validation_bound
-    if text := describe_nothing_learned(*figures):
+    if text := model.units_gain.describe(*figures):
         yield f"{text} Use more documents, fewer --units or more --epochs."
