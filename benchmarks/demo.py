@@ -128,7 +128,7 @@ def shorten(command: CompletedCommand) -> str:
     """Return a command and its output, without the middle of a long list."""
     lines = command.stdout.rstrip().splitlines()
     if len(lines) > 2 * SHOWN_LINES:
-        lines = [*lines[:SHOWN_LINES], f"      ... {UNITS - SHOWN_LINES} more units ...", *lines[-2:]]
+        lines = [*lines[: SHOWN_LINES + 1], f"      ... {UNITS - SHOWN_LINES} more units ...", *lines[-2:]]
     return "\n".join([command.command, *lines])
 
 

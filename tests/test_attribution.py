@@ -164,7 +164,20 @@ def test_texts_without_known_words(folder):
     unknown, empty = (run("explain", folder / "model", "--text", text) for text in ("zebra", ""))
     assert "none of its words is in the model's vocabulary" in unknown.stdout
     assert "1 token (100%) is not in the model's vocabulary and was ignored." in unknown.stderr
-    assert "it has no words" in empty.stdout
+    assert unknown.stdout.splitlines()[0] == "text 1: zebra"
+    assert empty.stdout == "text 1:\n  it has no words\n"
+
+
+def test_texts_are_headed_by_their_beginning(folder):
+    long = "mast sail " * 50
+    arguments = "explain", folder / "model", "--text", "mast\n\tsail", "--text", long
+    headings = [line for line in run(*arguments).stdout.splitlines() if not line.startswith(" ")]
+    assert headings[0] == "text 1: mast sail"
+    assert headings[1].startswith("text 2: mast sail mast")
+    assert headings[1].endswith("…")
+    assert len(headings[1]) <= 130
+    documents = json.loads(run(*arguments, "--json").stdout)["documents"]
+    assert [f"text {each['id']}: {each['title']}" for each in documents] == headings
 
 
 def test_command_explains_a_text_with_surprise(folder):

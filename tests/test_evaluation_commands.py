@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from docnvil.analysis.completion import evaluate_completion, split_words
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.analysis.retrieval import classify, cosine, hamming, retrieve
 from docnvil.runtime.randomness import stream
+from docnvil.training.fitted_model import FittedModel
 
 WORDS = [f"w{word:02d}" for word in range(12)]
 
@@ -189,14 +190,50 @@ def test_an_existing_file_is_replaced_with_force_only(model, corpus, tmp_path, c
     assert len(rows_of(tmp_path / "d.csv")) == 20
 
 
-def test_topics_print_one_line_per_unit(model):
-    lines = run("topics", model, "--words", 3).stdout.splitlines()
-    units = run_json("topics", model, "--words", 3)["units"]
-    assert [unit["unit"] for unit in units] == [0, 1, 2, 3]
-    for line, unit in zip(lines, units, strict=True):
-        assert len(unit["words"]) <= 3
-        text = "(dead)" if unit["dead"] else " ".join(unit["words"])
-        assert line.startswith(f"{unit['unit']:4d}  {unit['share']:6.1%}  {text}")
+def test_topics_print_one_line_per_live_unit_and_one_for_the_dead(model, monkeypatch):
+    statistics = FittedModel.topics
+    for dead in ([], [2], [0, 1, 3], [0, 1, 2, 3]):
+
+        def some_dead(fitted, *arguments, dead=dead):
+            return [replace(topic, dead=topic.unit in dead) for topic in statistics(fitted, *arguments)]
+
+        monkeypatch.setattr(FittedModel, "topics", some_dead)
+        heading, *lines = run("topics", model, "--words", 3).stdout.splitlines()
+        assert heading == "unit   share  words"
+        units = run_json("topics", model, "--words", 3)["units"]
+        assert [(unit["unit"], unit["dead"]) for unit in units] == [(number, number in dead) for number in range(4)]
+        live = [unit for unit in units if not unit["dead"]]
+        if dead:
+            assert lines.pop().endswith(
+                f"dead unit{'s' * (len(dead) > 1)}, the same for all documents: {str(dead)[1:-1]}"
+            )
+            assert not lines.pop()
+        for line, unit in zip(lines, live, strict=True):
+            assert 0 < len(unit["words"]) <= 3
+            assert line.startswith(f"{unit['unit']:4d}  {unit['share']:6.1%}  {' '.join(unit['words'])}")
+
+
+def test_many_dead_units_are_counted(model, monkeypatch):
+    statistics = FittedModel.topics
+
+    def many_dead(fitted, *arguments):
+        first = statistics(fitted, *arguments)[0]
+        names = {1: "owls"}
+        return [first, *(replace(first, unit=n, dead=True, name=names.get(n)) for n in range(1, 1500))]
+
+    monkeypatch.setattr(FittedModel, "topics", many_dead)
+    lines = run("topics", model).stdout.splitlines()
+    assert len(lines) == 4
+    numbers = "owls, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 1,489 more"
+    assert lines[-1] == f"1,499 dead units, the same for all documents: {numbers}"
+
+
+@pytest.mark.parametrize(("measure", "heading"), [("npmi", "  NPMI"), ("npmi_exact", "exact NPMI")])
+def test_the_coherence_of_topics_has_a_column(model, corpus, measure, heading):
+    lines = run("topics", model, "--coherence", corpus / "train.npz", "--measure", measure).stdout.splitlines()
+    assert lines[0] == f"unit   share  {heading}  words"
+    first = run_json("topics", model, "--coherence", corpus / "train.npz", "--measure", measure)["units"][0]
+    assert lines[1][14:].startswith(f"{first[measure]:>{len(heading)}.3f}  {first['words'][0]}")
 
 
 def test_coherence_is_that_of_the_words_of_its_unit(model, corpus):
@@ -229,7 +266,8 @@ def test_topics_of_a_model_without_live_units_have_no_means(corpus, tmp_path):
     assert run("fit", corpus / "train.npz", "--out", tmp_path / "model", *options).exit_code == 0
     result = run_json("topics", tmp_path / "model", "--coherence", corpus / "train.npz")
     assert (result["live_units"], result["npmi"], result["diversity"], result["exclusivity"]) == (0, None, None, None)
-    assert "(dead)" in run("topics", tmp_path / "model", "--coherence", corpus / "train.npz").stdout
+    text = run("topics", tmp_path / "model", "--coherence", corpus / "train.npz").stdout
+    assert text == "unit   share    NPMI  words\n\n2 dead units, the same for all documents: 0, 1\n"
 
 
 def test_topics_have_c_v_over_texts(model, corpus, tmp_path):

@@ -165,7 +165,8 @@ def test_embed_writes_the_theme_of_each_document(folder, model, matrix, tmp_path
 def test_topics_lists_themes_after_units(folder, model):
     plain = run("topics", folder / "model", "--words", 4)
     assert plain.exit_code == 0, plain.output
-    lines = plain.stdout.split("\nthemes: ")[1].splitlines()[1:]
+    heading, *lines = plain.stdout.split("\n\ntheme")[1].splitlines()
+    assert heading == "   share  words (units that are on more often)"
     assert len(lines) == 3
     for line, theme in zip(lines, model.theme_topics(4), strict=True):
         assert line.split()[:2] == [str(theme.theme), f"{theme.share:.1%}"]
@@ -176,6 +177,7 @@ def test_topics_lists_themes_after_units(folder, model):
     assert all(theme["npmi"] > 0 for theme in report["themes"])
     with_coherence = run("topics", folder / "model", "--coherence", folder / "corpus.jsonl")
     assert "over 3 used themes of 3" in with_coherence.stdout
+    assert "\ntheme   share    NPMI  words" in with_coherence.stdout
 
 
 def test_the_folder_and_the_report_list_themes(folder, model):

@@ -24,7 +24,6 @@ from docnvil.commands.printing import counted, echo, echo_json, note, shows_prog
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
-    from docnvil.text.excerpts import Excerpt
     from docnvil.training.fitted_model import FittedModel
 
 COLUMNS = ("id", "unit", "label", "probability", "logit", "kind", "term", "count", "contribution")
@@ -59,6 +58,7 @@ def explain(
     The surprise of a word is -log p(word | rest of the document), in nats.
     """
     from docnvil.storage.model_folder import load_model
+    from docnvil.text.excerpts import TITLE_LENGTH, shorten
 
     if (source is None) == (not texts):
         raise click.UsageError("Give either a CORPUS or --text.")
@@ -77,14 +77,19 @@ def explain(
         note(f"Wrote {out}: every term of the units that are on in {counted(len(rows), 'document')}.")
     shown = rows[: options["limit"]]
     if out is None or as_json:
-        titles = [None] * len(shown) if source is None else excerpts_for_model(source, options, fitted, matrix, shown)
+        if source is None:
+            titles = iter([shorten(texts[row], TITLE_LENGTH) for row in shown])
+        else:
+            excerpts = excerpts_for_model(source, options, fitted, matrix, shown)
+            titles = ("" if excerpt is None else excerpt.title for excerpt in excerpts)
         records = _records(fitted, matrix, shown, titles, options["surprise"])
         unit_words = fitted.top_words(UNIT_WORDS)
         if as_json:
             echo_json({"documents": list(records)})
         else:
             for record in records:
-                echo(_describe(record, options["words"], unit_words))
+                heading = f"{record['id']}  " if source is not None else f"text {record['id']}: "
+                echo(_describe(record, f"{heading}{record['title']}".rstrip(), options["words"], unit_words))
         if len(rows) > len(shown):
             note(f"{len(rows) - len(shown):,} more documents; choose with --id, raise --limit, or write all to --out.")
     note_unknown_tokens(matrix)
@@ -175,7 +180,7 @@ def _records(
     fitted: "FittedModel",
     matrix: "DocumentTermMatrix",
     rows: list[int],
-    excerpts: "Iterator[Excerpt | None]",
+    titles: Iterator[str],
     surprise: bool,
 ) -> Iterator[dict[str, Any]]:
     """Yield what is printed about each document."""
@@ -183,7 +188,7 @@ def _records(
     from docnvil.text.sparse import SelectedRows
 
     counts, labels = SelectedRows(matrix.counts, _as_array(rows)), _labels(fitted)
-    for row, excerpt, (attribution, nats) in zip(rows, excerpts, _attributions(fitted, counts, surprise), strict=True):
+    for row, title, (attribution, nats) in zip(rows, titles, _attributions(fitted, counts, surprise), strict=True):
         units: dict[int, dict[str, Any]] = {}
         for term in explanation_rows(attribution, fitted.vocabulary, labels):
             common = {name: term[name] for name in ("unit", "label", "probability", "logit")}
@@ -195,7 +200,7 @@ def _records(
                 unit[name].append({key: term["term"], "contribution": term["contribution"]})
         record = {
             "id": matrix.ids[row],
-            "title": "" if excerpt is None else excerpt.title,
+            "title": title,
             "known_tokens": int(attribution.counts.sum()),
             "unknown_tokens": 0 if matrix.unknown_counts is None else int(matrix.unknown_counts[row]),
             "units": list(units.values()),
@@ -210,9 +215,9 @@ def _records(
         yield record
 
 
-def _describe(record: Mapping[str, Any], n_words: int, unit_words: list[list[str]]) -> str:
+def _describe(record: Mapping[str, Any], heading: str, n_words: int, unit_words: list[list[str]]) -> str:
     """Return the lines that are printed about a document, with a few words of each unit."""
-    lines = [f"{record['id']}  {record['title']}".rstrip()]
+    lines = [heading]
     if not record["known_tokens"]:
         known = "none of its words is in the model's vocabulary" if record["unknown_tokens"] else "it has no words"
         return f"{lines[0]}\n  {known}"

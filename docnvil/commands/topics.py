@@ -18,7 +18,7 @@ from docnvil.commands.options import (
     model_source_options,
     with_options,
 )
-from docnvil.commands.printing import echo, echo_json, note
+from docnvil.commands.printing import counted, echo, echo_json, note
 from docnvil.commands.relations import check_graph, print_tree, write_graph
 from docnvil.storage.suffixes import GRAPHS
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from docnvil.training.fitted_model import FittedModel
 
 MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
+DEAD = "the same for all documents"
+LISTED = 10  # numbers of dead units or unused themes in a line
 
 
 @click.command()
@@ -47,10 +49,10 @@ MEASURES = {"npmi": "NPMI", "npmi_exact": "exact NPMI", "c_v": "C_V"}
 @click.option("--corpus", type=CORPUS, help="Documents in which --graph counts units.  [default: the prior]")
 @with_options(force_option("an existing graph"), JSON, model_source_options)
 def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, as_json: bool, **options: Any) -> None:
-    """List the units of MODEL, one per line: number, share of documents with the unit on, name if any, words.
+    """List the live units of MODEL, one per line: number, share of documents with the unit on, name if any, words.
 
     The themes of a mixture prior follow: number, share of documents, words, and the units that are on
-    more often in these documents.
+    more often in these documents. Dead units and unused themes are counted in one line each.
 
     \b
     docnvil topics model/
@@ -59,8 +61,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     docnvil topics model/ --graph units.dot
 
     Words are ranked by how much more frequent they are in documents with the unit on than off. A unit without
-    information about documents is marked as dead, others as duplicates or as units of general words, which are common
-    without the unit too.
+    information about documents is dead, --json has its words. Others are marked as duplicates or as units of general
+    words, which are common without the unit too.
 
     --coherence adds the coherence of each unit's words in these documents, and a last line with the mean over live
     units, the share of distinct words among all listed words (diversity), the share of words listed for one unit only,
@@ -120,11 +122,15 @@ def _print_units(
             theme_rows = [theme | {measure: theme_coherence.get(theme["theme"])} for theme in theme_rows]
         echo_json({"units": units, **({"themes": theme_rows} if fitted.has_themes else {}), **summary})
         return
-    for topic in listed:
-        value = _format_coherence(coherence.get(topic.unit)) if references else ""
-        text = "(dead)" if topic.dead else " ".join(topic_words(topic, fitted.vocabulary)) + _format_mark(topic)
+    column = MEASURES[measure] if references else None
+    noun = "words" if fitted.network.generative.visible.reports_perplexity else "bits"
+    echo(_line("unit", "share", column, column, noun))
+    for topic in live:
+        text = " ".join(topic_words(topic, fitted.vocabulary)) + _format_mark(topic)
         name = f"{topic.name}: " if topic.name else ""
-        echo(f"{topic.unit:4d}  {topic.share:6.1%}  {value}{name}{text}")
+        value = _format_coherence(coherence.get(topic.unit))
+        echo(_line(str(topic.unit), f"{topic.share:.1%}", value, column, f"{name}{text}"))
+    _print_left_out([topic.name or str(topic.unit) for topic in listed if topic.dead], "dead unit", DEAD)
     if coherence:
         echo(
             f"\nmean {MEASURES[measure]} {summary[measure]:.3f}, diversity {summary['diversity']:.3f} (distinct words;"
@@ -134,7 +140,20 @@ def _print_units(
     if any(topic.general for topic in listed):
         note("(general words): they are also common in documents in which the unit is off.")
     if themes:
-        _print_themes(fitted, themes, theme_coherence if references else None, measure)
+        _print_themes(fitted, themes, theme_coherence, column)
+
+
+def _line(number: str, share: str, coherence: str | None, column: str | None, text: str) -> str:
+    """Return a line of the table; the coherence is left out if it has no column."""
+    value = "" if column is None else f"{coherence:>{max(6, len(column))}}  "
+    return f"{number:>4}  {share:>6}  {value}{text}"
+
+
+def _print_left_out(names: Sequence[str], noun: str, meaning: str) -> None:
+    """Print one line on the units or themes that are not listed."""
+    if names:
+        more = f" and {len(names) - LISTED:,} more" * (len(names) > LISTED)
+        echo(f"\n{counted(len(names), noun)}, {meaning}: {', '.join(names[:LISTED])}{more}")
 
 
 def _check_combination(references: Sequence[Path], options: Mapping[str, Any]) -> None:
@@ -147,30 +166,33 @@ def _check_combination(references: Sequence[Path], options: Mapping[str, Any]) -
 
 
 def _print_themes(
-    fitted: "FittedModel", themes: Sequence["Theme"], coherence: Mapping[int, float] | None, measure: str
+    fitted: "FittedModel", themes: Sequence["Theme"], coherence: Mapping[int, float], column: str | None
 ) -> None:
-    """Print one line per theme and, with their coherence, a last line of means."""
+    """Print one line per used theme and, with their coherence, a last line of means."""
     from docnvil.analysis.coherence import diversity
     from docnvil.storage.tables import topic_words
 
-    echo("\nthemes: share of documents, words, units that are on more often")
+    echo("\n" + _line("theme", "share", column, column, "words (units that are on more often)"))
     for theme in themes:
-        value = "" if coherence is None else _format_coherence(coherence.get(theme.theme))
-        text = "(unused)" if theme.unused else " ".join(topic_words(theme, fitted.vocabulary))
+        if theme.unused:
+            continue
+        value = _format_coherence(coherence.get(theme.theme))
+        text = " ".join(topic_words(theme, fitted.vocabulary))
         raised = ", ".join(fitted.unit_names[unit] or str(unit) for unit in theme.units)
         units = f"  (units {raised})" if theme.units else ""
-        echo(f"{theme.theme:4d}  {theme.share:6.1%}  {value}{text}{units}")
+        echo(_line(f"{theme.theme:5d}", f"{theme.share:.1%}", value, column, f"{text}{units}"))
+    _print_left_out([str(theme.theme) for theme in themes if theme.unused], "unused theme", "of no document")
     if coherence:
         mean = sum(coherence.values()) / len(coherence)
         used = [theme.words for theme in themes if theme.words]
         echo(
-            f"\nmean {MEASURES[measure]} {mean:.3f}, diversity {diversity(used):.3f} (distinct words), over"
+            f"\nmean {column} {mean:.3f}, diversity {diversity(used):.3f} (distinct words), over"
             f" {len(used)} used themes of {len(themes)}"
         )
 
 
 def _format_coherence(value: float | None) -> str:
-    return "        " if value is None else f"{value:6.3f}  "
+    return "" if value is None else f"{value:.3f}"
 
 
 def _by_number(numbers: Sequence[int], values: Sequence[float]) -> dict[int, float]:
