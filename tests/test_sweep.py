@@ -80,9 +80,16 @@ def without_units(trials, nats):
     return [replace(t, no_units_log_likelihood=tuple((-nats).tolist()), no_units_per_word=per_word) for t in trials]
 
 
-@pytest.mark.parametrize(("worse", "verdict"), [(1.0, "nothing learned"), (0.05, "not better")])
-def test_no_number_is_suggested_if_none_is_better_than_no_units(worse, verdict):
-    trials = noisy(np.random.default_rng(3), {5: 1.5, 10: 0.0}, n_seeds=2)
+@pytest.mark.parametrize(
+    ("other", "worse", "verdict", "advice"),
+    [
+        (5, 1.0, "nothing learned", "documents or more --epochs."),
+        (5, 0.05, "not better", "documents or more --epochs."),
+        (20, 1.0, "nothing learned", "documents, more --epochs or fewer --units."),
+    ],
+)
+def test_no_number_is_suggested_if_none_is_better_than_no_units(other, worse, verdict, advice):
+    trials = noisy(np.random.default_rng(3), {other: 1.5, 10: 0.0}, n_seeds=2)
     best = -np.mean([each.log_likelihood for each in trials if each.units == 10], axis=0)
     noise = np.random.default_rng(4).normal(0, 1, len(best))
     with pytest.warns(DocnvilWarning, match="without units, the same output layer reaches") as caught:
@@ -93,9 +100,9 @@ def test_no_number_is_suggested_if_none_is_better_than_no_units(worse, verdict):
     assert text.startswith(
         "The units have learned nothing" if verdict == "nothing learned" else "No gain from the units"
     )
-    assert "--epochs or fewer --units" in text
-    assert "more epochs or fewer units" in str(caught[0].message)
-    figure = ET.fromstring(sweep_figure(result, {5: [1.0], 10: [1.0]}))
+    assert text.endswith(f" Use more {advice}")
+    assert str(caught[0].message).endswith(f" Use more {advice.replace('--', '')}")
+    figure = ET.fromstring(sweep_figure(result, {other: [1.0], 10: [1.0]}))
     assert "no number is better than no units" in figure.get("aria-label")
 
 

@@ -34,7 +34,6 @@ from docnvil.training.settings import Settings
 
 SHARE = 0.95
 RESAMPLES = 2000
-ADVICE = "Use more documents, more --epochs or fewer --units."
 TUPLES = ("log_likelihood", "lengths", "no_units_log_likelihood")  # of a `Trial`
 
 
@@ -210,7 +209,9 @@ def _suggest(
     )
     if good:
         return result
-    text = f"{gains[best].describe(rows[best].perplexity_per_word, no_units_per_word)} {ADVICE}"
+    fewer = " or fewer --units" * (best == 0 and rows[0].units > 1)  # if fewer were compared, they were worse
+    advice = f"Use more documents{',' if fewer else ' or'} more --epochs{fewer}."
+    text = f"{gains[best].describe(rows[best].perplexity_per_word, no_units_per_word)} {advice}"
     warn(text)
     return replace(result, warnings=(text,))
 
