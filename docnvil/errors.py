@@ -19,6 +19,7 @@ _PYTHON_NAMES = {
     "vocabulary-size": "size",
     "samples": "n_samples",
 }
+_SINGULAR = {"": "", "are": "is", "were": "was", "have": "has"}
 _MORE_MEMORY = "Close other programs, or use a machine with more memory."
 _OPTION = re.compile(r"(?<![\w-])--(no-)?([a-z][a-z0-9-]*)")
 
@@ -126,6 +127,24 @@ def format_examples(names: Sequence[str], maximum: int = 10) -> str:
     """
     rest = f" and {len(names) - maximum:,} more" if len(names) > maximum else ""
     return ", ".join(f'"{name}"' for name in names[:maximum]) + rest
+
+
+def counted(number: int, noun: str, verb: str = "") -> str:
+    """Return a number, a noun and perhaps a verb in the right form.
+
+    Arguments:
+        number: how many.
+        noun: the noun for one.
+        verb: "are", "were" or "have", for several.
+
+    Example:
+        >>> counted(1, "document", "have"), counted(2500, "document", "have"), counted(0, "entry")
+        ('1 document has', '2,500 documents have', '0 entries')
+    """
+    if number == 1:
+        return f"1 {noun} {_SINGULAR[verb]}".rstrip()
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {plural} {verb}".rstrip()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from docnvil.analysis.perplexity import TEMPERATURES, Bound, Perplexity
 from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
-from docnvil.errors import ConfigurationError, VocabularyError
+from docnvil.errors import ConfigurationError, VocabularyError, counted
 from docnvil.storage.model_folder import load_model, save_model
 from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.matrices import as_array, as_entries, canonical
@@ -238,8 +238,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if vocabulary is None or len(vocabulary) != len(self.model_.vocabulary):
             n_words = 0 if vocabulary is None else len(vocabulary)
             raise VocabularyError(
-                f"The model has {len(self.model_.vocabulary)} columns, and there are {n_words} words. Give one per"
-                " column."
+                f"The model has {counted(len(self.model_.vocabulary), 'column')}, and there are"
+                f" {counted(n_words, 'word')}. Give one per column."
             )
         return self._set_fitted(replace(self.model_, vocabulary=vocabulary))
 
@@ -372,7 +372,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             vocabulary = number_words(matrix.shape[1], getattr(matrix, "nnz", matrix.size), "X")
         if len(vocabulary) != matrix.shape[1]:
             raise VocabularyError(
-                f"X has {matrix.shape[1]} columns, and the vocabulary has {len(vocabulary)} words. Give one per column."
+                f"X has {counted(matrix.shape[1], 'column')}, and the vocabulary has"
+                f" {counted(len(vocabulary), 'word')}. Give one per column."
             )
         counts = canonical(csr_array(matrix), where="X")
         warn_of_fractions(counts)

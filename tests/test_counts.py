@@ -193,11 +193,11 @@ class TestDocumentTermMatrix:
             DocumentTermMatrix([[1, 2, 3]], Vocabulary("ab"), ("x",))
 
     def test_there_must_be_one_id_per_row(self):
-        with pytest.raises(CorpusError, match="1 rows, but there are 2 ids"):
+        with pytest.raises(CorpusError, match="1 row and 2 ids"):
             DocumentTermMatrix([[1]], Vocabulary("a"), ("x", "y"))
 
     def test_there_must_be_one_metadata_value_per_row(self):
-        with pytest.raises(CorpusError, match="'label' has 2 values for 1 rows"):
+        with pytest.raises(CorpusError, match="'label' has 2 values for 1 row"):
             DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("1", "2")})
 
 

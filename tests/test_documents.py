@@ -259,7 +259,7 @@ class TestCsvAndTsv:
             ("", "no header"),
             ("text,text\na,b\n", "same name"),
             ("id,text\n1,a\n2,b,c\n", "line 3 has 3 fields"),
-            ("id,text\n1,a\n2\n", "line 3 has 1 fields"),
+            ("id,text\n1,a\n2\n", "line 3 has 1 field, but the header names 2 columns"),
             ('id,text\n1,"a\n', "line 2 cannot be read"),
             ('id,text\n1,"a" b\n', "line 2 cannot be read"),
             ("id,body\n1,a\n", "no column 'text' for the text. Its columns are id, body"),

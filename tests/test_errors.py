@@ -1,16 +1,24 @@
 """Messages: Python names in Python, options on the command line; warnings of the library on stderr."""
 
+import ast
 import pickle
+import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 
 import click
 import pytest
 
+import docnvil
 from docnvil.commands.console import ErrorReportingGroup, Termination, printing_warnings
 from docnvil.corpus.process_pool import ProcessPool
 from docnvil.errors import CorpusError, DocnvilWarning, OutputExistsError, warn
+
+PACKAGE = Path(docnvil.__file__).parent
 
 
 def test_messages_have_python_names_and_options_of_the_command_line():
@@ -67,3 +75,29 @@ def test_an_interrupt_in_a_finalizer_ends_the_command_without_a_traceback(interr
     output = capsys.readouterr()
     assert output.out == "complete\n"
     assert output.err.strip() == ("Interrupted." if status == 130 else "Terminated.")
+
+
+NOUNS = "bytes characters columns counts documents edges epochs files ids labels names rows samples steps tokens topics"
+NOUNS += " units values words"
+
+
+def numbers_before_nouns(tree: ast.AST) -> Iterator[ast.FormattedValue]:
+    """Yield the numbers of f-strings before the plural of a noun, as far as their names tell that they are numbers."""
+    for node in ast.walk(tree):
+        for value, text in pairwise(node.values) if isinstance(node, ast.JoinedStr) else ():
+            if not (isinstance(value, ast.FormattedValue) and isinstance(text, ast.Constant)):
+                continue
+            is_number = re.match(r"len\(|.*\bn_\w+$|.*\.n_\w+$|.*shape\[\d\]$", ast.unparse(value.value))
+            if is_number and re.match(rf" ({NOUNS.replace(' ', '|')})\b", str(text.value)):
+                yield value
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_numbers_in_messages_have_separators_and_fit_their_nouns(path):
+    for value in numbers_before_nouns(ast.parse(path.read_text(encoding="utf-8"))):
+        assert value.format_spec is not None, f"{ast.unparse(value)}: write counted(number, noun)"
+
+
+def test_a_number_without_separators_is_noticed():
+    (value,) = numbers_before_nouns(ast.parse("f'{counted(3, x)} rows {n_rows} rows {n_rows} {name} words'"))
+    assert value.format_spec is None

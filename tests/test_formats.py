@@ -204,7 +204,7 @@ class TestMalformed:
     @pytest.mark.parametrize(
         ("line", "message"),
         [
-            ("2 0:1", "begins with '2' and has 1 pairs"),
+            ("2 0:1", "begins with '2' and has 1 pair"),
             ("1 0:1 1:1", "begins with '1' and has 2 pairs"),
             ("", "begins with '' and has 0 pairs"),
             ("1 0", "'0' is not 2 numbers"),

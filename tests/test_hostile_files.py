@@ -141,7 +141,7 @@ def test_a_small_array_that_declares_many_rows_is_refused(tmp_path, rows):
 )
 def test_a_small_file_that_declares_many_documents_is_refused(tmp_path, format, content):
     (tmp_path / "a.txt").write_text(content)
-    with pytest.raises(CorpusError, match="declares 1,000,000,000 documents and has 1 entries"):
+    with pytest.raises(CorpusError, match="declares 1,000,000,000 documents and has 1 entry"):
         read_counts(tmp_path / "a.txt", format)
 
 

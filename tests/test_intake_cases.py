@@ -85,7 +85,7 @@ class TestLimitsOfCounts:
 
     def test_no_word_is_left(self):
         matrix = DocumentTermMatrix([[1, 1]], Vocabulary(["cat", "dog"]), ("a",))
-        with pytest.raises(VocabularyError, match="None of the 2 words is within the limits min_df 2"):
+        with pytest.raises(VocabularyError, match="No word, of 2, is within the limits min_df 2"):
             limit_vocabulary(matrix, min_df=2)
 
 

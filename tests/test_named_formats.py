@@ -146,7 +146,7 @@ class TestTables:
         [
             (",cat,dog\nx,1,2\n\ny,0.5,1\n", "line 4 has '0.5' in the column 'cat', which is not a count"),
             (",cat,dog\nx,1,-2\n", "line 2 has '-2' in the column 'dog'"),
-            (",cat,dog\nx,1,2\ny,1\n", "line 3 has 2 cells, and the first row 3"),
+            (",cat,dog\nx,1,2\ny,1\n", "line 3 has 2 cells, and the first row has 3"),
             (",cat,dog\n", "has no documents"),
             ("", "has no documents"),
         ],

@@ -152,7 +152,7 @@ class TestGensim:
     @pytest.mark.parametrize(
         ("bags", "vocabulary", "message"),
         [
-            ([[(0, 1)], [(5, 1)]], ["cat"], "have a word 5, and the vocabulary has 1 words"),
+            ([[(0, 1)], [(5, 1)]], ["cat"], "have a word 5, and the vocabulary has 1 word"),
             ([[(0, 1)], ["cat"]], None, "Item 2 is .*not a list of pairs"),
             ([[(-1, 1)]], None, "negative word number"),
             ([[(0, 0.5)]], None, "contains 0.5"),
@@ -275,7 +275,7 @@ class TestModels:
         matrix = docnvil.count_words(TEXTS, **ALL)
         frame = pd.DataFrame(matrix.counts.toarray(), columns=list(matrix.vocabulary))
         assert docnvil.fit(frame, self.SETTINGS).vocabulary == matrix.vocabulary
-        with pytest.raises(VocabularyError, match=r"has 1 words. Give one per column"):
+        with pytest.raises(VocabularyError, match=r"has 1 word. Give one per column"):
             docnvil.fit(frame, self.SETTINGS, vocabulary=["cat"])
 
     def test_a_progress_bar_is_shown_if_asked(self, capsys):
@@ -313,7 +313,7 @@ class TestPipelines:
         pipeline = make_pipeline(CountVectorizer(), docnvil.DocNVIL(2, epochs=2)).fit(TEXTS)
         model = pipeline[-1]
         assert model.vocabulary_.is_numbered
-        with pytest.raises(VocabularyError, match="has 10 columns, and there are 1 words"):
+        with pytest.raises(VocabularyError, match="has 10 columns, and there are 1 word"):
             model.name_words(["cat"])
         assert list(model.name_words(pipeline[:-1].get_feature_names_out()).vocabulary_) == self.WORDS
         model.save(tmp_path / "model")

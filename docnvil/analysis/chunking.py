@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from docnvil.batches import Batch, content_keys, iterate_batches
-from docnvil.errors import VocabularyError
+from docnvil.errors import VocabularyError, counted
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
@@ -33,8 +33,8 @@ def model_batches(model: BeliefNetwork, counts: CountRows, batch_size: int) -> I
     """
     if counts.shape[1] != model.config.vocabulary_size:
         raise VocabularyError(
-            f"The counts have {counts.shape[1]} columns, but the model's vocabulary has {model.config.vocabulary_size}"
-            " words. Count the documents with the model's vocabulary."
+            f"The counts have {counted(counts.shape[1], 'column')}, but the model's vocabulary has"
+            f" {model.config.vocabulary_size:,} words. Count the documents with the model's vocabulary."
         )
     start = 0
     for batch in iterate_batches(counts, batch_size, keys=content_keys(counts), device=model.device, dtype=model.dtype):

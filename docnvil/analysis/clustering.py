@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.errors import CorpusError
+from docnvil.errors import CorpusError, counted
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def compare_clusters(clusters: NDArray[Any], labels: NDArray[Any]) -> Clustering
     if not len(labels):
         raise CorpusError("There are no documents to compare clusters and labels of. Give at least one.")
     if len(clusters) != len(labels):
-        raise CorpusError(f"There are {len(labels)} labels for {len(clusters)} documents. Give one for each.")
+        raise CorpusError(
+            f"There are {counted(len(labels), 'label')} for {counted(len(clusters), 'document')}. Give one for each."
+        )
     joint = contingency_matrix(clusters, labels)  # [C, L]
     purity = float(joint.max(axis=1).sum() / len(labels))
     nmi = float(normalized_mutual_info_score(labels, clusters))

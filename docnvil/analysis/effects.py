@@ -17,7 +17,7 @@ from docnvil.analysis.composition import Draws, LatentUnits, compose_groups, com
 from docnvil.analysis.covariates import Factor
 from docnvil.analysis.posterior import UnitPosteriors
 from docnvil.analysis.significance import Correction, adjust_p_values, score_test
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, counted
 from docnvil.runtime.randomness import stream
 from docnvil.schema import check_whole
 
@@ -145,8 +145,8 @@ def _rows_to_compare(
     if rows.sum() < FEWEST_DOCUMENTS:
         columns = " and ".join(repr(variable.name) for variable in variables)
         raise CorpusError(
-            f"Only {int(rows.sum())} of {len(rows):,} documents have words and a value in {columns}. At least"
-            f" {FEWEST_DOCUMENTS} are needed."
+            f"Only {int(rows.sum()):,} of {counted(len(rows), 'document', 'have')} words and a value in {columns}. At"
+            f" least {FEWEST_DOCUMENTS} are needed."
         )
     return rows, known
 

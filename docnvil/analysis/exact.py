@@ -6,7 +6,7 @@ Axes: M settings of the units, in the place of S samples; B documents, V words, 
 import torch
 from torch import Tensor
 
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, counted
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.generative import Samples
 from docnvil.model.sparse import SparseCounts
@@ -36,7 +36,7 @@ def exact_terms(model: BeliefNetwork, counts: SparseCounts) -> tuple[Tensor, Ten
     n_units = sum(model.config.units)
     if n_units > MAX_UNITS:
         raise ConfigurationError(
-            f"The exact log-likelihood enumerates at most {MAX_UNITS} units, and the model has {n_units}."
+            f"The exact log-likelihood enumerates at most {counted(MAX_UNITS, 'unit')}, and the model has {n_units:,}."
             " Choose the bound 'annealed' or 'importance'."
         )
     # A softmax layer has the same logits for all documents; other layers need a copy of each setting per document.

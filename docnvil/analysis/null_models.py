@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from docnvil.analysis.concentration import fit_concentration
 from docnvil.analysis.perplexity import DocumentBounds, Perplexity
-from docnvil.errors import ConfigurationError, VocabularyError
+from docnvil.errors import ConfigurationError, VocabularyError, counted
 from docnvil.model.null_models import NullModel
 from docnvil.model.visible import PSEUDO_COUNT, VisibleLayer, WordLayer
 from docnvil.text.counts import as_rows
@@ -99,8 +99,8 @@ def unigram_perplexity(
     test, word_frequency = as_rows(test), np.asarray(word_frequency, dtype=np.float64)
     if word_frequency.shape != test.shape[1:]:
         raise VocabularyError(
-            f"word_frequency has shape {word_frequency.shape}, and the test documents have {test.shape[1]} words. Give"
-            " one frequency per word."
+            f"word_frequency has shape {word_frequency.shape}, and the test documents have"
+            f" {counted(test.shape[1], 'word')}. Give one frequency per word."
         )
     weights = word_frequency + pseudo_count
     if not (np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.sum() > 0):

@@ -26,7 +26,7 @@ from docnvil.analysis.neighborhood import Neighborhood
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.analysis.topics import UnitStatistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, counted
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.normalizers import log_normalizer
 from docnvil.model.null_models import NullModel
@@ -115,7 +115,7 @@ class OutlierModel:
         long = np.flatnonzero(row_sums(reference) >= MIN_TOKENS) if reference.shape[0] else np.zeros(0, np.int64)
         if len(long) < MIN_REFERENCES:
             raise CorpusError(
-                f"Only {len(long)} documents have {MIN_TOKENS} known words or more, and calibration needs"
+                f"Only {counted(len(long), 'document', 'have')} {MIN_TOKENS} known words or more, and calibration needs"
                 f" {MIN_REFERENCES}. Give more normal documents with --reference."
             )
         chosen = np.sort(rng.choice(long, min(len(long), MAX_REFERENCES), replace=False))

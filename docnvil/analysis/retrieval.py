@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.analysis.unit_probabilities import binary_codes
-from docnvil.errors import ConfigurationError, CorpusError
+from docnvil.errors import ConfigurationError, CorpusError, counted
 
 MAX_SIMILARITIES = 2_000_000  # of the Q N similarities, how many exist at once: 16 MB
 
@@ -166,7 +166,10 @@ def _checked(
         if not len(rows):
             raise CorpusError(f"There are no {name} documents. Give at least one.")
         if len(rows) != len(labels):
-            raise CorpusError(f"There are {len(labels)} labels for {len(rows)} {name} documents. Give one for each.")
+            raise CorpusError(
+                f"There are {counted(len(labels), 'label')} for {counted(len(rows), f'{name} document')}. Give one for"
+                " each."
+            )
     return train.astype(np.float64, copy=False), test.astype(np.float64, copy=False)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, counted
 
 MAX_LENGTH = 60  # characters, so that a name fits into a line, a column heading and a label of a figure
 
@@ -53,7 +53,9 @@ def check_names(names: Sequence[str | None], n_units: int) -> UnitNames:
     if not names:
         return (None,) * n_units
     if len(names) != n_units:
-        raise ConfigurationError(f"There are {len(names)} names for {n_units} units. Give one, or None, per unit.")
+        raise ConfigurationError(
+            f"There are {counted(len(names), 'name')} for {counted(n_units, 'unit')}. Give one, or None, per unit."
+        )
     checked = tuple(None if name is None else check_name(name, unit) for unit, name in enumerate(names))
     first: dict[str, int] = {}
     for unit, name in enumerate(checked):
@@ -76,7 +78,7 @@ def check_name(name: object, unit: int) -> str:
     if not name.strip():
         problem = "is empty"
     elif len(name) > MAX_LENGTH:
-        problem = f"has {len(name):,} characters"
+        problem = f"has {counted(len(name), 'character')}"
     elif any(unicodedata.category(each) in _INVISIBLE for each in name) or _BIDIRECTIONAL.search(name):
         problem = "has a line break or another control character"
     elif name != name.strip():

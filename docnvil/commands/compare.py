@@ -20,7 +20,7 @@ from docnvil.commands.options import (
     seed_option,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo, echo_json, note
+from docnvil.commands.printing import counted, echo, echo_json, note
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult
@@ -106,7 +106,7 @@ def compare(
             note(f"{row.model}: {row.error}")
     if out is not None:
         write_records(out, [asdict(row) for row in rows])
-        note(f"Wrote {out}: {len(rows)} rows.")
+        note(f"Wrote {out}: {counted(len(rows), 'row')}.")
     summary = {
         "train_documents": matrix.n_documents,
         "test_documents": observed.shape[0],
@@ -152,10 +152,10 @@ def _print_table(rows: Sequence["ComparisonResult"], summary: dict[str, int], hi
     """Print the table, and below it the data and settings that it is for."""
     echo(
         f"{_table(rows)}\n\n"
-        f"{summary['train_documents']:,} training documents, {summary['test_documents']:,} test documents;"
-        f" {summary['hidden_tokens']:,} held-out words ({hidden}); vocabulary of {summary['words']:,} words;"
-        f" {summary['components']} units or topics; seed {summary['seed']};"
-        f" {summary['threads']} thread{'s' * (summary['threads'] > 1)}"
+        f"{counted(summary['train_documents'], 'training document')},"
+        f" {counted(summary['test_documents'], 'test document')}; {counted(summary['hidden_tokens'], 'held-out word')}"
+        f" ({hidden}); vocabulary of {counted(summary['words'], 'word')}; {summary['components']} units or topics; seed"
+        f" {summary['seed']}; {counted(summary['threads'], 'thread')}"
     )
     for row in rows:
         if row.settings:

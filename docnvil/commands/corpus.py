@@ -177,5 +177,8 @@ def _build(sources: tuple[Path, ...], out: Path, executor: "Executor", options: 
                 note(f"Finished counts are kept in {scratch}; the same command continues from there.")
             raise
     if summary.n_repeated_ids:
-        note(f"{summary.n_repeated_ids:,} documents have the id of an earlier document; rows keep their order.")
+        note(
+            f"{counted(summary.n_repeated_ids, 'document', 'have')} the id of an earlier document; rows keep their"
+            " order."
+        )
     return summary

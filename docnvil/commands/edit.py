@@ -117,7 +117,7 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     units = edited.network.config.units[0]
     numbers = numbers_after(fitted.network.config.units[0], edits["merges"], edits["drops"], edits["order"])
     look = f"\nNext:\n  docnvil topics {shell_word(out)}"
-    lines = [*map(_format_edit, records), *_describe_numbers(numbers), f"Wrote {out}: {units} units.", look]
+    lines = [*map(_format_edit, records), *_describe_numbers(numbers), f"Wrote {out}: {counted(units, 'unit')}.", look]
     text = "\n".join(lines)
     names_after = {unit: name for unit, name in enumerate(edited.unit_names) if name}
     values = {"model": str(out), "units": units, "unit_names": names_after, "edits": list(records)}

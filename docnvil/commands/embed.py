@@ -83,7 +83,7 @@ def embed(
     n_units = sum(fitted.network.config.units)
     chunks, themes = _embeddings(fitted, matrix, kind)
     write_embeddings(out, matrix.ids, matrix.metadata, n_units, chunks, themes, fitted.unit_names)
-    sizes = f"{counted(matrix.n_documents, 'document')}, {n_units} units"
+    sizes = f"{counted(matrix.n_documents, 'document')}, {counted(n_units, 'unit')}"
     if themes is not None:
         sizes += f", {len(np.unique(themes[themes >= 0])):,} of {fitted.network.config.themes:,} themes"
     empty = int(matrix.empty.sum())

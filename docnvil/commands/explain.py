@@ -91,7 +91,10 @@ def explain(
                 heading = f"{record['id']}  " if source is not None else f"text {record['id']}: "
                 echo(_describe(record, f"{heading}{record['title']}".rstrip(), options["words"], unit_words))
         if len(rows) > len(shown):
-            note(f"{len(rows) - len(shown):,} more documents; choose with --id, raise --limit, or write all to --out.")
+            note(
+                f"{counted(len(rows) - len(shown), 'more document')}; choose with --id, raise --limit, or write all to"
+                " --out."
+            )
     note_unknown_tokens(matrix)
 
 
@@ -229,7 +232,7 @@ def _describe(record: Mapping[str, Any], heading: str, n_words: int, unit_words:
         top, rest = unit["words"][:n_words], unit["words"][n_words:]
         terms = [f"{each['word']} {each['contribution']:+.2f}" for each in top]
         if rest:
-            terms.append(f"{len(rest)} other words {sum(each['contribution'] for each in rest):+.2f}")
+            terms.append(f"{counted(len(rest), 'other word')} {sum(each['contribution'] for each in rest):+.2f}")
         if unit["earlier_units"]:
             terms.append(f"earlier units {sum(each['contribution'] for each in unit['earlier_units']):+.2f}")
         terms += [f"{name} {unit[name]:+.2f}" for name in ("bias", "interaction") if name in unit]

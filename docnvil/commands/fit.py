@@ -15,7 +15,7 @@ from docnvil.commands.inputs import contains_bits, load_for_training
 from docnvil.commands.numbers import Number
 from docnvil.commands.options import JSON, OUT_FOLDER, PATH, SOURCE, THREADS, counting_options, force_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo_result, note, shell_word, shows_progress
+from docnvil.commands.printing import counted, echo_result, note, shell_word, shows_progress
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
 from docnvil.training.seed_words import seed_columns
 
@@ -215,7 +215,7 @@ def _with_advice(error: "TrainingError", path: Path) -> "TrainingError":
 
 def _format_profile(profile: "Profile") -> str:
     rows = [f"{row.phase:<20}{row.ms_per_step:>10.3f} ms per step{row.share:>9.1%}" for row in profile.table()]
-    return "\n".join([f"Time per phase, {profile.steps} steps:", *rows])
+    return "\n".join([f"Time per phase, {counted(profile.steps, 'step')}:", *rows])
 
 
 def _summary(model: "FittedModel", matrix: "DocumentTermMatrix", out: Path) -> dict[str, Any]:
@@ -256,11 +256,10 @@ def _format_summary(model: "FittedModel", out: Path, dead: int) -> str:
     without = "" if no_units is None else f"; same layer, no units: {no_units:.1f}"
     look = f"docnvil draw {folder} --out pictures/" if visible.samples_are_images else f"docnvil topics {folder}"
     return (
-        f"Trained {units} for {len(model.history)} epochs in {model.run['seconds']:.0f} s on {model.run['device']}.\n"
+        f"Trained {units} for {counted(len(model.history), 'epoch')} in {model.run['seconds']:.0f} s"
+        f" on {model.run['device']}.\n"
         f"Best epoch {model.best.epoch}: {figure} (bound, seed {model.training.seed}{without}).\n{caution}"
         f"Wrote {out}: model.json, vocabulary.txt, parameters.safetensors, topics.csv, history.csv.\n\n"
-        "Next:\n"
-        f"  {look}\n"
-        f"  docnvil perplexity {folder} HELD-OUT\n"
+        f"Next:\n  {look}\n  docnvil perplexity {folder} HELD-OUT\n"
         f"  docnvil embed {folder} CORPUS --out embeddings.csv"
     )

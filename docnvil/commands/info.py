@@ -72,16 +72,19 @@ def _model_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     if without is not None:
         perplexity += f" (same layer without units: {without:,.1f})"
     lines = [
-        ("model", f"{units} units, recipe {values['recipe']}, {values['observation']} output layer"),
+        (
+            "model",
+            f"{units} unit{'s' * (units != '1')}, recipe {values['recipe']}, {values['observation']} output layer",
+        ),
         ("dependence", f"{values['prior']} prior, {values['posterior']} recognition network"),
         (
             "units",
             f"{values['live_units']} live, {values['dead_units']} dead, {values['duplicate_units']} duplicates,"
             f" {values['named_units']} named",
         ),
-        ("vocabulary", f"{values['words']:,} words{' without names' if values['numbered_words'] else ''}"),
-        ("training documents", f"{corpus['documents']:,}, {corpus['tokens']:,.0f} tokens"),
-        ("training", f"{values['epochs']} epochs, the best is {values['best_epoch']}"),
+        ("vocabulary", f"{counted(values['words'], 'word')}{' without names' if values['numbered_words'] else ''}"),
+        ("training documents", f"{corpus['documents']:,}, {counted(round(corpus['tokens']), 'token')}"),
+        ("training", f"{counted(values['epochs'], 'epoch')}, the best is {values['best_epoch']}"),
         ("validation perplexity", perplexity),
         ("tokens", _rules(values["token_rules"])),
     ]
@@ -92,7 +95,11 @@ def _index_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     preselected = "preselected by binary codes" if values["binary_codes"] else "all documents are compared"
     return [
         ("search index", f"{counted(values['documents'], 'document')}, {preselected}"),
-        ("vocabulary", f"{values['words']:,} words, {values['entries']:,} different words in all documents together"),
+        (
+            "vocabulary",
+            f"{counted(values['words'], 'word')}, {counted(values['entries'], 'different word')} in all documents"
+            " together",
+        ),
         ("size", f"{values['bytes'] / 2**20:,.1f} MiB"),
     ]
 
@@ -109,7 +116,7 @@ def _matrix_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
             _documents(values),
         ),
         ("tokens", f"{values['tokens']:,}{_unknown(values['unknown_tokens'])}"),
-        ("vocabulary", f"{values['words']:,} words{' without names' if values['numbered_words'] else ''}"),
+        ("vocabulary", f"{counted(values['words'], 'word')}{' without names' if values['numbered_words'] else ''}"),
         ("words per document", _quantiles(values["words_per_document"])),
         ("frequent words", ", ".join(f"{each['word']} {each['count']:,}" for each in values["frequent_words"])),
     ]
@@ -163,5 +170,5 @@ def _rules(rules: Mapping[str, Any] | None) -> str:
     if rules.get("strip"):
         parts.append(f"without {', '.join(rules['strip'])}")
     if rules.get("phrases"):
-        parts.append(f"{len(rules['phrases']):,} phrases")
+        parts.append(f"{counted(len(rules['phrases']), 'phrase')}")
     return ", ".join(parts)

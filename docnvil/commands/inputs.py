@@ -42,7 +42,7 @@ def note_phrases(rules: "TokenRules | None") -> None:
     from docnvil.errors import format_examples
 
     if rules is not None and rules.phrases:
-        note(f"Learned {len(rules.phrases):,} phrases: {format_examples(rules.phrases)}.")
+        note(f"Learned {counted(len(rules.phrases), 'phrase')}: {format_examples(rules.phrases)}.")
 
 
 def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float) -> tuple["DocumentTermMatrix", ...]:
@@ -221,9 +221,10 @@ def contains_bits(source: Path, options: Mapping[str, Any]) -> bool:
 
 def describe_corpus(matrix: "DocumentTermMatrix") -> str:
     """Describe the size of a corpus in one line."""
-    text = f"{counted(matrix.n_documents, 'document')}, {matrix.n_tokens:,} tokens, {matrix.vocabulary_size:,} words"
+    sizes = (matrix.n_documents, "document"), (matrix.n_tokens, "token"), (matrix.vocabulary_size, "word")
+    text = ", ".join(counted(*each) for each in sizes)
     if empty := int(matrix.empty.sum()):
-        text += f"; {counted(empty, 'document')} {'is' if empty == 1 else 'are'} empty"
+        text += f"; {counted(empty, 'document', 'are')} empty"
     return f"{text}.{describe_limits(matrix)}"
 
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
 
 BOUNDS = {
-    "elbo": "variational bound, {samples} samples",
-    "importance": "importance-weighted bound, {samples} samples",
-    "annealed": "annealed bound, {samples} samples, {temperatures} temperatures",
+    "elbo": "variational bound, {samples}",
+    "importance": "importance-weighted bound, {samples}",
+    "annealed": "annealed bound, {samples}, {temperatures} temperatures",
     "exact": "exact",
 }
 
@@ -128,7 +128,7 @@ def _vector_report(
         f"negative log-likelihood  {nats:10.2f} nats per vector{interval}   (independent bits: {null_nats:.2f})\n"
         f"reconstruction           {-result.reconstruction / result.documents:10.2f}\n"
         f"KL                       {result.kl / result.documents:10.2f}\n"
-        f"from {result.documents:,} vectors of {n_bits:,} bits; {_format_bound(result)}"
+        f"from {counted(result.documents, 'vector')} of {counted(n_bits, 'bit')}; {_format_bound(result)}"
     )
     if warning := gain.describe(nats, null_nats):
         text += f"\n{warning}"
@@ -137,4 +137,4 @@ def _vector_report(
 
 
 def _format_bound(result: "Perplexity") -> str:
-    return BOUNDS[result.bound].format(samples=result.samples, temperatures=result.temperatures)
+    return BOUNDS[result.bound].format(samples=counted(result.samples, "sample"), temperatures=result.temperatures)

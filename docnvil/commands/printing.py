@@ -13,6 +13,11 @@ from typing import Any, TextIO
 
 import click
 
+from docnvil.errors import counted
+
+__all__ = ["call_in_messages", "counted", "echo", "echo_json", "echo_result", "escape_controls", "note", "readable"]
+__all__ += ["shell_word", "shows_progress"]
+
 # All control characters but the tab and the line feed: an id such as "\x1b[2J" would clear the terminal.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _names: dict[str, str] = {}
@@ -45,16 +50,6 @@ def call_in_messages(names: Mapping[Path, str]) -> Iterator[None]:
     finally:
         for path in added:
             del _names[path]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and a noun in the right form.
-
-    Example:
-        >>> counted(1, "document"), counted(2500, "document")
-        ('1 document', '2,500 documents')
-    """
-    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def shell_word(path: Path) -> str:

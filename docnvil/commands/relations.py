@@ -8,7 +8,7 @@ import click
 
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import echo, echo_json, note
+from docnvil.commands.printing import counted, echo, echo_json, note
 from docnvil.storage.suffixes import GRAPHS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_graph(fitted: "FittedModel", out: Path, corpus: Path | None, top_n: in
     graph = fitted.unit_graph(matrix, top_n=top_n)
     text = graph.to_json() if out.suffix.lower() == ".json" else graph.to_dot()
     replace_file(out, text.encode())
-    note(f"Wrote {out}: {len(graph.nodes)} units, {len(graph.edges)} edges. {graph.note}")
+    note(f"Wrote {out}: {counted(len(graph.nodes), 'unit')}, {counted(len(graph.edges), 'edge')}. {graph.note}")
 
 
 def print_tree(fitted: "FittedModel", top_n: int, *, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def _branches(fitted: "FittedModel", nodes: Sequence["TreeNode"], indent: str = 
 def _line(fitted: "FittedModel", node: "TreeNode") -> str:
     words = " ".join(fitted.vocabulary[word] for word in node.words)
     if node.layer == 0:
-        return f"{sum(1 for _ in node.leaves())} units: {words}"
+        return f"{counted(sum(1 for _ in node.leaves()), 'unit')}: {words}"
     label = _label(fitted, node)
     ratio = "" if node.ratio is None else f"{node.ratio:.1f} times as often: "
     return f"{ratio}{label}, {node.share:.1%}: {words}"

@@ -80,7 +80,7 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
         f"   (most frequent label: {classification.most_frequent:.3f})\n"
         + "".join(
             f"clusters by {name:<11}purity {each.purity:.3f}, NMI {each.nmi:.3f}"
-            f"   ({each.clusters} clusters, {each.labels} labels)\n"
+            f"   ({counted(each.clusters, 'cluster')}, {counted(each.labels, 'label')})\n"
             for name, each in clusterings.items()
         )
         + f"from {result.queries:,} queries{skipped} against {counted(n_documents, 'document')}"
@@ -123,5 +123,5 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[
         raise CorpusError(f"{file} is not a .npy file of labels. Write it with numpy.save.") from None
     shape = getattr(labels, "shape", None)
     if shape != (matrix.n_documents,):
-        raise CorpusError(f"{file} has shape {shape}. Give {matrix.n_documents} labels, one per document.")
+        raise CorpusError(f"{file} has shape {shape}. Give {counted(matrix.n_documents, 'label')}, one per document.")
     return labels

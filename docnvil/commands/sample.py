@@ -63,7 +63,7 @@ def sample(model: Path, documents: int, lengths_of: Path, out: Path, seed: int, 
             bar.update(counts.shape[0])
     sizes = {"documents": corpus.n_documents, "words": len(fitted.vocabulary), "tokens": corpus.n_tokens}
     text = (
-        f"Wrote {out}: {counted(corpus.n_documents, 'document')} sampled from {model}, {corpus.n_tokens:,} tokens,"
-        f" {sizes['words']:,} words (seed {seed})."
+        f"Wrote {out}: {counted(corpus.n_documents, 'document')} sampled from {model},"
+        f" {counted(corpus.n_tokens, 'token')}, {counted(sizes['words'], 'word')} (seed {seed})."
     )
     echo_result({"corpus": str(out), **sizes, "seed": seed}, text, as_json=options["as_json"])

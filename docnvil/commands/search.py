@@ -118,8 +118,8 @@ def count_query(fitted: "FittedModel", words: str, tokenizer: str | None = None)
     if not known:
         named = format_examples(unknown, 5) if unknown else f'"{words}"'
         raise CorpusError(
-            f"No word of the query is in the model's vocabulary of {len(fitted.vocabulary):,} words: {named}. Use"
-            " other words; stop words and words that the token rules drop do not count."
+            f"No word of the query is in the model's vocabulary of {counted(len(fitted.vocabulary), 'word')}: {named}."
+            " Use other words; stop words and words that the token rules drop do not count."
         )
     if unknown:
         note(f"Not in the model's vocabulary and ignored: {format_examples(unknown, 5)}.")
@@ -156,7 +156,7 @@ def _report(results: "Sequence[SearchResult]", about: dict[str, Any], out: Path 
 
         with replacing_file(out) as draft, draft.open("w", encoding="utf-8", newline="") as file:
             csv_writer(file).writerows([COLUMNS, *([row[name] for name in COLUMNS] for row in rows)])
-        note(f"Wrote {out}: {len(rows)} documents.")
+        note(f"Wrote {out}: {counted(len(rows), 'document')}.")
     if as_json:
         echo_json({**about, "results": rows})
     elif out is None:

@@ -99,7 +99,7 @@ def sweep(source: Path, units: tuple[int, ...], out: Path, plot: Path | None, **
             if not bar.disable:
                 return
             done = f"trained in {trial.seconds:.0f} s" if is_new else "found in the results"
-            note(f"{trial.units} units, seed {trial.seed}: {done}")
+            note(f"{counted(trial.units, 'unit')}, seed {trial.seed}: {done}")
 
         trials = run_trials(
             train,
@@ -188,9 +188,10 @@ def _report(result: "Sweep", split: str, seeds: int) -> str:
 def _suggestion(result: "Sweep") -> str:
     if result.suggested is None:
         return "No number of units is suggested, because none is better than no units."
-    text = f"Suggested: {result.suggested} units, the smallest number that is not worse than the best ({result.best})."
+    units = counted(result.suggested, "unit")
+    text = f"Suggested: {units}, the smallest number that is not worse than the best ({result.best})."
     if result.largest > result.suggested:
-        text += f" Up to {result.largest} units are as good."
+        text += f" Up to {counted(result.largest, 'unit', 'are')} as good."
     if result.suggested == result.rows[-1].units and len(result.rows) > 1:
         text += " It is the largest number compared, so more may be better: add larger --units."
     return text

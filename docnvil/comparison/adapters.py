@@ -19,7 +19,7 @@ from scipy.special import rel_entr, softmax
 from docnvil.analysis.completion import predict_words
 from docnvil.analysis.concentration import fit_concentration
 from docnvil.comparison.lda_inference import infer_proportions
-from docnvil.errors import ConfigurationError, VocabularyError
+from docnvil.errors import ConfigurationError, VocabularyError, counted
 from docnvil.estimator import DocNVIL
 from docnvil.model.null_models import NullModel
 from docnvil.model.visible import DirichletMultinomialLayer
@@ -87,8 +87,9 @@ class MixtureOfTopics:
     def _check_width(self, counts: csr_array | csr_matrix) -> None:
         if counts.shape[1] != self.topics.shape[1]:
             raise VocabularyError(
-                f"The counts have {counts.shape[1]} columns, but the topics have {self.topics.shape[1]} words. Pass"
-                " documents as rows and words as columns, in the order that the model was fitted with."
+                f"The counts have {counted(counts.shape[1], 'column')}, but the topics have"
+                f" {counted(self.topics.shape[1], 'word')}. Pass documents as rows and words as columns, in the order"
+                " that the model was fitted with."
             )
 
     def words(self, top_n: int = 10, ranking: Ranking = "by relevance") -> list[list[int]]:
@@ -286,7 +287,8 @@ def _columns_of(words: Iterable[str], vocabulary: Sequence[str]) -> NDArray[np.i
 def _check_size(words: list[str] | None, width: int) -> None:
     if words is not None and len(words) != width:
         raise VocabularyError(
-            f"The vocabulary has {len(words)} words, but the model has {width}. Pass the words that it was fitted with."
+            f"The vocabulary has {counted(len(words), 'word')}, but the model has {width:,}. Pass the words that it was"
+            " fitted with."
         )
 
 

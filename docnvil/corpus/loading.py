@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from docnvil.corpus.reading import read_corpus
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step, warn
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, naming_step, warn
 from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_documents, count_words
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
@@ -159,8 +159,8 @@ def _suffix(path: Path) -> str:
 def all_empty_error(path: Path, vocabulary_size: int) -> CorpusError:
     """Return the error for a source whose documents contain no word of the vocabulary."""
     return CorpusError(
-        f"Every document of {path} is empty: none contains a word of the vocabulary ({vocabulary_size:,} words). Check"
-        " the source, the token rules and the vocabulary."
+        f"Every document of {path} is empty: none contains a word of the vocabulary"
+        f" ({counted(vocabulary_size, 'word')}). Check the source, the token rules and the vocabulary."
     )
 
 
@@ -237,8 +237,8 @@ def _fit_vocabulary(matrix: DocumentTermMatrix, vocabulary: Vocabulary, path: Pa
             if matrix.n_documents == len(vocabulary):
                 remedy = "The number of rows fits; pass --transpose if the rows are words."
             raise VocabularyError(
-                f"{path} has {matrix.vocabulary_size} words, but the model has {len(vocabulary)}, and they cannot be"
-                f" matched by name. {remedy}"
+                f"{path} has {counted(matrix.vocabulary_size, 'word')}, but the model has {len(vocabulary):,}, and they"
+                f" cannot be matched by name. {remedy}"
             )
         return replace(matrix, vocabulary=vocabulary)
     if not any(word in vocabulary for word in matrix.vocabulary):

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from docnvil.corpus.writing import FORMAT_VERSION
-from docnvil.errors import CheckpointError, CorpusError
+from docnvil.errors import CheckpointError, CorpusError, counted
 from docnvil.runtime.arrays import map_array, map_bytes
 from docnvil.runtime.folders import read_unchanged, verify_folder
 from docnvil.runtime.mapped import check_mappings
@@ -113,7 +113,8 @@ class _Table:
         check_mappings()
         if len(columns[0]) != self.n_rows:
             raise CheckpointError(
-                f"{self._path} has {len(columns[0])} rows for {self.n_rows} documents. Build the corpus again."
+                f"{self._path} has {counted(len(columns[0]), 'row')} for {counted(self.n_rows, 'document')}. Build the"
+                " corpus again."
             )
         return [tuple(column) for column in columns]
 

@@ -2,6 +2,8 @@
 
 import math
 
+from docnvil.errors import counted
+
 
 def format_percent(share: float) -> str:
     """Return a share as a percentage: without decimals from ten upward, and never zero for a share above zero.
@@ -37,7 +39,7 @@ def format_count(number: int, noun: str) -> str:
         >>> format_count(1, "sample"), format_count(2000, "sample")
         ('1 sample', '2,000 samples')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(number, noun)
 
 
 def format_duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from docnvil.errors import CheckpointError, OutputExistsError
+from docnvil.errors import CheckpointError, OutputExistsError, counted
 from docnvil.runtime.cleanup import forget_leftover, register_leftover
 from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree, keep_permissions
 from docnvil.runtime.paths import resolve, resolve_output
@@ -133,7 +133,9 @@ def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> N
         if not file.is_file():
             raise CheckpointError(f"{file} is missing from the {kind} folder. {remedy}")
         if (size := file.stat().st_size) != expected["bytes"]:
-            raise CheckpointError(f"{file} has {size} bytes, but its manifest says {expected['bytes']}. {remedy}")
+            raise CheckpointError(
+                f"{file} has {counted(size, 'byte')}, but its manifest says {expected['bytes']:,}. {remedy}"
+            )
         if sha256_of(file) != expected["sha256"]:
             raise CheckpointError(f"{file} does not match the SHA-256 in its manifest, so it was changed. {remedy}")
 

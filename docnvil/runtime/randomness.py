@@ -83,7 +83,9 @@ class KeyedGenerator:
         """Return numbers in [0, 1) of shape `[S, B, K]`, where B is the number of keys; each call gives new ones."""
         n_samples, n_documents, n_units = shape
         if n_documents != len(self._keys):
-            raise ValueError(f"There are {len(self._keys)} keys for {n_documents} documents. Pass one per document.")
+            raise ValueError(
+                f"There are {len(self._keys):,} keys for {n_documents:,} documents. Pass one per document."
+            )
         call, self._calls = self._calls, self._calls + 1
         seeds = (0, self._seed[call]) if isinstance(self._seed, Tensor) else (_signed(fold(self._seed, call)), None)
         if on_device(self._keys):

@@ -264,7 +264,7 @@ def _write_documents(draft: Path, excerpts: Iterable[Excerpt], n_documents: int,
             if progress is not None and n_rows % PROGRESS_STEP == 0:
                 progress(PROGRESS_STEP)
     if n_rows != n_documents:
-        raise ValueError(f"There are {n_rows} excerpts for {n_documents} documents.")
+        raise ValueError(f"There are {n_rows:,} excerpts for {n_documents:,} documents.")
 
 
 def _write_words(draft: Path, counts: CountRows, idf: NDArray[np.float32]) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted
 from docnvil.schema import check_whole
 from docnvil.search.index import BITS, SearchIndex
 from docnvil.text.tf_idf import tf_idf
@@ -76,7 +76,9 @@ def search_words(
     """
     top_n, n_words = check_whole("top_n", top_n, 1), len(index.arrays["idf"])
     if query.shape != (1, n_words):
-        raise VocabularyError(f"The query has shape {query.shape}. Give one row of the model's {n_words} words.")
+        raise VocabularyError(
+            f"The query has shape {query.shape}. Give one row of the model's {counted(n_words, 'word')}."
+        )
     with index.reading():
         return _search_words(index, query, top_n, weight)
 

@@ -20,7 +20,7 @@ from docnvil.analysis.null_models import LayerWithoutUnits
 from docnvil.analysis.themes import ThemeStatistics
 from docnvil.analysis.topics import UnitStatistics
 from docnvil.analysis.unit_names import UnitNames, check_names
-from docnvil.errors import CheckpointError, ConfigurationError
+from docnvil.errors import CheckpointError, ConfigurationError, counted
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
@@ -105,7 +105,7 @@ def check_history(path: Path, history: tuple[EpochRecord, ...]) -> tuple[EpochRe
 def check_vocabulary(path: Path, config: ModelConfig, vocabulary: Vocabulary) -> Vocabulary:
     """Return the vocabulary if it has one word per column."""
     if len(vocabulary) != config.vocabulary_size:
-        raise _error(path, f"has {len(vocabulary)} words, but the model has {config.vocabulary_size}")
+        raise _error(path, f"has {counted(len(vocabulary), 'word')}, but the model has {config.vocabulary_size:,}")
     return vocabulary
 
 
@@ -151,7 +151,7 @@ def check_edits(path: Path, config: ModelConfig, edits: Any) -> tuple[Mapping[st
         if change is not None and not (isinstance(change, dict) and all(map(_is_number, _leaves(change)))):
             raise _error(path, f"has an edit with the change {change!r:.60}")
     if edits and edits[-1]["units_after"] != config.units[0]:
-        raise _error(path, f"has {config.units[0]} units, but its last edit left {edits[-1]['units_after']}")
+        raise _error(path, f"has {counted(config.units[0], 'unit')}, but its last edit left {edits[-1]['units_after']}")
     return tuple(edits)
 
 

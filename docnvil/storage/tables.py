@@ -126,7 +126,7 @@ def _count_rows(chunks: Iterable[NDArray[Any]], n_rows: int) -> Iterator[NDArray
         if total <= n_rows:
             yield chunk
     if total != n_rows:
-        raise ValueError(f"There are {total} embeddings for {n_rows} ids. Pass one row per id.")
+        raise ValueError(f"There are {total:,} embeddings for {n_rows:,} ids. Pass one row per id.")
 
 
 def _csv_lines(labels: Iterable[tuple[object, ...]], chunks: Iterable[NDArray[Any]]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from docnvil.errors import CorpusError, VocabularyError, warn
+from docnvil.errors import CorpusError, VocabularyError, counted, warn
 from docnvil.text.compression import uncompressed_name
 from docnvil.text.files import open_text
 from docnvil.text.vocabulary import Vocabulary
@@ -62,8 +62,8 @@ def warn_of_missing_vocabulary(path: Path, shape: tuple[int, int]) -> None:
     """Warn that the columns of a file of counts have no words."""
     tried = ", ".join(file.name for file in vocabulary_paths(path))
     warn(
-        f"{path} has {shape[0]:,} documents and {shape[1]:,} words without names: no vocabulary was found; looked for"
-        f" {tried}. Pass --vocabulary to name the words."
+        f"{path} has {counted(shape[0], 'document')} and {counted(shape[1], 'word')} without names: no vocabulary was"
+        f" found; looked for {tried}. Pass --vocabulary to name the words."
     )
 
 
@@ -91,14 +91,14 @@ def check_words(
             warn(f"{words_path} has {size:,} words, of which {path} uses only the first {n_columns:,}.{header}")
         return
     if header and not states_width:
-        warn(f"{words_path} has {size:,} words.{header}")
+        warn(f"{words_path} has {counted(size, 'word')}.{header}")
     if size != n_columns:
         remedy = header or " Pass the vocabulary of these counts with --vocabulary."
         if size == n_rows:
             remedy = " The number of rows fits; pass --transpose if the rows are words."
         elif size == n_columns - 1 and not states_width:
             remedy = " If the first word has the number 1, pass --index-base 1, or else their --vocabulary."
-        raise VocabularyError(f"{path} has {n_columns} words and {words_path} has {size}.{remedy}")
+        raise VocabularyError(f"{path} has {counted(n_columns, 'word')} and {words_path} has {size:,}.{remedy}")
 
 
 def load_ids(path: Path, shape: tuple[int, int]) -> tuple[str, ...]:
@@ -117,5 +117,7 @@ def load_ids(path: Path, shape: tuple[int, int]) -> tuple[str, ...]:
         remedy = f"Remove {file.name} if it belongs to another file, or download {path.name} again."
         if len(ids) == n_columns:
             remedy = "The number of columns fits; pass --transpose if the columns are documents."
-        raise CorpusError(f"{path} has {n_documents} documents and {file} has {len(ids)} ids. {remedy}")
+        raise CorpusError(
+            f"{path} has {counted(n_documents, 'document')} and {file} has {counted(len(ids), 'id')}. {remedy}"
+        )
     return ids

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from docnvil.errors import CorpusError, VocabularyError, warn
+from docnvil.errors import CorpusError, VocabularyError, counted, warn
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
@@ -82,15 +82,16 @@ class DocumentTermMatrix:
         n_rows, n_columns = self.counts.shape
         if n_columns != len(self.vocabulary):
             raise VocabularyError(
-                f"The counts have {n_columns} columns, but the vocabulary has {len(self.vocabulary)} words. Pass the"
-                " vocabulary of these counts."
+                f"The counts have {counted(n_columns, 'column')}, but the vocabulary has"
+                f" {counted(len(self.vocabulary), 'word')}. Pass the vocabulary of these counts."
             )
         if n_rows != len(self.ids):
-            raise CorpusError(f"The counts have {n_rows} rows, but there are {len(self.ids)} ids. Pass one id per row.")
+            raise CorpusError(f"There are {counted(n_rows, 'row')} and {len(self.ids):,} ids. Pass one id per row.")
         for name, values in self.metadata.items():
             if len(values) != n_rows:
                 raise CorpusError(
-                    f"The metadata column {name!r} has {len(values)} values for {n_rows} rows. Pass one value per row."
+                    f"The metadata column {name!r} has {counted(len(values), 'value')} for {counted(n_rows, 'row')}."
+                    " Pass one value per row."
                 )
 
     def __repr__(self) -> str:
@@ -228,13 +229,13 @@ def count_documents(
 
     Arguments:
         documents: the documents, read once.
-        rules: how texts are split into words.
-        vocabulary: the words to count; None chooses them.
+        rules: how texts are split.
+        vocabulary: the words to count, or None.
         limits: `size`, `min_df` and `max_df` of `count_words`.
 
     Example:
-        >>> pets = [Document("a", "A mouse, an owl.")]
-        >>> count_documents(pets, TokenRules(), Vocabulary(["cat"]), size=None, min_df=1, max_df=1.0)[1]
+        >>> limits = {"size": None, "min_df": 1, "max_df": 1.0}
+        >>> count_documents([Document("a", "A mouse, an owl.")], TokenRules(), Vocabulary(["cat"]), **limits)[1]
         ['mouse', 'owl']
     """
     check_limits(**limits)
@@ -385,7 +386,7 @@ def limit_vocabulary(
         return matrix
     if not kept.any():
         raise VocabularyError(
-            f"None of the {len(kept)} words is within the limits --min-df {min_df} and --max-df {max_df}. Lower"
+            f"No word, of {len(kept):,}, is within the limits --min-df {min_df} and --max-df {max_df}. Lower"
             " --min-df, or raise --max-df."
         )
     if matrix.vocabulary.is_numbered:

@@ -105,7 +105,7 @@ def describe_undecodable(path: object, encoding: str, error: UnicodeError, surve
         )
     guess = survey.guess
     if n_invalid <= _FEW and survey.n_bytes > 1000 and not survey.n_characters:
-        only = "the only byte" if n_invalid == 1 else f"the first of {n_invalid} bytes"
+        only = "the only byte" if n_invalid == 1 else f"the first of {n_invalid:,} bytes"
         encodings = f"pass --encoding {guess} if it reads {_excerpt(survey, guess)!r} there" if guess else "correct it"
         return (
             f"{path} is not {encoding} ({place}): line {survey.line} has {only} that "

@@ -234,6 +234,6 @@ def _check_first_line(path: Path, line: str, report: ReadingReport) -> None:
     cells = line.split("\t")
     if len(cells) > 1 and any(" " in cell for cell in cells) and any(cell and " " not in cell for cell in cells[:-1]):
         report.remark(
-            f"{path} has {len(cells)} columns in its first line, and all were read as text. Pass --format tsv"
+            f"{path} has {len(cells):,} columns in its first line, and all were read as text. Pass --format tsv"
             " --no-header and the number of the text's column as --text-column; lines of MALLET need --format mallet."
         )

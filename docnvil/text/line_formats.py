@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.io import mmwrite
 from scipy.sparse import coo_array, csr_array
 
-from docnvil.errors import CorpusError, warn
+from docnvil.errors import CorpusError, counted, warn
 from docnvil.text.files import open_text
 from docnvil.text.settings import SourceOptions
 
@@ -87,7 +87,7 @@ def read_ldac(path: Path, numbering: Numbering) -> ReadCounts:
     def split(line: str) -> list[str]:
         length, *pairs = line.split() or [""]
         if length != str(len(pairs)):
-            raise ValueError(f"it begins with {length!r} and has {len(pairs)} pairs")
+            raise ValueError(f"it begins with {length!r} and has {counted(len(pairs), 'pair')}")
         return pairs
 
     return _read_pairs(path, split, lambda words: _index_base(path, words, numbering, None, otherwise=0))
@@ -220,14 +220,14 @@ def _read_entries(lines: _Lines, header: str) -> ReadCounts:
         raise lines.error(f"{header.strip()[:40]!r} is not the numbers of documents, words and entries")
     n_documents, vocabulary_size, n_entries = map(int, header.split())
     if not (0 <= n_documents <= MAX_DOCUMENTS and 0 <= vocabulary_size <= MAX_WORDS):
-        raise lines.error(f"{n_documents} documents and {vocabulary_size} words are out of range")
+        raise lines.error(f"{counted(n_documents, 'document')} and {counted(vocabulary_size, 'word')} are out of range")
     entries = (line for line in lines if line.strip() and not line.startswith("%"))
     limits = {"document": (1, n_documents), "word": (1, vocabulary_size), "count": (0, _MAX_COUNT)}
     documents, words, counts = _parse(lines, entries, limits)
     if len(counts) != n_entries:
         raise CorpusError(
-            f"{lines.path} promises {n_entries} entries and has {len(counts)}: it is truncated or was changed. Download"
-            " it again."
+            f"{lines.path} promises {counted(n_entries, 'entry')} and has {len(counts):,}: it is truncated or was"
+            " changed. Download it again."
         )
     _check_declared_size(lines, n_documents, len(counts))
     return ReadCounts(coo_array((counts, (documents - 1, words - 1)), shape=(n_documents, vocabulary_size)))
@@ -237,8 +237,8 @@ def _check_declared_size(lines: _Lines, n_documents: int, n_entries: int) -> Non
     """Refuse far more documents than entries, for which memory would be allocated that the file does not justify."""
     if n_documents > MAX_EMPTY_DOCUMENTS + 100 * n_entries:
         raise CorpusError(
-            f"{lines.path} declares {n_documents:,} documents and has {n_entries:,} entries, so nearly all documents"
-            " are empty. Correct the number of documents."
+            f"{lines.path} declares {counted(n_documents, 'document')} and has {counted(n_entries, 'entry')}, so nearly"
+            " all documents are empty. Correct the number of documents."
         )
 
 
@@ -315,4 +315,4 @@ def _describe_malformed(text: str, names: list[str], delimiter: str | None) -> s
         for name, value in zip(names, values, strict=True):
             if name != "count" and not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):
                 return f"the {name} {value.strip()[:40]!r} is not an integer"
-    return f"{text.strip()[:40]!r} is not {len(names)} numbers"
+    return f"{text.strip()[:40]!r} is not {counted(len(names), 'number')}"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, issparse
 
-from docnvil.errors import CorpusError
+from docnvil.errors import CorpusError, counted
 
 TOTAL_LIMIT = 2**53  # from here on, float64 cannot represent every integer
 _TYPES = (np.int32, np.int64, np.float32, np.float64)  # those that SciPy and torch both compute with
@@ -85,8 +85,8 @@ def as_array(matrix: Any, *, where: str) -> NDArray[Any]:
         for row, length in enumerate(lengths):
             if length != lengths[0]:
                 raise CorpusError(
-                    f"{where} has {lengths[0]} values in row 0 and {length} in row {row} (from 0). Give one value per"
-                    " word in each row."
+                    f"{where} has {counted(lengths[0], 'value')} in row 0 and {length:,} in row {row} (from 0). Give"
+                    " one value per word in each row."
                 ) from None
         reason = (str(error).splitlines() or [""])[0]
         raise CorpusError(
@@ -133,8 +133,8 @@ def _check_compressed(matrix: Any, where: str) -> None:
         raise CorpusError(f"{fault} indptr and indices must be 1-D arrays of whole numbers. Build it again.")
     if len(starts) != n_lines + 1 or starts[0] != 0:
         raise CorpusError(
-            f"{fault} indptr must have {n_lines + 1} numbers, the first of them 0, for {n_lines} {names[0]}s. Build it"
-            " again."
+            f"{fault} indptr must have {counted(n_lines + 1, 'number')}, the first of them 0, for"
+            f" {counted(n_lines, names[0])}. Build it again."
         )
     wrong = (starts[1:] < starts[:-1]) | (starts[1:] > n_stored)
     if wrong.any():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from docnvil.errors import CorpusError, warn
+from docnvil.errors import CorpusError, counted, warn
 from docnvil.text.files import open_text
 from docnvil.text.line_formats import Numbering, ReadCounts
 from docnvil.text.records import csv_rows
@@ -97,7 +97,9 @@ def read_dtm(path: Path, numbering: Numbering) -> ReadCounts:
         for row in _chain(first, rows):
             where = f"{path}, line {1 + reader.line_num}"
             if len(row) != layout.first_count + len(layout.words):
-                raise CorpusError(f"{where} has {len(row)} cells, and the first row {len(header)}. Write it again.")
+                raise CorpusError(
+                    f"{where} has {counted(len(row), 'cell')}, and the first row has {len(header):,}. Write it again."
+                )
             if layout.id_at is not None:
                 ids.append(row[layout.id_at])
             cells = row if layout.id_at is None else [*row[: layout.id_at], *row[layout.id_at + 1 :]]

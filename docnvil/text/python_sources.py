@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, warn
 from docnvil.text.document import Document
 from docnvil.text.matrices import refuse_masked
 from docnvil.text.reading_report import ReadingReport
@@ -150,8 +150,8 @@ def bags_to_counts(bags: Iterable[Any], vocabulary: Vocabulary | None) -> csr_ar
         raise CorpusError("A bag of words has a negative word number. Number the words from 0.")
     if vocabulary is not None and width > len(vocabulary):
         raise VocabularyError(
-            f"The bags of words have a word {width - 1}, and the vocabulary has {len(vocabulary)} words, from 0. Pass"
-            " the dictionary that made the bags."
+            f"The bags of words have a word {width - 1}, and the vocabulary has {counted(len(vocabulary), 'word')},"
+            " from 0. Pass the dictionary that made the bags."
         )
     width = width if vocabulary is None else len(vocabulary)
     arrays = (
@@ -201,8 +201,8 @@ def as_vocabulary(words: Any) -> Vocabulary | None:
         ordered = sorted(mapping, key=mapping.__getitem__)
         if [mapping[word] for word in ordered] != list(range(len(ordered))):
             raise VocabularyError(
-                f"The columns of the {len(ordered)} words are not 0 to {len(ordered) - 1}. Number them anew; for a"
-                " Dictionary of gensim, call compactify() and make the bags again."
+                f"The columns of {counted(len(ordered), 'word')} are not 0 to {len(ordered) - 1}. Number them anew; for"
+                " a Dictionary of gensim, call compactify() and make the bags again."
             )
         return Vocabulary(map(str, ordered))
     return Vocabulary(map(str, words))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, tee
 from pathlib import Path
 
-from docnvil.errors import CorpusError
+from docnvil.errors import CorpusError, counted
 from docnvil.text.delimiters import detect_delimiter, read_sep_line, rows_in_field
 from docnvil.text.files import open_text
 from docnvil.text.header_rows import count_extra_header_rows
@@ -124,8 +124,9 @@ def _to_records(
             continue
         if len(fields) != len(names):
             raise CorpusError(
-                f"{path}, {place} has {len(fields)} fields, but the header names {len(names)} columns. Put fields that"
-                " contain separators or line breaks in double quotes; --skip-rows skips lines before the header."
+                f"{path}, {place} has {counted(len(fields), 'field')}, but the header names"
+                f" {counted(len(names), 'column')}. Put fields that contain separators or line breaks in double quotes;"
+                " --skip-rows skips lines before the header."
             )
         if len(lines) > 1 and delimiter is not None:
             for offset in rows_in_field(fields, delimiter):

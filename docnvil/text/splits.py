@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, counted
 from docnvil.text.counts import DocumentTermMatrix, require_matrix
 
 
@@ -48,9 +48,11 @@ def split_rows(
         raise ConfigurationError(f"The share of held-out documents is {held_out}. Give a number between 0.0 and 1.0.")
     n_held_out = round(float(held_out) * n_documents) if is_share else int(held_out)
     if not 0 < n_held_out < n_documents:
+        if n_documents < 2:
+            raise ConfigurationError(f"{counted(n_documents, 'document')} cannot be split. Give two or more.")
         raise ConfigurationError(
-            f"Holding out {n_held_out} of {n_documents} documents leaves one set empty. Hold out from 1 to"
-            f" {n_documents - 1} documents, or a share of them."
+            f"Holding out {n_held_out:,} of {counted(n_documents, 'document')} leaves one set empty. Hold out from 1 to"
+            f" {counted(n_documents - 1, 'document')}, or a share of them."
         )
     mask = np.zeros(n_documents, dtype=bool)
     mask[generator.choice(n_documents, size=n_held_out, replace=False)] = True

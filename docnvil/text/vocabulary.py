@@ -13,7 +13,7 @@ from typing import Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.paths import resolve
 
@@ -144,7 +144,7 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         first = ", ".join(word if len(word) <= 20 else f"{word[:20]}..." for word in self._words[:5])
-        return f"Vocabulary of {len(self)} words: {first}{' ...' if len(self) > 5 else ''}"
+        return f"Vocabulary of {counted(len(self), 'word')}: {first}{' ...' if len(self) > 5 else ''}"
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -245,7 +245,7 @@ def choose_words(
     if not chosen:
         if not n_words:
             raise VocabularyError(
-                f"There are no words in the {n_documents} documents. Check the texts and the token rules."
+                f"There are no words in {counted(n_documents, 'document')}. Check the texts and the token rules."
             )
         lower_it = "lower it"
         if isinstance(min_df, float) and min_df == 1:
@@ -256,7 +256,7 @@ def choose_words(
             raise_it = "1 means one document, so write 1.0 for no maximum"
         reasons += (f"--max-df {max_df} removes {n_common} that are in too many; {raise_it}",) if n_common else ()
         raise VocabularyError(
-            f"None of the {n_words} words of the {n_documents} documents is left. {'. '.join(reasons)}."
+            f"No word is left, of {n_words:,} in {counted(n_documents, 'document')}. {'. '.join(reasons)}."
         )
     return Vocabulary(word for word, _ in chosen)
 
@@ -273,7 +273,7 @@ def number_words(n_columns: int, n_counts: int, where: str) -> Vocabulary:
     """
     if n_columns > MAX_NUMBERED + MAX_COLUMNS_PER_COUNT * n_counts:
         raise CorpusError(
-            f"{where} has {n_columns:,} columns and {n_counts:,} counts, so nearly all words never occur. Check the"
-            " number of columns, or give the words."
+            f"{where} has {counted(n_columns, 'column')} and {counted(n_counts, 'count')}, so nearly all words never"
+            " occur. Check the number of columns, or give the words."
         )
     return Vocabulary.numbered(n_columns)

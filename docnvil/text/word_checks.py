@@ -10,7 +10,7 @@ from typing import Any
 
 import regex
 
-from docnvil.errors import VocabularyError, format_examples, warn
+from docnvil.errors import VocabularyError, counted, format_examples, warn
 from docnvil.text.ngrams import JOINER, join_phrases
 from docnvil.text.stop_words import is_list_of_languages, match_stop_words, own_stop_words
 from docnvil.text.tokens import Tokenizer, TokenRules
@@ -230,7 +230,8 @@ def describe_limits(
             f"Lower --min-df (now {min_df}), raise --max-df (now {max_df})"
             + ("" if size is None else f" or --vocabulary-size (now {size})")
         )
-    return f"{n_emptied:,} of {n_documents:,} documents have none of the words that are kept. {'. '.join(remedies)}."
+    emptied = f"{n_emptied:,} of {counted(n_documents, 'document')} {'has' if n_emptied == 1 else 'have'} none"
+    return f"{emptied} of the words that are kept. {'. '.join(remedies)}."
 
 
 def describe_no_known_words(source: str, vocabulary: Vocabulary, n_unknown: int, words: Iterable[str] = ()) -> str:
@@ -252,8 +253,8 @@ def describe_no_known_words(source: str, vocabulary: Vocabulary, n_unknown: int,
     such = f", such as {format_examples(vocabulary.words[:N_EXAMPLES])}" if not vocabulary.is_numbered else ""
     other = f", and the documents have {format_examples(tuple(words)[:N_EXAMPLES])}" if words else ""
     return (
-        f"No word of {source} is known: the vocabulary has {len(vocabulary):,} word{'s' * (len(vocabulary) != 1)}{such}"
-        f"{other}. Check the language and the format of the documents, and the token rules."
+        f"No word of {source} is known: the vocabulary has {counted(len(vocabulary), 'word')}{such}{other}. Check the"
+        " language and the format of the documents, and the token rules."
     )
 
 

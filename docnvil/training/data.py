@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, warn
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, warn
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix, count_words
 from docnvil.text.matrices import as_entries, canonical
@@ -75,8 +75,8 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
     warn_of_fractions(matrix)
     if names is not None and len(names) != matrix.shape[1]:
         raise VocabularyError(
-            f"The counts have {matrix.shape[1]} columns, and the vocabulary has {len(names)} words. Give one per"
-            " column."
+            f"The counts have {counted(matrix.shape[1], 'column')}, and the vocabulary has"
+            f" {counted(len(names), 'word')}. Give one per column."
         )
     return CheckedCounts(matrix, names or number_words(matrix.shape[1], matrix.nnz, "The matrix"))
 
@@ -128,8 +128,9 @@ def warn_of_fractions(matrix: csr_array) -> None:
         row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
         warn(
             f"The matrix has {matrix.data[first]:.4g} in row {row}, column {matrix.indices[first]} (from 0), and"
-            f" {len(fractions):,} of its {matrix.nnz:,} entries are not integers. The model is for counts, not for"
-            " tf-idf or other weights: use CountVectorizer instead of TfidfVectorizer, or docnvil.count_words."
+            f" {len(fractions):,} of its {counted(matrix.nnz, 'entry')} {'is' if len(fractions) == 1 else 'are'} not"
+            " integers. The model is for counts, not for tf-idf or other weights: use CountVectorizer instead of"
+            " TfidfVectorizer, or docnvil.count_words."
         )
 
 
@@ -188,8 +189,8 @@ def hold_out(
     whole = not isinstance(validation, float | np.floating)
     if max_share == 1 and whole and validation and validation >= len(filled):
         raise ConfigurationError(
-            f"validation is {validation}, and only {len(filled)} documents have words, so none would remain for"
-            " training. Hold out fewer."
+            f"validation is {validation}, and only {counted(len(filled), 'document', 'have')} words, so none would"
+            " remain for training. Hold out fewer."
         )
     wanted = int(validation) if whole else round(validation * len(filled))
     few = min(MIN_HOLDOUT, len(filled) // 10)

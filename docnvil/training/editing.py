@@ -155,7 +155,7 @@ class _Plan:
                 used[unit] = edit
         groups = _grouped(n_units, merges, drops)
         if not groups:
-            raise ConfigurationError(f"All {n_units} units would be dropped. Keep at least one.")
+            raise ConfigurationError("All units would be dropped. Keep at least one.")
         if order is not None:
             groups = _ordered(groups, order)
         named = _named(groups, model.unit_names, names)
@@ -198,7 +198,7 @@ def _ordered(groups: Groups, order: Sequence[int]) -> Groups:
         twice = next(unit for place, unit in enumerate(order) if group_of[unit] in ordered[:place])
         raise ConfigurationError(f"The order has unit {twice} twice. Name every unit once.")
     if missing := [min(group) for group in groups if group not in ordered]:
-        rest = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        rest = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
         listed = ", ".join(map(str, missing[:5]))
         raise ConfigurationError(f"The order leaves out unit {listed}{rest}. Name every unit once.")
     return tuple(ordered)

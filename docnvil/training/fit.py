@@ -16,7 +16,7 @@ from docnvil.analysis.perplexity import DocumentBounds, document_bounds
 from docnvil.analysis.themes import theme_statistics
 from docnvil.analysis.topics import unit_statistics
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, naming_step, warn
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, naming_step, warn
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.devices import choose_device, gpu_name
@@ -145,8 +145,8 @@ def split_data(documents: CheckedCounts, settings: Settings, validation: Any = N
     held_out = count_alike(validation, documents.vocabulary, documents.token_rules, documents.reading).matrix
     if held_out.shape[1] != documents.matrix.shape[1]:
         raise VocabularyError(
-            f"The validation documents have {held_out.shape[1]} columns, and the training documents"
-            f" {documents.matrix.shape[1]}. Count both with the same vocabulary."
+            f"The validation documents have {counted(held_out.shape[1], 'column')}, and the training documents"
+            f" {documents.matrix.shape[1]:,}. Count both with the same vocabulary."
         )
     return TrainingData(documents.matrix, held_out, documents.vocabulary)
 
@@ -180,7 +180,7 @@ def _train(
 
     units = "-".join(map(str, training.model.config.units))
     step = naming_step(
-        f"training {units} units on {data.train.shape[1]:,} words",
+        f"training {units} units on {counted(data.train.shape[1], 'word')}",
         "Use fewer --units or --samples, or a smaller --batch-size or --vocabulary-size.",
     )
     with step, onednn_products(training.model.device):

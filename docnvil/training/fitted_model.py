@@ -25,7 +25,7 @@ from docnvil.analysis.themes import Theme, ThemeStatistics, assign_themes, descr
 from docnvil.analysis.topics import Topic, UnitStatistics, topics
 from docnvil.analysis.unit_names import UnitNames, check_names, label_of
 from docnvil.analysis.unit_probabilities import unit_probabilities
-from docnvil.errors import ConfigurationError, VocabularyError, name_in_python
+from docnvil.errors import ConfigurationError, VocabularyError, counted, name_in_python
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
@@ -355,8 +355,8 @@ class FittedModel:
             )
         if documents.matrix.shape[1] != len(self.vocabulary):
             raise VocabularyError(
-                f"The counts have {documents.matrix.shape[1]} columns, and the model has {len(self.vocabulary)} words."
-                " Count the documents with the model's vocabulary."
+                f"The counts have {counted(documents.matrix.shape[1], 'column')}, and the model has"
+                f" {counted(len(self.vocabulary), 'word')}. Count the documents with the model's vocabulary."
             )
         self.network.generative.visible.check_counts(documents.matrix)
         return documents

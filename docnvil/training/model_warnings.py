@@ -6,6 +6,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from docnvil.errors import counted
 from docnvil.text.languages import LANGUAGES
 from docnvil.text.stop_words import stop_words_of
 from docnvil.training.fitted_model import FittedModel
@@ -80,7 +81,7 @@ def _most_documents_are_empty(model: FittedModel) -> Iterator[str]:
     empty, total = model.corpus["empty_documents"], model.corpus["documents"]
     if _share_of_empty(model) <= MOST or model.network.generative.visible.empty_is_data:
         return
-    text = f"{empty:,} of {total:,} documents are empty"
+    text = f"{empty:,} of {counted(total, 'document')} {'is' if empty == 1 else 'are'} empty"
     if model.token_rules is None:
         yield f"{text}. Check that the rows of the matrix are documents, and that its columns are complete."
     else:
@@ -118,14 +119,15 @@ def _few_documents(model: FittedModel) -> Iterator[str]:
     if n_documents < FEWEST_DOCUMENTS:
         verb = "is" if n_documents == 1 else "are"
         yield (
-            f"There {verb} only {n_documents} {noun}, too few for a topic model. Use some"
+            f"There {verb} only {n_documents:,} {noun}, too few for a topic model. Use some"
             f" hundred or more; long {visible.document_noun}s can be split into paragraphs."
         )
         return
     n_off = model.network.config.units[0] - supported_units(n_documents)
     off = f" {n_off:,} of them were not started." if n_off > 0 and model.training.start == "clusters" else ""
     yield (
-        f"{n_documents:,} {noun} are few for {n_units:,} units.{off} Use at most --units {fitting}, or more documents."
+        f"{n_documents:,} {noun} are few for {counted(n_units, 'unit')}.{off} Use at most --units {fitting}, or more"
+        " documents."
     )
 
 
@@ -134,7 +136,7 @@ def _batches_exceed_documents(model: FittedModel) -> Iterator[str]:
     if n_documents >= FEWEST_DOCUMENTS and size > MOST_BATCH * n_documents:
         yield (
             f"A batch is {size:,} documents, and the corpus has {n_documents:,}, so there were only"
-            f" {model.history[-1].updates:,} updates. Use a smaller --batch-size, or another recipe."
+            f" {counted(model.history[-1].updates, 'update')}. Use a smaller --batch-size, or another recipe."
         )
 
 
@@ -142,8 +144,8 @@ def _units_are_dead(model: FittedModel) -> Iterator[str]:
     dead = model.statistics.dead
     if dead.mean() >= NEARLY_ALL:
         yield (
-            f"{int(dead.sum())} of {len(dead)} units are dead: they are the same for all documents. Use more documents,"
-            " fewer --units, more --epochs or a smaller --sparsity."
+            f"{int(dead.sum()):,} of {counted(len(dead), 'unit')} {'is' if dead.sum() == 1 else 'are'} dead, the same"
+            " for all documents. Use more documents, fewer --units, more --epochs or a smaller --sparsity."
         )
 
 

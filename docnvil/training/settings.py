@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar, Literal
 
-from docnvil.errors import ConfigurationError
+from docnvil.errors import ConfigurationError, counted
 from docnvil.model.settings import ModelConfig
 from docnvil.runtime.choices import Precision
 from docnvil.schema import NamedWords, Setting, check_settings, setting, settings_of
@@ -177,8 +177,8 @@ class Settings:
         n_units, n_names = self.model_config(1).units[0], len(self.training_config(1).seed_words)
         if n_names > n_units:
             raise ConfigurationError(
-                f"There are seed words for {n_names:,} units, and the first layer has {n_units:,}. Increase units, or"
-                " give fewer names."
+                f"There are seed words for {counted(n_names, 'unit')}, and the first layer has {n_units:,}. Increase"
+                " units, or give fewer names."
             )
 
     def __repr__(self) -> str:
