@@ -15,13 +15,16 @@ import pytest
 from test_commands import failed, run
 
 from docnvil.commands import COMMANDS, main
+from docnvil.commands.console import _message
 from docnvil.commands.numbers import Number, Sizes, WholeNumber
 from docnvil.commands.printing import echo, echo_json, escape_controls
 from docnvil.corpus import build
 from docnvil.errors import DocnvilError, OutOfMemoryError, naming_step
 from docnvil.runtime.arrays import save_array
 from docnvil.runtime.disk import describe_full_disk
-from docnvil.runtime.folders import writing_folder
+from docnvil.runtime.folders import replace_file, writing_folder
+from docnvil.runtime.output_names import naming_outputs
+from docnvil.runtime.publishing import writing_together
 
 ESCAPE = "\x1b[2J\x9b31m"  # clears a terminal, and colors it
 COMMAND = f"{sys.executable} -m docnvil"
@@ -172,7 +175,7 @@ def test_a_command_that_runs_out_of_memory_names_the_file(tmp_path, monkeypatch)
     def huge(*arguments: object, **options: object) -> None:
         np.empty(1 << 50)
 
-    monkeypatch.setattr("docnvil.corpus.loading.count_words", huge)
+    monkeypatch.setattr("docnvil.corpus.loading.count_documents", huge)
     result = run("fit", tmp_path / "a.txt", "--out", tmp_path / "m")
     failed(result, 1, f"Out of memory while counting the words of {tmp_path / 'a.txt'} (8.00 PiB more needed)")
     assert "docnvil corpus build" in result.stderr
@@ -235,3 +238,49 @@ def test_lists_and_ranges_of_numbers_are_written_with_digits_only(texts, tmp_pat
     result = run(command, texts, "--out", tmp_path / "out", *options)
     assert result.exit_code in (1, 2)
     assert options[1] in result.output
+
+
+def test_a_folder_that_cannot_be_written_is_named_instead_of_a_temporary_file(texts, tmp_path, monkeypatch):
+    def refuse(lock: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(lock))
+
+    monkeypatch.setattr("docnvil.runtime.locks.FileIO", refuse)
+    result = run("fit", texts, "--out", tmp_path / "model")
+    failed(result, 1, f"docnvil cannot write in the folder {tmp_path}: Permission denied. Check the permissions.")
+    assert ".model" not in result.stderr
+    with pytest.raises(PermissionError) as error, naming_outputs():
+        refuse(tmp_path / ".codes.npy.0123abcd.part", "ab")
+    assert error.value.filename == str(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_folder_that_cannot_be_made_is_named(texts, tmp_path):
+    result = run("fit", texts, "--out", "/proc/models/a")
+    failed(result, 1, "docnvil cannot make the folder /proc/models: No such file or directory. Check the path.")
+    (tmp_path / "file").touch()
+    result = run("fit", texts, "--out", tmp_path / "file" / "model")
+    failed(result, 1, f"docnvil cannot write in the folder {tmp_path / 'file'}: Not a directory. A part of the path is")
+    result = run("fit", texts, "--out", tmp_path / "file" / "more" / "model")
+    failed(result, 1, f"docnvil cannot make the folder {tmp_path / 'file' / 'more'}: Not a directory.")
+    assert "free space" not in result.stderr
+
+
+def test_a_fault_while_an_output_is_written_names_the_output(tmp_path):
+    with pytest.raises(OSError, match="damaged") as error, writing_folder(tmp_path / "model", kind="model") as draft:
+        raise OSError(errno.EIO, "damaged", str(draft / "vocabulary.txt"))
+    assert error.value.filename == str(tmp_path / "model" / "vocabulary.txt")
+    targets = tmp_path / "e.npy", tmp_path / "e.ids.txt"
+    with pytest.raises(OSError, match="damaged") as error, writing_together(*targets) as drafts:
+        raise OSError(errno.EIO, "damaged", str(drafts[1]))
+    assert error.value.filename == str(tmp_path / "e.ids.txt")
+    with pytest.raises(OSError, match="too long") as error:
+        replace_file(tmp_path / ("n" * 250), b"")
+    assert error.value.filename == str(tmp_path / ("n" * 250))
+
+
+@pytest.mark.parametrize("number", sorted(errno.errorcode))
+def test_a_remedy_fits_the_fault(number):
+    message = _message(OSError(number, os.strerror(number), "/models/news"))
+    assert message.startswith(f"/models/news: {os.strerror(number)}. ") or number in (errno.ENOSPC, errno.EDQUOT)
+    assert ("Free some space" in message) == (number in (errno.ENOSPC, errno.EDQUOT))
+    assert ("permissions" in message) == (number in (errno.EACCES, errno.EPERM))

@@ -103,19 +103,35 @@ def _raising_missed_interrupts() -> Iterator[None]:
         raise missed[0]
 
 
+_REMEDIES = {
+    errno.EACCES: "Check the permissions.",
+    errno.EPERM: "Check the permissions.",
+    errno.EROFS: "Choose a writable folder.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "A part of the path is a file; check the path.",
+    errno.EISDIR: "Give the path of a file.",
+    errno.EEXIST: "Choose another path.",
+    errno.ELOOP: "Check the symbolic links of the path.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EINVAL: "Choose another path.",
+    errno.EFBIG: "It is larger than this process may write; raise the limit with ulimit -f.",
+    errno.EMFILE: "Too many files are open; raise the limit with ulimit -n.",
+    errno.ENFILE: "Too many files are open on this machine; close other programs.",
+    errno.EBUSY: "Close the program that uses it, and run the command again.",
+    errno.EIO: "The disk may be damaged; check it, and run the command again.",
+    errno.ESTALE: "Check the network disk, and run the command again.",
+    errno.ETIMEDOUT: "Check the network, and run the command again.",
+}
+
+
 def _message(error: OSError) -> str:
+    """Return what could not be done, the reason, and the remedy for this reason."""
     if is_full_disk(error):
         return describe_full_disk(error)
     reason = error.strerror or str(error)
-    where = f"{error.filename}: " if error.filename else ""
-    remedy = {
-        errno.EACCES: "Check the permissions.",
-        errno.EROFS: "Choose a writable folder.",
-        errno.EFBIG: "It is larger than this process may write; raise the limit with ulimit -f.",
-        errno.EMFILE: "Too many files are open; raise the limit with ulimit -n.",
-        errno.ENAMETOOLONG: "Choose a shorter name.",
-        errno.EIO: "The disk may be damaged; check it, and run the command again.",
-    }.get(error.errno or 0, "Check the path and the free space of the disk.")
+    notes = [text for text in getattr(error, "__notes__", ()) if text.startswith("docnvil cannot ")]
+    where = f"{notes[0] if notes else error.filename}: " if notes or error.filename else ""
+    remedy = _REMEDIES.get(error.errno or 0, "Check the path and the disk, and run the command again.")
     return f"{where}{reason}. {remedy}"
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from docnvil.errors import warn
 from docnvil.runtime.cleanup import forget_leftover, register_leftover
+from docnvil.runtime.output_names import naming_folder, naming_outputs
 
 try:
     import fcntl
@@ -53,7 +54,7 @@ def drafting(target: Path, *, is_folder: bool, is_private: bool = True) -> Itera
         is_private: whether only this user can read the draft, for instance because it replaces a private output;
             otherwise, the system gives it the permissions of a new file or folder.
     """
-    with making_folders(target.parent):
+    with making_folders(target.parent), naming_outputs():
         draft, descriptor = _make_draft(target, is_folder=is_folder, is_private=is_private)
         try:
             yield draft
@@ -185,7 +186,8 @@ def warn_of_leftover(path: Path, error: OSError) -> None:
 def make_folders(path: Path) -> None:
     """Make a folder and its missing parents, and flush the entry of each new one to disk."""
     for folder in reversed(_missing_folders(path)):
-        folder.mkdir(exist_ok=True)
+        with naming_folder(folder):
+            folder.mkdir(exist_ok=True)
         fsync(folder.parent)
 
 

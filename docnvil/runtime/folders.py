@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from docnvil.errors import CheckpointError, OutputExistsError, counted
 from docnvil.runtime.cleanup import forget_leftover, register_leftover
 from docnvil.runtime.disk import delete, drafting, exchange, fsync, fsync_tree, keep_permissions
+from docnvil.runtime.output_names import naming_outputs
 from docnvil.runtime.paths import resolve, resolve_output
 
 Content = TypeVar("Content")
@@ -101,6 +102,7 @@ def writing_folder(path: Path, *, kind: str, force: bool = False) -> Iterator[Pa
         fsync(path.parent)
 
 
+@naming_outputs()
 def restore_replaced(path: Path) -> None:
     """Give a folder its name back if its process was killed between the two renames that replace it."""
     path = resolve(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from docnvil.errors import OutputExistsError
 from docnvil.runtime.cleanup import forget_leftover, register_leftover
 from docnvil.runtime.disk import delete, making_folders, try_lock
+from docnvil.runtime.output_names import naming_outputs
 from docnvil.runtime.paths import resolve, resolve_output
 
 _holders: dict[Path, int] = {}  # the thread of this process that holds the lock of an output
@@ -33,7 +34,8 @@ def lock_output(path: Path, option: str = "--out") -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     files: list[FileIO] = []  # the open lock file, which is closed if a signal comes before it is in the list
     with making_folders(path.parent):
-        _open_and_lock(lock, path, files, option)
+        with naming_outputs():
+            _open_and_lock(lock, path, files, option)
         try:
             _holders[path] = threading.get_ident()
             yield

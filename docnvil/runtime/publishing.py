@@ -29,6 +29,7 @@ from docnvil.runtime.disk import (
     try_lock,
     warn_of_leftover,
 )
+from docnvil.runtime.output_names import naming_outputs
 from docnvil.runtime.paths import require_one_file_system, resolve_output
 
 _TARGETS = "targets.json"
@@ -86,6 +87,7 @@ def writing_together(*targets: Path) -> Iterator[tuple[Path, ...]]:
             raise
 
 
+@naming_outputs()
 def complete_publication(*targets: Path) -> None:
     """Complete the publication of an output whose process was killed, if there is one.
 
