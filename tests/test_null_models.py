@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -317,6 +318,12 @@ def test_fit_and_the_report_give_the_verdict_on_the_validation_documents(folder,
     assert docnvil.load(tmp_path / "model").units_gain == model.units_gain
     assert run("report", tmp_path / "model", "--out", tmp_path / "page.html").exit_code == 0
     assert f"<strong>{opening}</strong>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("record", [None, "better", {}, {"verdict": "good", "documents": 3}, {"verdict": ["better"]}])
+def test_a_run_record_of_another_kind_has_no_verdict(folder, record):
+    model = docnvil.load(folder / "subjects")
+    assert replace(model, run={**model.run, "units_gain": record}).units_gain is None
 
 
 def test_a_good_model_has_no_such_warning(folder):

@@ -44,6 +44,19 @@ class UnitsGain:
     verdict: Verdict
     documents: int
 
+    @classmethod
+    def from_record(cls, values: object) -> "UnitsGain | None":
+        """Return the gain that run.json records, or None if it records none.
+
+        Example:
+            >>> UnitsGain.from_record({"verdict": "better", "documents": 9}), UnitsGain.from_record({"verdict": "?"})
+            (UnitsGain(verdict='better', documents=9), None)
+        """
+        match values:
+            case {"verdict": "better" | "not better" | "nothing learned" as verdict, "documents": int(documents)}:
+                return cls(verdict, documents)
+        return None
+
     def describe(self, figure: float, without_units: float) -> str | None:
         """Return sentences for users if the model is not better, or else None.
 

@@ -140,8 +140,7 @@ class FittedModel:
     @property
     def units_gain(self) -> UnitsGain | None:
         """How the model compared with its output layer without units on the validation documents; None if unknown."""
-        values = self.run.get("units_gain")
-        return UnitsGain(**values) if isinstance(values, Mapping) else None
+        return UnitsGain.from_record(self.run.get("units_gain"))
 
     @property
     def warnings(self) -> tuple[str, ...]:
