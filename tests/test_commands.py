@@ -347,3 +347,23 @@ def test_the_installed_command_prepares_its_process_as_python_m_does():
 
 def test_too_many_units_are_refused_by_their_limit(texts, tmp_path):
     failed(run("fit", texts, "--units", "1000000000", "--out", tmp_path / "m"), 2, "at most 10,000,000 units")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("fitt", "No such command 'fitt'. Did you mean fit?"),
+        ("perplexitty model texts", "No such command 'perplexitty'. Did you mean perplexity?"),
+        ("xyzzy", "No such command 'xyzzy'."),
+        ("corpus buidl", "No such command 'buidl'. Did you mean build?"),
+        ("fit texts --unit 5", "No such option --unit. Did you mean --units?"),
+        ("fit texts --no-lowercas", "No such option --no-lowercas. Did you mean --no-lowercase?"),
+        ("embed model texts --labelcolumn x", "No such option --labelcolumn. Did you mean --label-column?"),
+        ("fit texts --nope", "No such option --nope."),
+        ("fit texts -x", "No such option -x."),
+    ],
+)
+def test_suggestions_for_misspelled_names_are_close(arguments, message):
+    result = run(*arguments.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f"Error: {message}\n")

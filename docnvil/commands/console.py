@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from docnvil.commands.printing import note, readable
+from docnvil.commands.suggestions import SuggestingGroup, with_suggestion
 from docnvil.errors import DocnvilError, DocnvilNote, DocnvilWarning, is_out_of_memory, out_of_memory
 from docnvil.runtime.cleanup import deleting_leftovers
 from docnvil.runtime.disk import describe_full_disk, is_full_disk
@@ -28,7 +29,7 @@ class Termination(KeyboardInterrupt):
     """The signal SIGTERM, after which commands clean up as after Ctrl-C."""
 
 
-class ErrorReportingGroup(click.Group):
+class ErrorReportingGroup(SuggestingGroup):
     """A group whose commands report expected errors as messages, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -36,10 +37,10 @@ class ErrorReportingGroup(click.Group):
         try:
             with _handling_sigterm(), printing_warnings(), _raising_missed_interrupts(), deleting_leftovers():
                 return super().invoke(ctx)
-        except click.UsageError:
+        except click.UsageError as error:
             if os.environ.get("RANK", "0") != "0":  # all processes get the same arguments; the main one reports
                 ctx.exit(2)
-            raise
+            raise with_suggestion(error) from None
         except DocnvilError as error:
             raise _failure(error.command_line_message) from error
         except Termination:

@@ -22,6 +22,7 @@ from docnvil.commands.numbers import Share
 from docnvil.commands.options import JSON, OUT_FOLDER, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
+from docnvil.commands.suggestions import SuggestingGroup
 
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def corpus() -> None:
     """Turn documents into a prepared corpus."""
 
