@@ -136,7 +136,7 @@ def test_a_wrong_file_of_names_is_a_message(folder, tmp_path, name, content, mes
         (1, (), "nothing to edit"),
         (1, ("--merge", "2,2"), "Unit 2 cannot be merged with itself"),
         (1, ("--drop", "77"), "Unit 77 does not exist. The first layer has the units 0 to 5"),
-        (1, ("--drop", "0,1,2,3,4,5"), "All 6 units would be dropped"),
+        (1, ("--drop", "0,1,2,3,4,5"), "All units would be dropped"),
         (1, ("--order", "0,1"), "The order leaves out unit 2, 3, 4, 5"),
         (1, ("--name", "1=a", "--name", "2=A"), "both named 'A'"),
         (2, ("--name", "1=a", "--name", "1=b"), "names unit 1 twice"),

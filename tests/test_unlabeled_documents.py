@@ -63,6 +63,7 @@ def test_commands_read_documents_without_the_label_of_the_model(folder, tmp_path
     failed = run(verb, folder / "model", *chosen, *rest, *(["--rebuild", *extra] if extra else []), "--force", status=1)
     place = "" if name == "new.csv" else ", line 1"
     assert f"{folder / name}{place} has no column 'group' for the label." in failed.stderr
+    assert "; choose one with --label-column, or read none with --label-column ''." in failed.stderr
 
 
 def test_embeddings_without_labels_have_the_other_metadata(folder, tmp_path):

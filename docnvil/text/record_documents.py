@@ -11,6 +11,7 @@ from docnvil.text.records import Record, RecordIterator
 from docnvil.text.settings import SourceOptions
 
 _ABSENT = object()
+_WITHOUT = {"id": ", or number the documents with --id-column ''", "label": ", or read none with --label-column ''"}
 _MAX_WAITING = 1000  # first records without the column of the text, before it counts as a wrong name
 
 
@@ -202,7 +203,8 @@ class _Columns:
         if value is _ABSENT:
             raise CorpusError(
                 f"{self._table or where} has no column {column!r} for the {role}. Its columns are"
-                f" {list_items(self._names, 20) or 'none'}; choose one with --{role}-column{self._hint(record)}."
+                f" {list_items(self._names, 20) or 'none'}; choose one with --{role}-column"
+                f"{_WITHOUT.get(role, '')}{self._hint(record)}."
             )
         return value
 
