@@ -104,6 +104,7 @@ def test_embeddings_are_not_written_as_csv_under_the_name_of_another_format(made
     for name in ("e.npz", "e.json", "e.h5", "e.parquet.gz"):
         result = run("embed", made / "m", made / "s.jsonl", *options, "--out", tmp_path / name)
         failed(result, 1, f"{tmp_path / name} would not be a {Path(name).suffix} file.")
+        assert (".xlsx" in result.stderr, ".npy" in result.stderr) == ((True, False) if options else (False, True))
     failed(
         run("report", made / "m", "--overview", tmp_path / "o.png"), 1, "Choose a name for --overview that ends in .svg"
     )

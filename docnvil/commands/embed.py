@@ -19,7 +19,7 @@ from docnvil.commands.options import (
 )
 from docnvil.commands.outputs import claim_output
 from docnvil.commands.printing import counted, note, shows_progress
-from docnvil.storage.suffixes import EMBEDDINGS
+from docnvil.storage.suffixes import EMBEDDINGS, TABLES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ def embed(
     if out.suffix.lower() == ".xlsx":
         raise click.UsageError(f"{out} is a workbook, which has too few columns for embeddings. Add --table.")
     files = (out, ids_path(out), themes_path(out)) if out.suffix.lower() == ".npy" else (out,)
-    claim_output(out, others=files)
+    claim_output(out, others=files, suffixes=EMBEDDINGS)
     embedding_format(out)  # can it be written?
     complete_publication(*files)
     for file in files:
@@ -127,7 +127,7 @@ def _write_documents(model: Path, source: Path, out: Path, options: dict[str, An
         raise click.UsageError("--table lists the most probable units, so --kind has no effect. Leave it out.")
     if out.suffix.lower() == ".npy":
         raise click.UsageError(f"{out} holds numbers only. Write the table as .csv, .parquet or .xlsx.")
-    claim_output(out)
+    claim_output(out, suffixes=TABLES)
     table_format(out)
     refuse_existing_file(out, force=options["force"])
     fitted = load_model(model, options["device"])

@@ -11,7 +11,9 @@ from docnvil.schema import settings_of
 from docnvil.text.settings import SourceOptions
 
 
-def claim_output(out: Path, *, others: Sequence[Path] = (), option: str | None = None) -> None:
+def claim_output(
+    out: Path, *, others: Sequence[Path] = (), option: str | None = None, suffixes: Sequence[str] = ()
+) -> None:
     """Lock an output until the command ends, and delete what killed processes left of it.
 
     The outputs are compared with all inputs of the command, which are its arguments and options that name files.
@@ -20,6 +22,7 @@ def claim_output(out: Path, *, others: Sequence[Path] = (), option: str | None =
         out: the file or folder that the command writes.
         others: further files or folders that the command writes.
         option: the option that names the outputs, for messages; None for the one that has the path as its value.
+        suffixes: those that `out` may have, if other options exclude some of those of its option.
 
     Raises:
         OutputExistsError: an output is an input or one of its documents, is in a folder written by docnvil, or another
@@ -52,7 +55,7 @@ def claim_output(out: Path, *, others: Sequence[Path] = (), option: str | None =
             _refuse_document(context, path, choice)
     for param, path in _values(context, Output):
         if param.type.suffixes:
-            check_suffix(path, param.type.suffixes, param.opts[0])
+            check_suffix(path, (suffixes if path == out else ()) or param.type.suffixes, param.opts[0])
     context.with_resource(lock_output(out, main))
     for path in outputs.values():
         remove_abandoned_drafts(path.parent, path.name)
