@@ -113,6 +113,11 @@ def restore_replaced(path: Path) -> None:
         old.rename(path)
 
 
+def _number(value: object) -> str:
+    """Return a number, or whatever a damaged file has in its place, for a message."""
+    return f"{value:,}" if isinstance(value, int) else repr(value)
+
+
 def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> None:
     """Raise `CheckpointError` if a folder of this kind, its manifest, or a file listed there is missing or changed.
 
@@ -136,7 +141,7 @@ def verify_folder(path: Path, *, kind: str, required: Collection[str] = ()) -> N
             raise CheckpointError(f"{file} is missing from the {kind} folder. {remedy}")
         if (size := file.stat().st_size) != expected["bytes"]:
             raise CheckpointError(
-                f"{file} has {counted(size, 'byte')}, but its manifest says {expected['bytes']:,}. {remedy}"
+                f"{file} has {counted(size, 'byte')}, but its manifest says {_number(expected['bytes'])}. {remedy}"
             )
         if sha256_of(file) != expected["sha256"]:
             raise CheckpointError(f"{file} does not match the SHA-256 in its manifest, so it was changed. {remedy}")
