@@ -21,7 +21,7 @@ from test_nvil import expected_nvil_gradients, make_nvil
 
 from docnvil import DocNVIL
 from docnvil.analysis.completion import predict_words
-from docnvil.analysis.null_models import null_perplexity
+from docnvil.analysis.null_models import evaluate_null_model
 from docnvil.analysis.perplexity import document_bounds
 from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
@@ -125,7 +125,8 @@ def test_two_clusters_of_vectors_are_learned(observation, gradient):
     model.set_params(gradient=gradient).fit(vectors)
     found = model.evaluate(vectors)
     assert -found.log_likelihood / found.documents < np.log(2) + 0.5
-    null = null_perplexity(BernoulliLayer, vectors.sum(axis=0).astype(float), len(vectors), csr_array(vectors))
+    independent = BernoulliLayer.null_model(vectors.sum(axis=0).astype(float), len(vectors))
+    null = evaluate_null_model(BernoulliLayer, independent, csr_array(vectors))
     assert -null.log_likelihood / null.documents == pytest.approx(8 * np.log(2), abs=0.05)
 
 

@@ -20,7 +20,7 @@ from docnvil.analysis import concentration as solver
 from docnvil.analysis.completion import CompletionScores, evaluate_predictor, split_words
 from docnvil.analysis.concentration import count_histogram, fit_concentration
 from docnvil.analysis.gain import MIN_DOCUMENTS, UnitsGain, units_gain
-from docnvil.analysis.null_models import evaluate_null_model, null_perplexity
+from docnvil.analysis.null_models import evaluate_null_model
 from docnvil.model.null_models import DirichletMultinomialNullModel
 from docnvil.model.visible import VISIBLE_LAYERS
 from docnvil.runtime.randomness import stream
@@ -165,7 +165,8 @@ def test_a_model_folder_keeps_its_layer_without_units(observation, tmp_path):
     if observation == "dirichlet-multinomial":
         assert log_prob == pytest.approx(expected.log_prob(counts[60:]))
     assert model.no_units.validation_bound == pytest.approx(log_prob.mean())
-    perplexity = null_perplexity(model.network.generative.visible, counts[:60].sum(axis=0), 60, counts[60:])
+    visible = model.network.generative.visible
+    perplexity = evaluate_null_model(visible, visible.null_model(counts[:60].sum(axis=0), 60), counts[60:])
     if observation != "dirichlet-multinomial":
         assert model.no_units.validation_perplexity == pytest.approx(perplexity.perplexity_per_document)
     else:

@@ -175,8 +175,8 @@ def run_fit(arguments: list[Any], stop_after: float | None) -> None:
 def read_finished(path: Path) -> Progress:
     """Read the model folder of a finished training."""
     model = load_model(path)
-    trained_by = {name: model.run[name] for name in ("device", *machine())}
-    return Progress(model.network, model.history, model.run["epoch_seconds"], finished=True, machine=trained_by)
+    trained_on = {name: model.run.get(name) for name in ("device", "gpu", *machine())}
+    return Progress(model.network, model.history, model.run["epoch_seconds"], finished=True, machine=trained_on)
 
 
 def read_interrupted(path: Path) -> Progress:

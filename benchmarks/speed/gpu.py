@@ -61,6 +61,7 @@ class Sizes:
     """Sizes of the corpora: those of 20 Newsgroups and of RCV1, or tiny ones."""
 
     def __init__(self, quick: bool) -> None:
+        self.quick = quick
         self.documents, self.vocabulary, self.units = (300, 60, 6) if quick else (11_000, 2_000, 50)
         self.epochs = 2 if quick else 20
         self.rounds = 3 if quick else 200
@@ -131,7 +132,7 @@ def device_tests(device: torch.device, sizes: Sizes) -> Figures:
     """Run the cases of tests/test_device.py and, on a GPU, compare each Triton kernel with its formula."""
     cases = [sys.executable, str(ROOT / "tests" / "device_cases.py"), "--device", device.type]
     commands = {f"part {part}": [*cases, "--part", f"{part}/{PARTS}"] for part in range(1, PARTS + 1)}
-    if sizes.rounds == 3:
+    if sizes.quick:
         commands = {"one case": [*cases, "train: default"]}
     if device.type == "cuda" and hardware(device)["triton"]:
         commands["kernels"] = [sys.executable, str(ROOT / "tests" / "triton_cases.py"), "--device", device.type]
@@ -159,11 +160,11 @@ def device_tests(device: torch.device, sizes: Sizes) -> Figures:
 def quality(device: torch.device, sizes: Sizes) -> Figures:
     """Train the default recipe on both, in each precision of the GPU, with several seeds."""
     (train, test), figures = quality_corpus(sizes), {}
-    runs = [("cpu", "float32"), *((device.type, each) for each in (_precisions(device) if sizes.rounds > 3 else ()))]
+    runs = [("cpu", "float32"), *((device.type, each) for each in (_precisions(device) if not sizes.quick else ()))]
     for name, precision in runs:
         perplexities, seconds = [], []
         for seed in range(3):
-            epochs = {"epochs": sizes.epochs} if sizes.rounds == 3 else {}
+            epochs = {"epochs": sizes.epochs} if sizes.quick else {}
             settings = docnvil.Settings(units=(sizes.units,), seed=seed, device=name, precision=precision, **epochs)
             started = time.perf_counter()
             model = docnvil.fit(train, settings)
@@ -180,7 +181,7 @@ def _precisions(device: torch.device) -> tuple[str, ...]:
 
 def quality_corpus(sizes: Sizes) -> tuple[csr_array, csr_array]:
     """Return training and test documents, `[N, V]` each: 20 Newsgroups, or drawn ones."""
-    if sizes.rounds > 3 and "DOCNVIL_DATA" in os.environ:
+    if not sizes.quick and "DOCNVIL_DATA" in os.environ:
         return ng20.load()
     corpus = synthetic_corpus(sizes)
     return csr_array(corpus[: -sizes.documents // 10]), csr_array(corpus[-sizes.documents // 10 :])

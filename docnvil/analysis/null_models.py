@@ -63,19 +63,6 @@ def fit_without_units(
     return LayerWithoutUnits(concentration if math.isfinite(concentration) else None, bound, perplexity), bounds
 
 
-def null_perplexity(
-    visible: VisibleLayer | type[VisibleLayer], column_sums: NDArray[np.float64], n_documents: int, test: CountRows
-) -> Perplexity:
-    """Return the perplexity of the unigram model, or of independent bits for a layer of bits.
-
-    It is fitted to the number of training documents and to how often each word occurs, or each bit is set, in them.
-
-    Raises:
-        CorpusError: no document has a word.
-    """
-    return evaluate_null_model(visible, visible.null_model(column_sums, n_documents), test)
-
-
 def unigram_perplexity(
     word_frequency: NDArray[np.float64], test: Any, *, pseudo_count: float = PSEUDO_COUNT
 ) -> Perplexity:

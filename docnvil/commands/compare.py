@@ -20,7 +20,8 @@ from docnvil.commands.options import (
     seed_option,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo, echo_json, note
+from docnvil.commands.printing import echo, echo_json, note
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult

@@ -19,7 +19,8 @@ from docnvil.commands.evaluation import (
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.numbers import WholeNumber
 from docnvil.commands.options import CORPUS, MODEL, PROPORTION, SOURCE, evaluation_options, with_options
-from docnvil.commands.printing import counted, echo_result
+from docnvil.commands.printing import echo_result
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix

@@ -21,8 +21,9 @@ from docnvil.commands.inputs import (
 from docnvil.commands.numbers import Share
 from docnvil.commands.options import JSON, OUT_FOLDER, POSITIVE, Texts, counting_options, force_option, seed_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
+from docnvil.commands.printing import echo, echo_json, note, shows_progress
 from docnvil.commands.suggestions import SuggestingGroup
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary

@@ -21,7 +21,8 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo_result, note, shell_word
+from docnvil.commands.printing import echo_result, note, shell_word
+from docnvil.errors import counted
 from docnvil.schema import parse_whole
 
 if TYPE_CHECKING:

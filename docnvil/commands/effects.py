@@ -26,7 +26,8 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo_result, note
+from docnvil.commands.printing import echo_result, note
+from docnvil.errors import counted
 from docnvil.runtime.paths import resolve
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, note, shows_progress
+from docnvil.commands.printing import note, shows_progress
+from docnvil.errors import counted
 from docnvil.storage.suffixes import EMBEDDINGS, TABLES
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, note
+from docnvil.commands.printing import note
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals

@@ -20,7 +20,8 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo, echo_json, note, shows_progress
+from docnvil.commands.printing import echo, echo_json, note, shows_progress
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.text.counts import DocumentTermMatrix

@@ -15,8 +15,9 @@ from docnvil.commands.inputs import contains_bits, load_for_training
 from docnvil.commands.numbers import Number
 from docnvil.commands.options import JSON, OUT_FOLDER, PATH, SOURCE, THREADS, counting_options, force_option
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo_result, note, shell_word, shows_progress
+from docnvil.commands.printing import echo_result, note, shell_word, shows_progress
 from docnvil.commands.setting_options import current_name, setting_options, settings_of_options
+from docnvil.errors import counted
 from docnvil.training.seed_words import seed_columns
 
 if TYPE_CHECKING:

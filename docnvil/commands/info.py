@@ -8,7 +8,8 @@ import click
 
 from docnvil.commands.inputs import contains_text, refuse_idle_options, source_of
 from docnvil.commands.options import CORPUS, JSON, source_options, with_options
-from docnvil.commands.printing import counted, echo, echo_json
+from docnvil.commands.printing import echo, echo_json
+from docnvil.errors import counted
 
 
 @click.command()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from docnvil.commands.printing import counted, note
+from docnvil.commands.printing import note
+from docnvil.errors import counted
 from docnvil.schema import settings_of
 from docnvil.text.settings import SourceOptions, TokenOptions, VocabularyLimits
 

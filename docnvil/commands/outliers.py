@@ -22,7 +22,8 @@ from docnvil.commands.options import (
     with_options,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo, echo_json, note
+from docnvil.commands.printing import echo, echo_json, note
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.analysis.outliers import OutlierScores

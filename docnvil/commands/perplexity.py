@@ -20,7 +20,8 @@ from docnvil.commands.evaluation import (
 )
 from docnvil.commands.inputs import describe_unknown_tokens, load_for_model
 from docnvil.commands.options import MODEL, POSITIVE, SOURCE, evaluation_options, with_options
-from docnvil.commands.printing import counted, echo_result
+from docnvil.commands.printing import echo_result
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
@@ -72,14 +73,13 @@ def perplexity(model: Path, source: Path, bound: str, temperatures: int, samples
     intervals = finish(bounds, matrix, ("log_likelihood", "reconstruction", "kl"), options)
     visible, statistics = fitted.network.generative.visible, fitted.statistics
     unigram = visible.null_model(statistics.word_frequency, statistics.n_documents)
-    null_model = null_model_of(fitted) if visible.reports_perplexity else unigram
-    null, without = (
-        None if each is None else null_model_bounds(visible, each, matrix.counts) for each in (unigram, null_model)
-    )
-    gain = None if without is None else units_gain(bounds, without)
-    if not visible.reports_perplexity:
-        values, text = _vector_report(result, null.summarize(), gain, matrix, intervals)
+    null = null_model_bounds(visible, unigram, matrix.counts)
+    if not visible.reports_perplexity:  # independent bits are also the layer without units
+        values, text = _vector_report(result, null.summarize(), units_gain(bounds, null), matrix, intervals)
     else:
+        null_model = null_model_of(fitted)
+        without = None if null_model is None else null_model_bounds(visible, null_model, matrix.counts)
+        gain = None if without is None else units_gain(bounds, without)
         no_units = None if without is None else without.summarize()
         values, text = _document_report(result, null.summarize(), no_units, gain, matrix, intervals)
     echo_result({**values, **intervals_json(intervals)}, text, as_json=options["as_json"])

@@ -13,11 +13,6 @@ from typing import Any, TextIO
 
 import click
 
-from docnvil.errors import counted
-
-__all__ = ["call_in_messages", "counted", "echo", "echo_json", "echo_result", "escape_controls", "note", "readable"]
-__all__ += ["shell_word", "shows_progress"]
-
 # All control characters but the tab and the line feed: an id such as "\x1b[2J" would clear the terminal.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _names: dict[str, str] = {}

@@ -8,7 +8,8 @@ import click
 
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo, echo_json, note
+from docnvil.commands.printing import echo, echo_json, note
+from docnvil.errors import counted
 from docnvil.storage.suffixes import GRAPHS
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import click
 
 from docnvil.commands.inputs import load_for_model
 from docnvil.commands.options import CORPUS, DEVICE, JSON, MODEL, PATH, model_source_options, with_options
-from docnvil.commands.printing import counted, echo, echo_json
+from docnvil.commands.printing import echo, echo_json
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,8 @@ from docnvil.commands.options import (
     seed_option,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo_result, shows_progress
+from docnvil.commands.printing import echo_result, shows_progress
+from docnvil.errors import counted
 
 
 @click.command()

@@ -21,7 +21,7 @@ from docnvil.commands.options import (
     force_option,
 )
 from docnvil.commands.outputs import claim_output
-from docnvil.commands.printing import counted, echo_result, note, shows_progress
+from docnvil.commands.printing import echo_result, note, shows_progress
 from docnvil.commands.setting_options import (
     Share,
     Sizes,
@@ -30,6 +30,7 @@ from docnvil.commands.setting_options import (
     settings_of_options,
     with_options,
 )
+from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.comparison.sweep import Sweep, SweepRow, Trial

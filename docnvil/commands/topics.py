@@ -18,8 +18,9 @@ from docnvil.commands.options import (
     model_source_options,
     with_options,
 )
-from docnvil.commands.printing import counted, echo, echo_json, note
+from docnvil.commands.printing import echo, echo_json, note
 from docnvil.commands.relations import check_graph, print_tree, write_graph
+from docnvil.errors import counted
 from docnvil.storage.suffixes import GRAPHS
 
 if TYPE_CHECKING:

@@ -110,11 +110,8 @@ def evaluate(model: FittedModel, counts: csr_array, *, is_held_out: bool, seed: 
     bounds = document_bounds(model.network, rows, n_samples=SAMPLES, seed=seed)
     result = bounds.summarize()
     interval = bootstrap_intervals(bounds.log_likelihood, bounds.lengths, seed=seed).perplexity_per_document
-    unigram_model, null_model = (
-        visible.null_model(statistics.word_frequency, statistics.n_documents),
-        model.null_model(),
-    )
-    unigram = null_model_bounds(visible, unigram_model, rows)
+    null_model = model.null_model()
+    unigram = null_model_bounds(visible, visible.null_model(statistics.word_frequency, statistics.n_documents), rows)
     without = None if null_model is None else null_model_bounds(visible, null_model, rows)
     n_bits = counts.shape[1]
 

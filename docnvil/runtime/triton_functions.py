@@ -65,7 +65,7 @@ def chain_kernel(
     logits, weight, uniforms, samples, probabilities, n_rows, n_logits, n_units,
     MEANS: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Sample the units of some rows one after the other; all of a row stays in the registers of one warp."""
+    """Sample the units of some rows one after the other; a row stays in registers, of one warp unless it is long."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     units = tl.arange(0, WIDTH)
     mask = (row < n_rows)[:, None] & (units < n_units)[None, :]

@@ -20,7 +20,7 @@ ROWS = 4  # rows of units per program, or fewer if they are long
 BLOCK = 256  # words, or numbers, at a time
 WORDS = 128  # of a document at a time; half of the documents have less
 TILE = 4096  # numbers of a two-dimensional tile
-CHAINS = 2  # rows of units that one warp samples
+CHAINS = 2  # rows of units that a program samples, with one warp unless they are long
 
 
 def _width(n: int, least: int = 16) -> int:
