@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $(INSTALLED)
 
-demo: $(INSTALLED)  ## build a corpus of 7,000 documents, train, evaluate and encode (in demo/)
+demo: $(INSTALLED)  ## build a corpus of 7,000 documents, train, evaluate and embed (in demo/)
 	$(BIN)/python benchmarks/demo.py --out demo
 
 test: $(INSTALLED)  ## the default tests, under ten minutes on two cores

@@ -48,12 +48,14 @@ def search(results: dict[str, Any]) -> Iterable[str]:
         both = values[str(weights[kind])]
         yield f"| {label} | {values[only_lexical]:.3f} | {values[only_model]:.3f} | **{both:.3f}** |"
     settings = results["settings"]
+    best = {kind: max(values, key=values.get) for kind, values in results["training"].items() if kind in weights}
     yield ""
     yield (
         f"Precision at {settings['retrieved']} among {test['documents']:,} test posts of 20 Newsgroups; a result is"
         f" relevant if it is from the newsgroup of the query. {settings['queries']} queries of words,"
-        f" {settings['like_queries']:,} documents. The weights of the model's score, {weights['words']} and"
-        f" {weights['like']}, are the best ones on the training posts, with {settings['queries']} other queries."
+        f" {settings['like_queries']:,} documents. The weights of the model's score are {weights['words']} and"
+        f" {weights['like']}; on the training posts, with {settings['queries']} other queries of words, {best['words']} and"
+        f" {best['like']} are best."
     )
 
 

@@ -1,7 +1,7 @@
 """Precision of search: words and documents as queries, with tf-idf, the model, and both.
 
 Data: 20 Newsgroups. A result is relevant if it is from the newsgroup that the query is about. The weights of the model
-score are chosen on the training posts, with twenty queries of their own; reported are twenty other queries, and test
+score are compared on the training posts, with twenty queries of their own; reported are twenty other queries, and test
 posts as queries, among all other test posts.
 
     python benchmarks/quality/search.py [--folder F]    4 minutes on one core; writes benchmarks/results/search.json

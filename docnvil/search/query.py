@@ -26,7 +26,7 @@ from docnvil.schema import check_whole
 from docnvil.search.index import BITS, SearchIndex
 from docnvil.text.tf_idf import tf_idf
 
-# Chosen on the training documents of 20 Newsgroups, see benchmarks/quality/search.py.
+# Compared with others on the training documents of 20 Newsgroups, see benchmarks/quality/search.py.
 WORDS_WEIGHT = 0.3
 LIKE_WEIGHT = 0.5
 PRESELECTED = 1000

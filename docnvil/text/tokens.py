@@ -61,7 +61,7 @@ class TokenRules:
         strip: the parts of texts to remove, from `cleaning.STRIPPERS`.
         ngrams: the minimum and the maximum number of words that are counted together, see `ngrams.list_ngrams`.
         phrases: pairs of words that are one word, such as "new_york", see `ngrams.join_phrases`.
-        version: the version of the rules; 1 splits texts like docnvil 0.1.
+        version: the version of the rules; models and corpora of version 1 are read by its rules.
         may_import: whether a function `tokenizer` may be imported; false for rules that were read from a file, so that
             reading a model or a corpus never runs code that its author chose. It is not saved.
 
