@@ -20,7 +20,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     yield tmp_path
-    for name in ("common", "peers", "ng20", "evaluation_corpora", "quality.tables", "quality.newsgroups_tables"):
+    quality = (f"quality.{name}" for name in ("tables", "newsgroups_tables", "explanation_tables"))
+    for name in ("common", "peers", "ng20", "evaluation_corpora", *quality):
         sys.modules.pop(name, None)
 
 
@@ -140,6 +141,50 @@ def test_the_frontier_is_summarized_from_its_points(results):
     assert lines[0] == f"{expected} at every sparsity."
     assert lines[1].startswith(f"- dirichlet-multinomial: {best} at no sparsity,")
     assert lines[1].endswith(f"{higher} at no sparsity.")
+
+
+def test_retrieval_is_summarized_by_what_is_best_with_the_split_by_date(results):
+    from quality.tables import TABLES
+
+    def figures(cosine: list[float], hamming: list[float] | None, accuracy: float) -> dict[str, Any]:
+        precision = {"cosine": cosine} | ({} if hamming is None else {"hamming": hamming})
+        return {
+            "retrieval": {name: {"precision": values} for name, values in precision.items()},
+            "classification": {"accuracy": accuracy},
+        }
+
+    codes = [
+        {"model": "codes", "split": "by date", **figures([0.5, 0.5 + shift, 0.4], [0.4, 0.5, 0.6], 0.6)}
+        for shift in (0.0, 0.2)
+    ]
+    other = {"model": "codes", "split": "random", **figures([0.99] * 3, [0.99] * 3, 0.99)}
+    save(
+        results, "retrieval", {"rows": [*codes, other], "word_vectors": {"tf-idf": figures([0.7, 0.4, 0.3], None, 0.7)}}
+    )
+    precision, accuracy, *_ = TABLES["retrieval-summary"]().splitlines()
+    assert precision.endswith(
+        "at 1, tf-idf by cosine (0.700); at 10, codes by cosine (0.600); at 100, codes by hamming (0.600)."
+    )
+    assert accuracy == "Highest accuracy: tf-idf (0.700)."
+
+
+def test_weights_of_search_are_compared_with_the_best_on_training_posts(results):
+    from quality.explanation_tables import TABLES
+
+    values = {"0.0": 0.5, "0.3": 0.6, "0.8": 0.7, "1000.0": 0.4}
+    save(
+        results,
+        "search",
+        {
+            "settings": {"retrieved": 10, "queries": 20, "like_queries": 1000},
+            "weights": {"words": 0.3, "like": 0.8},
+            "training": {"documents": 9, "words": values, "like": values},
+            "test": {"documents": 9, "words": values, "like": values},
+        },
+    )
+    table = TABLES["search"]()
+    assert "| two to four words | 0.500 | 0.400 | **0.600** |" in table
+    assert "are 0.3 and 0.8; on the training posts, with 20 other queries of words, 0.8 and 0.8 are best." in table
 
 
 def test_an_evaluated_peer_is_kept(results, monkeypatch, block_counts):

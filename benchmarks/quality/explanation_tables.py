@@ -54,8 +54,8 @@ def search(results: dict[str, Any]) -> Iterable[str]:
         f"Precision at {settings['retrieved']} among {test['documents']:,} test posts of 20 Newsgroups; a result is"
         f" relevant if it is from the newsgroup of the query. {settings['queries']} queries of words,"
         f" {settings['like_queries']:,} documents. The weights of the model's score are {weights['words']} and"
-        f" {weights['like']}; on the training posts, with {settings['queries']} other queries of words, {best['words']} and"
-        f" {best['like']} are best."
+        f" {weights['like']}; on the training posts, with {settings['queries']} other queries of words,"
+        f" {best['words']} and {best['like']} are best."
     )
 
 

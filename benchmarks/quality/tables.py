@@ -199,6 +199,33 @@ def frontier_summary(results: dict[str, Any]) -> Iterable[str]:
         yield f"- {layer}: {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
+@results_table("retrieval", "python benchmarks/quality/retrieval.py")
+def retrieval_summary(results: dict[str, Any]) -> Iterable[str]:
+    """Yield which representation has the highest precision and accuracy with the split by date."""
+    groups = {name: [figures] for name, figures in results["word_vectors"].items()}
+    for row in results["rows"]:
+        if row["split"] == "by date":
+            groups.setdefault(row["model"], []).append(row)
+    precision = {
+        f"{name} by {similarity}": mean_columns(run["retrieval"][similarity]["precision"] for run in runs)
+        for name, runs in groups.items()
+        for similarity in runs[0]["retrieval"]
+    }
+    accuracy = {name: mean(run["classification"]["accuracy"] for run in runs) for name, runs in groups.items()}
+    parts = []
+    for place, cutoff in enumerate((1, 10, 100)):
+        best = max(precision, key=lambda name, place=place: precision[name][place])
+        parts.append(f"at {cutoff}, {best} ({precision[best][place]:.3f})")
+    best = max(accuracy, key=accuracy.get)
+    yield f"Highest precision with the split by date: {'; '.join(parts)}."
+    yield f"Highest accuracy: {best} ({accuracy[best]:.3f})."
+
+
+def mean_columns(rows: Iterable[Iterable[float]]) -> list[float]:
+    """Return the mean of each column."""
+    return [mean(column) for column in zip(*rows, strict=True)]
+
+
 def _where(points: dict[str, dict[str, Any]], holds: Callable[[dict[str, Any]], bool]) -> str:
     """Return at which values of --sparsity something holds."""
     values = [value for value, each in points.items() if holds(each)]
@@ -299,6 +326,7 @@ TABLES = {
     "frontier-summary": frontier_summary,
     "other-corpora": other_corpora,
     "report-page": report_page,
+    "retrieval-summary": retrieval_summary,
     "time-to-completion": time_to_completion,
 }
 
