@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from docnvil.text.tokens import TokenRules, tokenize
     from docnvil.text.vocabulary import Vocabulary, build_vocabulary
     from docnvil.training.callbacks import Callback
+    from docnvil.training.continuing import continue_fit
+    from docnvil.training.editing import drop_units, edit_units, merge_units, rename_units, reorder_units
     from docnvil.training.fit import fit
     from docnvil.training.fitted_model import FittedModel
     from docnvil.training.settings import Settings

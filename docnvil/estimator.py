@@ -51,8 +51,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         prior: "factorial", or "autoregressive" for an fDARN: the units of the deepest layer depend on each other; or
             "mixture", whose components are themes, one per document; or "uniform", every code equally probable.
         n_themes: the number of components of a mixture prior.
-        posterior: the same for the units within each recognition layer. The gradients "disarm", "arms", "muprop" and
-            "st-gumbel" need "factorial", which is then the default.
+        posterior: "factorial" or "autoregressive", the dependence among the units of each recognition layer. The
+            gradients "disarm", "arms", "muprop" and "st-gumbel" need "factorial", which is then the default.
         observation: the output layer: "softmax" or "dirichlet-multinomial" (models burstiness) over words, "bernoulli"
             or "autoregressive-bernoulli" (DARN) over bits.
         recognition_input: input of q: "counts", "log1p" of them, or "centered" by their training mean.

@@ -28,6 +28,19 @@ def test_an_absurd_number_gives_a_message(tmp_path, option):
     assert not (tmp_path / "model").exists()
 
 
+def test_limits_of_the_machine_are_in_messages_but_not_in_help():
+    run = CliRunner().invoke
+    shown = run(main, ["perplexity", "--help"]).output
+    assert "--samples N" in shown
+    assert "x>=1]" in shown
+    assert "2147483647" not in shown
+    assert (
+        f"{HUGE} is too large. The largest number is 2,147,483,647."
+        in run(main, ["perplexity", "model", "corpus", "--samples", HUGE]).output
+    )
+    assert "0 is not in the range x>=1." in run(main, ["perplexity", "model", "corpus", "--samples", "0"]).output
+
+
 @pytest.mark.parametrize("size", [10**20, 10**400])
 def test_settings_refuse_numbers_beyond_2_to_the_53(size):
     with pytest.raises(ConfigurationError, match="below 2\\^53"):

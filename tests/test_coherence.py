@@ -1,5 +1,8 @@
 """NPMI, C_V and diversity against their definitions and gensim."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -39,6 +42,18 @@ def test_npmi_agrees_with_gensim(counts):
         processes=1,
     ).get_coherence_per_topic()
     assert npmi(lists, csr_array(counts)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_npmi_of_words_that_never_occur_together_is_as_the_page_says():
+    """docs/evaluation.md gives the values for words in half, and in a thousandth, of the documents."""
+    page = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    text = re.sub(r"\s+", " ", page)
+    for share, described in ((0.5, "half of the documents"), (0.001, "a thousandth")):
+        n_with = round(2000 * share)
+        counts = np.zeros((2000, 2), dtype=int)
+        counts[:n_with, 0] = counts[-n_with:, 1] = 1
+        value = f"−{-npmi([[0, 1]], csr_array(counts))[0]:.2f}".rstrip("0")
+        assert re.search(rf"{value} if each is in {described}", text), value
 
 
 def test_npmi_of_words_that_always_or_never_occur_together():

@@ -1,5 +1,6 @@
 """The wheel and the sdist contain the right files, and the installed wheel works without the checkout."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import docnvil
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,6 +21,14 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     return folder
+
+
+def test_type_checkers_see_all_public_names():
+    """`docnvil` imports names on first use; type checkers read the imports that are never executed."""
+    tree = ast.parse((ROOT / "docnvil" / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    names = [alias.asname or alias.name for each in block.body for alias in each.names]
+    assert sorted(names) == docnvil.__all__
 
 
 def test_the_wheel_contains_only_the_package(distributions):

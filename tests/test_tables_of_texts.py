@@ -165,7 +165,7 @@ class TestSgml:
             "b.txt",
         ]
         assert documents[0].metadata == {"label": "ap"}
-        assert "1 file has several documents between tags such as <DOC>, each read as one" in message
+        assert "1 file has several documents between tags such as <DOC>, read as separate documents" in message
 
     def test_attributes_are_metadata(self, tmp_path):
         (tmp_path / "a.sgm").write_text(REUTERS)

@@ -1,10 +1,13 @@
+import re
 import unicodedata
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from text_data import prose
 
 from docnvil.errors import CheckpointError, ConfigurationError, CorpusError, MissingDependencyError
@@ -165,6 +168,18 @@ class TestStopWords:
     def test_english_is_sorted_and_distinct(self):
         words = read_stop_words("english")
         assert list(words) == sorted(set(words))
+
+    def test_english_differs_from_scikit_learns_as_the_page_says(self):
+        page = (Path(__file__).parents[1] / "docs" / "words.md").read_text(encoding="utf-8")
+        text = re.sub(r"\s+", " ", page).partition("Unlike scikit-learn's list")[2]
+        counted, added, joined = (
+            set(re.findall(r"[a-z]+", re.search(pattern, text)[1])) - {"and"}
+            for pattern in (r"such as (.*?), so", r"lacks, such as (.*?), and contractions", r"apostrophe \((.*?)\)")
+        )
+        english = set(read_stop_words("english"))
+        assert counted
+        assert counted <= ENGLISH_STOP_WORDS - english
+        assert added | joined <= english - ENGLISH_STOP_WORDS
 
     def test_none_is_empty(self):
         assert read_stop_words("none") == ()

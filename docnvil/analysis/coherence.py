@@ -39,7 +39,7 @@ def npmi(word_lists: Sequence[Sequence[int]], counts: Any, *, exact: bool = Fals
 
     Raises:
         CorpusError: there are no documents, or a listed word occurs in none of them.
-        VocabularyError: a listed word is no column.
+        VocabularyError: a listed word is not a column.
 
     Example:
         >>> counts = csr_array(np.array([[1, 1, 0], [2, 1, 0], [0, 0, 3], [0, 0, 1]]))
@@ -87,7 +87,7 @@ def c_v(
 
     Raises:
         CorpusError: there are no texts, or a listed word occurs in none of them.
-        VocabularyError: a listed word is no column.
+        VocabularyError: a listed word is not a column.
 
     Example:
         >>> texts = [np.array([0, 1, 4, 4]), np.array([1, 0, 4, 4]), np.array([2, 4, 4, 4]), np.array([3, 4, 4, 4])]

@@ -1,8 +1,8 @@
 """Perplexities of models without units, which every model should improve on. All are exact.
 
-There are two for words: the unigram model, and the model's own output layer without units. The second also knows how
-words recur in a document (burstiness), so what a model gains on it is the work of its units. `docnvil.analysis.gain`
-judges that gain.
+There are two for words: the unigram model, and the model's own output layer without units. The second also
+models how words recur in a document (burstiness), so what a model gains on it is the work of its units.
+`docnvil.analysis.gain` evaluates that gain.
 
 Axes: N documents, V words.
 """

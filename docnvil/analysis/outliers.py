@@ -1,4 +1,4 @@
-"""Outliers: documents that the model explains badly for their kind.
+"""Outliers: documents that do not fit the model.
 
 The likelihood per word alone says little, because repeated words make any document look typical. The scores here start
 from the gain over the same layer without units, (ELBO - log p_0(x)) / L, and are calibrated by length on reference

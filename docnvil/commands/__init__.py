@@ -13,7 +13,7 @@ from docnvil.commands.console import ErrorReportingGroup
 COMMANDS = {
     "fit": "Train a model on documents.",
     "recipes": "Print the settings of each recipe.",
-    "info": "Describe a model or a corpus.",
+    "info": "Describe a model, a corpus or a search index.",
     "topics": "Print the top words of each unit.",
     "edit": "Name, merge, drop and reorder units.",
     "perplexity": "Evaluate held-out perplexity.",
@@ -21,9 +21,9 @@ COMMANDS = {
     "sweep": "Compare numbers of units.",
     "compare": "Compare with LDA, NMF and other models.",
     "retrieval": "Evaluate retrieval of documents with the same label.",
-    "search": "Find documents by words, or like a document.",
+    "search": "Find documents for words, or similar to a document.",
     "explain": "Explain which words turn the units of documents on.",
-    "outliers": "Find documents that the model explains badly.",
+    "outliers": "Find documents that do not fit the model.",
     "embed": "Write the unit probabilities of each document.",
     "effects": "Compare units between groups of documents or over time.",
     "sample": "Sample a corpus from a model.",
@@ -55,7 +55,7 @@ class Commands(ErrorReportingGroup, click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="docnvil")
 def main() -> None:
-    """Topic models with binary units, trained by neural variational inference, with held-out perplexity.
+    """Topic models with binary units, trained by neural variational inference.
 
     \b
     docnvil fit corpus/ --out model/                    train a model on texts

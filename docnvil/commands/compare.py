@@ -73,8 +73,9 @@ def compare(
     docnvil compare train.npz observed.npz --predict hidden.npz --models model/,docnvil-best,tomotopy-lda --json
 
     Each model runs in its own process on the CPU. The row of one that fails or is not installed shows the error; after
-    a failure the exit status is 1. The first two rows are models without units: word frequencies, and a layer in which
-    words recur. Models of other packages have a second row with a cache of the document's words, so that they recur.
+    a failure the exit status is 1. The first two rows are models without units: word frequencies, and a
+    Dirichlet-multinomial layer, in which a word that occurred once is likely to occur again. Models of other packages
+    have a second row, with a cache of the document's words that does the same for them.
 
     \b
     completion            perplexity of held-out words given the others of their document, lower is better; per word:

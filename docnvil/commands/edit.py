@@ -79,11 +79,11 @@ def edit(model: Path, out: Path, corpus: Path | None, as_json: bool, **options: 
     docnvil edit model/ --merge 3,17 --drop 5 --corpus held-out/ --out edited/
     docnvil edit model/ --namer my_labels:label --corpus corpus/ --out named/
 
-    All numbers are those that docnvil topics prints for MODEL; a merged unit has the numbers of all its units, and
-    keeps the smallest place. The edits are made in this order: merge, drop, order, name.
+    All numbers are those that docnvil topics prints for MODEL. A merged unit can be named by the number of any of its
+    units, and takes the place of the first. The edits are made in this order: merge, drop, order, name.
 
     A merged unit is on where any of its units is on. A dropped unit is held off. --corpus prints how many nats per
-    document each edit gains or loses, as the variational and as the importance-weighted bound, with paired 95 %
+    document each edit gains or loses, in the variational and in the importance-weighted bound, with paired 95 %
     intervals. MODEL does not change; the new folder has its history, and all commands take it.
 
     --namer calls a function of yours once per live unit without a name, with its top words and with the documents of

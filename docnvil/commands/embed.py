@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     default="probabilities",
     help="Probability that each unit is on, or binary codes: 1 where it is above 1/2.",
 )
-@click.option("--table", is_flag=True, help="Write top units by name and an excerpt; also .xlsx.")
+@click.option("--table", is_flag=True, help="Write the top units and an excerpt instead; --out may be .xlsx.")
 @with_options(CSV_SAFE, DEVICE, force_option(), model_source_options)
 def embed(
     model: Path, source: Path, out: Path, kind: str, table: bool, device: str, force: bool, **options: Any

@@ -39,7 +39,12 @@ SECONDS_BETWEEN_CHECKPOINTS = 2.0
 @click.option(
     "--from", "earlier", type=PATH, metavar="MODEL", help="Continue the training of a model on new documents."
 )
-@click.option("--replay", type=Number(min=0), show_default="1", help="Documents sampled from --from per new document.")
+@click.option(
+    "--replay",
+    type=Number(min=0),
+    show_default="1",
+    help="Documents to sample from the earlier model, per new document.",
+)
 @grouped_option("--threads", group="Machine", type=THREADS, help="CPU threads.  [default: all cores]")
 @grouped_option("--profile", group="Machine", is_flag=True, help="Print the time of each phase of an update.")
 @click.option("--dry-run", is_flag=True, help="Read the corpus, print its size and the settings, and stop.")

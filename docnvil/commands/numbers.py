@@ -8,18 +8,34 @@ import click
 from docnvil.schema import parse_decimal, parse_whole
 
 MAX_UNITS = 10**7  # of a layer
+TECHNICAL_MAXIMUM = 2**31 - 1  # a maximum from here on is one of the machine, which help does not show
 
 
 class WholeNumber(click.IntRange):
     """A whole number within bounds."""
 
+    name = "n"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number."""
-        return super().convert(_parsed(self, parse_whole, value, param, ctx), param, ctx)
+        number = _parsed(self, parse_whole, value, param, ctx)
+        if self._has_technical_maximum and isinstance(number, int) and number > self.max:
+            self.fail(f"{number!s:.60} is too large. The largest number is {self.max:,}.", param, ctx)
+        return super().convert(number, param, ctx)
+
+    @property
+    def _has_technical_maximum(self) -> bool:
+        return self.max is not None and self.max >= TECHNICAL_MAXIMUM
+
+    def _describe_range(self) -> str:
+        """Describe the range for help and messages, as `click` asks for it."""
+        return f"x>={self.min}" if self._has_technical_maximum else super()._describe_range()
 
 
 class Number(click.FloatRange):
     """A finite number within bounds."""
+
+    name = "x"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number."""

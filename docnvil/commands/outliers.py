@@ -1,4 +1,4 @@
-"""docnvil outliers: find documents that the model explains badly for their kind."""
+"""docnvil outliers: find documents that do not fit the model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,17 +46,17 @@ MAX_SHARE_UNKNOWN = 0.5  # of the words of a document without a score that is no
 def outliers(
     model: Path, source: Path, reference: Path | None, out: Path | None, as_json: bool, **options: Any
 ) -> None:
-    """List the documents of CORPUS that MODEL explains badly for their kind.
+    """List the documents of CORPUS that do not fit MODEL, compared with documents of the same length.
 
     \b
     docnvil outliers model/ posts.jsonl
     docnvil outliers model/ new.jsonl --reference posts.jsonl --kind foreign --out scores.csv
 
-    The gain is in nats per word over the same layer without units, beside the gain that reference documents of the
-    same length have. "foreign" is large for documents whose gain is too small, whose words are too unlikely or too
-    likely for the length, or have many unknown words, in standard deviations. "mixed" is the log odds that the
-    document is a mixture of two, from a classifier of artificial mixtures. The score is the larger of the two, as
-    -log of the share of reference documents beyond.
+    The gain is how many nats per word the model is better than the same layer without units; beside it is the gain of
+    reference documents of the same length. "foreign", in standard deviations, is large for documents whose gain is too
+    small, whose words are too unlikely or too likely for their length, or with many unknown words. "mixed" is the log
+    odds that the document is a mixture of two, from a classifier of artificial mixtures. The score is the larger of the
+    two, each as -log of the share of reference documents with a larger value.
 
     Most documents of the reference must be normal. Documents with fewer than ten known words have no scores.
     """

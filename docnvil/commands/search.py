@@ -1,4 +1,4 @@
-"""docnvil search: find documents by words, or like a document."""
+"""docnvil search: find documents for words, or similar to a document."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -63,15 +63,15 @@ def search(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the documents of CORPUS for WORDS, or like one of them, by MODEL's units and by tf-idf.
+    """Find the documents of CORPUS for WORDS, or similar to one of them, by MODEL's units and tf-idf.
 
     \b
     docnvil search model/ posts.jsonl "shuttle launch"
     docnvil search model/ posts.jsonl --like 61525 --top 20
     docnvil search model/ posts.jsonl "shuttle launch" --weight 0     tf-idf only
 
-    The first search builds an index in the folder CORPUS.search, which later searches open. It is refused when the
-    corpus or the model has changed.
+    The first search builds an index in the folder CORPUS.search, which later searches open. If the corpus or the model
+    has changed, the index is refused; --rebuild builds it again.
 
     The score of a document is the cosine of the tf-idf vectors plus the weight times the model's score. For words, the
     latter is the mean of log p(word | units of the document) / p(word) in nats. For a document, it is the cosine of

@@ -62,8 +62,8 @@ def topics(model: Path, words: int, references: tuple[Path, ...], measure: str, 
     docnvil topics model/ --graph units.dot
 
     Words are ranked by how much more frequent they are in documents with the unit on than off. A unit without
-    information about documents is dead, --json has its words. Others are marked as duplicates or as units of general
-    words, which are common without the unit too.
+    information about documents is dead; only --json lists its words. Others are marked as duplicates, or as units of
+    general words, which are common without the unit, too.
 
     --coherence adds the coherence of each unit's words in these documents, and a last line with the mean over live
     units, the share of distinct words among all listed words (diversity), the share of words listed for one unit only,

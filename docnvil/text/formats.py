@@ -49,7 +49,7 @@ def read_counts(
         path: the file.
         format: one of `COUNT_FORMATS`, or "bits" for binary vectors.
         vocabulary_path: a file with one word per line.
-        model_vocabulary: the words of the model that the counts are for, which count if the file has no vocabulary.
+        model_vocabulary: the words of the model that the counts are for, used if the file has no vocabulary.
         options: other options of `SourceOptions`: `array`, `index_base`, `transpose`, and for tables `id_column`,
             `delimiter` and `encoding`.
 

@@ -40,7 +40,7 @@ _MESSAGES = {
     "broken": "{n} link(s) lead to no file and were left out: {places}. Correct or delete them.",
     "special": "{n} file(s) that are pipes, sockets or devices were left out: {places}.",
     "outputs": "{n} folder(s) that docnvil wrote were left out: {places}.",
-    "sgml": "{n} file(s) have several documents between tags such as <DOC>, each read as one: {places}.",
+    "sgml": "{n} file(s) have several documents between tags such as <DOC>, read as separate documents: {places}.",
     "encoding": "{n} file(s) are not UTF-8 and were read in the encoding that fits best: {places}.",
 }
 

@@ -83,7 +83,7 @@ def reorder_units(model: FittedModel, order: Sequence[int], *, seed: int = 0) ->
         seed: determines the samples that the weights between autoregressive units are fitted to.
 
     Raises:
-        ConfigurationError: the order is no permutation of the units.
+        ConfigurationError: the order is not a permutation of the units.
     """
     return _last(edit_units(model, order=order, seed=seed))
 
@@ -99,8 +99,8 @@ def edit_units(
 ) -> Iterator[FittedModel]:
     """Check several edits, and return an iterator over the models after each of them: merges, drops, order, names.
 
-    All numbers are those of the units of `model`. A merged unit has the numbers of all its units. Units are dropped one
-    by one.
+    All numbers are those of the units of `model`. A merged unit can be given by the number of any of its units. Units
+    are dropped one by one.
 
     Arguments:
         model: the fitted model.

@@ -96,10 +96,10 @@ class Penalties:
 
 @dataclass(frozen=True)
 class SeedPrior:
-    """A prior on the output weights of seed words: that of a word in its unit is at least `TARGET`, and 0 in others.
+    """A prior on the output weights of seed words: at least T = `SEED_TARGET` in the word's unit, and 0 in others.
 
-    Its negative log density is strength / 2 max(0, TARGET - W)^2 in the word's unit and strength / 2 max(0, W)^2 in
-    other units. The strength is as if a share of the word's tokens had been seen in documents with the unit on.
+    Its negative log density is strength / 2 max(0, T - W)^2 in the word's unit and strength / 2 max(0, W)^2 in other
+    units. The strength is as if a share of the word's tokens had been seen in documents with the unit on.
 
     Arguments:
         columns: `[M]`, the columns of the seed words.

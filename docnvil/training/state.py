@@ -39,7 +39,7 @@ class Checkpoint:
         history: one record per epoch.
         epoch_seconds: the duration of each epoch.
         fingerprint: identifies the documents, see `TrainingData.fingerprint`.
-        is_final: whether training ends with this state instead of going on.
+        is_final: whether training ends with this state instead of continuing.
     """
 
     tensors: Mapping[str, Tensor]
