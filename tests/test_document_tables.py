@@ -3,6 +3,7 @@
 import csv
 import json
 import zipfile
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from test_commands import failed, run
 
 import docnvil
 from docnvil.analysis.document_table import table_columns
+from docnvil.commands.info import _model_lines
 from docnvil.errors import CorpusError
 from docnvil.storage import document_tables
 from docnvil.storage.document_tables import write_table
@@ -136,6 +138,14 @@ def test_info_of_a_model(folder):
     text = run("info", folder / "model").stdout
     assert "2 units, recipe default" in text
     assert "stop words english" in text
+
+
+@pytest.mark.parametrize(("n_duplicates", "text"), [(0, "0 duplicates"), (1, "1 duplicate"), (2, "2 duplicates")])
+def test_info_counts_duplicates_in_the_right_form(n_duplicates, text):
+    values = defaultdict(int, units=[3], corpus=defaultdict(int), duplicate_units=n_duplicates, warnings=[])
+    values |= {"validation_perplexity_without_units": None, "token_rules": None}
+    lines = dict(_model_lines(values))
+    assert lines["units"] == f"0 live, 0 dead, {text}, 0 named"
 
 
 def test_info_of_texts_and_of_a_corpus(folder, tmp_path):

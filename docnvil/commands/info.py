@@ -80,8 +80,8 @@ def _model_lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("dependence", f"{values['prior']} prior, {values['posterior']} recognition network"),
         (
             "units",
-            f"{values['live_units']} live, {values['dead_units']} dead, {values['duplicate_units']} duplicates,"
-            f" {values['named_units']} named",
+            f"{values['live_units']} live, {values['dead_units']} dead,"
+            f" {counted(values['duplicate_units'], 'duplicate')}, {values['named_units']} named",
         ),
         ("vocabulary", f"{counted(values['words'], 'word')}{' without names' if values['numbered_words'] else ''}"),
         ("training documents", f"{corpus['documents']:,}, {counted(round(corpus['tokens']), 'token')}"),
