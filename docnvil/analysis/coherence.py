@@ -142,7 +142,7 @@ def single_list_share(word_lists: Sequence[Sequence[int]]) -> float:
 
 
 def _distinct_words(word_lists: Sequence[Sequence[int]], vocabulary_size: int | None = None) -> NDArray[np.int64]:
-    """Return the distinct columns in the lists; a `VocabularyError` names one that is no column."""
+    """Return the distinct columns in the lists; a `VocabularyError` names one that is not a column."""
     most = np.inf if vocabulary_size is None else vocabulary_size
     for word in (word for words in word_lists for word in words):
         if not isinstance(word, int | np.integer) or not 0 <= word < most:
