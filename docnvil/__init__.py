@@ -10,6 +10,7 @@
 Names are imported when they are first used, so that `import docnvil` is quick.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,8 @@ _HOMES = {
     name.split("=")[0]: (module, name.split("=")[-1]) for module, names in _NAMES.items() for name in names.split()
 }
 
+_WITHOUT_TORCH = ("errors", "corpus.", "text.")  # beginnings of modules
+
 __all__ = sorted(_HOMES)
 
 
@@ -104,6 +107,10 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'docnvil' has no attribute {name!r}")
     module, attribute = _HOMES[name]
+    if "torch" not in sys.modules and not module.startswith(_WITHOUT_TORCH):
+        from docnvil.runtime.process import require_current_folder
+
+        require_current_folder()
     return getattr(import_module(f"docnvil.{module}"), attribute)
 
 

@@ -4,8 +4,9 @@ import os
 import sys
 
 from docnvil.commands import main
+from docnvil.errors import ConfigurationError
 from docnvil.runtime.mapped import survive_truncation
-from docnvil.runtime.process import configure_process
+from docnvil.runtime.process import configure_process, require_current_folder
 
 
 def run() -> None:
@@ -32,11 +33,11 @@ def _check_streams() -> None:
 
 
 def _check_current_folder() -> None:
-    """Exit with status 1 if the current folder was deleted, because Intel MKL then ends the process without reason."""
+    """Exit with status 1 if the current folder was deleted."""
     try:
-        os.getcwd()
-    except FileNotFoundError:
-        print("Error: The current folder does not exist any more. Change to another one.", file=sys.stderr)
+        require_current_folder()
+    except ConfigurationError as error:
+        print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -271,12 +271,29 @@ class TestFileSystems:
         require_one_file_system(tmp_path / "new" / "a", [tmp_path / "b", tmp_path / "other" / "c"])
 
 
-def test_a_deleted_current_folder_is_named(tmp_path):
+def run_in_a_deleted_folder(tmp_path, code):
     gone = tmp_path / "gone"
     gone.mkdir()
-    code = f"import os, sys; os.rmdir({str(gone)!r}); sys.argv = ['docnvil', 'info', '/none']; "
-    code += "from docnvil.__main__ import run; run()"
     environment = os.environ | {"PYTHONPATH": str(Path(docnvil.__file__).parents[1])}
-    ended = subprocess.run([sys.executable, "-c", code], cwd=gone, env=environment, capture_output=True, text=True)
+    code = f"import os, sys; os.rmdir({str(gone)!r}); {code}"
+    return subprocess.run([sys.executable, "-c", code], cwd=gone, env=environment, capture_output=True, text=True)
+
+
+def test_a_deleted_current_folder_is_named(tmp_path):
+    command = "sys.argv = ['docnvil', 'info', '/none']; from docnvil.__main__ import run; run()"
+    ended = run_in_a_deleted_folder(tmp_path, command)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "Error: The current folder does not exist any more. Change to another one.\n"
+
+
+@pytest.mark.parametrize("name", ["load", "fit", "DocNVIL", "npmi"])
+def test_what_needs_torch_names_a_deleted_current_folder(tmp_path, name):
+    ended = run_in_a_deleted_folder(tmp_path, f"import docnvil; docnvil.{name}")
+    assert ended.stderr.endswith(
+        "ConfigurationError: The current folder does not exist any more. Change to another one.\n"
+    )
+
+
+def test_texts_are_read_in_a_deleted_current_folder(tmp_path):
+    code = "import docnvil; print(docnvil.count_words(['owls hunt'], min_df=1, max_df=1.0))"
+    assert "n_tokens=2" in run_in_a_deleted_folder(tmp_path, code).stdout

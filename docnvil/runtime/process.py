@@ -1,10 +1,12 @@
-"""Settings of the whole process: how idle threads wait, and how much freed memory is kept.
+"""Settings of the whole process: how idle threads wait, and how much freed memory is kept; and its current folder.
 
-They outlast any call, so only the entry point of a process makes them: the command line, or a worker process.
+The settings outlast any call, so only the entry point of a process makes them: the command line, or a worker process.
 """
 
 import ctypes
 import os
+
+from docnvil.errors import ConfigurationError
 
 
 def configure_process() -> None:
@@ -39,3 +41,11 @@ def tune_malloc() -> None:
     trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
     mallopt(trim_threshold, 256 << 20)
     mallopt(mmap_threshold, 32 << 20)  # glibc's maximum
+
+
+def require_current_folder() -> None:
+    """Raise a `ConfigurationError` if the current folder was deleted: importing torch there ends the process."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ConfigurationError("The current folder does not exist any more. Change to another one.") from None
