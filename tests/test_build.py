@@ -231,7 +231,7 @@ def test_a_vocabulary_may_be_given(sources, tmp_path):
     write_corpus(load_document_term_matrix(sources[0], vocabulary=words), tmp_path / "whole")
     build_corpus(sources[:1], tmp_path / "built", AUTO, TokenRules(), VocabularyLimits(), vocabulary=words)
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
-    with pytest.raises(CorpusError, match="is empty: none contains a word"):
+    with pytest.raises(CorpusError, match="is known: the vocabulary has 1 word, such as"):
         build_corpus(
             sources[:1], tmp_path / "none", AUTO, TokenRules(), VocabularyLimits(), vocabulary=Vocabulary(["never"])
         )

@@ -11,9 +11,13 @@ from click.testing import CliRunner, Result
 
 import docnvil
 from docnvil.commands import main
+from docnvil.corpus.build import build_corpus
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import CorpusError, DocnvilWarning
+from docnvil.text.settings import SourceOptions, VocabularyLimits
+from docnvil.text.tokens import TokenRules
+from docnvil.text.vocabulary import Vocabulary
 
 RARE = [f"rare{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(200)]
 
@@ -162,3 +166,21 @@ def test_fit_tells_how_many_words_its_limits_leave_out(tmp_path):
     assert "Not counted" not in all_words.stderr
     pairs = run("fit", path, "--ngrams", "1-2", "--units", 2, "--epochs", 1, "--min-df", 2, "--out", tmp_path / "pairs")
     assert "Not counted:" in pairs.stderr
+
+
+@pytest.mark.parametrize("ngrams", [(1, 1), (2, 2)])
+def test_corpus_build_gives_examples_if_no_word_of_the_vocabulary_occurs(tmp_path, ngrams):
+    first, second, out = tmp_path / "first.txt", tmp_path / "second.txt", tmp_path / "corpus"
+    first.write_text("of the\nCats purr\n")
+    second.write_text("of the\n\n")
+    known, words = ("Katze", '"cats", "purr"') if ngrams == (1, 1) else ("Katze_schnurrt", '"cats_purr"')
+    given = SourceOptions(), TokenRules(ngrams=ngrams), VocabularyLimits()
+    for sources, name in (([first], str(first)), ([second, first], "the documents")):
+        with pytest.raises(CorpusError) as error:
+            build_corpus(sources, out, *given, vocabulary=Vocabulary([known]))
+        assert str(error.value).startswith(
+            f'No word of {name} is known: the vocabulary has 1 word, such as "{known}", and the documents have {words}.'
+        )
+    with pytest.raises(CorpusError, match=r"^Every document of .*second.txt is empty\. Check the source"):
+        build_corpus([second], out, *given, vocabulary=Vocabulary([known]))
+    assert not out.exists()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,15 @@ from docnvil.corpus.counted_chunks import (
     save_sequences,
 )
 from docnvil.corpus.executor import Executor, SerialExecutor, Task
-from docnvil.corpus.loading import all_empty_error, no_documents_error, recorded_options
+from docnvil.corpus.loading import no_documents_error, recorded_options
 from docnvil.corpus.shards import SourceShard, split_into_shards
 from docnvil.corpus.writing import writing_corpus
-from docnvil.errors import CheckpointError, WorkerError, naming_step
+from docnvil.errors import CheckpointError, CorpusError, WorkerError, naming_step
 from docnvil.runtime.disk import delete
 from docnvil.runtime.folders import verify_folder, writing_folder
 from docnvil.runtime.paths import resolve_output
 from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, document_chunks
-from docnvil.text.documents import Document, SourceOptions
+from docnvil.text.documents import Document, SourceOptions, read_documents
 from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.ngram_counting import choose_ngrams
 from docnvil.text.reading_report import ReadingReport
@@ -50,7 +51,13 @@ from docnvil.text.settings import VocabularyLimits
 from docnvil.text.token_reader import TokenReader
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary, choose_words
-from docnvil.text.word_checks import WordLengths, warn_of_limits, warn_of_words
+from docnvil.text.word_checks import (
+    WordLengths,
+    describe_no_known_words,
+    warn_of_limits,
+    warn_of_words,
+    words_of_first,
+)
 from docnvil.text.word_frequencies import MAX_WORDS_IN_MEMORY, drop_rare_words, merge_word_frequencies
 
 SCRATCH_VERSION = 8  # of the folders of counted shards
@@ -120,7 +127,8 @@ def build_corpus(
         encoded, names = _encode(counted, vocabulary, rules, scratch, run)
         recorded = {"metadata_names": names, "reading": recorded_options(sources[0], options)}
         recorded["has_unknown"] = not is_chosen
-        summary = _join(encoded, sources[0], out, vocabulary, rules, force=force, **recorded)
+        describe_empty = partial(_describe_empty, sources, options, rules, vocabulary)
+        summary = _join(encoded, out, vocabulary, rules, describe_empty, force=force, **recorded)
         if is_chosen:
             n_without_words = sum(load_chunk_info(chunk)["n_empty"] for chunk in _chunks_in(counted))
             with_words = summary.n_documents - n_without_words
@@ -291,9 +299,23 @@ def encode_shard(
 
 
 def _join(
-    encoded: Iterable[Path], source: Path, out: Path, vocabulary: Vocabulary, rules: TokenRules, **options: Any
+    encoded: Iterable[Path],
+    out: Path,
+    vocabulary: Vocabulary,
+    rules: TokenRules,
+    describe_empty: Callable[[int], str],
+    **options: Any,
 ) -> CorpusSummary:
-    """Write the corpus from encoded shards, with one chunk in memory at a time; `options` are for `writing_corpus`."""
+    """Write the corpus from encoded shards, with one chunk in memory at a time.
+
+    Arguments:
+        encoded: the folders of the shards.
+        out: the folder of the corpus.
+        vocabulary: its words.
+        rules: how the texts were split.
+        describe_empty: returns what is wrong if no document has any of the words, from the number of other words.
+        options: for `writing_corpus`.
+    """
     chunks = _chunks_in(encoded)
     n_tokens = sum(load_chunk_info(chunk)["n_tokens"] for chunk in chunks)
     dtype = np.int32 if n_tokens <= _INT32_MAX else np.int64
@@ -306,11 +328,20 @@ def _join(
             writer.append_unknown(unknown)
             writer.append_table_rows((chunk / "documents.csv").read_bytes().decode())
         if writer.n_empty == writer.n_documents:
-            raise all_empty_error(source, len(vocabulary))
+            raise CorpusError(describe_empty(writer.n_unknown))
     n_distinct_ids = len(np.unique(np.concatenate([np.load(chunk / "id_hashes.npy") for chunk in chunks])))
     sizes = writer.n_documents, writer.n_empty, len(vocabulary), n_tokens
     n_repeated = writer.n_documents - n_distinct_ids
     return CorpusSummary(*sizes, n_repeated, writer.n_unknown, n_others - writer.n_unknown)
+
+
+def _describe_empty(
+    sources: Sequence[Path], options: SourceOptions, rules: TokenRules, vocabulary: Vocabulary, n_unknown: int
+) -> str:
+    """Return the message for sources without any word of a vocabulary; their first documents are read again."""
+    documents = chain.from_iterable(read_documents(source, options, ReadingReport()) for source in sources)
+    name = str(sources[0]) if len(sources) == 1 else "the documents"
+    return describe_no_known_words(name, vocabulary, n_unknown, words_of_first(documents, rules))
 
 
 def _is_complete(folder: Path, kind: str) -> bool:

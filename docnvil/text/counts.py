@@ -28,9 +28,14 @@ from docnvil.text.sparse import (
 from docnvil.text.token_reader import DROPPED, UNKNOWN, TokenIndex
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary, check_limits, choose_words, number_words
-from docnvil.text.word_checks import WordLengths, describe_no_known_words, warn_of_limits, warn_of_words
-
-_LOOK_AT = 20  # first documents, for examples of their words
+from docnvil.text.word_checks import (
+    LOOK_AT,
+    WordLengths,
+    describe_no_known_words,
+    warn_of_limits,
+    warn_of_words,
+    words_of_first,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,12 +245,11 @@ def count_documents(
     """
     check_limits(**limits)
     documents = iter(documents)
-    first = list(islice(documents, _LOOK_AT)) if vocabulary is not None else []
+    first = list(islice(documents, LOOK_AT)) if vocabulary is not None else []
     matrix = _count_texts(chain(first, documents), rules, vocabulary, **limits)
     if vocabulary is None or not matrix.empty.all():
         return matrix, []
-    tokenizer = Tokenizer(rules)
-    return matrix, list(dict.fromkeys(word for document in first for word in tokenizer(document.text)))
+    return matrix, words_of_first(first, rules)
 
 
 def _count_texts(

@@ -5,12 +5,14 @@ Each `describe_` function returns the message of a warning, or None if all is we
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import regex
 
 from docnvil.errors import VocabularyError, counted, format_examples, warn
+from docnvil.text.document import Document
 from docnvil.text.ngrams import JOINER, join_phrases
 from docnvil.text.stop_words import is_list_of_languages, match_stop_words, own_stop_words
 from docnvil.text.tokens import Tokenizer, TokenRules
@@ -25,6 +27,7 @@ _EXAMPLES = {
     "other": "whitespace, or a function",
 }
 N_EXAMPLES = 5  # words in a message
+LOOK_AT = 20  # first documents, for examples of their words
 _NO_LETTER = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _is_ideographic = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}ー]+").fullmatch
 _is_southeast_asian = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{M}]+").fullmatch
@@ -256,6 +259,17 @@ def describe_no_known_words(source: str, vocabulary: Vocabulary, n_unknown: int,
         f"No word of {source} is known: the vocabulary has {counted(len(vocabulary), 'word')}{such}{other}. Check the"
         " language and the format of the documents, and the token rules."
     )
+
+
+def words_of_first(documents: Iterable[Document], rules: TokenRules) -> list[str]:
+    """Return the different words of the first documents, in order.
+
+    Example:
+        >>> words_of_first([Document("a", "A mouse, an owl."), Document("b", "The mouse")], TokenRules())
+        ['mouse', 'owl']
+    """
+    tokenizer = Tokenizer(rules)
+    return list(dict.fromkeys(word for document in islice(documents, LOOK_AT) for word in tokenizer(document.text)))
 
 
 def warn_of_words(lengths: WordLengths, rules: TokenRules) -> set[str]:
