@@ -235,7 +235,7 @@ class TestLoadDocumentTermMatrix:
             assert matrix.vocabulary == vocabulary
             assert matrix.counts.toarray().tolist() == [[0, 4], [0, 0]]
         with pytest.raises(VocabularyError, match=r"has 2 words, but the model has 3.*vocabulary"):
-            load_document_term_matrix(tmp_path / "a.ldac", AUTO, vocabulary=Vocabulary("abc"))
+            load_document_term_matrix(tmp_path / "a.ldac", AUTO, vocabulary=Vocabulary(list("abc")))
 
     def test_a_vocabulary_without_words_is_matched_by_column(self, corpus):
         matrix = load_document_term_matrix(corpus, AUTO, vocabulary=Vocabulary.numbered(3))
@@ -261,7 +261,7 @@ class TestLoadDocumentTermMatrix:
 def test_writing_in_chunks_gives_the_same_bytes(tmp_path):
     counts = np.random.default_rng(0).integers(0, 2, (30, 4))
     ids, labels = tuple(map(str, range(30))), tuple("abc" * 10)
-    matrix = DocumentTermMatrix(counts, Vocabulary("wxyz"), ids, {"id": labels})
+    matrix = DocumentTermMatrix(counts, Vocabulary(list("wxyz")), ids, {"id": labels})
     write_corpus(matrix, tmp_path / "whole")
     with writing_corpus(tmp_path / "chunks", matrix.vocabulary, metadata_names=("id",)) as corpus:
         for rows in (slice(0, 0), slice(0, 7), slice(7, 8), slice(8, 30)):
@@ -274,7 +274,7 @@ def test_writing_in_chunks_gives_the_same_bytes(tmp_path):
 
 def test_a_failed_write_leaves_no_files(tmp_path):
     def interrupted():
-        with writing_corpus(tmp_path / "chunks", Vocabulary("wxyz")) as corpus:
+        with writing_corpus(tmp_path / "chunks", Vocabulary(list("wxyz"))) as corpus:
             corpus.append(csr_array((2, 4), dtype=np.int32), ("a", "b"))
             raise KeyboardInterrupt
 

@@ -142,7 +142,7 @@ class TestAsCounts:
 
 class TestDocumentTermMatrix:
     matrix = DocumentTermMatrix(
-        [[2, 0, 1], [0, 0, 0], [0, 3, 0]], Vocabulary("abc"), ("x", "y", "z"), {"label": ("1", "", "3")}
+        [[2, 0, 1], [0, 0, 0], [0, 3, 0]], Vocabulary(list("abc")), ("x", "y", "z"), {"label": ("1", "", "3")}
     )
 
     def test_sizes(self):
@@ -155,7 +155,7 @@ class TestDocumentTermMatrix:
         assert repr(self.matrix) == "DocumentTermMatrix(n_documents=3, vocabulary_size=3, n_tokens=6)"
 
     def test_sums_do_not_overflow(self):
-        matrix = DocumentTermMatrix([[2**31 - 1] * 3, [0, 0, 1]], Vocabulary("abc"), ("x", "y"))
+        matrix = DocumentTermMatrix([[2**31 - 1] * 3, [0, 0, 1]], Vocabulary(list("abc")), ("x", "y"))
         assert matrix.n_tokens == 3 * (2**31 - 1) + 1
         assert matrix.lengths.tolist() == [3 * (2**31 - 1), 1]
 
@@ -190,15 +190,15 @@ class TestDocumentTermMatrix:
 
     def test_the_vocabulary_must_have_one_word_per_column(self):
         with pytest.raises(VocabularyError, match="3 columns, but the vocabulary has 2 words"):
-            DocumentTermMatrix([[1, 2, 3]], Vocabulary("ab"), ("x",))
+            DocumentTermMatrix([[1, 2, 3]], Vocabulary(list("ab")), ("x",))
 
     def test_there_must_be_one_id_per_row(self):
         with pytest.raises(CorpusError, match="1 row and 2 ids"):
-            DocumentTermMatrix([[1]], Vocabulary("a"), ("x", "y"))
+            DocumentTermMatrix([[1]], Vocabulary(["a"]), ("x", "y"))
 
     def test_there_must_be_one_metadata_value_per_row(self):
         with pytest.raises(CorpusError, match="'label' has 2 values for 1 row"):
-            DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("1", "2")})
+            DocumentTermMatrix([[1]], Vocabulary(["a"]), ("x",), {"label": ("1", "2")})
 
 
 word = st.sampled_from(["ant", "bee", "cat", "dog", "the", "größe", "हिन्दी"])
@@ -306,16 +306,16 @@ class TestCountWords:
 
 class TestAlignVocabulary:
     def test_columns_are_matched_by_word(self):
-        matrix = DocumentTermMatrix([[1, 2, 3], [0, 4, 0]], Vocabulary("abc"), ("x", "y"), {"label": ("1", "2")})
-        aligned = align_vocabulary(matrix, Vocabulary("cxa"))
+        matrix = DocumentTermMatrix([[1, 2, 3], [0, 4, 0]], Vocabulary(list("abc")), ("x", "y"), {"label": ("1", "2")})
+        aligned = align_vocabulary(matrix, Vocabulary(list("cxa")))
         assert aligned.counts.toarray().tolist() == [[3, 0, 1], [0, 0, 0]]
         assert aligned.ids == ("x", "y")
         assert aligned.metadata == matrix.metadata
         assert matrix.n_tokens - aligned.n_tokens == 6
 
     def test_an_equal_vocabulary_returns_the_same_object(self):
-        matrix = DocumentTermMatrix([[1, 2]], Vocabulary("ab"), ("x",))
-        assert align_vocabulary(matrix, Vocabulary("ab")) is matrix
+        matrix = DocumentTermMatrix([[1, 2]], Vocabulary(list("ab")), ("x",))
+        assert align_vocabulary(matrix, Vocabulary(list("ab"))) is matrix
 
     @given(matrices(), st.randoms())
     def test_aligning_back_restores_the_matrix(self, matrix, random):
@@ -325,7 +325,7 @@ class TestAlignVocabulary:
 
 
 class TestSplit:
-    matrix = DocumentTermMatrix(np.arange(10)[:, None], Vocabulary("a"), tuple("abcdefghij"))
+    matrix = DocumentTermMatrix(np.arange(10)[:, None], Vocabulary(["a"]), tuple("abcdefghij"))
 
     @pytest.mark.parametrize(("held_out", "expected"), [(3, 3), (0.3, 3), (0.25, 2), (1, 1), (9, 9), (0.99, None)])
     def test_both_sets_keep_the_order(self, held_out, expected):

@@ -26,7 +26,7 @@ FORMAT_BY_NAME = {
     "a.svmlight": "svmlight",
     "a.svm.gz": "svmlight",
 }
-MATRIX = DocumentTermMatrix([[2, 0, 1, 0], [0, 0, 0, 0], [0, 3, 0, 0]], Vocabulary("abcd"), ("x", "y", "z"))
+MATRIX = DocumentTermMatrix([[2, 0, 1, 0], [0, 0, 0, 0], [0, 3, 0, 0]], Vocabulary(list("abcd")), ("x", "y", "z"))
 BANNER = "%%MatrixMarket matrix coordinate integer general"
 TEXT_BY_FORMAT = {  # MATRIX in each format
     "mtx": f"{BANNER}\n%\n3 4 3\n1 1 2\n1 3 1\n3 2 3\n",
@@ -103,7 +103,7 @@ def test_unknown_format_is_refused(tmp_path):
 def test_empty_ids_and_ids_with_line_breaks_are_refused(tmp_path):
     for name in ("a\nb", ""):
         with pytest.raises(CorpusError, match="prepared corpus"):
-            write_counts(DocumentTermMatrix([[1]], Vocabulary("a"), (name,)), tmp_path / "a.npz", "npz")
+            write_counts(DocumentTermMatrix([[1]], Vocabulary(["a"]), (name,)), tmp_path / "a.npz", "npz")
     assert not list(tmp_path.iterdir())
 
 
@@ -111,7 +111,7 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "a.svm"
     write_counts(MATRIX, path, "svmlight")
     before = path.read_bytes()
-    labeled = DocumentTermMatrix([[1]], Vocabulary("a"), ("x",), {"label": ("two words",)})
+    labeled = DocumentTermMatrix([[1]], Vocabulary(["a"]), ("x",), {"label": ("two words",)})
     with pytest.raises(CorpusError, match="'two words'"):
         write_counts(labeled, path, "svmlight")
     assert path.read_bytes() == before
@@ -127,15 +127,15 @@ class TestVocabulary:
         path = write_file(TEXT_BY_FORMAT["uci"])
         assert read_counts(path, "uci").vocabulary == Vocabulary.numbered(4)
         write_file("a\nb\nc\nd\n", name)
-        assert read_counts(path, "uci").vocabulary == Vocabulary("abcd")
+        assert read_counts(path, "uci").vocabulary == Vocabulary(list("abcd"))
 
     def test_given_vocabulary_and_specific_file_names_take_precedence(self, write_file):
         path = write_file(TEXT_BY_FORMAT["uci"], "docword.kos.txt")
         write_file("a\nb\nc\nd\n", "vocabulary.txt")
         write_file("e\nf\ng\nh\n", "vocab.kos.txt")
         given_path = write_file("i\nj\nk\nl\n", "words.txt")
-        assert read_counts(path, "uci").vocabulary == Vocabulary("efgh")
-        assert read_counts(path, "uci", vocabulary_path=given_path).vocabulary == Vocabulary("ijkl")
+        assert read_counts(path, "uci").vocabulary == Vocabulary(list("efgh"))
+        assert read_counts(path, "uci", vocabulary_path=given_path).vocabulary == Vocabulary(list("ijkl"))
 
     @pytest.mark.parametrize("format", TEXT_BY_FORMAT)
     def test_vocabulary_with_too_few_words_is_refused(self, write_file, format):

@@ -22,7 +22,7 @@ def test_changed_files_give_a_message_or_a_result(tmp_path):
 
 @pytest.mark.parametrize("starts", [[0, -1, 2], [0, 3, 2], [1, 1, 2], [0, 2**62, -(2**62)], [0, 0, -2], [0, 1, 3]])
 def test_rows_that_do_not_follow_each_other_are_refused(starts):
-    matrix = DocumentTermMatrix([[1, 0], [0, 2]], Vocabulary("ab"), ("1", "2")).counts.copy()
+    matrix = DocumentTermMatrix([[1, 0], [0, 2]], Vocabulary(list("ab")), ("1", "2")).counts.copy()
     matrix.indptr = matrix.indptr.astype("int64")
     matrix.indptr[:] = starts
     with pytest.raises(CorpusError, match="not a valid sparse matrix"):

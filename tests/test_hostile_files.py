@@ -23,7 +23,7 @@ from docnvil.text.vocabulary import Vocabulary
 
 TRIES = int(os.environ.get("DOCNVIL_FUZZ", "1")) * 250  # per format
 COUNTS = np.random.default_rng(0).poisson(0.5, (6, 8))
-MATRIX = DocumentTermMatrix(COUNTS, Vocabulary("abcdefgh"), tuple("uvwxyz"))
+MATRIX = DocumentTermMatrix(COUNTS, Vocabulary(list("abcdefgh")), tuple("uvwxyz"))
 NUMBERS = (
     b"0",
     b"-1",

@@ -43,7 +43,7 @@ def test_a_file_that_lost_a_few_bytes_is_named(corpus, name):
 def test_a_replaced_corpus_keeps_its_mapping(corpus):
     matrix = read_corpus(corpus)
     total = int(matrix.counts.sum())
-    write_corpus(DocumentTermMatrix([[1]], Vocabulary("a"), ("1",)), corpus, force=True)
+    write_corpus(DocumentTermMatrix([[1]], Vocabulary(["a"]), ("1",)), corpus, force=True)
     assert sum(int(chunk.sum()) for chunk in row_chunks(matrix.counts)) == total
 
 

@@ -254,7 +254,7 @@ def test_a_corpus_that_is_replaced_while_it_is_read_is_never_mixed(tmp_path, mon
     path, verify, replacements = tmp_path / "corpus", reading.verify_folder, [1]
 
     def make(number: int) -> None:
-        matrix = DocumentTermMatrix([[number] * number], Vocabulary("abcdefgh"[:number]), (str(number),))
+        matrix = DocumentTermMatrix([[number] * number], Vocabulary(list("abcdefgh"[:number])), (str(number),))
         write_corpus(matrix, path, force=True)
 
     def verify_and_replace(*arguments: object, **options: object) -> None:

@@ -35,7 +35,7 @@ def test_chunks_give_the_same_results(seed, n_documents, chunk_entries):
     dense = counts.toarray()
     rows = np.random.default_rng(seed).permutation(n_documents)[: n_documents // 2]
     selected = SelectedRows(counts, rows)
-    keys, digest = content_keys(counts), TrainingData(counts[rows], counts, Vocabulary("abcdefg")).fingerprint
+    keys, digest = content_keys(counts), TrainingData(counts[rows], counts, Vocabulary(list("abcdefg"))).fingerprint
     columns = np.array([2, -1, 0, 6, 5])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse, "CHUNK_ENTRIES", chunk_entries)
@@ -49,7 +49,7 @@ def test_chunks_give_the_same_results(seed, n_documents, chunk_entries):
         assert (content_keys(counts) == keys).all()
         assert column_sums(selected).tolist() == dense[rows].sum(0).tolist()
         assert (content_keys(selected) == keys[rows]).all()
-        assert TrainingData(selected, counts, Vocabulary("abcdefg")).fingerprint == digest
+        assert TrainingData(selected, counts, Vocabulary(list("abcdefg"))).fingerprint == digest
         assert take_columns(counts, columns).toarray().tolist() == np.where(columns < 0, 0, dense[:, columns]).tolist()
 
 

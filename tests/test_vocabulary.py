@@ -1,5 +1,9 @@
+import bz2
+import gzip
 import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,11 +59,21 @@ def test_words_cannot_be_assigned():
         (["\ufeffa"], "Word 1"),
         (["\ud800"], "Word 1"),
         ([1], "Word 1 .* is 1. Words are strings"),
+        ("cat", "is 'cat'. Give a list of words"),
+        (Path("words.txt"), "Give a list of words, or read a file"),
+        ({"a", "b"}, "a set, which has no order"),
+        ({"a": 0, "b": 2}, "columns of 2 words are not 0 to 1"),
+        ({"a": 0.0}, "values are not columns"),
+        ({"a": None}, "values are not columns"),
     ],
 )
 def test_invalid_words_are_refused(words, message):
     with pytest.raises(VocabularyError, match=message):
         Vocabulary(words)
+
+
+def test_a_mapping_gives_the_columns():
+    assert Vocabulary({"mouse": 1, "cat": np.int64(0)}).words == ("cat", "mouse")
 
 
 def test_numbered_vocabulary_has_placeholders():
@@ -74,6 +88,14 @@ class TestFiles:
         path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.txt"
         Vocabulary(words).save(path)
         assert Vocabulary.load(path).words == tuple(words)
+
+    @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
+    def test_damaged_files_are_named(self, tmp_path, suffix, pack):
+        path, packed = tmp_path / f"v.txt{suffix}", pack(b"cat\ndog\n" * 50)
+        for content in (packed[:-9], packed[:20] + b"\xff" * 20, b"cat\n"):
+            path.write_bytes(content)
+            with pytest.raises(VocabularyError, match=r"v\.txt\..* cannot be (unpacked|read) \((?!None)"):
+                Vocabulary.load(path)
 
     @pytest.mark.parametrize("content", [b"a\r\nb\r\n", b"a\nb", b"\xef\xbb\xbfa\nb\n"])
     def test_line_ends_and_byte_order_marks_of_editors_are_ignored(self, tmp_path, content):

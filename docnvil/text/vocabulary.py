@@ -6,9 +6,10 @@ import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
+from numbers import Integral
 from operator import itemgetter
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.paths import resolve
+from docnvil.text.compression import DAMAGE_ERRORS
 
 MAX_NUMBERED = 1 << 21  # columns without words that get names in any case
 MAX_COLUMNS_PER_COUNT = 100  # of wider counts, whose width may be wrong or hostile
@@ -31,10 +33,12 @@ class Vocabulary:
     """An immutable ordered list of words; the position of a word is its column in the counts.
 
     Arguments:
-        words: distinct words, not empty, without line breaks.
+        words: distinct words, not empty, without line breaks, in the order of the columns; or a mapping from words to
+            columns.
 
     Raises:
-        VocabularyError: there are no words, a word is repeated, or a word cannot be written on a line of text.
+        VocabularyError: there are no words, a word is repeated, a word cannot be written on a line of text, or they
+            have no order.
 
     Example:
         >>> vocabulary = Vocabulary(["cat", "mouse"])
@@ -44,8 +48,8 @@ class Vocabulary:
 
     __slots__ = ("_index", "_words")
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = tuple(words)
+    def __init__(self, words: Iterable[str] | Mapping[str, int]) -> None:
+        self._words = tuple(_in_order(words))
         if not self._words:
             raise VocabularyError("The vocabulary has no words. Give at least one.")
         for number, word in enumerate(self._words, start=1):
@@ -88,8 +92,13 @@ class Vocabulary:
             raise VocabularyError(
                 f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}). Save it as UTF-8, one word per line."
             ) from None
+        except DAMAGE_ERRORS as error:
+            raise VocabularyError(
+                f"The vocabulary {path} cannot be unpacked ({error}): it is truncated or damaged. Download it again."
+            ) from None
         except OSError as error:
-            raise VocabularyError(f"The vocabulary {path} cannot be read ({error.strerror}). Check the path.") from None
+            reason = error.strerror or error  # bz2 gives no number to damage
+            raise VocabularyError(f"The vocabulary {path} cannot be read ({reason}). Check the path.") from None
         try:
             lines = content.rstrip("\n").split("\n") if content.strip("\n") else []
             return cls(_words_of_gensim(lines) or lines)
@@ -145,6 +154,33 @@ class Vocabulary:
     def __repr__(self) -> str:
         first = ", ".join(word if len(word) <= 20 else f"{word[:20]}..." for word in self._words[:5])
         return f"Vocabulary of {counted(len(self), 'word')}: {first}{' ...' if len(self) > 5 else ''}"
+
+
+def _in_order(words: Any) -> Iterable[str]:
+    """Return words in the order of their columns.
+
+    Example:
+        >>> list(_in_order({"mouse": 1, "cat": 0}))
+        ['cat', 'mouse']
+    """
+    if isinstance(words, str | bytes | Path):
+        raise VocabularyError(
+            f"The vocabulary is {words!r:.60}. Give a list of words, or read a file with"
+            " docnvil.Vocabulary.load(Path(...))."
+        )
+    if isinstance(words, set | frozenset):
+        raise VocabularyError("The vocabulary is a set, which has no order. Give a list, such as sorted(words).")
+    if not isinstance(words, Mapping):
+        return words
+    if any(isinstance(column, bool) or not isinstance(column, Integral) for column in words.values()):
+        raise VocabularyError("The vocabulary is a mapping whose values are not columns. Give a list of words.")
+    ordered = sorted(words, key=words.__getitem__)
+    if [words[word] for word in ordered] != list(range(len(ordered))):
+        raise VocabularyError(
+            f"The columns of {counted(len(ordered), 'word')} are not 0 to {len(ordered) - 1}. Number them anew; for a"
+            " Dictionary of gensim, call compactify() and make the bags again."
+        )
+    return ordered
 
 
 def _read_bytes(path: Path) -> bytes:

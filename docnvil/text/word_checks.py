@@ -177,12 +177,12 @@ def match_vocabulary(words: Iterable[str], rules: TokenRules) -> tuple[Vocabular
     matched = dict.fromkeys(filter(None, results.values()))
     unmatched = [entry for entry in tokens if not results.get(entry)]
     if not unmatched:
-        return Vocabulary(matched), None
+        return Vocabulary(list(matched)), None
     it, is_out = ("it", "it is") if len(unmatched) == 1 else ("them", "they are")
     reason = f"{format_examples(unmatched)} can never match, because the token rules split or drop {it}"
     if not matched:
         raise VocabularyError(f"No word of the vocabulary can occur: {reason}. Check the token rules.")
-    return Vocabulary(matched), f"{reason}; {is_out} left out."
+    return Vocabulary(list(matched)), f"{reason}; {is_out} left out."
 
 
 def _only_token(entry: str, tokenizer: Tokenizer) -> str | None:

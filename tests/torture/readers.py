@@ -182,7 +182,7 @@ def _counts(folder: Path) -> Iterator[Reader]:
     from docnvil.text.formats import read_counts, write_counts
     from docnvil.text.vocabulary import Vocabulary
 
-    matrix = DocumentTermMatrix(COUNTS, Vocabulary("abcdefgh"), tuple("uvwxyz"))
+    matrix = DocumentTermMatrix(COUNTS, Vocabulary(list("abcdefgh")), tuple("uvwxyz"))
 
     def parse(path: Path, format: str) -> None:
         assert read_counts(path, format).counts.data.min(initial=1) > 0
