@@ -149,6 +149,18 @@ def test_missing_values_and_empty_documents_are_left_out():
     assert (result.n_documents, result.n_missing, result.n_empty) == (70, 20, 10)
 
 
+@pytest.mark.parametrize("variables", ["by", "over", "both"])
+def test_effects_of_no_unit_are_missing(variables):
+    posteriors = UnitPosteriors(np.zeros((20, 2), np.float32), np.full(2, 0.01), np.full(20, 50.0), np.zeros(20, bool))
+    by = [] if variables == "over" else [categories("group", list("ab") * 10)]
+    over = None if variables == "by" else dates("date", [str(2000 + row // 4) for row in range(20)], "year")
+    result = estimate_effects(posteriors, by, over)
+    assert result.skipped_units == (0, 1)
+    assert len(result.effects) == 2 * ((variables != "over") + (variables != "by"))
+    assert result.effects["estimate"].isna().all()
+    assert not result.effects["significant"].any()
+
+
 def test_units_that_are_never_on_are_skipped():
     posteriors = vague_posteriors(np.random.default_rng(6), np.full((100, 2), 0.5))
     posteriors.probabilities[:, 1] = 0

@@ -144,7 +144,8 @@ def compose_regression(
             estimate += projection[:, rows] @ sample
         expected = fitted(estimate)
         spread = expected * (1 - expected) * sizes[:, None]  # [C, K]
-        sampling = np.stack([(directions * column) @ directions.T for column in spread.T])  # [K, P, P]
+        sampling = np.array([(directions * column) @ directions.T for column in spread.T])
+        sampling = sampling.reshape(n_units, n_columns, n_columns)  # also of no unit
         noise = generator.standard_normal((n_units, n_columns))
         drawn = estimate + np.einsum("kpq,kq->pk", np.linalg.cholesky(sampling), noise)
         tilt = units.tilt(fitted(drawn), tilt)
