@@ -35,6 +35,32 @@ def read(path: Path, content: str | None = None, **options: object) -> tuple[lis
     return [(document.id, document.text) for document in documents], report.messages()
 
 
+def test_missing_and_whole_numbers_of_metadata(tmp_path):
+    rows = [
+        {"id": 1.0, "text": "cats", "year": float("nan"), "share": 0.5, "large": 1e300, "is": True},
+        {"id": 2, "text": "dogs", "year": 1999.0, "share": 2, "large": 2**70, "is": None},
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first, second = read_documents(path)
+    assert (first.id, second.id) == ("1", "2")
+    assert first.metadata == {"year": "", "share": "0.5", "large": "1e+300", "is": "true"}
+    assert second.metadata == {"year": "1999", "share": "2", "large": str(2**70), "is": ""}
+    frame = pandas.DataFrame({"id": [1, 2], "text": ["cats", "dogs"], "year": [None, 1999]})
+    assert dict(count_words(frame, min_df=1, max_df=1.0).metadata) == {"year": ("", "1999")}
+
+
+def test_an_id_that_is_nan_is_missing(tmp_path):
+    with pytest.raises(CorpusError, match="line 1 has no id"):
+        read(tmp_path / "a.jsonl", '{"id": NaN, "text": "cats"}\n')
+
+
+def test_a_column_is_joined_once(tmp_path):
+    content = "title,text\ncats,purr\n"
+    for columns in ("title,text,title", "1,2,title", "title,text,2"):
+        assert read(tmp_path / "a.csv", content, text_column=columns)[0] == [("1", "cats\npurr")]
+
+
 class TestArrays:
     ROWS = ({"id": 1, "text": "cats purr"}, {"id": 2, "text": "dogs bark"})
 

@@ -11,6 +11,7 @@ from docnvil.analysis.effects import Effects, estimate_effects
 from docnvil.analysis.posterior import unit_posteriors
 from docnvil.errors import CorpusError
 from docnvil.model.belief_network import BeliefNetwork
+from docnvil.text.normalization import find_name
 from docnvil.text.reading_report import list_items
 from docnvil.text.sparse import CountRows
 
@@ -48,21 +49,26 @@ def document_effects(
         CorpusError: an unknown column, a value that is not a date, or too few documents or values.
         ConfigurationError: options that do not fit together.
     """
-    for name in (*by, *([over] if over is not None else [])):
-        require_column(metadata, name)
+    by = [require_column(metadata, name) for name in by]
+    over = None if over is None else require_column(metadata, over)
     variables = [categories(name, metadata[name]) for name in by]
     time = None if over is None else dates(over, metadata[over], bins, date_format)
     posteriors = unit_posteriors(model, counts, n_samples=n_samples, seed=seed)
     return estimate_effects(posteriors, variables, time, seed=seed, **options)
 
 
-def require_column(metadata: Mapping[str, Sequence[str]], name: str) -> None:
-    """Raise `CorpusError` if the documents do not have a column."""
+def require_column(metadata: Mapping[str, Sequence[str]], name: str) -> str:
+    """Return the name of a column as the documents have it, see `find_name`.
+
+    Raises:
+        CorpusError: they do not have it.
+    """
     if not metadata:
         raise CorpusError(
             f"The documents have no column {name!r}, nor any other. Give documents with metadata, such as JSON Lines,"
             " CSV or Parquet, or a folder with one subfolder per label."
         )
-    if name not in metadata:
+    if (found := find_name(name, metadata)) is None:
         columns = list_items(map(repr, metadata), MAX_LISTED)
         raise CorpusError(f"The documents have no column {name!r}. Their columns are {columns}.")
+    return found

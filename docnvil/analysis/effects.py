@@ -20,6 +20,7 @@ from docnvil.analysis.significance import Correction, adjust_p_values, score_tes
 from docnvil.errors import ConfigurationError, CorpusError, counted
 from docnvil.runtime.randomness import stream
 from docnvil.schema import check_whole
+from docnvil.text.normalization import find_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,15 +164,17 @@ def _check(variables: Sequence[Factor], share: float, n_draws: int) -> None:
     check_whole("n_draws", n_draws, 2)
 
 
-def _checked_references(references: Mapping[str, str], by: Sequence[Factor]) -> Mapping[str, str]:
-    levels = {factor.name: factor.levels for factor in by}
+def _checked_references(references: Mapping[str, str], by: Sequence[Factor]) -> dict[str, str]:
+    """Return the references with columns and levels as the variables have them, see `find_name`."""
+    levels, checked = {factor.name: factor.levels for factor in by}, {}
     for name, level in references.items():
-        if name not in levels:
+        if (column := find_name(name, levels)) is None:
             raise ConfigurationError(f"--reference names column {name!r}, which is not given with --by. Add it there.")
-        if level not in levels[name]:
-            known = ", ".join(map(repr, levels[name][:10])) + (", ..." if len(levels[name]) > 10 else "")
-            raise ConfigurationError(f"No document has {level!r} in column {name!r}. Its values are {known}.")
-    return references
+        if (known := find_name(level, levels[column])) is None:
+            values = ", ".join(map(repr, levels[column][:10])) + (", ..." if len(levels[column]) > 10 else "")
+            raise ConfigurationError(f"No document has {level!r} in column {name!r}. Its values are {values}.")
+        checked[column] = known
+    return checked
 
 
 def _group_contrasts(factor: Factor, reference: str | None) -> tuple[list[tuple[str, str, str]], NDArray[np.float64]]:

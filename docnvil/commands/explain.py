@@ -121,12 +121,15 @@ def _load(
 def _select_rows(matrix: "DocumentTermMatrix", ids: tuple[str, ...]) -> list[int]:
     """Return the rows of the documents with the given ids, or all rows."""
     from docnvil.errors import CorpusError, format_examples
+    from docnvil.text.normalization import find_name
 
     if not ids:
         return list(range(matrix.n_documents))
-    wanted = set(ids)
+    known = set(matrix.ids)
+    found = {name: find_name(name, known) for name in ids}
+    wanted = set(found.values())
     rows = [row for row, name in enumerate(matrix.ids) if name in wanted]
-    if missing := sorted(wanted - {matrix.ids[row] for row in rows}):
+    if missing := sorted(name for name in found if found[name] is None):
         raise CorpusError(
             f"No document has the id {format_examples(missing, 3)}. The first ids are"
             f" {format_examples(list(matrix.ids[:3]), 3)}."

@@ -52,24 +52,27 @@ def retrieval(model: Path, train: Path, test: Path, **options: Any) -> None:
     columns = _label_columns(options["label_column"], fitted.reading)
     labels, test_labels = (_labels(matrix, file, columns) for matrix, (_, file) in zip(matrices, given, strict=True))
     probabilities, test_probabilities = (fitted.transform(matrix) for matrix in matrices)
+    known, test_known = (_has_label(*each) for each in ((labels, train), (test_labels, test)))
+    data = probabilities[known], labels[known], test_probabilities[test_known], test_labels[test_known]
+    probabilities, _, test_probabilities, test_labels = data
     n_documents = len(probabilities)
     powers_of_two = {2**power for power in range(n_documents.bit_length())}
     printed = [cutoff for cutoff in PRINTED_CUTOFFS if cutoff <= n_documents]
     cutoffs = sorted({*powers_of_two, *printed, n_documents})
-    data = probabilities, labels, test_probabilities, test_labels
     results = {each.__name__: retrieve(*data, similarity=each, retrieved=cutoffs) for each in (hamming, cosine)}
     classification = classify(*data)
     clusterings = {"units": compare_clusters(strongest_unit(test_probabilities), test_labels)}
     if fitted.has_themes:
-        clusterings["themes"] = compare_clusters(fitted.themes(matrices[1]), test_labels)
+        clusterings["themes"] = compare_clusters(fitted.themes(matrices[1])[test_known], test_labels)
     if options["as_json"]:
         empty = sum(int(matrix.empty.sum()) for matrix in matrices)
+        unlabeled = int((~known).sum() + (~test_known).sum())
         by_similarity = {name: asdict(result) for name, result in results.items()}
         by_labels = {
             "classification": asdict(classification),
             "clustering": {name: asdict(each) for name, each in clusterings.items()},
         }
-        echo_json({"retrieval": by_similarity, **by_labels, "empty_documents": empty})
+        echo_json({"retrieval": by_similarity, **by_labels, "empty_documents": empty, "unlabeled_documents": unlabeled})
         return
     echo("precision at           " + "".join(f"{cutoff:8d}" for cutoff in printed))
     for name, result in results.items():
@@ -103,11 +106,12 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[
     import numpy as np
 
     from docnvil.errors import ConfigurationError, CorpusError
+    from docnvil.text.normalization import find_name
     from docnvil.text.reading_report import list_items
 
     if file is None:
         # Folders of texts and prepared corpora may have labels without --label-column.
-        named = [column for column in columns if column in matrix.metadata]
+        named = [name for column in columns if (name := find_name(column, matrix.metadata)) is not None]
         column = named[0] if named else columns[0] if len(columns) == 1 else None
         if not column:
             raise ConfigurationError(
@@ -126,3 +130,26 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[
     if shape != (matrix.n_documents,):
         raise CorpusError(f"{file} has shape {shape}. Give {counted(matrix.n_documents, 'label')}, one per document.")
     return labels
+
+
+def _has_label(labels: "NDArray[np.generic]", source: Path) -> "NDArray[np.bool_]":
+    """Return whether each document has a label, `[N]`; a warning says how many have none, `""` or NaN.
+
+    Raises:
+        CorpusError: none has.
+    """
+    import numpy as np
+
+    from docnvil.errors import CorpusError, warn
+
+    known = np.ones(len(labels), dtype=bool)
+    if labels.dtype.kind in "US":
+        known = np.char.str_len(labels) > 0  # type: ignore[arg-type]
+    elif labels.dtype.kind == "f":
+        known = ~np.isnan(labels)  # type: ignore[call-overload]
+    if not known.any():
+        raise CorpusError(f"No document of {source} has a label. Check the labels and their column.")
+    if n_unknown := int((~known).sum()):
+        are = "is" if n_unknown == 1 else "are"
+        warn(f"{counted(n_unknown, 'document')} of {source} without a label {are} left out.")
+    return known

@@ -60,7 +60,7 @@ from docnvil.text.word_checks import (
 )
 from docnvil.text.word_frequencies import MAX_WORDS_IN_MEMORY, drop_rare_words, merge_word_frequencies
 
-SCRATCH_VERSION = 8  # of the folders of counted shards
+SCRATCH_VERSION = 9  # of the folders of counted shards
 TOKENS_PER_CHUNK = 1 << 22
 MAX_REMEMBERED_TOKENS = 1 << 18  # distinct tokens that a reader keeps; they take about 80 MB
 _INT32_MAX = 2**31 - 1

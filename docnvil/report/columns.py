@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError, format_examples
+from docnvil.text.normalization import find_name
 
 if TYPE_CHECKING:
     import pandas
@@ -152,8 +153,8 @@ def parse_dates(values: Sequence[str]) -> "pandas.Series":
 
 
 def _column(metadata: Mapping[str, Sequence[str]], column: str, option: str) -> Sequence[str]:
-    if column in metadata:
-        return metadata[column]
+    if (found := find_name(column, metadata)) is not None:
+        return metadata[found]
     if not metadata:
         raise ConfigurationError(
             f"The corpus has no metadata columns, so there is no column {column!r}. Leave out {option}."

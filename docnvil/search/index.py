@@ -42,6 +42,7 @@ from docnvil.runtime.folders import read_unchanged, verify_folder, write_json, w
 from docnvil.search.fingerprints import fingerprint_corpus, fingerprint_model, is_same_corpus
 from docnvil.search.index_checks import BITS, REBUILD, check_arrays
 from docnvil.text.excerpts import Excerpt
+from docnvil.text.normalization import same_forms
 from docnvil.text.settings import SourceOptions
 from docnvil.text.sparse import CountRows, chunk_slices, document_frequencies, row_chunks
 from docnvil.text.tf_idf import tf_idf
@@ -115,14 +116,15 @@ class SearchIndex:
             return Excerpt(id, title, text, is_text)
 
     def row_of(self, name: str) -> int:
-        """Return the row of the first document with an id.
+        """Return the row of the first document with an id, or with one that looks the same, see `same_forms`.
 
         Raises:
             CorpusError: no document has this id.
         """
-        for row in np.flatnonzero(self.arrays["id_hashes"] == hash_id(name)).tolist():
-            if self.excerpt(row).id == name:
-                return row
+        for form in same_forms(name):
+            for row in np.flatnonzero(self.arrays["id_hashes"] == hash_id(form)).tolist():
+                if self.excerpt(row).id == form:
+                    return row
         first = format_examples([self.excerpt(row).id for row in range(min(3, self.n_documents))])
         raise CorpusError(f"No document has the id {format_examples([name])}. The first ids are {first}.")
 

@@ -5,6 +5,7 @@
 
 import re
 import unicodedata
+from collections.abc import Container
 from functools import cache
 
 # Format characters that are invisible and do not separate words: soft hyphen, combining grapheme joiner, marks of
@@ -175,3 +176,20 @@ def restore_apostrophes(word: str) -> str:
     "п'ять"
     """
     return word.replace(_LETTER_APOSTROPHE, "'") if "\u0400" <= word[:1] <= "\u052f" else word
+
+
+def same_forms(name: str) -> list[str]:
+    """Return a name, and those that look the same because their accents are encoded in another way.
+
+    People type "é" as one character (NFC). macOS and some programs write it as two (NFD).
+    """
+    return list(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def find_name(name: str, names: Container[str]) -> str | None:
+    r"""Return the name among others that is equal, or else one that looks the same, see `same_forms`.
+
+    >>> find_name("caf\u00e9", ["cafe\u0301", "bar"]) == "cafe\u0301", find_name("cafe", ["cafe\u0301"])
+    (True, None)
+    """
+    return next((form for form in same_forms(name) if form in names), None)

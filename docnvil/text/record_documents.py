@@ -6,12 +6,14 @@ from pathlib import Path
 from docnvil.errors import CorpusError
 from docnvil.text.document import Document, TokenText
 from docnvil.text.files import escape_surrogates, replace_surrogates
+from docnvil.text.normalization import find_name
 from docnvil.text.reading_report import ReadingReport, list_items
 from docnvil.text.records import Record, RecordIterator
 from docnvil.text.settings import SourceOptions
 
 _ABSENT = object()
 _WITHOUT = {"id": ", or number the documents with --id-column ''", "label": ", or read none with --label-column ''"}
+MAX_EXACT = 2**53  # from here on, floating-point numbers do not have all whole numbers
 _MAX_WAITING = 1000  # first records without the column of the text, before it counts as a wrong name
 
 
@@ -118,12 +120,14 @@ def _require_texts(path: Path, unseen: Collection[str], waiting: Sequence[tuple[
 def resolve_column(column: str, names: Sequence[str]) -> str | None:
     """Return the name of the column that an option names, or gives by its position from 1; None if there is none.
 
+    Accents may be encoded in another way.
+
     Example:
         >>> resolve_column("body", ["id", "body"]), resolve_column("1", ["id", "body"]), resolve_column("3", ["id"])
         ('body', 'id', None)
     """
-    if column in names:
-        return column
+    if (name := find_name(column, names)) is not None:
+        return name
     if column.isdecimal() and 1 <= int(column) <= len(names):
         return names[int(column) - 1]
     return None
@@ -148,7 +152,7 @@ class _Columns:
         self._names = names
         self._table = table  # whose header names the columns
         texts = split_columns(options.text_column, names)
-        self._texts = [resolve_column(column, names) or column for column in texts]
+        self._texts = list(dict.fromkeys(resolve_column(column, names) or column for column in texts))
         self._only_text = self._texts[0] if len(texts) == 1 and self._texts[0] in names else None
         self.id = None if not id_column else resolve_column(id_column, names) or id_column
         label = options.label_column or None
@@ -177,7 +181,7 @@ class _Columns:
 
     def id_of(self, record: Record, where: str) -> str:
         """Return the id of a record."""
-        id = _to_string(self.require(record, str(self.id), where, "id"))
+        id = cell_text(self.require(record, str(self.id), where, "id"))
         if not id:
             raise CorpusError(f"{where} has no id in the column {self.id!r}. Add it, or choose another --id-column.")
         return escape_surrogates(id)
@@ -188,7 +192,7 @@ class _Columns:
         for name in self._metadata:
             if name == self.label and not self._needs_label and _find(record, name) is _ABSENT:
                 continue
-            value = _to_string(self.require(record, name, where, "label"))
+            value = cell_text(self.require(record, name, where, "label"))
             if value is not None:
                 metadata[escape_surrogates(name)] = replace_surrogates(value)
             elif name == self.label and self._needs_label:
@@ -253,12 +257,24 @@ def _to_text(value: object, where: str, column: str) -> str | None:
     )
 
 
-def _to_string(value: object) -> str | None:
-    """Return a plain value as a string, and None for lists, objects and bytes."""
+def cell_text(value: object) -> str | None:
+    """Return a plain value as a string, `""` if it is missing, and None for lists, objects and bytes.
+
+    Whole numbers have no decimal point: columns of whole numbers become fractions where one of them is missing.
+
+    Example:
+        >>> cell_text(1999.0), cell_text(0.5), cell_text(float("nan")), cell_text([1])
+        ('1999', '0.5', '', None)
+    """
     if value is None:
         return ""
     if isinstance(value, str):
         return value
+    if isinstance(value, list | tuple | dict | bytes):
+        return None
     if isinstance(value, bool):
         return str(value).lower()
-    return None if isinstance(value, list | tuple | dict | bytes) else str(value)
+    if value != value:  # only NaN differs from itself
+        return ""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < MAX_EXACT
+    return str(int(value)) if is_whole else str(value)  # type: ignore[call-overload]
