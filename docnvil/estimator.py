@@ -26,7 +26,7 @@ from docnvil.text.python_sources import as_vocabulary, classify_source
 from docnvil.text.settings import SourceOptions
 from docnvil.text.vocabulary import number_words
 from docnvil.training.continuing import continue_fit
-from docnvil.training.data import CheckedCounts, checked_counts, warn_of_fractions
+from docnvil.training.data import CheckedCounts, check_column_names, checked_counts, warn_of_fractions
 from docnvil.training.fit import fit
 from docnvil.training.fitted_model import FittedModel
 from docnvil.training.progress import Progress
@@ -375,6 +375,8 @@ class DocNVIL(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"X has {counted(matrix.shape[1], 'column')}, and the vocabulary has"
                 f" {counted(len(vocabulary), 'word')}. Give one per column."
             )
+        if reset and hasattr(self, "feature_names_in_"):
+            check_column_names(list(self.feature_names_in_), vocabulary)
         counts = canonical(csr_array(matrix), where="X")
         warn_of_fractions(counts)
         return CheckedCounts(counts, vocabulary)

@@ -156,6 +156,10 @@ class TestGensim:
             ([[(0, 1)], ["cat"]], None, "Item 2 is .*not a list of pairs"),
             ([[(-1, 1)]], None, "negative word number"),
             ([[(0, 0.5)]], None, "contains 0.5"),
+            ([[(2**70, 1)]], None, "Item 1 is .*not a list of pairs"),
+            ([[(0, 10**400)]], None, "Item 1 is .*not a list of pairs"),
+            ([[(0, float("inf"))]], None, "contains inf"),
+            ([[(0, 1e20)]], None, r"total count of 1e\+20"),
         ],
     )
     def test_other_bags_are_refused(self, bags, vocabulary, message):
@@ -213,7 +217,7 @@ class TestWrongTypes:
             docnvil.count_words(polars.LazyFrame({"text": ["cat"]}))
 
     def test_words_that_are_none(self):
-        for vocabulary, message in (("words.txt", "Vocabulary.load"), ({"cat": 3}, "not 0 to 0")):
+        for vocabulary, message in (("words.txt", "Vocabulary.load"), ({"cat": 3}, "not 0 to 0"), ({"cat"}, "a set")):
             with pytest.raises(VocabularyError, match=message):
                 docnvil.count_words(TEXTS, vocabulary=vocabulary)
         with pytest.raises(ConfigurationError, match="Fit it first"):

@@ -14,7 +14,14 @@ from docnvil.text.accumulator import CountAccumulator, SequenceAccumulator, docu
 from docnvil.text.documents import Document
 from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.ngram_counting import count_ngrams
-from docnvil.text.python_sources import PythonSource, as_vocabulary, bags_to_counts, classify_source, read_source
+from docnvil.text.python_sources import (
+    PythonSource,
+    as_vocabulary,
+    bags_to_counts,
+    classify_source,
+    read_count_frame,
+    read_source,
+)
 from docnvil.text.settings import SourceOptions, VocabularyLimits
 from docnvil.text.sparse import (
     CountRows,
@@ -201,7 +208,7 @@ def count_words(
         return documents if vocabulary is None else align_vocabulary(documents, vocabulary)
     source = classify_source(documents)
     if source.kind in ("matrix", "bags"):
-        return _from_counts(source, vocabulary)
+        return _from_counts(source, vocabulary, id_column)
     columns = SourceOptions(text_column=text_column, id_column=id_column)
     limits: dict[str, Any] = {"size": size, "min_df": min_df, "max_df": max_df}
     rules = TokenRules() if rules is None else rules
@@ -211,20 +218,27 @@ def count_words(
     return replace(matrix, reading=columns.non_default())
 
 
-def _from_counts(source: PythonSource, vocabulary: Vocabulary | None) -> DocumentTermMatrix:
-    """Return ready-made counts as a document-term matrix."""
+def _from_counts(source: PythonSource, vocabulary: Vocabulary | None, id_column: str | None) -> DocumentTermMatrix:
+    """Return ready-made counts as a document-term matrix; the named columns of a data frame are matched by word."""
     counts = bags_to_counts(source.items, vocabulary) if source.kind == "bags" else source.items
-    names = getattr(counts, "columns", None)
-    if names is not None:
-        vocabulary = Vocabulary(map(str, names)) if vocabulary is None else vocabulary
-        counts = np.asarray(counts)
+    own, ids = None, None
+    if getattr(counts, "columns", None) is not None:
+        own, ids, counts = read_count_frame(counts, id_column)
+    elif id_column:
+        raise CorpusError(
+            f"The counts have no columns with names, so there is no {id_column!r}. Leave out --id-column."
+        )
     if getattr(counts, "ndim", 1) == 1 and not len(counts):
         raise CorpusError("There are no documents to count. Check the source.")
     counts = as_counts(counts, where="The matrix")
     if not counts.shape[1]:
         raise CorpusError("The counts have no words. Give a matrix of documents by words.")
+    ids = ids or tuple(str(number) for number in range(1, counts.shape[0] + 1))
+    if own is not None and (vocabulary is None or any(word in vocabulary for word in own)):
+        matrix = DocumentTermMatrix(counts, own, ids)
+        return matrix if vocabulary is None else align_vocabulary(matrix, vocabulary)
     vocabulary = number_words(counts.shape[1], counts.nnz, "The matrix") if vocabulary is None else vocabulary
-    return DocumentTermMatrix(counts, vocabulary, tuple(str(number) for number in range(1, counts.shape[0] + 1)))
+    return DocumentTermMatrix(counts, vocabulary, ids)
 
 
 def count_documents(

@@ -130,7 +130,7 @@ def _layout(path: Path, header: list[str], first: list[str], id_column: str | No
         if id_column and id_column not in header:
             raise CorpusError(f"{path} has no column {id_column!r}. Choose another with --id-column, or none with ''.")
         at = header.index(id_column) if id_column else None
-    elif _is_heading_of_ids(header[0]) or _parse_count(first[0]) is None:
+    elif is_heading_of_ids(header[0]) or _parse_count(first[0]) is None:
         at = 0
     else:
         at = None
@@ -143,7 +143,13 @@ def _layout(path: Path, header: list[str], first: list[str], id_column: str | No
     return _Layout([*header[:at], *header[at + 1 :]], at, 1)
 
 
-def _is_heading_of_ids(heading: str) -> bool:
+def is_heading_of_ids(heading: str) -> bool:
+    """Return whether the heading of the first column of a table of counts is one of ids, not a word.
+
+    Example:
+        >>> is_heading_of_ids("doc_id"), is_heading_of_ids("Unnamed: 0"), is_heading_of_ids("cat")
+        (True, True, False)
+    """
     return re.sub(r"[\s._-]", "", heading.lower()).replace("unnamed:", "unnamed: ") in _ID_NAMES
 
 

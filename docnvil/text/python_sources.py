@@ -15,9 +15,10 @@ from scipy.sparse import csr_array, issparse
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, warn
 from docnvil.text.document import Document
-from docnvil.text.matrices import refuse_masked
+from docnvil.text.matrices import TOTAL_LIMIT, refuse_masked
+from docnvil.text.named_formats import is_heading_of_ids
 from docnvil.text.reading_report import ReadingReport
-from docnvil.text.record_documents import to_documents
+from docnvil.text.record_documents import cell_text, to_documents
 from docnvil.text.records import RecordIterator
 from docnvil.text.settings import SourceOptions
 from docnvil.text.vocabulary import Vocabulary
@@ -140,7 +141,7 @@ def bags_to_counts(bags: Iterable[Any], vocabulary: Vocabulary | None) -> csr_ar
             for word, value in bag:
                 words.append(word)
                 values.append(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise CorpusError(
                 f"Item {number} is {bag!r:.60}, not a list of pairs (word number, count). Give the same kind for all."
             ) from None
@@ -158,9 +159,38 @@ def bags_to_counts(bags: Iterable[Any], vocabulary: Vocabulary | None) -> csr_ar
         np.frombuffer(each, dtype=each.typecode) if len(each) else np.zeros(0) for each in (values, words, starts)
     )
     data, indices, indptr = arrays
-    if (data == np.floor(data)).all():
+    if (data == np.floor(data)).all() and abs(data).max(initial=0) < TOTAL_LIMIT:
         data = data.astype(np.int64)
     return csr_array((data, indices.astype(np.int64), indptr.astype(np.int64)), shape=(len(starts) - 1, width))
+
+
+def read_count_frame(frame: Any, id_column: str | None) -> tuple[Vocabulary | None, tuple[str, ...] | None, Any]:
+    """Return the words of a data frame of counts, the ids, and the counts; None for words or ids that it does not have.
+
+    As in a table in a file, a first column whose heading is a name for ids has the ids; a warning says so.
+
+    Arguments:
+        frame: columns of numbers.
+        id_column: the column of the ids, or `""` for none; None for the first if its heading says so.
+
+    Raises:
+        CorpusError: there is no column `id_column`.
+    """
+    names = list(map(str, frame.columns))
+    at = None
+    if id_column is None and len(names) > 1 and is_heading_of_ids(names[0]):
+        at = 0
+        warn(f"The first column, {names[0]!r}, was read as the ids. If it is a word, pass --id-column ''.")
+    elif id_column:
+        if id_column not in names:
+            raise CorpusError(f"The data frame has no column {id_column!r}. Choose another with --id-column.")
+        at = names.index(id_column)
+    ids, counts = None, np.asarray(frame)
+    if at is not None:
+        ids = tuple(cell_text(value) or "" for value in frame[frame.columns[at]])
+        counts = np.delete(counts, at, axis=1)
+    words = [name for column, name in enumerate(frame.columns) if column != at]
+    return Vocabulary(words) if all(isinstance(word, str) for word in words) else None, ids, counts
 
 
 def as_vocabulary(words: Any) -> Vocabulary | None:
@@ -180,11 +210,6 @@ def as_vocabulary(words: Any) -> Vocabulary | None:
     """
     if words is None or isinstance(words, Vocabulary):
         return words
-    if isinstance(words, str | bytes | Path):
-        raise VocabularyError(
-            f"The vocabulary is {words!r:.60}. Give a list of words, or read a file with"
-            " docnvil.Vocabulary.load(Path(...))."
-        )
     if hasattr(words, "get_feature_names_out"):
         words = words.get_feature_names_out
     if callable(words):
@@ -194,18 +219,12 @@ def as_vocabulary(words: Any) -> Vocabulary | None:
             if isinstance(error, VocabularyError):
                 raise
             raise ConfigurationError(f"The vectorizer has no words ({error}). Fit it first.") from None
-    mapping = getattr(words, "token2id", words)
-    if isinstance(mapping, Mapping):
-        if mapping and all(isinstance(key, int) and isinstance(word, str) for key, word in mapping.items()):
-            mapping = {word: key for key, word in mapping.items()}  # from columns to words
-        ordered = sorted(mapping, key=mapping.__getitem__)
-        if [mapping[word] for word in ordered] != list(range(len(ordered))):
-            raise VocabularyError(
-                f"The columns of {counted(len(ordered), 'word')} are not 0 to {len(ordered) - 1}. Number them anew; for"
-                " a Dictionary of gensim, call compactify() and make the bags again."
-            )
-        return Vocabulary(map(str, ordered))
-    return Vocabulary(map(str, words))
+    words = getattr(words, "token2id", words)
+    if isinstance(words, Mapping):
+        if words and all(isinstance(key, int) and isinstance(word, str) for key, word in words.items()):
+            words = {word: key for key, word in words.items()}  # from columns to words
+        return Vocabulary({str(word): column for word, column in words.items()})
+    return Vocabulary(words if isinstance(words, str | bytes | Path | set | frozenset) else map(str, words))
 
 
 def _refuse_other_types(source: Any) -> None:

@@ -4,7 +4,7 @@ Axes: N documents, V vocabulary.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, cou
 from docnvil.runtime.randomness import stream
 from docnvil.text.counts import DocumentTermMatrix, count_words
 from docnvil.text.matrices import as_entries, canonical
+from docnvil.text.named_formats import is_heading_of_ids
 from docnvil.text.python_sources import as_vocabulary, classify_source, column_names
 from docnvil.text.sparse import CountRows, SelectedRows, entries_per_row, row_chunks
 from docnvil.text.tokens import TokenRules
@@ -67,7 +68,8 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
         matrix = count_words(counts if source is None else source, vocabulary=vocabulary, **columns)
         return CheckedCounts(matrix.counts, matrix.vocabulary, matrix.rules, matrix.reading, matrix.reported)
     counts = source.items
-    names = as_vocabulary(vocabulary if vocabulary is not None else _column_names(counts))
+    own = _column_names(counts)
+    names = as_vocabulary(own if vocabulary is None else vocabulary)
     entries = as_entries(counts, where="The matrix")
     if entries.nnz and not (entries.data.min() >= 0 and np.isfinite(entries.data.max())):
         raise CorpusError("The counts contain negative or infinite numbers or NaN. Give how often each word occurs.")
@@ -78,6 +80,8 @@ def checked_counts(counts: Any, *, vocabulary: Any = None, **columns: Any) -> Ch
             f"The counts have {counted(matrix.shape[1], 'column')}, and the vocabulary has"
             f" {counted(len(names), 'word')}. Give one per column."
         )
+    if own is not None and names is not None:
+        check_column_names(own, names)
     return CheckedCounts(matrix, names or number_words(matrix.shape[1], matrix.nnz, "The matrix"))
 
 
@@ -110,6 +114,22 @@ def count_alike(
     if columns.get("id_column") not in names:  # texts without columns, or rows without ids
         columns.pop("id_column", None)
     return checked_counts(count_words(source, rules=rules, vocabulary=vocabulary, **columns))
+
+
+def check_column_names(columns: Sequence[str], vocabulary: Vocabulary) -> None:
+    """Raise a `VocabularyError` if words are not those that name the columns, and warn if the first has ids.
+
+    Arguments:
+        columns: the names of the columns of a data frame.
+        vocabulary: the words that they stand for, by position.
+    """
+    if is_heading_of_ids(columns[0]) and len(columns) > 1:
+        warn(f"The first column, {columns[0]!r}, is read as the counts of a word. If it has ids, drop it.")
+    if list(columns) != list(vocabulary) and any(name in vocabulary for name in columns):
+        raise VocabularyError(
+            f"The columns of the data frame ({Vocabulary(columns)}) and the vocabulary ({vocabulary}) have words in"
+            " common, but not in the same order. Leave out the vocabulary, or count_words(frame, vocabulary=...) first."
+        )
 
 
 def _column_names(counts: Any) -> list[str] | None:
