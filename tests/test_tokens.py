@@ -125,6 +125,35 @@ def test_min_length_must_be_positive():
         TokenRules(min_length=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stop_words", "english"),
+        ("stop_words", ["the", 1]),
+        ("stop_words", None),
+        ("stop_words", {"the": 1}),
+        ("strip", "urls"),
+        ("phrases", "new_york"),
+        ("ngrams", 2),
+        ("ngrams", "1-2"),
+        ("ngrams", (1, 2, 3)),
+        ("ngrams", (1.0, 2)),
+        ("min_length", "2"),
+        ("min_length", True),
+    ],
+)
+def test_values_of_other_types_are_refused(name, value):
+    with pytest.raises(ConfigurationError, match=f"{name} is "):
+        TokenRules(**{name: value})
+
+
+def test_lists_are_the_same_as_tuples():
+    lists = TokenRules(stop_words=["a", "the"], strip=["urls"], phrases=["new_york"], ngrams=[1, 2])
+    tuples = TokenRules(stop_words=("a", "the"), strip=("urls",), phrases=("new_york",), ngrams=(1, 2))
+    assert lists == tuples
+    assert TokenRules(stop_words={"the", "a"}) == TokenRules(stop_words=["a", "the"])
+
+
 def test_stop_words_name_follows_from_the_stop_words():
     assert TokenRules().stop_words_name == "english"
     assert TokenRules(stop_words=()).stop_words_name == "none"

@@ -62,3 +62,16 @@ def read_ngrams(value: str) -> tuple[int, int]:
     if not 1 <= minimum <= maximum <= MAX_NGRAM:
         raise ConfigurationError(f"{value!r} is not a range of n-grams from 1 to {MAX_NGRAM}. Write 1-2 or 1-3.")
     return minimum, maximum
+
+
+def check_ngrams(value: object) -> tuple[int, int]:
+    """Return a range of n-grams.
+
+    Raises:
+        ConfigurationError: the value is not a pair of whole numbers from 1 to `MAX_NGRAM`.
+    """
+    if isinstance(value, tuple | list) and len(value) == 2 and all(type(number) is int for number in value):
+        minimum, maximum = value
+        if 1 <= minimum <= maximum <= MAX_NGRAM:
+            return minimum, maximum
+    raise ConfigurationError(f"ngrams is {value!r}. Give two integers from 1 to {MAX_NGRAM}, such as (1, 2).")

@@ -4,7 +4,7 @@ A text is normalized (see `normalization`), lower-cased and split into tokens. T
 than `min_length` are dropped *before* stemming, and so are stems shorter than `min_length`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,9 +12,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 import regex
 
 from docnvil.errors import CheckpointError, ConfigurationError
+from docnvil.schema import check_whole
 from docnvil.text.cleaning import read_parts, strip_parts
 from docnvil.text.document import TokenText
-from docnvil.text.ngrams import MAX_NGRAM, join_phrases, list_ngrams
+from docnvil.text.ngrams import check_ngrams, join_phrases, list_ngrams
 from docnvil.text.normalization import (
     Normalizer,
     join_line_end_hyphens,
@@ -87,20 +88,18 @@ class TokenRules:
     may_import: bool = field(default=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("stop_words", "strip", "phrases"):
+            object.__setattr__(self, name, _strings(name, getattr(self, name)))
         if not self.stop_words_name:
             name = "none" if not self.stop_words else "english" if self.stop_words == english_stop_words() else "custom"
             object.__setattr__(self, "stop_words_name", name)
-        if self.min_length < 1:
-            raise ConfigurationError(f"min_length is {self.min_length}. Give an integer >= 1.")
+        object.__setattr__(self, "min_length", check_whole("min_length", self.min_length, 1))
         if self.version not in (1, VERSION):
             raise ConfigurationError(f"The token rules have version {self.version!r}. Give 1 or {VERSION}.")
         if self.tokenizer is not None:
             check_tokenizer(self.tokenizer)
         object.__setattr__(self, "strip", read_parts(",".join(self.strip)))
-        if not 1 <= self.ngrams[0] <= self.ngrams[1] <= MAX_NGRAM:
-            raise ConfigurationError(
-                f"ngrams is {self.ngrams}. Give two integers from 1 to {MAX_NGRAM}, such as (1, 2)."
-            )
+        object.__setattr__(self, "ngrams", check_ngrams(self.ngrams))
         compile_pattern(self.token_pattern)
         _make_stemmer(self.stemmer)
 
@@ -161,6 +160,16 @@ _ADDED_SINCE_V1 = {
     "phrases": [],
     "version": 1,
 }
+
+
+def _strings(name: str, values: object) -> tuple[str, ...]:
+    """Return the strings of a list; a single string would be taken for a list of letters."""
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping):
+        strings = tuple(values) if not isinstance(values, set | frozenset) else tuple(sorted(values))
+        if all(isinstance(each, str) for each in strings):
+            return strings
+    example = "docnvil.text.stop_words.read_stop_words('english')" if name == "stop_words" else "['...']"
+    raise ConfigurationError(f"{name} is {values!r:.60}. Give a list of strings, such as {example}.")
 
 
 def _check_json(value: object) -> None:
