@@ -184,3 +184,12 @@ def test_corpus_build_gives_examples_if_no_word_of_the_vocabulary_occurs(tmp_pat
     with pytest.raises(CorpusError, match=r"^Every document of .*second.txt is empty\. Check the source"):
         build_corpus([second], out, *given, vocabulary=Vocabulary([known]))
     assert not out.exists()
+
+
+def test_limits_of_counts_tell_how_many_words_they_leave_out(tmp_path):
+    (tmp_path / "a.mtx").write_text("%%MatrixMarket matrix coordinate integer general\n2 3 3\n1 1 2\n2 1 1\n2 2 4\n")
+    (tmp_path / "a.vocab.txt").write_text("sail\nrare\nnever\n")
+    command = ("corpus", "build", tmp_path / "a.mtx", "--min-df", 2, "--out", tmp_path / "corpus")
+    assert "Not counted: 4 tokens (57%)" in run(*command).stdout
+    built = figures(*command, "--force")["corpora"][0]
+    assert (built["tokens"], built["tokens_beyond_limits"]) == (3, 4)

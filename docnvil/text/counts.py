@@ -414,4 +414,6 @@ def limit_vocabulary(
         )
     columns = np.flatnonzero(kept)
     words = Vocabulary(matrix.vocabulary[column] for column in columns.tolist())
-    return replace(matrix, counts=take_columns(matrix.counts, columns), vocabulary=words)
+    counts = take_columns(matrix.counts, columns)
+    n_beyond_limits = matrix.n_beyond_limits + matrix.n_tokens - int(counts.data.sum(dtype=np.int64))
+    return replace(matrix, counts=counts, vocabulary=words, n_beyond_limits=n_beyond_limits)
