@@ -37,6 +37,12 @@ def model(texts):
     return docnvil.fit(texts, Settings(**SETTINGS, seed_words=SEEDS))
 
 
+def test_a_byte_order_mark_is_ignored(tmp_path):
+    path = tmp_path / "seeds.toml"
+    path.write_bytes(b'\xef\xbb\xbfsea = ["sail"]\r\n')
+    assert read_seed_words(path) == (("sea", ("sail",)),)
+
+
 @pytest.fixture
 def corpus(texts, tmp_path) -> Path:
     (tmp_path / "corpus.txt").write_text("\n".join(texts), encoding="utf-8")

@@ -29,8 +29,7 @@ def read_seed_words(path: Path) -> NamedWords:
         ConfigurationError: the file is not TOML, or has something else than lists of words.
     """
     try:
-        with path.open("rb") as file:
-            values = tomllib.load(file)
+        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} is not valid TOML ({error}). Write one line per unit, such as {EXAMPLE}."
