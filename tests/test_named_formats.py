@@ -169,3 +169,9 @@ class TestTables:
         matrix = read_counts(write(tmp_path, ",cat,dog\nx,1,2\n"), "dtm")
         with pytest.raises(ConfigurationError, match="reads 'dtm' but does not write it"):
             write_counts(matrix, tmp_path / "b.csv", "dtm")
+
+
+def test_repeated_words_are_named_with_the_file(tmp_path):
+    (tmp_path / "a.csv").write_text("id,cat,cat\n1,1,1\n")
+    with pytest.raises(VocabularyError, match=r"a\.csv: The vocabulary has the word 'cat' more than once"):
+        read_counts(tmp_path / "a.csv", "dtm")

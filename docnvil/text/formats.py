@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy.sparse import load_npz, save_npz
 
-from docnvil.errors import ConfigurationError, CorpusError, translating_errors
+from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, translating_errors
 from docnvil.runtime.publishing import writing_together
 from docnvil.text.bits import check_declared_sizes, read_bits
 from docnvil.text.companion_files import (
@@ -68,7 +68,11 @@ def read_counts(
     if read.index_base is not None:
         reading["index_base"] = str(read.index_base)
     if read.words is not None:
-        own, ids = Vocabulary(read.words), read.ids or load_ids(path, read.counts.shape)
+        try:
+            own = Vocabulary(read.words)
+        except VocabularyError as error:
+            raise VocabularyError(f"{path}: {error.command_line_message}") from None
+        ids = read.ids or load_ids(path, read.counts.shape)
         matrix = DocumentTermMatrix(read.counts, own, ids, metadata, reading=reading, source=str(path))
         return matrix if vocabulary_path is None else align_vocabulary(matrix, vocabulary or own)
     if vocabulary is None:

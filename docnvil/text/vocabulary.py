@@ -103,7 +103,7 @@ class Vocabulary:
             lines = content.rstrip("\n").split("\n") if content.strip("\n") else []
             return cls(_words_of_gensim(lines) or lines)
         except VocabularyError as error:
-            raise VocabularyError(f"{path}: {error}") from None
+            raise VocabularyError(f"{path}: {error.command_line_message}") from None
 
     def save(self, path: str | Path) -> None:
         """Write the vocabulary to a UTF-8 file, one word per line."""
