@@ -47,3 +47,11 @@ def test_attributes_have_values_in_any_quotes():
 def test_hundreds_of_thousands_of_open_tags_are_read(part):  # minutes if the time grew with the square of the length
     (record,) = [record for _, record in split_sgml([f"<DOC {part * 1000}>\n", part * 300_000, "\n</DOC>\n"])]
     assert isinstance(record["text"], str)
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n", "</REUTERS> "])
+def test_documents_on_one_line_are_several(between):
+    text = f"<DOC><DOCNO>a</DOCNO>owls</DOC>{between}<doc id='b'>cats</doc>{between}<REUTERS NEWID='3'>dogs</REUTERS>\n"
+    records = list(split_sgml(text.splitlines(keepends=True)))
+    assert [(record["id"], record["text"]) for _, record in records] == [("a", "owls"), ("b", "cats"), ("3", "dogs")]
+    assert [number for number, _ in records] == ([1, 2, 3] if between == "\n" else [1, 1, 1])

@@ -17,6 +17,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.runtime.folders import writing_folder
 from docnvil.text.documents import SourceOptions, detect_format, read_documents
+from docnvil.text.extraction import extract_text, html_to_text
 from docnvil.text.reading_report import ReadingReport
 
 
@@ -195,6 +196,28 @@ class TestExtraction:
             ("d.pdf", ["Mice", "squeak"]),
         ]
         assert report.messages()[0].startswith("3 files that are not plain text were left out: p.xml, e.pdf, f.docx.")
+
+    @pytest.mark.parametrize("broken", ["<![owls", "<!foo [", "<noscript>", "<template>", "<script>"])
+    def test_broken_pages_are_read(self, broken):
+        assert html_to_text(f"<p>Cats</p><p>purr</p>{broken} mice").split()[:2] == ["Cats", "purr"]
+
+    @pytest.mark.parametrize("open_tag", ["<noscript>", "<template>", "<style>"])
+    def test_elements_without_an_end_hide_nothing(self, open_tag):
+        assert html_to_text(f"<p>Cats</p>{open_tag}<p>purr").replace("<p>", " ").split() == ["Cats", "purr"]
+
+    def test_text_boxes_of_word_are_read_once(self, tmp_path):
+        box = "<w:txbxContent><w:p><w:r><w:t>Mice</w:t></w:r></w:p></w:txbxContent>"
+        boxes = (
+            f"<mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent>"
+        )
+        hyphen = "<w:p><w:r><w:t>well</w:t><w:noBreakHyphen/><w:t>fed</w:t><w:cr/><w:t>owls</w:t></w:r></w:p>"
+        namespace = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+        content = self.DOCX.replace("<w:document", f"<w:document {namespace}").replace(
+            "<w:tbl>", f"{boxes}{hyphen}<w:tbl>"
+        )
+        with zipfile.ZipFile(tmp_path / "a.docx", "w") as archive:
+            archive.writestr("word/document.xml", content)
+        assert extract_text(tmp_path / "a.docx").split() == ["Cats", "purr", "Mice", "well-fed", "owls", "in", "tables"]
 
     def test_otherwise_they_are_left_out(self, tmp_path):
         self.fill(tmp_path)

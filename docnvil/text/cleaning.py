@@ -1,14 +1,14 @@
 """Removal of the parts of texts that are not prose: HTML, addresses, and what surrounds a message in mail and news."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from html import unescape
 from html.parser import HTMLParser
 
 from docnvil.errors import ConfigurationError
 
-_HIDDEN_ELEMENTS = frozenset(("script", "style", "template"))
+HIDDEN_ELEMENTS = frozenset(("script", "style", "template"))
 _INLINE_ELEMENTS = {
     *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins"),
     *("kbd", "mark", "nobr", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u"),
@@ -67,26 +67,40 @@ def strip_html(text: str) -> str:
     >>> strip_html("<p>An <b>ow</b>l &amp; a cat<br>sleep</p><style>p {color: red}</style>")
     ' An owl & a cat sleep '
     """
-    if "<" not in text and "&" not in text:
-        return text
-    parser = _TextExtractor()
+    return text if "<" not in text and "&" not in text else html_text(text, " ", HIDDEN_ELEMENTS)
+
+
+def html_text(html: str, separator: str, hidden_elements: Collection[str]) -> str:
+    r"""Return the text of HTML.
+
+    Arguments:
+        html: a page, or a part of one; it may be broken.
+        separator: what separates blocks.
+        hidden_elements: the elements whose content is no text.
+
+    Example:
+        >>> html_text("<p>Owls<p>Cats<noscript>No script</noscript>", "\n", {"noscript"}).split("\n")
+        ['', 'Owls', 'Cats', '']
+    """
+    parser = _TextExtractor(separator, hidden_elements)
     try:
-        parser.feed(text)
+        parser.feed(html)
         parser.close()
     except AssertionError:  # raised by the standard library for some broken declarations
-        return unescape(_TAG.sub(" ", text))
+        return unescape(_TAG.sub(separator, html))
     return parser.text()
 
 
 class _TextExtractor(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, separator: str, hidden_elements: Collection[str]) -> None:
         super().__init__(convert_charrefs=True)
+        self._separator, self._hidden_elements = separator, hidden_elements
         self._parts: list[str] = []
         self._hidden: str | None = None  # the element that hides the text now
         self._hidden_parts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        if self._hidden is None and tag in _HIDDEN_ELEMENTS:
+        if self._hidden is None and tag in self._hidden_elements:
             self._hidden = tag
         self._separate(tag)
 
@@ -104,7 +118,7 @@ class _TextExtractor(HTMLParser):
 
     def _separate(self, tag: str) -> None:
         if tag not in _INLINE_ELEMENTS and not (self._parts and self._parts[-1].endswith((" ", "\n"))):
-            self._parts.append(" ")
+            self._parts.append(self._separator)
 
     def text(self) -> str:
         """Return the text, with the rest of an element that hides text but has no end."""

@@ -1,22 +1,22 @@
 """The text of PDF, DOCX and HTML files. PDF needs pypdf; the others need only the standard library."""
 
 import logging
-import re
 import zipfile
-from html.parser import HTMLParser
 from pathlib import Path, PurePath
 from typing import BinaryIO
 from xml.etree import ElementTree
 
 from docnvil.errors import CorpusError, MissingDependencyError
+from docnvil.text.cleaning import HIDDEN_ELEMENTS, html_text
 from docnvil.text.files import open_bytes
 
 EXTRACTED_SUFFIXES = ("pdf", "docx", "html", "htm", "xhtml")
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+# Text boxes are there twice: for newer versions of Word, and as a fallback for older ones.
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _MAX_XML_BYTES = 1 << 28  # a document that unpacks to more is not one that somebody wrote
-_HIDDEN = ("script", "style", "template", "noscript")
-_INLINE = re.compile(r"a|abbr|b|bdi|bdo|cite|code|em|font|i|kbd|mark|q|s|small|span|strong|sub|sup|u|wbr")
+_HIDDEN = HIDDEN_ELEMENTS | {"noscript"}
 
 
 class UnreadableFileError(CorpusError):
@@ -45,35 +45,7 @@ def html_to_text(html: str) -> str:
         >>> html_to_text("<title>Cats</title><p>They <b>pu</b>rr &amp; sleep.<script>var x;</script></p>").split()
         ['Cats', 'They', 'purr', '&', 'sleep.']
     """
-    parser = _TextParser()
-    parser.feed(html)
-    parser.close()
-    return "".join(parser.parts)
-
-
-class _TextParser(HTMLParser):
-    """Collects the text of a page in `parts`."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._n_hidden = 0  # open elements whose content is not text
-
-    def handle_starttag(self, tag: str, attributes: object) -> None:
-        self._n_hidden += tag in _HIDDEN
-        self._break(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._n_hidden -= tag in _HIDDEN and self._n_hidden > 0
-        self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._n_hidden:
-            self.parts.append(data)
-
-    def _break(self, tag: str) -> None:
-        if not _INLINE.fullmatch(tag):
-            self.parts.append("\n")
+    return html_text(html, "\n", _HIDDEN)
 
 
 def _extract_pdf(path: Path, file: BinaryIO) -> str:
@@ -103,9 +75,15 @@ def _extract_docx(path: Path, file: BinaryIO) -> str:
     except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, RuntimeError, OSError) as error:
         raise UnreadableFileError(f"{path} cannot be read as DOCX ({error}). Leave it out.") from None
     parts = []
-    for element in root.iter():
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
         if element.tag == f"{_WORD}t":
             parts.append(element.text or "")
-        elif element.tag in (f"{_WORD}p", f"{_WORD}br", f"{_WORD}tab"):
+        elif element.tag == f"{_WORD}noBreakHyphen":
+            parts.append("-")
+        elif element.tag in (f"{_WORD}p", f"{_WORD}br", f"{_WORD}cr", f"{_WORD}tab"):
             parts.append("\n")
+        if element.tag != _FALLBACK:
+            waiting.extend(reversed(element))
     return "".join(parts)

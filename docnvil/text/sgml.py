@@ -18,6 +18,7 @@ from docnvil.text.settings import SourceOptions
 
 _START = re.compile(r"\s*<(DOC|REUTERS)\b([^>]*)>", re.IGNORECASE)
 _FIRST_LINE = re.compile(r"\s*<(DOC|REUTERS|!DOCTYPE lewis)\b[^>]*>", re.IGNORECASE)
+_END = re.compile(r"</(?:DOC|REUTERS)>", re.IGNORECASE)
 _ID = re.compile(r"<(DOCNO|DOCID|NEWID)(?=>)", re.IGNORECASE)
 _ID_ATTRIBUTES = ("newid", "id", "docno", "docid")
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
@@ -46,7 +47,7 @@ def split_sgml(lines: Iterable[str], where: object = "The text") -> Iterator[tup
         [(1, {'id': 'AP-1', 'text': 'AT&T grows.'})]
     """
     start, content, size = 0, [], 0
-    for number, line in enumerate(lines, start=1):
+    for number, line in _without_second_documents(lines):
         if not content:
             if _START.match(line) is None:
                 continue
@@ -55,11 +56,22 @@ def split_sgml(lines: Iterable[str], where: object = "The text") -> Iterator[tup
         if size > MAX_RECORD_BYTES:
             raise too_large(f"{where}, line {start}")
         content.append(line)
-        if re.search(r"</(DOC|REUTERS)>", line, re.IGNORECASE):
+        if _END.search(line):
             yield start, _to_record("".join(content), start)
             content = []
     if content:
         yield start, _to_record("".join(content), start)
+
+
+def _without_second_documents(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers from 1; a line on which a document ends and another begins is divided."""
+    for number, line in enumerate(lines, start=1):
+        position = 0
+        for end in _END.finditer(line):
+            if _START.match(line, end.end()):
+                yield number, line[position : end.end()]
+                position = end.end()
+        yield number, line[position:]
 
 
 def _to_record(element: str, number: int) -> Record:
