@@ -72,13 +72,14 @@ def describe_texts(documents: Iterable[Document]) -> dict[str, Any]:
     """Return the sizes and the metadata of texts that have not been counted, as JSON values; they are read once."""
     lengths: list[int] = []
     values: dict[str, Counter[str]] = {}
+    n_with: Counter[str] = Counter()  # documents that have a column
     examples: list[str] = []
     for document in documents:
         lengths.append(len(document.text))
         for name, value in document.metadata.items():
+            n_with[name] += 1
             counter = values.setdefault(name, Counter())
-            if value in counter or len(counter) < MAX_DISTINCT:
-                counter[value] += 1
+            _count_value(counter, value)
         if len(examples) < 3:
             examples.append(document.id)
     return {
@@ -87,7 +88,7 @@ def describe_texts(documents: Iterable[Document]) -> dict[str, Any]:
         "characters": sum(lengths),
         "characters_per_document": [float(value) for value in np.quantile(lengths, QUANTILES)] if lengths else [],
         "first_ids": examples,
-        "metadata": [_describe_counter(name, counter) for name, counter in values.items()],
+        "metadata": [_describe_counter(name, counter, len(lengths) - n_with[name]) for name, counter in values.items()],
     }
 
 
@@ -100,13 +101,18 @@ def describe_column(name: str, values: Sequence[str]) -> dict[str, Any]:
     """
     counter: Counter[str] = Counter()
     for value in values:
-        if value in counter or len(counter) < MAX_DISTINCT:
-            counter[value] += 1
+        _count_value(counter, value)
     return _describe_counter(name, counter)
 
 
-def _describe_counter(name: str, counter: Counter[str]) -> dict[str, Any]:
-    missing = counter.pop("", 0)
-    more = len(counter) + bool(missing) >= MAX_DISTINCT
+def _count_value(counter: Counter[str], value: str) -> None:
+    """Count a value of a column, unless it is a new one and there are too many; all missing values are counted."""
+    if not value or value in counter or len(counter) < MAX_DISTINCT:
+        counter[value] += 1
+
+
+def _describe_counter(name: str, counter: Counter[str], n_without: int = 0) -> dict[str, Any]:
+    more = len(counter) >= MAX_DISTINCT
+    missing = counter.pop("", 0) + n_without
     frequent = dict(counter.most_common(TOP_VALUES))
     return {"column": name, "distinct": len(counter), "more": more, "missing": missing, "frequent": frequent}
