@@ -85,9 +85,8 @@ def describe_documents(
     titles = tuple(excerpt.title or excerpt.id for excerpt in excerpts)
     live = np.flatnonzero(~model.statistics.dead)
     positions = place_documents(_features(model, statistics, live), method=method, seed=seed)
-    numbered = all(each.id.isdigit() for each in excerpts)
     values: dict[str, object] = {
-        "ids": None if numbered or not any(each.title for each in excerpts) else [each.id for each in excerpts],
+        "ids": shown_ids(excerpts, rows.tolist()),
         "x": np.rint(positions[:, 0] * GRID).astype(int).tolist(),
         "y": np.rint(positions[:, 1] * GRID).astype(int).tolist(),
         "units": _units_on(statistics.sample_probabilities, live),
@@ -108,6 +107,17 @@ def describe_documents(
         if len(payload) <= MAX_BYTES:
             break
     return DocumentData(payload, titles, length, are_texts)
+
+
+def shown_ids(excerpts: Sequence[Excerpt], rows: Sequence[int]) -> list[str] | None:
+    """Return the ids of documents, or None if they are row numbers from 1, or are shown as the titles.
+
+    Example:
+        >>> [shown_ids([Excerpt(id, "Owls", "", True)], [0]) for id in ("1", "61525")]
+        [None, ['61525']]
+    """
+    is_numbered = all(each.id == str(row + 1) for row, each in zip(rows, excerpts, strict=True))
+    return None if is_numbered or not any(each.title for each in excerpts) else [each.id for each in excerpts]
 
 
 def _rest(excerpt: Excerpt, length: int) -> str:
