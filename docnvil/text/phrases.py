@@ -56,7 +56,7 @@ def learn_phrases(
         pairs.add(words[neighbors] << 32 | words[neighbors + 1])
     keys, counts = pairs.frequent(min_count)
     first, second = keys >> 32, keys & 0xFFFFFFFF
-    total = word_counts.sum()
+    total = float(word_counts.sum())  # its square can be larger than an integer of 64 bits
     p_pair = counts / max(total, 1)
     with np.errstate(divide="ignore", invalid="ignore"):  # a text of one pair only
         npmi = np.log(p_pair * total**2 / (word_counts[first] * word_counts[second])) / -np.log(p_pair)
