@@ -16,7 +16,8 @@ from scipy.sparse import csr_array
 
 from docnvil.analysis.completion import split_words
 from docnvil.corpus.loading import load_document_term_matrix
-from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.counts import count_words
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.documents import Document, read_documents
 from docnvil.text.splits import split_documents
 

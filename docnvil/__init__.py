@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from docnvil.storage.checkpoints import read_checkpoint, write_checkpoint
     from docnvil.storage.model_folder import load_model as load
     from docnvil.storage.model_folder import save_model as save
-    from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_words
+    from docnvil.text.counts import count_words
+    from docnvil.text.document_term_matrix import DocumentTermMatrix, align_vocabulary
     from docnvil.text.documents import Document, read_documents
     from docnvil.text.formats import read_counts, write_counts
     from docnvil.text.settings import SourceOptions
@@ -79,7 +80,8 @@ _NAMES = {
     "estimator": "DocNVIL",
     "storage.checkpoints": "read_checkpoint write_checkpoint",
     "storage.model_folder": "load=load_model save=save_model",
-    "text.counts": "align_vocabulary count_words DocumentTermMatrix",
+    "text.counts": "count_words",
+    "text.document_term_matrix": "align_vocabulary DocumentTermMatrix",
     "text.documents": "Document read_documents",
     "text.formats": "read_counts write_counts",
     "text.settings": "SourceOptions",

@@ -20,7 +20,7 @@ from docnvil.analysis.themes import Theme
 from docnvil.analysis.topics import Topic
 from docnvil.errors import ConfigurationError, VocabularyError, counted
 from docnvil.storage.model_folder import load_model, save_model
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.matrices import as_array, as_entries, canonical
 from docnvil.text.python_sources import as_vocabulary, classify_source
 from docnvil.text.settings import SourceOptions

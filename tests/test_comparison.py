@@ -34,7 +34,7 @@ from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.visible import DirichletMultinomialLayer
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
 

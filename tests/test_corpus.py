@@ -23,7 +23,8 @@ from docnvil.errors import (
     VocabularyError,
 )
 from docnvil.runtime.folders import MANIFEST, writing_folder
-from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.counts import count_words
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.documents import SourceOptions
 from docnvil.text.formats import write_counts
 from docnvil.text.tokens import TokenRules

@@ -14,8 +14,10 @@ from text_data import as_dicts, assert_same, documents, matrices
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.text import accumulator
 from docnvil.text.accumulator import CountAccumulator, count_pairs
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, as_counts, count_words
+from docnvil.text.counts import count_words
+from docnvil.text.document_term_matrix import DocumentTermMatrix, align_vocabulary
 from docnvil.text.documents import Document, SourceOptions, read_documents
+from docnvil.text.sparse import as_counts
 from docnvil.text.splits import split_documents
 from docnvil.text.token_reader import TokenIndex, TokenReader
 from docnvil.text.tokens import Tokenizer, TokenRules, tokenize

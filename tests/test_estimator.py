@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import docnvil
 from docnvil.errors import ConfigurationError, VocabularyError
 from docnvil.estimator import DocNVIL
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.data import checked_counts
 from docnvil.training.fit import split_data

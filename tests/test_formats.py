@@ -11,7 +11,7 @@ from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 from text_data import assert_same, matrices
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.formats import read_counts, write_counts
 from docnvil.text.vocabulary import Vocabulary
 

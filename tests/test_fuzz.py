@@ -5,7 +5,7 @@ from torture.arena import Arena
 from torture.fuzz import quick_tries
 
 from docnvil.errors import CorpusError
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.sparse import as_counts
 from docnvil.text.vocabulary import Vocabulary
 

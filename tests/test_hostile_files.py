@@ -14,7 +14,7 @@ import pytest
 from scipy.sparse import coo_array, csr_array, save_npz
 
 from docnvil.errors import CorpusError, DocnvilError
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.documents import read_documents
 from docnvil.text.formats import read_counts, write_counts
 from docnvil.text.settings import SourceOptions

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError, DocnvilNote, DocnvilWarning, VocabularyError
-from docnvil.text.counts import DocumentTermMatrix, count_words, limit_vocabulary
+from docnvil.text.counts import count_words
+from docnvil.text.document_term_matrix import DocumentTermMatrix, limit_vocabulary
 from docnvil.text.vocabulary import Vocabulary
 
 LIMITS = ("--min-df", "1", "--max-df", "1.0")

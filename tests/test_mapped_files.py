@@ -15,7 +15,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.runtime.mapped import MappedFileError, check_mappings
 from docnvil.storage.checkpoints import checkpoint_path
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.sparse import row_chunks
 from docnvil.text.vocabulary import Vocabulary
 

@@ -24,7 +24,7 @@ from docnvil.runtime.folders import READING_TRIES, read_folder, writing_folder
 from docnvil.runtime.locks import lock_output
 from docnvil.storage.checkpoints import checkpoint_path
 from docnvil.storage.model_folder import load_model, save_model
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
 QUICK = ("--epochs", 2, "--units", 2)

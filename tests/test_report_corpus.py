@@ -30,7 +30,7 @@ from docnvil.report.page import render
 from docnvil.report.payload import decode, encode, script_json
 from docnvil.report.units import lowered_words, related_units
 from docnvil.runtime.packages import is_installed
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training.fitted_model import FittedModel

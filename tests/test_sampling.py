@@ -19,7 +19,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
 WORDS, LENGTH, DOCUMENTS = 3, 3, 60_000

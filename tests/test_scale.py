@@ -14,7 +14,7 @@ from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.estimator import DocNVIL
 from docnvil.text import sparse
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.sparse import SelectedRows, column_sums, document_frequencies, row_chunks, row_sums, take_columns
 from docnvil.text.vocabulary import Vocabulary
 from docnvil.training import kmeans_init

@@ -27,7 +27,7 @@ from news_posts import LABEL, SETTINGS, prepare
 import docnvil
 from docnvil.analysis.outliers import OutlierModel
 from docnvil.corpus.loading import load_document_term_matrix
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary
+from docnvil.text.document_term_matrix import DocumentTermMatrix, align_vocabulary
 from docnvil.text.settings import SourceOptions
 
 COMMAND = "python benchmarks/quality/outliers.py"

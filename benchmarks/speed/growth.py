@@ -28,7 +28,7 @@ from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.corpus.writing import write_corpus
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.runtime.process import tune_malloc
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.training.settings import TrainingConfig
 
 COMMAND = "python benchmarks/speed/growth.py"

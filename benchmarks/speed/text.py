@@ -71,7 +71,7 @@ def assert_same_counts(texts: list[str]) -> int:
     """Check that CountVectorizer's counts are docnvil's; return the number of tokens."""
     from scipy.sparse import csr_array
 
-    from docnvil.text.counts import DocumentTermMatrix, align_vocabulary
+    from docnvil.text.document_term_matrix import DocumentTermMatrix, align_vocabulary
     from docnvil.text.vocabulary import Vocabulary
 
     matrix, vectorizer = count_with_docnvil(texts), make_vectorizer()

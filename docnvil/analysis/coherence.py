@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from docnvil.errors import CorpusError, VocabularyError
 from docnvil.schema import check_whole
-from docnvil.text.counts import as_rows
+from docnvil.text.document_term_matrix import as_rows
 
 EPSILON = 1e-12  # added to joint probabilities, as in gensim's CoherenceModel, so that results are comparable
 WINDOW = 110  # tokens of a C_V window, as in Röder, Both & Hinneburg (2015) and in gensim

@@ -11,7 +11,7 @@ import numpy as np
 from docnvil.analysis.unit_probabilities import unit_probabilities
 from docnvil.model.belief_network import BeliefNetwork
 from docnvil.schema import check_whole
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.excerpts import Excerpt, frequent_words
 from docnvil.text.sparse import row_chunks
 

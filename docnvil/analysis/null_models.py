@@ -19,7 +19,7 @@ from docnvil.analysis.perplexity import DocumentBounds, Perplexity
 from docnvil.errors import ConfigurationError, VocabularyError, counted
 from docnvil.model.null_models import NullModel
 from docnvil.model.visible import PSEUDO_COUNT, VisibleLayer, WordLayer
-from docnvil.text.counts import as_rows
+from docnvil.text.document_term_matrix import as_rows
 from docnvil.text.sparse import CountRows, column_sums, row_chunks, row_sums
 
 

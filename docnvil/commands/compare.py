@@ -25,7 +25,7 @@ from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.comparison.runner import ComparisonResult
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
 
 # Two heading lines, the field of `ComparisonResult`, and its format.
 COLUMNS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (

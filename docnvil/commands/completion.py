@@ -23,7 +23,7 @@ from docnvil.commands.printing import echo_result
 from docnvil.errors import counted
 
 if TYPE_CHECKING:
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
 
 
 @click.command()

@@ -12,7 +12,7 @@ from docnvil.schema import settings_of
 from docnvil.text.settings import TokenOptions, VocabularyLimits
 
 if TYPE_CHECKING:
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
     from docnvil.training.settings import Settings
 

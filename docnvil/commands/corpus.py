@@ -28,7 +28,7 @@ from docnvil.errors import counted
 if TYPE_CHECKING:
     from docnvil.corpus.build import CorpusSummary
     from docnvil.corpus.executor import Executor
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
 
 
 @click.group(cls=SuggestingGroup)

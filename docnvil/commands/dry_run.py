@@ -7,7 +7,7 @@ from docnvil.commands.setting_options import format_value
 from docnvil.schema import settings_of
 
 if TYPE_CHECKING:
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.data import TrainingData
     from docnvil.training.settings import Settings
 

@@ -26,7 +26,7 @@ from docnvil.errors import counted
 from docnvil.schema import parse_whole
 
 if TYPE_CHECKING:
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
 
 DOCUMENTS_PER_UNIT = 5  # for --namer

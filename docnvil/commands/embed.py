@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docnvil.analysis.gain import UnitsGain
     from docnvil.analysis.perplexity import DocumentBounds, Perplexity
     from docnvil.model.null_models import NullModel
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
 
     DocumentScores = DocumentBounds | CompletionScores

@@ -24,7 +24,7 @@ from docnvil.commands.printing import echo, echo_json, note, shows_progress
 from docnvil.errors import counted
 
 if TYPE_CHECKING:
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
 
 COLUMNS = ("id", "unit", "label", "probability", "logit", "kind", "term", "count", "contribution")

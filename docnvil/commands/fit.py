@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from docnvil.errors import TrainingError
     from docnvil.runtime.distributed import ProcessGroup
     from docnvil.runtime.profiling import Profile
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.fitted_model import FittedModel
     from docnvil.training.settings import Settings
     from docnvil.training.state import Checkpoint

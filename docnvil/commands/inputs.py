@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from docnvil.corpus.build import CorpusSummary
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.text.excerpts import Excerpt
     from docnvil.text.tokens import TokenRules
     from docnvil.text.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def load_for_training(source: Path, options: Mapping[str, Any]) -> "DocumentTermMatrix":
     """Read a corpus with the token rules and vocabulary of the options, and print its size on stderr."""
     from docnvil.corpus.loading import load_document_term_matrix
-    from docnvil.text.counts import limit_vocabulary
+    from docnvil.text.document_term_matrix import limit_vocabulary
 
     refuse_idle_options(source, options)
     matrix = load_document_term_matrix(source, source_of(options), **counting_of(options, [source]))
@@ -50,7 +50,7 @@ def load_in_two(source: Path, options: Mapping[str, Any], held_out: int | float)
     """Read a corpus in two parts; the vocabulary is chosen from the first."""
     from docnvil.corpus.loading import load_train_test
     from docnvil.runtime.randomness import stream
-    from docnvil.text.counts import align_vocabulary, limit_vocabulary
+    from docnvil.text.document_term_matrix import align_vocabulary, limit_vocabulary
 
     refuse_idle_options(source, options)
     rng = stream(options["seed"], "test split")

@@ -27,7 +27,7 @@ from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.analysis.outliers import OutlierScores
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
 
 COLUMNS = ("id", "score", "foreign", "mixed", "gain", "expected_gain", "unknown", "words", "title", "excerpt")
 KINDS = {"any": "score", "foreign": "foreign", "mixed": "mixed"}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from docnvil.analysis.bootstrap import Intervals
     from docnvil.analysis.gain import UnitsGain
     from docnvil.analysis.perplexity import Perplexity
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
 
 BOUNDS = {
     "elbo": "variational bound, {samples}",

@@ -34,7 +34,7 @@ from docnvil.errors import counted
 
 if TYPE_CHECKING:
     from docnvil.comparison.sweep import Sweep, SweepRow, Trial
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.training.settings import Settings
 
 # Two heading lines, the field of `SweepRow`, and its format.

@@ -38,7 +38,7 @@ from docnvil.runtime.folders import is_folder_of_kind, replace_file
 from docnvil.runtime.machine import peak_mebibytes
 from docnvil.schema import check_whole
 from docnvil.storage.model_folder import load_model
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.training.fit import fit
 from docnvil.training.recipes import RECIPES
 from docnvil.training.settings import Settings

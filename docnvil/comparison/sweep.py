@@ -28,7 +28,7 @@ from docnvil.errors import ConfigurationError, OutputExistsError, TrainingError,
 from docnvil.runtime.disk import remove_abandoned_drafts, remove_abandoned_scratch_folders, scratch_folder
 from docnvil.runtime.folders import replace_file
 from docnvil.runtime.randomness import stream
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.training.data import TrainingData
 from docnvil.training.settings import Settings
 

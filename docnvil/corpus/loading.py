@@ -10,7 +10,8 @@ import numpy as np
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, naming_step, warn
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, count_documents, count_words
+from docnvil.text.counts import count_documents, count_words
+from docnvil.text.document_term_matrix import DocumentTermMatrix, align_vocabulary
 from docnvil.text.documents import TEXT_FORMATS, Document, SourceOptions, detect_format, read_documents
 from docnvil.text.files import as_path
 from docnvil.text.formats import read_counts

@@ -16,7 +16,7 @@ from docnvil.errors import CheckpointError, CorpusError, counted
 from docnvil.runtime.arrays import map_array, map_bytes
 from docnvil.runtime.folders import read_unchanged, verify_folder
 from docnvil.runtime.mapped import check_mappings
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.records import csv_rows
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary

@@ -24,7 +24,7 @@ from scipy.sparse import csr_array
 
 import docnvil
 from docnvil.runtime.folders import write_json, writing_folder
-from docnvil.text.counts import DocumentTermMatrix, require_matrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix, require_matrix
 from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 

@@ -14,7 +14,7 @@ from docnvil.report.documents import MAX_DOCUMENTS, DocumentData, ReportSource, 
 from docnvil.report.evaluation import Evaluation, evaluate
 from docnvil.report.highlights import Highlighter, word_spans
 from docnvil.report.units import REPRESENTATIVES, Representative, UnitDetails, describe_units
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.tokens import Tokenizer, TokenRules
 from docnvil.training.fitted_model import FittedModel
 

@@ -14,7 +14,7 @@ from docnvil.report.columns import Groups
 from docnvil.report.corpus_pass import CorpusStatistics, unit_weights
 from docnvil.report.document_map import place_documents
 from docnvil.report.payload import encode
-from docnvil.text.counts import DocumentTermMatrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.excerpts import Excerpt, shorten
 from docnvil.training.fitted_model import FittedModel
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.document import Document
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.sparse import column_sums
 from docnvil.training.fitted_model import FittedModel
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from docnvil.errors import CorpusError
 from docnvil.text.cleaning import strip_headers, strip_parts
-from docnvil.text.counts import DocumentTermMatrix
 from docnvil.text.document import Document, TokenText
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.documents import detect_format, read_documents
 from docnvil.text.files import as_path
 from docnvil.text.reading_report import ReadingReport

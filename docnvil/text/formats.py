@@ -21,7 +21,7 @@ from docnvil.text.companion_files import (
     vocabulary_paths,
     warn_of_missing_vocabulary,
 )
-from docnvil.text.counts import DocumentTermMatrix, align_vocabulary, require_matrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix, align_vocabulary, require_matrix
 from docnvil.text.files import as_path, open_stored_bytes, replace_surrogates, translate_os_errors, write_bytes
 from docnvil.text.line_formats import LINE_FORMATS, Numbering, ReadCounts
 from docnvil.text.named_formats import has_words, read_dtm, read_word_pairs

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docnvil.errors import ConfigurationError, counted
-from docnvil.text.counts import DocumentTermMatrix, require_matrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix, require_matrix
 
 
 def split_documents(

@@ -14,7 +14,8 @@ from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, CorpusError, VocabularyError, counted, warn
 from docnvil.runtime.randomness import stream
-from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.counts import count_words
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.matrices import as_entries, canonical
 from docnvil.text.named_formats import is_heading_of_ids
 from docnvil.text.python_sources import as_vocabulary, classify_source, column_names

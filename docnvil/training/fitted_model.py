@@ -30,7 +30,7 @@ from docnvil.model.belief_network import BeliefNetwork
 from docnvil.model.null_models import NullModel
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import settings_of
-from docnvil.text.counts import DocumentTermMatrix, require_matrix
+from docnvil.text.document_term_matrix import DocumentTermMatrix, require_matrix
 from docnvil.text.excerpts import Excerpt
 from docnvil.text.sparse import row_sums
 from docnvil.text.tokens import TokenRules

@@ -10,8 +10,9 @@ from typing import Any
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
-from docnvil.text.counts import DocumentTermMatrix, count_words
+from docnvil.text.counts import count_words
 from docnvil.text.document import Document
+from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
 
 TEXTS = ("wind and sail, mast and anchor", "salt in the oven, flour and salt", "")

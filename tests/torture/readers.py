@@ -178,7 +178,7 @@ def _tables(folder: Path, rows: list[dict[str, str]]) -> Iterator[Reader]:
 
 
 def _counts(folder: Path) -> Iterator[Reader]:
-    from docnvil.text.counts import DocumentTermMatrix
+    from docnvil.text.document_term_matrix import DocumentTermMatrix
     from docnvil.text.formats import read_counts, write_counts
     from docnvil.text.vocabulary import Vocabulary
 

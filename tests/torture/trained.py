@@ -32,7 +32,7 @@ def make_folders(folder: Path) -> dict[str, tuple[Path, Parse, float]]:
         docnvil.save(model, folder / "model")
         ids = [str(number) for number in range(1, 41)]
         metadata = {"group": ids}
-        from docnvil.text.counts import DocumentTermMatrix
+        from docnvil.text.document_term_matrix import DocumentTermMatrix
 
         corpus = DocumentTermMatrix(matrix.counts, Vocabulary(matrix.vocabulary.words), ids, metadata, matrix.rules)
         write_corpus(corpus, folder / "corpus")
