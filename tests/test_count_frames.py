@@ -76,3 +76,29 @@ class TestTraining:
         assert train(self.FRAME, ["Katze", "Hund"]).words == ("Katze", "Hund")
         with pytest.warns(DocnvilWarning, match="'id', is read as the counts of a word. If it has ids, drop it"):
             train(self.FRAME.reset_index(names="id"), None)
+
+
+class TestIdsAndMetadata:
+    @pytest.mark.parametrize(
+        "make",
+        [
+            list,
+            tuple,
+            np.array,
+            lambda values: pd.Series(values, index=[2, 0, 1]),
+            lambda values: pytest.importorskip("polars").Series(values),
+            pd.Index,
+        ],
+    )
+    def test_they_are_strings_by_position(self, make: Callable[..., Any]) -> None:
+        columns = {"label": make(["x", "y", "z"]), "year": make([1999.0, float("nan"), 2001.0])}
+        matrix = docnvil.DocumentTermMatrix([[1], [2], [3]], docnvil.Vocabulary(["cat"]), make([7, 8, 9]), columns)
+        assert tuple(matrix.ids) == ("7", "8", "9")
+        assert {name: tuple(values) for name, values in matrix.metadata.items()} == {
+            "label": ("x", "y", "z"),
+            "year": ("1999", "", "2001"),
+        }
+        chosen = matrix.select([2, 0])
+        assert (chosen.ids, chosen.metadata["label"]) == (("9", "7"), ("z", "x"))
+        named = docnvil.DocumentTermMatrix([[1], [2]], docnvil.Vocabulary(["cat"]), make(["b", "a", "c"])[:2])
+        assert named.select([1]).ids == ("a",)

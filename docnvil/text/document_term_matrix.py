@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from docnvil.errors import CorpusError, VocabularyError, counted
-from docnvil.text.python_sources import as_vocabulary
+from docnvil.text.python_sources import as_strings, as_vocabulary
 from docnvil.text.sparse import (
     CountRows,
     SelectedRows,
@@ -65,6 +65,8 @@ class DocumentTermMatrix:
 
     def __post_init__(self, source: str) -> None:
         object.__setattr__(self, "counts", as_counts(self.counts, where=source))
+        object.__setattr__(self, "ids", as_strings(self.ids))
+        object.__setattr__(self, "metadata", {name: as_strings(values) for name, values in self.metadata.items()})
         if not isinstance(self.vocabulary, Vocabulary):
             raise VocabularyError(
                 f"The vocabulary is of type {type(self.vocabulary).__name__}. Make one with docnvil.Vocabulary(words)."

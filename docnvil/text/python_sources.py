@@ -164,6 +164,21 @@ def bags_to_counts(bags: Iterable[Any], vocabulary: Vocabulary | None) -> csr_ar
     return csr_array((data, indices.astype(np.int64), indptr.astype(np.int64)), shape=(len(starts) - 1, width))
 
 
+def as_strings(values: Any) -> Any:
+    """Return ids or values of metadata as strings, by position; sequences of strings are returned unchanged.
+
+    A series of pandas is indexed by its labels, so that `series[0]` can be any of its values.
+
+    Example:
+        >>> as_strings([1, 2.0, None]), as_strings(["a", "b"])
+        (('1', '2', ''), ['a', 'b'])
+    """
+    is_array = isinstance(values, np.ndarray | range) or hasattr(values, "to_list")
+    if is_array or (isinstance(values, list | tuple) and not all(isinstance(each, str) for each in values[:_LOOK_AT])):
+        return tuple(cell_text(_plain(value)) or "" for value in values)
+    return values
+
+
 def read_count_frame(frame: Any, id_column: str | None) -> tuple[Vocabulary | None, tuple[str, ...] | None, Any]:
     """Return the words of a data frame of counts, the ids, and the counts; None for words or ids that it does not have.
 
