@@ -156,6 +156,20 @@ class TestFiles:
         assert read_bits(tmp_path / "a.npz", "train").labels == tuple(map(str, range(20)))
         assert read_bits(tmp_path / "a.npz", "test").labels is None
 
+    @pytest.mark.parametrize(
+        ("labels", "expected"),
+        [
+            (np.array([b"sea", "é".encode()]), ("sea", "é")),
+            (np.array([1.0, np.nan]), ("1", "")),
+            (np.array(["a", ""]), ("a", "")),
+            (np.array([True, False]), ("true", "false")),
+        ],
+        ids=["bytes", "numbers", "strings", "booleans"],
+    )
+    def test_labels_of_any_type_are_strings(self, tmp_path, vectors, labels, expected):
+        np.savez(tmp_path / "a.npz", rows=vectors[:2], labels=labels)
+        assert read_bits(tmp_path / "a.npz", "rows").labels == expected
+
     def test_archive_with_a_sparse_matrix_has_the_format_npz(self, tmp_path, vectors):
         save_npz(tmp_path / "counts.npz", csr_array(vectors))
         assert detect_format(tmp_path / "counts.npz") == "npz"

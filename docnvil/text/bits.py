@@ -14,6 +14,7 @@ from docnvil.errors import CorpusError, translating_errors
 from docnvil.text.files import open_stored_bytes, translate_os_errors
 from docnvil.text.line_formats import ReadCounts
 from docnvil.text.reading_report import list_items
+from docnvil.text.record_documents import cell_text
 
 MAX_EXPANSION = 2000  # deflate reaches 1,032 at most, so a larger ratio is invented
 CHUNK_ROWS = 8192  # rows of a dense array that are unpacked at a time
@@ -87,7 +88,11 @@ def _load_array(path: Path, name: str | None) -> tuple[NDArray[np.generic], tupl
     if rows.ndim != 2 or rows.dtype.kind not in "buif":
         raise CorpusError(f"{path} has an array of shape {rows.shape}. Binary vectors are the rows of a 2-D array.")
     has_labels = labels is not None and labels.shape == (len(rows),)
-    return rows, tuple(map(str, labels.tolist())) if has_labels else None
+    if not has_labels:
+        return rows, None
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    return rows, tuple(cell_text(label) or "" for label in labels.tolist())
 
 
 def check_declared_sizes(path: Path, file: BinaryIO) -> None:
