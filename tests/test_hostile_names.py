@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_commands import failed, rows_of, run
 
+from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError
 from docnvil.storage.csv_files import csv_writer, guarding_formulas
 from docnvil.text.documents import SourceOptions, read_documents
@@ -173,6 +174,23 @@ def test_file_names_that_are_not_utf8_stay_different(tmp_path):
     result = run("corpus", "build", tmp_path / "texts", "--out", tmp_path / "corpus", "--min-df", 1, "--max-df", 1.0)
     assert result.exit_code == 0, result.output
     assert [row["id"] for row in rows_of(tmp_path / "corpus" / "documents.csv")] == ids
+
+
+def test_options_that_are_not_utf8_are_recorded(tmp_path):
+    stop_words, folder = f"{tmp_path}/st\udce9p.txt", tmp_path / "texts"
+    try:
+        Path(stop_words).write_text("sail\n")
+        folder.mkdir()
+        (folder / "caf\udce9.txt").write_text("mast sail")
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system has names in UTF-8 only")
+    options = ("--min-df", 1, "--max-df", 1.0, "--stop-words", stop_words, "--glob", "caf\udce9*")
+    result = run("corpus", "build", folder, *options, "--out", tmp_path / "corpus")
+    assert result.exit_code == 0, result.output
+    matrix = read_corpus(tmp_path / "corpus")
+    assert (matrix.vocabulary.words, matrix.rules.stop_words_name) == (("mast",), stop_words)
+    assert matrix.reading["glob"] == "caf\udce9*"
+    assert "st\\udce9p.txt" in run("info", tmp_path / "corpus").stdout
 
 
 def test_ids_with_lone_surrogates_stay_different(tmp_path):

@@ -211,8 +211,11 @@ def kind_of_folder(path: Path) -> str | None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an indented JSON object in UTF-8 with a final newline."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write an indented JSON object in UTF-8 with a final newline.
+
+    Lone surrogates, which names of files that are not UTF-8 have, are written as the escapes of JSON.
+    """
+    path.write_bytes(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n".encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
