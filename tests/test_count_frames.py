@@ -1,4 +1,4 @@
-"""Data frames of counts: their columns are matched by word, and a column of ids is no word."""
+"""Data frames of counts: their columns are matched by word, and a column of ids is not a word."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +57,18 @@ def test_matrices_have_no_column_of_ids() -> None:
 
 def test_numbered_columns_have_no_words() -> None:
     assert docnvil.count_words(pd.DataFrame(np.eye(2, dtype=int))).vocabulary.is_numbered
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_missing_words_are_refused(missing: object) -> None:
+    frame = pd.DataFrame([[2, 0], [0, 1]], columns=pd.Index(["cat", missing], dtype=object))
+    for source, words in (
+        (frame, None),
+        (np.eye(2, dtype=int), ["cat", missing]),
+        (["cat"], pd.Series(["cat", missing])),
+    ):
+        with pytest.raises(VocabularyError, match=r"Word 2 of the vocabulary is missing .*keep_default_na=False"):
+            docnvil.count_words(source, vocabulary=words)
 
 
 class TestTraining:

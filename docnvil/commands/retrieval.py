@@ -133,7 +133,7 @@ def _labels(matrix: "DocumentTermMatrix", file: Path | None, columns: "Sequence[
 
 
 def _has_label(labels: "NDArray[np.generic]", source: Path) -> "NDArray[np.bool_]":
-    """Return whether each document has a label, `[N]`; a warning says how many have none, `""` or NaN.
+    """Return whether each document has a label, `[N]`, and warn of those without one, which have `""` or NaN.
 
     Raises:
         CorpusError: none has.

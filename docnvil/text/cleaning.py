@@ -76,7 +76,7 @@ def html_text(html: str, separator: str, hidden_elements: Collection[str]) -> st
     Arguments:
         html: a page, or a part of one; it may be broken.
         separator: what separates blocks.
-        hidden_elements: the elements whose content is no text.
+        hidden_elements: the elements whose content is not text.
 
     Example:
         >>> html_text("<p>Owls<p>Cats<noscript>No script</noscript>", "\n", {"noscript"}).split("\n")

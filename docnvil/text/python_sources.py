@@ -205,7 +205,7 @@ def read_count_frame(frame: Any, id_column: str | None) -> tuple[Vocabulary | No
         ids = tuple(cell_text(value) or "" for value in frame[frame.columns[at]])
         counts = np.delete(counts, at, axis=1)
     words = [name for column, name in enumerate(frame.columns) if column != at]
-    return Vocabulary(words) if all(isinstance(word, str) for word in words) else None, ids, counts
+    return as_vocabulary(words) if any(isinstance(word, str) for word in words) else None, ids, counts
 
 
 def as_vocabulary(words: Any) -> Vocabulary | None:
@@ -239,7 +239,16 @@ def as_vocabulary(words: Any) -> Vocabulary | None:
         if words and all(isinstance(key, int) and isinstance(word, str) for key, word in words.items()):
             words = {word: key for key, word in words.items()}  # from columns to words
         return Vocabulary({str(word): column for word, column in words.items()})
-    return Vocabulary(words if isinstance(words, str | bytes | Path | set | frozenset) else map(str, words))
+    if isinstance(words, str | bytes | Path | set | frozenset):
+        return Vocabulary(words)  # which says what to give
+    words = list(words)
+    for number, word in enumerate(words, start=1):
+        if _plain(word) is None:
+            raise VocabularyError(
+                f"Word {number} of the vocabulary is missing ({word!r}). Name it; pandas reads words such as null and"
+                " NA as missing unless you pass keep_default_na=False."
+            )
+    return Vocabulary(map(str, words))
 
 
 def _refuse_other_types(source: Any) -> None:
