@@ -99,8 +99,7 @@ def compare(
         refuse_existing_file(out, force=options["force"])
     matrix = load_for_training(train, options)
     observed, hidden = _load_test(test, options, matrix)
-    seed, predict = options["seed"], options["predict"]
-    settings = {"n_components": components, "seed": seed, "threads": threads}
+    settings = {"n_components": components, "seed": options["seed"], "threads": threads}
     rows = []
     for row in compare_models(names, matrix, observed, hidden, **settings, on_start=lambda name: note(f"{name} ...")):
         rows.append(row)
@@ -115,13 +114,13 @@ def compare(
         "words": matrix.vocabulary_size,
         "hidden_tokens": int(hidden.sum()),
         "components": components,
-        "seed": seed,
+        "seed": options["seed"],
         "threads": threads,
     }
     if options["as_json"]:
         echo_json({**summary, "machine": machine(), "models": [asdict(row) for row in rows]})
     else:
-        hidden_from = f"{options['share']:.0%} of each test document" if predict is None else str(predict)
+        hidden_from = str(options["predict"] or f"{options['share']:.0%} of each test document")
         _print_table(rows, summary, hidden_from)
     _require_all(rows)
 
