@@ -3,6 +3,7 @@
 import math
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,17 @@ def test_documents_whose_counts_overflow_are_named(value, monkeypatch):
     assert rows
     assert set(rows) <= {"7", "31"}
     assert "Correct these counts." in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["training", "validation"])
+def test_the_bound_that_is_not_finite_is_named(name, monkeypatch):
+    means, validate = loop._EpochTotals.means, loop._validate
+    if name == "training":  # as on a GPU, where few updates are checked
+        monkeypatch.setattr(loop._EpochTotals, "means", lambda *arguments: [math.nan, *means(*arguments)[1:]])
+    else:
+        monkeypatch.setattr(loop, "_validate", lambda *given: replace(validate(*given), log_likelihood=-math.inf))
+    with pytest.raises(TrainingError, match=rf"The {name} bound became NaN or infinite in epoch 1\."):
+        fit(COUNTS, SETTINGS)
 
 
 @pytest.mark.parametrize("value", [1e16, 1e39, math.inf, math.nan])

@@ -93,12 +93,12 @@ class DeviceUpdates:
             watch: checks some of the updates, which are made without a graph.
         """
         numbers = self._rates[number], self._scales[number]
-        repeated = None if watch.reads_soon else self._find(batch, n_documents)
+        repeated = None if watch.reads_next else self._find(batch, n_documents)
         if repeated is not None:
             repeated.fill(batch, *numbers)
             try:
                 sums = repeated.run()
-                watch.skip(batch.keys)
+                watch.skip()
                 return sums
             except _RecordingError as error:
                 self._recorder = None

@@ -13,6 +13,7 @@ from torch import Tensor
 from docnvil.batches import Batch
 from docnvil.errors import TrainingError
 from docnvil.nvil.nvil import Losses
+from docnvil.runtime.device_operations import on_device
 from docnvil.text.sparse import CountRows, SelectedRows
 from docnvil.training.state import Training
 
@@ -26,7 +27,7 @@ class FiniteWatch:
 
     A number that is not finite in a parameter reaches the loss of the next update. The gradients and the optimizer's
     moments of the update before are then still there, and show where it came from. That costs one comparison per
-    update.
+    update. On a GPU, few updates are checked, so that a parameter may have become invalid in any update before.
 
     Arguments:
         training: the state.
@@ -35,13 +36,14 @@ class FiniteWatch:
 
     def __init__(self, training: Training, counts: CountRows) -> None:
         self._training, self._counts = training, counts
+        self._on_device = on_device(training.model.generative.prior.bias)
         self._update = 0
         self._previous: Tensor | None = None  # keys of the documents of the update before
 
     def check(self, batch: Batch, losses: Losses) -> None:
         """Raise `TrainingError` if the loss is not finite; call this before the gradients are cleared."""
         self._update += 1
-        if losses.total.device.type == "cpu":
+        if not self._on_device:
             is_finite = math.isfinite(losses.total.item())
         else:  # the value of the loss does not contain the bound there
             is_finite = self._update % UPDATES_PER_CHECK or bool(torch.isfinite(losses.total + losses.signal.sum()))
@@ -50,17 +52,16 @@ class FiniteWatch:
         self._previous = batch.keys
 
     @property
-    def reads_soon(self) -> bool:
-        """Whether the host reads the next loss on a GPU, or the one after, which needs the gradients of both."""
-        return (self._update + 1) % UPDATES_PER_CHECK in (0, UPDATES_PER_CHECK - 1)
+    def reads_next(self) -> bool:
+        """Whether the host reads the loss of the next update on a GPU."""
+        return (self._update + 1) % UPDATES_PER_CHECK == 0
 
-    def skip(self, keys: Tensor) -> None:
-        """Count an update of documents with these keys that is not checked."""
+    def skip(self) -> None:
+        """Count an update that is not checked."""
         self._update += 1
-        self._previous = keys
 
-    def check_epoch(self) -> None:
-        """Raise `TrainingError` if a tensor of the state is not finite at the end of an epoch."""
+    def check_state(self) -> None:
+        """Raise `TrainingError` if a tensor of the state is not finite, whichever update that is from."""
         name = first_not_finite(self._training.state())
         if name is not None:
             raise self._error(name, f"update {self._update}", None)
@@ -72,6 +73,8 @@ class FiniteWatch:
             remedy = "Correct these counts."
             raise self._error("counts", now, batch.keys[rows], remedy)
         training = self._training
+        if self._on_device:
+            self.check_state()
         name = first_not_finite(dict(training.model.named_parameters()))
         if name is not None:
             cause = first_not_finite(_gradients(training)) or first_not_finite(_moments(training)) or name

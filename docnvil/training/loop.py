@@ -80,7 +80,7 @@ def train(
                 losses, samples = update(training, batch, generator, rate, penalty_scale, profile, n_documents, watch)
                 totals.add(losses, samples, penalty=training.penalties.sparsity * penalty_scale)
             on_batch(n_documents)
-        watch.check_epoch()
+        watch.check_state()
         with profile.phase("validation"):
             result = _validate(training, validation)
         record = _record(training, totals.means(training), result, rate, updates=(epoch + 1) * n_batches)
@@ -168,9 +168,8 @@ def _record(training: Training, means: list[float], result: Perplexity, rate: fl
     train_bound, units_on, deviation = means
     validation_bound = result.log_likelihood / result.documents
     if not all(map(math.isfinite, (train_bound, validation_bound, result.perplexity_per_document))):
-        raise TrainingError(
-            f"The validation bound became NaN or infinite in epoch {training.epoch + 1}. {SMALLER_RATE}"
-        )
+        name = "validation" if math.isfinite(train_bound) else "training"
+        raise TrainingError(f"The {name} bound became NaN or infinite in epoch {training.epoch + 1}. {SMALLER_RATE}")
     return EpochRecord(
         epoch=training.epoch + 1,
         updates=updates,
