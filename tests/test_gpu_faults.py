@@ -111,6 +111,27 @@ def test_an_interrupted_recording_ends_in_the_allocator_and_says_why(monkeypatch
     assert ended == [(0, (0, 1))] * 2
 
 
+def test_later_work_waits_for_an_interrupted_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = []
+
+    class Stream:
+        def __init__(self, device: torch.device) -> None:
+            self.waited_for: list[Stream] = []
+            streams.append(self)
+
+        def wait_stream(self, stream: "Stream") -> None:
+            self.waited_for.append(stream)
+
+    module = type("Module", (_Module,), {"Stream": Stream, "current_stream": staticmethod(Stream)})
+    monkeypatch.setattr(torch, "get_device_module", lambda device: module)
+    recorder = graphs.GraphRecorder(torch.device("cuda:0"))
+    with pytest.raises(KeyboardInterrupt), recorder.on_stream():
+        raise KeyboardInterrupt
+    side, outside = streams
+    assert side.waited_for == [outside]
+    assert outside.waited_for == [side]
+
+
 @pytest.mark.parametrize(("has_gpu", "backend"), [(True, "cpu:gloo,cuda:nccl"), (False, "gloo")])
 def test_nccl_needs_a_gpu(monkeypatch: pytest.MonkeyPatch, has_gpu: bool, backend: str) -> None:
     """torch for CUDA contains nccl, which refuses to start on a machine without a GPU."""

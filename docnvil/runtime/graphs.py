@@ -36,9 +36,11 @@ class GraphRecorder:
         """Work inside on the stream of recordings, where libraries allocate their memory before the first of them."""
         outside = self._module.current_stream(self._device)
         self._stream.wait_stream(outside)
-        with self._module.stream(self._stream):
-            yield
-        outside.wait_stream(self._stream)
+        try:
+            with self._module.stream(self._stream):
+                yield
+        finally:
+            outside.wait_stream(self._stream)
 
     def record(self, task: Callable[[], object]) -> Callable[[], None]:
         """Record a task, without computing anything, and return the function that starts what was recorded.
