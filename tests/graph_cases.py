@@ -169,7 +169,7 @@ def check_recordings(updates: DeviceUpdates, training: Training, counts: csr_arr
         for number, batch in enumerate(batches):
             if updates._find(batch, len(batch.counts)) is each:
                 each.fill(batch, updates._rates[number], updates._scales[number])
-        second = updates._recorder.record(each._make).__self__
+        second = updates._recorder.record(partial(each.make, updates.compute)).__self__
         assert len(first.signature) > 20
         assert first.signature == second.signature
         unknown = first.inputs.keys() - {_address(tensor) for tensor in known_tensors(updates, each, training)}
@@ -238,9 +238,29 @@ def released(name: str) -> None:
         gc.enable()
 
 
+def _tensors() -> list[torch.Tensor]:
+    """Return the tensors that are alive."""
+    return [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+
+
 def _differentiable() -> list[torch.Tensor]:
     """Return the tensors that are alive and know how they were computed."""
-    return [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor) and each.grad_fn is not None]
+    return [each for each in _tensors() if each.grad_fn is not None]
+
+
+def freed() -> None:
+    """A training leaves no tensors on the device but those of its model, before Python collects cycles."""
+    train(NAME)  # what torch keeps from its first training
+    gc.collect()
+    gc.disable()
+    try:
+        before = _tensors()
+        network = train(NAME, epochs=3).network
+        own = [*before, *network.parameters(), *network.buffers()]
+        others = {id(each): each.shape for each in _tensors() if each.device == DEVICE}
+        assert not others.keys() - set(map(id, own)), others
+    finally:
+        gc.enable()
 
 
 def simulated() -> None:
@@ -349,6 +369,7 @@ CASES: dict[str, Callable[[], None]] = {
     "whole training": whole_training,
     "not recorded": not_recorded,
     "divergence": divergence,
+    "freed memory": freed,
     "repeated at random": repeated_at_random,
     **{f"repeated: {name}": partial(repeated, name) for name in CONFIGURATIONS},
     **{f"padded: {name}": partial(padded, name) for name in PADDED},

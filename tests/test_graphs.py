@@ -45,7 +45,7 @@ def test_single_updates(errors: dict[str, str | None], kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["simulated graphs", "whole training", "not recorded", "divergence", "repeated at random"]
+    "name", ["simulated graphs", "whole training", "not recorded", "divergence", "freed memory", "repeated at random"]
 )
 def test_trainings_with_graphs(errors: dict[str, str | None], name: str) -> None:
     assert errors[name] is None, errors[name]

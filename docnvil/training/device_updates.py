@@ -97,7 +97,7 @@ class DeviceUpdates:
         if repeated is not None:
             repeated.fill(batch, *numbers)
             try:
-                sums = repeated.run()
+                sums = repeated.run(self.compute)
                 watch.skip()
                 return sums
             except _RecordingError as error:
@@ -133,7 +133,7 @@ class DeviceUpdates:
             longest = max(MIN_LONGEST, 1 << (counts.longest - 1).bit_length()) if counts.longest else MIN_LONGEST
         shape = (len(counts), n_documents, n_stored, longest)
         if shape not in self._repeated and len(self._repeated) < MAX_GRAPHS:
-            self._repeated[shape] = _RepeatedUpdate(self.compute, batch, shape, self._recorder)
+            self._repeated[shape] = _RepeatedUpdate(batch, shape, self._recorder)
         return self._repeated.get(shape)
 
 
@@ -154,9 +154,9 @@ class _RecordingError(Exception):
 class _RepeatedUpdate:
     """The update of batches of one shape."""
 
-    def __init__(self, compute: Callable[..., Sums], batch: Batch, shape: Shape, recorder: GraphRecorder) -> None:
+    def __init__(self, batch: Batch, shape: Shape, recorder: GraphRecorder) -> None:
         _, self._n_documents, n_stored, longest = shape
-        self._compute, self._recorder = compute, recorder
+        self._recorder = recorder
         self._buffer = BatchBuffer(batch, n_stored, longest)
         device = batch.keys.device
         self._rate = torch.zeros((), dtype=torch.float32, device=device)
@@ -177,21 +177,22 @@ class _RepeatedUpdate:
         self._rate.copy_(rate)
         self._scale.copy_(scale)
 
-    def run(self) -> Sums:
-        """Make the update of the batch that was filled in."""
+    def run(self, compute: Callable[..., Sums]) -> Sums:
+        """Make the update of the batch that was filled in; `compute` is `DeviceUpdates.compute`."""
         if not self._is_warm:
             self._is_warm = True
             with self._recorder.on_stream():
-                self._make()
+                self.make(compute)
         else:
             if self._start is None:
                 try:
-                    self._start = self._recorder.record(self._make)
+                    self._start = self._recorder.record(lambda: self.make(compute))
                 except Exception as error:  # of any kind: what a library cannot do while work is recorded
                     raise _RecordingError(f"{type(error).__name__}: {error}") from error
             self._start()
         return self._sums.clone(), self._n_residuals
 
-    def _make(self) -> None:
-        sums, self._n_residuals = self._compute(self._buffer.batch(), self._rate, self._scale, self._n_documents)
+    def make(self, compute: Callable[..., Sums]) -> None:
+        """Make the update kernel by kernel."""
+        sums, self._n_residuals = compute(self._buffer.batch(), self._rate, self._scale, self._n_documents)
         self._sums.copy_(sums)

@@ -150,8 +150,9 @@ class Training:
         return bool(self.history) and (self.is_stopped or self.epoch >= self.schedule.last_epoch)
 
     def finish(self) -> BeliefNetwork:
-        """Return the network with the parameters of the best epoch."""
+        """Return the network with the parameters of the best epoch, and without gradients."""
         self.model.load_state_dict(self.best_parameters)
+        self.optimizer.zero_grad()
         return self.model
 
     def state(self) -> dict[str, Tensor]:
