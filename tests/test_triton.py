@@ -53,3 +53,23 @@ def test_every_operation_has_a_formula_and_a_kernel() -> None:
 def test_operations_run_the_formulas_on_any_device() -> None:
     logits = torch.randn(4, 9)
     assert torch.equal(operations().log_normalizer(logits), torch.logsumexp(logits, 1))
+
+
+def test_threads_can_use_the_operations_at_once() -> None:
+    script = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import torch
+from docnvil.runtime.device_operations import operations
+
+def use(number):
+    barrier.wait()
+    return operations().log_normalizer(torch.zeros(number, 2)).numel()
+
+barrier = Barrier(4)
+with ThreadPoolExecutor(4) as pool:
+    print(list(pool.map(use, range(4))))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert result.stdout == "[0, 1, 2, 3]\n", result.stderr

@@ -9,6 +9,7 @@ neither.
 
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import torch
@@ -50,9 +51,16 @@ def on_device(tensor: Tensor) -> bool:
     return tensor.device.type not in ("cpu", "meta")
 
 
-@cache
 def operations() -> Any:
     """Return the namespace with the operations, after registering them."""
+    with _LOCK:  # torch refuses a second registration
+        _register()
+    return torch.ops.docnvil
+
+
+@cache
+def _register() -> torch.library.Library:
+    """Register the operations, which exist as long as the library that is returned."""
     from docnvil.runtime import device_formulas
 
     library = torch.library.Library("docnvil", "DEF")
@@ -63,11 +71,10 @@ def operations() -> Any:
     for name in SCHEMAS if kernels else ():
         formula = getattr(device_formulas, name)
         library.impl(name, _with_fallback(name, getattr(kernels, name), formula), "CUDA")
-    _KEPT.append(library)  # operations vanish with their library
-    return torch.ops.docnvil
+    return library
 
 
-_KEPT: list[torch.library.Library] = []
+_LOCK = Lock()
 failed_kernels: set[str] = set()  # those that the formulas replace
 
 
