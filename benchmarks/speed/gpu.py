@@ -280,33 +280,40 @@ def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
 
 
 def epoch(device: torch.device, sizes: Sizes) -> Figures:
-    """Train one epoch of a corpus of RCV1's size with one sample, counts resident and streamed; embed documents."""
+    """Train two epochs of a corpus of RCV1's size with one sample, counts resident and streamed; embed documents."""
     corpus, figures = zipf_corpus(sizes.many, sizes.wide), {}
     for name, free_bytes in (("resident", batches.free_bytes), ("streamed", lambda device: 0)):
+        training = None  # so that the peak of one does not include what the other keeps on the device
         with _replaced(batches, "free_bytes", free_bytes):
-            training, data = start(
-                corpus, device, units=(sizes.many_units,), epochs=2, batch_size=sizes.large_batch,
-                validation_samples=1, **ONE_SAMPLE,
-            )  # fmt: skip
-            few = csr_array(data.train[:100])
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(device)
-            epochs = loop.train(training, data.train, few)
-            for number in ("first epoch", "epoch"):
-                synchronize(device)
-                started = time.perf_counter()
-                next(epochs)
-                synchronize(device)
-                title = f"{number} of {corpus.shape[0]:,} documents, counts {name}, s"
-                figures[title] = time.perf_counter() - started
-            if device.type == "cuda":
-                figures[f"peak memory, counts {name}, GB"] = torch.cuda.max_memory_allocated(device) / 1e9
+            training, measured = _epochs(corpus, name, device, sizes)
+        figures |= measured
     some = csr_array(corpus[: max(1000, sizes.many // 10)])
     unit_probabilities(training.model, csr_array(some[:1000]))
     started = time.perf_counter()
     unit_probabilities(training.model, some)
     figures["embedded documents per second"] = some.shape[0] / (time.perf_counter() - started)
     return figures
+
+
+def _epochs(corpus: csr_array, name: str, device: torch.device, sizes: Sizes) -> tuple[Training, Figures]:
+    """Return a training, and the seconds of its first two epochs and its peak memory."""
+    figures: Figures = {}
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    training, data = start(
+        corpus, device, units=(sizes.many_units,), epochs=2, batch_size=sizes.large_batch, validation_samples=1,
+        **ONE_SAMPLE,
+    )  # fmt: skip
+    epochs = loop.train(training, data.train, csr_array(data.train[:100]))
+    for number in ("first epoch", "epoch"):
+        synchronize(device)
+        started = time.perf_counter()
+        next(epochs)
+        synchronize(device)
+        figures[f"{number} of {corpus.shape[0]:,} documents, counts {name}, s"] = time.perf_counter() - started
+    if device.type == "cuda":
+        figures[f"peak memory, counts {name}, GB"] = torch.cuda.max_memory_allocated(device) / 1e9
+    return training, figures
 
 
 def nccl(device: torch.device, sizes: Sizes) -> Figures:
