@@ -27,8 +27,6 @@ from simulated_graphs import CUDAGraph, graph_pool_handle, recording
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
-from docnvil.runtime.device_operations import KERNELS
-
 NAME = "accel"
 MEMORY = 1 << 34  # bytes of the device, of which all are free
 
@@ -38,13 +36,14 @@ FREE = {
     "is_same_size", "_unsafe_view", "_reshape_alias", "_local_scalar_dense", "record_stream", "is_pinned",
 }  # fmt: skip
 # Kernels of operations that need several, estimated from torch's CUDA sources; all others need one. Sums by sorted
-# index (`index_put` that accumulates) and sorts use radix sort, and logsumexp and padding are compositions.
+# index (`index_put` that accumulates) and sorts use radix sort, and logsumexp and padding are compositions. Those of
+# docnvil fill tensors with zeros to add to, or stack lists.
 SEVERAL = {
     "sort": 8, "argsort": 8, "nonzero": 4, "masked_select": 5, "cumsum": 2, "cumprod": 2, "repeat_interleave": 3,
     "logsumexp": 9, "logaddexp": 1, "constant_pad_nd": 2, "unique_dim": 12, "_unique2": 12, "bincount": 4, "equal": 2,
     "multinomial": 4, "repeat": 2, "randperm": 4, "var": 1,
+    "docnvil::sparse_outer": 2, "docnvil::nvil": 4, "docnvil::update_sums": 2,
 }  # fmt: skip
-SEVERAL |= {f"docnvil::{name}": n_kernels for name, n_kernels in KERNELS.items()}
 ACCUMULATING_INDEX_PUT = 10
 # Operations that accept no CPU scalar although they are elementwise on paper.
 STRICT = {"cat", "stack", "index_select", "gather", "scatter", "scatter_add_", "index_add", "index_add_", "copy_"}

@@ -42,8 +42,6 @@ SCHEMAS = {
     "add_penalties": "(Tensor(a!) gradient, Tensor weight, Tensor? strengths, float scale, float l1,"
     " Tensor? factor) -> ()",
 }
-# The kernels of each on CUDA, besides the only one: tensors of zeros to add to, and lists that are stacked.
-KERNELS = {"sparse_outer": 2, "nvil": 4, "update_sums": 2}
 
 
 def on_device(tensor: Tensor) -> bool:
