@@ -60,6 +60,7 @@ def arguments(name: str, dtype: torch.dtype, S: int = 3) -> list[tuple]:
         ],
         "autoregressive_sample": [
             *((each, normal(K, K), uniform(S, B, K)) for each in (normal(K), normal(B, K))),
+            (normal(B, 1, K), normal(K, K), uniform(B, B, K)),  # logits per sample, as many as one per document
             (normal(2, 1100), normal(1100, 1100).tril(-1090), uniform(1, 2, 1100)),  # several warps
         ],
         "autoregressive_sample_with_mean": [(normal(B, K), normal(K, K), uniform(S, B, K))],

@@ -78,9 +78,9 @@ def chain_kernel(
     source = weight + units
     for unit in range(0, n_units):
         # The weights of the next unit are loaded while this one is computed, since loads take long.
-        is_before = (units <= unit) & (unit + 1 < n_units)
+        n_before = tl.where(unit + 1 < n_units, unit + 1, 0)
         source += n_units
-        following = tl.load(source, mask=is_before, other=0.0)
+        following = tl.load(source, mask=units < n_before, other=0.0)
         is_own = (units == unit)[None, :]
         own = tl.sum(bits * lateral[None, :] + tl.where(is_own, value, 0.0), 1)[:, None]
         bits = tl.where(is_own, tl.where(threshold < own, 1.0, 0.0).to(value.dtype), bits)

@@ -59,11 +59,16 @@ def keyed_uniform(
     return numbers
 
 
+def _repeating(logits: Tensor, shape: torch.Size) -> Tensor:
+    """Return contiguous logits whose rows, repeated one after the other, fill a shape `[..., K]`."""
+    if logits.dim() > 1 and logits.shape != shape[-logits.dim() :]:
+        logits = logits.expand(shape)
+    return logits.contiguous()
+
+
 def _sample(logits: Tensor, weight: Tensor, uniforms: Tensor, probabilities: Tensor | None) -> Tensor:
-    n_documents, n_units = uniforms.shape[-2:]
-    logits = logits.contiguous()
-    if logits.dim() > 1 and logits.numel() not in (n_documents * n_units, uniforms.numel()):
-        logits = logits.expand_as(uniforms).contiguous()
+    n_units = uniforms.shape[-1]
+    logits = _repeating(logits, uniforms.shape)
     n_logits = logits.numel() // n_units  # rows of logits, used again for all samples
     uniforms, samples = uniforms.contiguous(), torch.empty_like(uniforms, memory_format=torch.contiguous_format)
     n_rows = uniforms.numel() // n_units
@@ -92,10 +97,7 @@ def _units(value: Tensor, logits: Tensor, conditional: Tensor | None) -> tuple:
     """Return contiguous inputs of the Bernoulli kernels, and how many rows, rows of logits and units there are."""
     n_units = value.shape[-1]
     shape = torch.broadcast_shapes(value.shape, logits.shape, value.shape if conditional is None else conditional.shape)
-    value = value.expand(shape).contiguous()
-    if logits.dim() > 1 and logits.shape != shape[-logits.dim() :]:
-        logits = logits.expand(shape)
-    logits = logits.contiguous()
+    value, logits = value.expand(shape).contiguous(), _repeating(logits, shape)
     second = value if conditional is None else conditional.expand(shape).contiguous()
     return value, logits, second, value.numel() // max(1, n_units), logits.numel() // max(1, n_units), n_units
 
