@@ -29,7 +29,7 @@ def choose_accelerator() -> None:
     """Let the names of devices in settings include the simulated one."""
     choose = devices.choose_device
     for module in (devices, fit, continuing, model_folder):
-        module.choose_device = lambda name: DEVICE if name == NAME else choose(name)
+        module.choose_device = lambda name: DEVICE if name in (NAME, str(DEVICE)) else choose(name)
 
 
 def documents(n_documents: int, vocabulary_size: int = 300) -> csr_array:

@@ -50,6 +50,7 @@ CASES: dict[str, tuple[TrainingConfig, dict[str, object]]] = {
     "disarm": (replace(CONFIG, gradient="disarm", n_samples=4), {"units": (4, 2)}),
     "muprop": (replace(CONFIG, gradient="muprop"), {"units": (4, 2)}),
     "st-gumbel": (replace(CONFIG, gradient="st-gumbel"), {}),
+    "codes": (replace(CONFIG, neighbor_codes=10.0), {"prior": "uniform"}),
 }
 
 
@@ -71,6 +72,8 @@ def train_case(case: str, processes: ProcessGroup) -> dict[str, torch.Tensor]:
     )
     training.model.double()
     training.gradient.double()
+    if config.neighbor_codes:  # those of the main process count: on GPUs, each process computes others
+        training.codes = (torch.arange(46 * 4) % (processes.rank + 2) == 0).view(46, 4)
     for _ in train(training, counts, counts[:7]):
         pass
     figures = [[float(value) for value in vars(record).values()] for record in training.history]

@@ -1,5 +1,7 @@
 """Codes of similar documents, the uniform prior, and the recipe for codes to search by."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,9 @@ from docnvil.errors import ConfigurationError
 from docnvil.model.belief_network import build_model
 from docnvil.model.settings import ModelConfig
 from docnvil.schema import from_saved
+from docnvil.storage.checkpoints import read_checkpoint
 from docnvil.text.sparse import SelectedRows
+from docnvil.training import fit
 from docnvil.training import neighbor_codes as module
 from docnvil.training.neighbor_codes import neighbor_codes
 from docnvil.training.settings import Settings, TrainingConfig
@@ -99,8 +103,31 @@ def test_codes_of_the_recipe_find_documents_of_the_same_subject(fitted, block_co
     assert not [each for each in recwarn if "learned nothing" in str(each.message)]
 
 
-def test_a_resumed_training_gives_the_same_bytes(fitted, block_counts, tmp_path):
+def test_a_resumed_training_gives_the_same_bytes_with_the_codes_of_the_checkpoint(
+    fitted, block_counts, tmp_path, monkeypatch
+):
+    """On a GPU, a model that is trained again has other units, and gives other codes."""
+    make, made = fit._neighbor_codes, []
+
+    def make_once(*arguments):
+        made.append(make(*arguments))
+        assert len(made) == 1
+        return made[0]
+
+    monkeypatch.setattr(fit, "_neighbor_codes", make_once)
     check_resumed_training(fitted, block_counts, tmp_path / "c")
+    assert torch.equal(read_checkpoint(tmp_path / "c").tensors["codes.bits"], made[0])
+
+
+def test_the_model_that_describes_documents_is_trained_on_the_same_gpu(monkeypatch):
+    def start(data, settings):
+        raise KeyError(settings.device)
+
+    monkeypatch.setattr(fit, "start_training", start)
+    model = SimpleNamespace(config=SimpleNamespace(units=(4,)), device=torch.device("cuda:1"))
+    training = SimpleNamespace(model=model, config=SimpleNamespace(seed=0))
+    with pytest.raises(KeyError, match="cuda:1"):
+        fit._neighbor_codes(None, training, ())
 
 
 def test_a_saved_model_opens_with_the_same_codes(fitted, block_counts, tmp_path):

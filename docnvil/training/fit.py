@@ -87,7 +87,7 @@ def fit(
     documents = checked_counts(counts, vocabulary=vocabulary, text_column=text_column)
     data = split_data(documents, settings, validation)
     training = start_training(data, settings, processes, documents.token_rules)
-    if training.config.neighbor_codes and not (resume_from and resume_from.is_final):
+    if training.config.neighbor_codes and not (resume_from and (resume_from.is_final or resume_from.has_codes)):
         training.codes = _neighbor_codes(data, training, callbacks)
     run_training(training, data, resume_from, processes, callbacks, profile)
     held_out = settings.validation if validation is None else data.validation.shape[0]
@@ -201,7 +201,7 @@ def _neighbor_codes(data: TrainingData, training: Training, callbacks: Sequence[
             f"neighbor_codes trains one layer of units, and units is {units}. Give one number of units."
         )
     settings = Settings(
-        units=(DESCRIBING_UNITS,), prior="mixture", epochs=DESCRIBING_EPOCHS, seed=seed, device=device.type
+        units=(DESCRIBING_UNITS,), prior="mixture", epochs=DESCRIBING_EPOCHS, seed=seed, device=str(device)
     )
     teacher = start_training(data, settings)
     shown = [callback for callback in callbacks if callback.follows_preparation]

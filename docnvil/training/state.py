@@ -27,6 +27,8 @@ from docnvil.training.schedule import Schedule
 from docnvil.training.seed_words import SeedColumns
 from docnvil.training.settings import TrainingConfig
 
+CODES = "codes.bits"  # the name of a training's codes among the tensors of a checkpoint
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -54,6 +56,11 @@ class Checkpoint:
     def learning_rate(self) -> float:
         """The first learning rate of the training."""
         return float(self.training["learning_rate"])
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether the codes that q learns are among the tensors; earlier versions computed them again."""
+        return CODES in self.tensors
 
     def with_learning_rate(self, learning_rate: float) -> "Checkpoint":
         """Return the checkpoint as if the training had another first learning rate, such as a smaller one."""
@@ -163,6 +170,7 @@ class Training:
             **{f"gradient.{name}": value for name, value in self.gradient.state_dict().items()},
             **{f"best.{name}": value for name, value in self.best_parameters.items()},
             **{f"optimizer.{slot}.{name}": value for slot, values in slots.items() for name, value in values.items()},
+            **({} if self.codes is None else {CODES: self.codes}),
         }
 
     def checkpoint(self) -> Checkpoint:
@@ -208,7 +216,7 @@ class Training:
         self, tensors: Mapping[str, Tensor], history: Sequence[EpochRecord], epoch_seconds: Sequence[float]
     ) -> None:
         """Load the tensors of `state`, with the records so far, in place."""
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "gradient": {}, "best": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "gradient": {}, "best": {}, "optimizer": {}, "codes": {}}
         for name, value in tensors.items():
             part, rest = name.split(".", 1)
             parts[part][rest] = value
@@ -222,6 +230,8 @@ class Training:
             slots.setdefault(int(slot), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
         self.history, self.epoch_seconds = list(history), list(epoch_seconds)
+        if CODES in tensors:
+            self.codes = tensors[CODES].to(self.model.device)
 
 
 def _require_equal(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
