@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import run
 from exact import (
     assert_gradients_equal,
     elbo_gradients,
@@ -23,7 +23,6 @@ from docnvil import DocNVIL
 from docnvil.analysis.completion import predict_words
 from docnvil.analysis.null_models import evaluate_null_model
 from docnvil.analysis.perplexity import document_bounds
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, Bits
 from docnvil.model.visible import BernoulliLayer
@@ -187,9 +186,7 @@ class TestFiles:
     def test_other_arrays_are_refused(self, tmp_path, arrays, options, complaint):
         np.savez(tmp_path / "bits.npz", **arrays)
         out = tmp_path / "model"
-        done = CliRunner().invoke(main, ["fit", str(tmp_path / "bits.npz"), *options, "--out", str(out)])
-        assert done.exit_code == 1
-        assert complaint in done.stderr
+        run("fit", tmp_path / "bits.npz", *options, "--out", out, status=1, stderr=complaint)
         assert not out.exists()
 
     def test_damaged_file_is_refused(self, tmp_path):
@@ -209,32 +206,29 @@ def folder(tmp_path_factory):
         image[(place, slice(None)) if rng.random() < 0.5 else (slice(None), place)] = 1
     flat = images.reshape(300, 16)
     np.savez(folder / "images.npz", train=np.packbits(flat[:250], axis=1), test=flat[250:])
-    arguments = [
-        "--array",
-        "train",
-        "--learning-rate",
-        "0.03",
+    settings = (
         "--units",
         "8,3",
-        "--epochs",
-        "40",
         "--recognition-hidden",
-        "12",
+        12,
+        "--learning-rate",
+        0.03,
+        "--epochs",
+        40,
         "--batch-size",
-        "25",
-    ]
-    made = CliRunner().invoke(main, ["fit", str(folder / "images.npz"), *arguments, "--out", str(folder / "m")])
-    assert made.exit_code == 0, made.stderr
+        25,
+    )
+    made = run("fit", folder / "images.npz", "--array", "train", *settings, "--out", folder / "m")
     assert "nats per vector" in made.stdout
     return folder
 
 
 class TestCommands:
     def test_the_likelihood_is_in_nats_a_vector(self, folder):
-        arguments = ["perplexity", str(folder / "m"), str(folder / "images.npz"), "--array", "test"]
-        found = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+        arguments = ["perplexity", folder / "m", folder / "images.npz", "--array", "test"]
+        found = json.loads(run(*arguments, "--json").stdout)
         assert found["negative_log_likelihood"] < found["negative_log_likelihood_of_independent_bits"]
-        told = CliRunner().invoke(main, arguments).stdout
+        told = run(*arguments).stdout
         assert f"{found['negative_log_likelihood']:.2f} nats per vector" in told
         assert "50 vectors of 16 bits" in told
 
@@ -246,14 +240,12 @@ class TestCommands:
 
     def test_samples_and_filters_are_pictures(self, folder):
         out = folder / "pictures"
-        arguments = ["draw", str(folder / "m"), "--out", str(out), "--samples", "9"]
-        assert CliRunner().invoke(main, arguments).exit_code == 0
+        arguments = ["draw", folder / "m", "--out", out, "--samples", "9"]
+        run(*arguments)
         assert {place.name for place in out.iterdir()} == {"samples.png", "filters.png"}
         before = (out / "samples.png").read_bytes()
-        again = CliRunner().invoke(main, arguments)
-        assert again.exit_code == 1
-        assert "--force" in again.stderr
-        assert CliRunner().invoke(main, [*arguments, "--force"]).exit_code == 0
+        run(*arguments, status=1, stderr="--force")
+        run(*arguments, "--force")
         assert (out / "samples.png").read_bytes() == before  # one seed, one picture
 
     @pytest.mark.parametrize(
@@ -261,9 +253,7 @@ class TestCommands:
         [(["--shape", "3x5"], 1, "3 by 5 pixels are not the 16"), (["--shape", "wide"], 2, "28x28")],
     )
     def test_impossible_shapes_are_refused(self, folder, options, code, complaint):
-        done = CliRunner().invoke(main, ["draw", str(folder / "m"), "--out", str(folder / "none"), *options])
-        assert done.exit_code == code
-        assert complaint in done.stderr
+        run("draw", folder / "m", "--out", folder / "none", *options, status=code, stderr=complaint)
         assert not (folder / "none").exists()
 
 

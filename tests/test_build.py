@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_data import anything
 
-from docnvil.commands import main
 from docnvil.corpus import build, shards
 from docnvil.corpus.build import VocabularyLimits, build_corpus, scratch_folder
 from docnvil.corpus.loading import load_document_term_matrix
@@ -34,6 +32,9 @@ from docnvil.text.vocabulary import Vocabulary, build_vocabulary
 from docnvil.text.word_frequencies import merge_word_frequencies
 
 AUTO, ALL = SourceOptions(), VocabularyLimits(size=None, min_df=1, max_df=1.0)
+BUILD = ("corpus", "build", "--vocabulary-size", 150)
+ROOT = Path(__file__).parents[1]
+WAITING = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'waiting'}"}  # a process waits to open some files
 
 
 def same_bytes(left: Path, right: Path) -> bool:
@@ -263,19 +264,9 @@ def test_finished_shards_are_not_counted_again(sources, whole, tmp_path, monkeyp
 
 def test_a_build_that_another_version_began_is_counted_again(sources, whole, tmp_path):
     (scratch_folder(tmp_path / "built") / "counted" / "shard").mkdir(parents=True)
-    arguments = ["corpus", "build", *map(str, sources), "--vocabulary-size", "150", "--out", str(tmp_path / "built")]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0
-    assert "another version of docnvil" in result.stderr
+    run(*BUILD, *sources, "--out", tmp_path / "built", stderr="another version of docnvil")
     assert same_bytes(tmp_path / "built", whole)
     assert not scratch_folder(tmp_path / "built").exists()
-
-
-def start(*arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "docnvil", "corpus", "build", *map(str, arguments)]
-    root = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, root / "tests" / "waiting")))}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def worker_ids(process: subprocess.Popen) -> list[int]:
@@ -293,7 +284,7 @@ def worker_ids(process: subprocess.Popen) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the workers in Linux's /proc")
 def test_a_killed_worker_does_not_change_the_corpus(sources, whole, tmp_path):
-    process = start(*sources, "--vocabulary-size", 150, "--workers", 2, "--out", tmp_path / "built")
+    process = start(*BUILD, *sources, "--workers", 2, "--out", tmp_path / "built", variables=WAITING)
     while not (workers := worker_ids(process)):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.005)
@@ -308,8 +299,7 @@ def test_a_killed_worker_does_not_change_the_corpus(sources, whole, tmp_path):
 def test_an_interrupted_build_is_continued(sources, whole, tmp_path, signal_number):
     waiting = write_rows(tmp_path / "waiting.jsonl", random_rows(1))
     Path(f"{waiting}.wait").touch()  # the build waits before it opens this file
-    command = (*sources, waiting, "--vocabulary-size", 150, "--out", tmp_path / "built")
-    process = start(*command)
+    process = start(*BUILD, *sources, waiting, "--out", tmp_path / "built", variables=WAITING)
     scratch = scratch_folder(tmp_path / "built")
     while len(list(scratch.glob("counted-*/[!.]*"))) < 5:
         assert process.poll() is None, process.stderr.read()
@@ -320,8 +310,7 @@ def test_an_interrupted_build_is_continued(sources, whole, tmp_path, signal_numb
     assert "Traceback" not in output
     assert not (tmp_path / "built").exists()
     assert len(list(scratch.glob("counted-*/*/manifest.json"))) == 5
-    arguments = ["corpus", "build", *map(str, sources), "--vocabulary-size", "150", "--out", str(tmp_path / "built")]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
+    run(*BUILD, *sources, "--out", tmp_path / "built")
     assert same_bytes(tmp_path / "built", whole)
     assert not scratch.exists()
 
@@ -343,16 +332,12 @@ def store(sources) -> Iterator[str]:
 
 
 def test_texts_are_read_from_a_store(store, sources, whole, tmp_path):
-    urls = [f"{store}/posts/{path.name}" for path in sources]
-    arguments = ["corpus", "build", *urls, "--vocabulary-size", "150", "--out", str(tmp_path / "built")]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.stderr
+    run(*BUILD, *(f"{store}/posts/{path.name}" for path in sources), "--out", tmp_path / "built")
     assert same_bytes(tmp_path / "built", whole)
 
 
 def test_a_folder_is_read_from_a_store(store, tmp_path):
-    arguments = ["corpus", "build", f"{store}/notes", "--max-df", "1.0", "--out", str(tmp_path / "built")]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
+    run("corpus", "build", f"{store}/notes", "--max-df", 1.0, "--out", tmp_path / "built")
     matrix = load_document_term_matrix(tmp_path / "built")
     assert matrix.ids == ("kitchen/c.txt", "sea/a.txt", "sea/b.txt")
     assert matrix.metadata == {"label": ("kitchen", "sea", "sea")}
@@ -360,9 +345,7 @@ def test_a_folder_is_read_from_a_store(store, tmp_path):
 
 def test_workers_read_urls(sources, whole, tmp_path):
     pytest.importorskip("upath", reason="universal-pathlib is not installed")
-    urls = [path.as_uri() for path in sources]
-    arguments = ["corpus", "build", *urls, "--vocabulary-size", "150", "--workers", "2"]
-    assert CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "built")]).exit_code == 0
+    run(*BUILD, *(path.as_uri() for path in sources), "--workers", 2, "--out", tmp_path / "built")
     assert same_bytes(tmp_path / "built", whole)
 
 
@@ -375,9 +358,7 @@ def test_workers_read_urls(sources, whole, tmp_path):
     ],
 )
 def test_urls_that_cannot_be_read_are_refused(store, tmp_path, url, sentence):
-    result = CliRunner().invoke(main, ["corpus", "build", url, "--out", str(tmp_path / "built")])
-    assert result.exit_code == 1
-    assert sentence in result.stderr
+    run("corpus", "build", url, "--out", tmp_path / "built", status=1, stderr=sentence)
     assert not (tmp_path / "built").exists()
 
 
@@ -401,9 +382,7 @@ def test_an_error_in_a_worker_is_raised():
 
 def test_counts_are_read_in_one_process(sources, whole, tmp_path):
     for arguments in ([whole, whole], [whole, "--workers", 2], [*sources, "--held-out", 5]):
-        result = CliRunner().invoke(main, ["corpus", "build", *map(str, arguments), "--out", str(tmp_path / "out")])
-        assert result.exit_code == 2
-        assert "one SOURCE" in result.stderr
+        run("corpus", "build", *arguments, "--out", tmp_path / "out", status=2, stderr="one SOURCE")
 
 
 @given(st.dictionaries(st.text(max_size=3).filter(bool), st.integers(1, 4), min_size=1), st.integers(1, 5))

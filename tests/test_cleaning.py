@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.text.cleaning import STRIPPERS, read_parts, strip_parts
 from docnvil.text.fast_tokens import FastTokenReader
@@ -207,12 +206,6 @@ class TestRules:
         assert (model / "vocabulary.txt").read_text().split() == ["owl", "cat", "dog", "mouse", "page"]
         result = json.loads(run("perplexity", model, test, "--json").stdout)
         assert result["tokens"] == 3
-
-
-def run(*arguments: object):
-    result = CliRunner().invoke(main, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
-    return result
 
 
 HTML = ("<", ">", "<b>", "</b>", "<!", "<![", "]]>", "<!--", "-->", "&", "&amp;", "<script>")

@@ -2,32 +2,20 @@
 
 import csv
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run, start
 from scipy.sparse import csr_array, save_npz
 
-from docnvil.commands import COMMANDS, main
+from docnvil.commands import COMMANDS
 
 QUICK = ["--epochs", "3", "--units", "4"]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def process(*arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "docnvil", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -37,17 +25,6 @@ def rows_of(path: Path) -> list[dict[str, str]]:
             return list(csv.DictReader(file))
     finally:
         csv.field_size_limit(limit)
-
-
-def failed(result: Result, status: int, *parts: str) -> None:
-    """Check that an error is a message on stderr with the remedy, and nothing on stdout."""
-    assert result.exit_code == status, result.output
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    message = " ".join(result.stderr.split())
-    for part in parts:
-        assert part in message
-    assert message.endswith((".", "'"))
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +45,12 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fitted") / "model"
-    result = run("fit", texts, "--out", path, *QUICK)
-    assert result.exit_code == 0, result.output
+    run("fit", texts, "--out", path, *QUICK)
     return path
 
 
 def test_fit_prints_results_and_next_commands(texts, tmp_path):
     result = run("fit", texts, "--out", tmp_path / "model", *QUICK)
-    assert result.exit_code == 0
     assert "validation perplexity" in result.stdout
     for command in ("topics", "perplexity", "embed"):
         assert f"docnvil {command} {tmp_path / 'model'}" in result.stdout
@@ -108,29 +83,29 @@ def test_each_option_changes_its_own_setting_only(texts, tmp_path):
         "--recognition-hidden=7,5": ("model", "recognition_hidden", [7, 5]),
     }
     usual = ["--units", "4,2", "--epochs", "1"]
-    assert run("fit", texts, *usual, "--out", tmp_path / "usual").exit_code == 0
+    run("fit", texts, *usual, "--out", tmp_path / "usual")
     plain = json.loads((tmp_path / "usual" / "model.json").read_text())
     assert plain["training"]["center"]
     assert plain["training"]["normalize"]
     assert plain["training"]["local_signals"]
     for number, (option, (part, name, value)) in enumerate(given.items()):
         out = tmp_path / str(number)
-        assert run("fit", texts, *usual, option, "--out", out).exit_code == 0, option
+        run("fit", texts, *usual, option, "--out", out)
         written = json.loads((out / "model.json").read_text())
         assert written[part] == {**plain[part], name: value}
 
 
 def test_training_and_evaluation_do_not_load_the_ids_of_a_corpus(texts, tmp_path, monkeypatch):
-    assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
+    run("corpus", "build", texts, "--out", tmp_path / "corpus")
     monkeypatch.setattr("docnvil.corpus.reading._Table.columns", property(lambda table: pytest.fail("ids were read")))
-    assert run("fit", tmp_path / "corpus", "--out", tmp_path / "model", *QUICK).exit_code == 0
-    assert run("perplexity", tmp_path / "model", tmp_path / "corpus").exit_code == 0
+    run("fit", tmp_path / "corpus", "--out", tmp_path / "model", *QUICK)
+    run("perplexity", tmp_path / "model", tmp_path / "corpus")
 
 
 def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
     """`perplexity` and `embed` stem and filter words as `fit` did, without the options."""
     options = ["--stemmer", "porter", "--min-length", "5", "--stop-words", "none"]
-    assert run("fit", texts, "--out", tmp_path / "model", *QUICK, *options).exit_code == 0
+    run("fit", texts, "--out", tmp_path / "model", *QUICK, *options)
     words = (tmp_path / "model" / "vocabulary.txt").read_text().split()
     assert "harbour" in words
     assert "sail" not in words
@@ -141,31 +116,31 @@ def test_new_text_is_tokenized_by_the_rules_of_the_model(texts, tmp_path):
     told = run("perplexity", tmp_path / "model", tmp_path / "new.txt").stdout
     assert "1 token (25%) is not in the model's vocabulary" in told
     out = tmp_path / "embeddings.csv"
-    assert run("embed", tmp_path / "model", tmp_path / "new.txt", "--out", out).exit_code == 0
+    run("embed", tmp_path / "model", tmp_path / "new.txt", "--out", out)
     assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]
 
 
 def test_force_does_not_replace_the_input(texts, tmp_path):
     copy = tmp_path / "posts.jsonl"
     copy.write_bytes(texts.read_bytes())
-    failed(run("fit", copy, "--out", copy, "--force", *QUICK), 1, "is also the input")
+    run("fit", copy, "--out", copy, "--force", *QUICK, status=1, stderr="is also the input")
     assert copy.read_bytes() == texts.read_bytes()
-    assert run("corpus", "build", copy, "--out", tmp_path / "corpus").exit_code == 0
-    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK), 1, "is also the input")
+    run("corpus", "build", copy, "--out", tmp_path / "corpus")
+    arguments = ("fit", tmp_path / "corpus", "--out", tmp_path / "corpus", "--force", *QUICK)
+    run(*arguments, status=1, stderr="is also the input")
     split = ("corpus", "build", copy, "--out", tmp_path / "corpus", "--held-out", 5, "--force")
-    failed(run(*split), 1, "is a corpus")
+    run(*split, status=1, stderr="is a corpus")
 
 
 def test_every_command_reads_a_prepared_corpus(texts, model, tmp_path):
     corpus = tmp_path / "corpus"
     result = run("corpus", "build", texts, "--out", corpus)
-    assert result.exit_code == 0
     assert "60 documents (0 empty)" in result.stdout
-    assert run("fit", corpus, "--out", tmp_path / "model", *QUICK).exit_code == 0
+    run("fit", corpus, "--out", tmp_path / "model", *QUICK)
     for name in ("parameters.safetensors", "topics.csv", "vocabulary.txt"):
         assert (tmp_path / "model" / name).read_bytes() == (model / name).read_bytes()
     assert run("perplexity", tmp_path / "model", corpus).stdout == run("perplexity", model, texts).stdout
-    assert run("embed", model, corpus, "--out", tmp_path / "e.csv").exit_code == 0
+    run("embed", model, corpus, "--out", tmp_path / "e.csv")
 
 
 def test_held_out_documents_do_not_extend_the_vocabulary(tmp_path):
@@ -175,7 +150,7 @@ def test_held_out_documents_do_not_extend_the_vocabulary(tmp_path):
         out = tmp_path / str(seed)
         options = ("--held-out", 2, "--min-df", 1, "--max-df", 1.0, "--seed", seed)
         command = ("corpus", "build", tmp_path / "all.txt", "--out", out, *options)
-        assert run(*command).exit_code == 0
+        run(*command)
         if "41" in (out / "test" / "documents.csv").read_text():
             break
     assert "onion" not in (out / "train" / "vocabulary.txt").read_text()
@@ -185,9 +160,9 @@ def test_held_out_documents_do_not_extend_the_vocabulary(tmp_path):
 
 
 def test_the_seed_determines_the_bytes_in_a_new_process(texts, model, tmp_path):
-    environment = {**os.environ, "PYTHONHASHSEED": "123"}
-    command = [sys.executable, "-m", "docnvil", "fit", texts, "--out", tmp_path / "model", *QUICK]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    with start("fit", texts, "--out", tmp_path / "model", *QUICK, variables={"PYTHONHASHSEED": 123}) as process:
+        process.communicate()
+    assert process.returncode == 0
     for path in model.iterdir():
         if path.name not in ("run.json", "manifest.json"):
             assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name
@@ -196,7 +171,7 @@ def test_the_seed_determines_the_bytes_in_a_new_process(texts, model, tmp_path):
 @pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_fit_leaves_no_partial_model_and_resumes(texts, tmp_path, sign, status):
     arguments = ["fit", texts, "--out", tmp_path / "model", "--units", "4", "--epochs", "600"]
-    running = process(*arguments)
+    running = start(*arguments)
     while not (tmp_path / "model.unfinished").exists():
         assert running.poll() is None, running.stderr.read()
         time.sleep(0.01)
@@ -205,18 +180,17 @@ def test_an_interrupted_fit_leaves_no_partial_model_and_resumes(texts, tmp_path,
     assert running.returncode == status
     assert "Traceback" not in errors
     assert not (tmp_path / "model").exists()
-    again = run(*arguments)
-    failed(again, 1, "interrupted run", "--resume", "--force")
-    assert run(*arguments, "--resume").exit_code == 0
+    run(*arguments, status=1, stderr=("interrupted run", "--resume", "--force"))
+    run(*arguments, "--resume")
     assert not (tmp_path / "model.unfinished").exists()
-    failed(run(*arguments, "--resume"), 1, "is complete")
-    assert run(*arguments[:2], "--out", tmp_path / "whole", *arguments[4:]).exit_code == 0
+    run(*arguments, "--resume", status=1, stderr="is complete")
+    run(*arguments[:2], "--out", tmp_path / "whole", *arguments[4:])
     for name in ("parameters.safetensors", "history.csv", "topics.csv"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_closed_pipe_is_not_an_error(model):
-    with process("topics", model, "--words", "14") as running:
+    with start("topics", model, "--words", "14") as running:
         running.stdout.close()
         assert "Traceback" not in running.stderr.read()
 
@@ -224,7 +198,6 @@ def test_a_closed_pipe_is_not_an_error(model):
 @pytest.mark.parametrize("command", [*COMMANDS, "corpus build"])
 def test_every_command_has_help(command):
     result = run(*command.split(), "--help")
-    assert result.exit_code == 0
     assert "Usage:" in result.stdout
 
 
@@ -238,7 +211,7 @@ def test_help_lists_every_command():
 
 
 def fit_fails(tmp_path: Path, source: object, status: int, *parts: str, options: tuple[object, ...] = ()) -> None:
-    failed(run("fit", source, "--out", tmp_path / "out", *QUICK, *options), status, *parts)
+    run("fit", source, "--out", tmp_path / "out", *QUICK, *options, status=status, stderr=parts)
     assert not (tmp_path / "out").exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith((".out", "out"))]
 
@@ -295,8 +268,7 @@ def test_an_empty_vocabulary_is_refused(tmp_path, texts):
 
 @pytest.mark.parametrize("units", ["0", "-3", "5,0", "many"])
 def test_impossible_units_are_refused(tmp_path, texts, units):
-    result = run("fit", texts, "--out", tmp_path / "out", "--units", units)
-    failed(result, 2, "unit")
+    run("fit", texts, "--out", tmp_path / "out", "--units", units, status=2, stderr="unit")
 
 
 @pytest.mark.parametrize(
@@ -307,12 +279,12 @@ def test_impossible_settings_are_refused(tmp_path, texts, option, value, status)
 
 
 def test_an_unknown_recipe_is_a_usage_error(tmp_path, texts):
-    failed(run("fit", texts, "--out", tmp_path / "out", "--recipe", "grandmother's"), 2, "paper")
+    run("fit", texts, "--out", tmp_path / "out", "--recipe", "grandmother's", status=2, stderr="paper")
 
 
 def test_token_options_are_refused_for_counts(tmp_path, texts):
-    assert run("corpus", "build", texts, "--out", tmp_path / "corpus").exit_code == 0
-    failed(run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-length", "5"), 2, "--min-length")
+    run("corpus", "build", texts, "--out", tmp_path / "corpus")
+    run("fit", tmp_path / "corpus", "--out", tmp_path / "out", "--min-length", "5", status=2, stderr="--min-length")
 
 
 def test_a_diverging_training_stops(tmp_path, texts):
@@ -320,24 +292,24 @@ def test_a_diverging_training_stops(tmp_path, texts):
 
 
 def test_existing_output_is_kept(tmp_path, texts, model):
-    failed(run("fit", texts, "--out", model, *QUICK), 1, "already exists", "--force")
+    run("fit", texts, "--out", model, *QUICK, status=1, stderr=("already exists", "--force"))
     (tmp_path / "e.csv").write_text("important")
-    failed(run("embed", model, texts, "--out", tmp_path / "e.csv"), 1, "already exists", "--force")
+    run("embed", model, texts, "--out", tmp_path / "e.csv", status=1, stderr=("already exists", "--force"))
     assert (tmp_path / "e.csv").read_text() == "important"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("important")
-    failed(run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK), 1, "written by docnvil")
+    run("fit", texts, "--out", tmp_path / "mine", "--force", *QUICK, status=1, stderr="written by docnvil")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "important"
 
 
 def test_a_folder_that_is_not_a_model_is_refused(tmp_path, texts):
-    failed(run("perplexity", tmp_path / "nowhere", texts), 1, "nowhere")
-    failed(run("topics", tmp_path), 1, "manifest.json")
+    run("perplexity", tmp_path / "nowhere", texts, status=1, stderr="nowhere")
+    run("topics", tmp_path, status=1, stderr="manifest.json")
 
 
 def test_an_unwritable_output_is_refused(tmp_path, texts, model):
     (tmp_path / "file").write_text("")
-    failed(run("embed", model, texts, "--out", tmp_path / "file" / "e.csv"), 1)
+    run("embed", model, texts, "--out", tmp_path / "file" / "e.csv", status=1)
 
 
 def test_the_installed_command_prepares_its_process_as_python_m_does():
@@ -346,7 +318,7 @@ def test_the_installed_command_prepares_its_process_as_python_m_does():
 
 
 def test_too_many_units_are_refused_by_their_limit(texts, tmp_path):
-    failed(run("fit", texts, "--units", "1000000000", "--out", tmp_path / "m"), 2, "at most 10,000,000 units")
+    run("fit", texts, "--units", "1000000000", "--out", tmp_path / "m", status=2, stderr="at most 10,000,000 units")
 
 
 @pytest.mark.parametrize(
@@ -364,6 +336,5 @@ def test_too_many_units_are_refused_by_their_limit(texts, tmp_path):
     ],
 )
 def test_suggestions_for_misspelled_names_are_close(arguments, message):
-    result = run(*arguments.split())
-    assert (result.exit_code, result.stdout) == (2, "")
+    result = run(*arguments.split(), status=2)
     assert result.stderr.endswith(f"Error: {message}\n")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 from scipy.sparse import csr_array, save_npz
 
 import docnvil
@@ -18,7 +18,6 @@ from docnvil import DocNVIL
 from docnvil.analysis.completion import evaluate_completion, evaluate_predictor
 from docnvil.analysis.concentration import fit_concentration
 from docnvil.analysis.null_models import unigram_perplexity
-from docnvil.commands import main
 from docnvil.comparison import runner
 from docnvil.comparison.adapters import MixtureOfTopics
 from docnvil.comparison.peers import PEERS
@@ -36,10 +35,6 @@ from docnvil.errors import ConfigurationError, CorpusError, VocabularyError
 from docnvil.model.visible import DirichletMultinomialLayer
 from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.vocabulary import Vocabulary
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +58,7 @@ def output(folder: Path) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(runner.PEERS, "gensim-lda", SimpleNamespace(is_installed=False))
         out = folder / "table.csv"
-        result = run(*arguments, "--models", models, "--components", 3, "--seed", 5, "--out", out, "--json")
-    assert result.exit_code == 0, result.output
+        result = run("compare", *arguments, "--models", models, "--components", 3, "--seed", 5, "--out", out, "--json")
     summary = json.loads(result.stdout)
     return {**summary, "stderr": result.stderr, "rows": {row["model"]: row for row in summary["models"]}}
 
@@ -174,7 +168,7 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
         ComparisonResult("docnvil-best", "", 7.5, 7.5, no_units_verdict="not better"),
     ]
     monkeypatch.setattr(runner, "compare_models", lambda *arguments, **options: iter(rows))
-    lines = run(folder / "train.npz", folder / "observed.npz").stdout.splitlines()
+    lines = run("compare", folder / "train.npz", folder / "observed.npz").stdout.splitlines()
     headings = "model per word per document NPMI diversity topics seconds per second MiB"
     assert lines[1].split() == headings.split()
     assert lines[4].split() == ["sklearn-lda", "7.2", "7.0", "0.500", "-", "3", "-", "12,346", "-"]
@@ -242,9 +236,9 @@ def test_any_exception_becomes_an_error_in_the_row(monkeypatch, tmp_path):
 
 def test_a_model_that_fails_ends_in_an_error_after_the_results_of_the_others(folder, tmp_path):
     arguments = (folder / "train.npz", folder / "observed.npz", "--predict", folder / "hidden.npz")
-    result = run(*arguments, "--models", f"{folder / 'narrow'},{folder / 'model'}", "--out", tmp_path / "table.csv")
-    assert result.exit_code == 1
-    assert f"{folder / 'narrow'} could not be evaluated; see the reason in the table." in result.stderr
+    command = (*arguments, "--models", f"{folder / 'narrow'},{folder / 'model'}", "--out", tmp_path / "table.csv")
+    message = f"{folder / 'narrow'} could not be evaluated; see the reason in the table."
+    run("compare", *command, status=1, stderr=message)
     rows = {row["model"]: row for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
     assert "10 words" in rows[str(folder / "narrow")]["error"]
     assert float(rows[str(folder / "model")]["completion_per_word"]) > 1
@@ -265,17 +259,14 @@ def test_invalid_input_raises_before_any_process_starts(monkeypatch, block_count
 
 
 def test_wrong_options_are_reported_before_the_corpus_is_read(tmp_path):
-    result = run(tmp_path / "nowhere", tmp_path / "nowhere", "--models", "docnvil,lda")
-    assert result.exit_code == 1
-    assert "'lda' is neither a known model nor a model folder" in result.stderr
+    arguments = ("compare", tmp_path / "nowhere", tmp_path / "nowhere")
+    run(*arguments, "--models", "docnvil,lda", status=1, stderr="'lda' is neither a known model nor a model folder")
     (tmp_path / "table.csv").write_text("precious")
-    result = run(tmp_path / "nowhere", tmp_path / "nowhere", "--out", tmp_path / "table.csv")
-    assert result.exit_code == 1
-    assert "already exists" in result.stderr
+    run(*arguments, "--out", tmp_path / "table.csv", status=1, stderr="already exists")
 
 
 def test_the_help_names_every_model():
-    text = "".join(run("--help").stdout.split())  # lines may break after hyphens
+    text = "".join(run("compare", "--help").stdout.split())  # lines may break after hyphens
     for name in model_names():
         assert name in text
     assert set(PEERS) <= set(model_names())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run
 from interruption import InterruptAfter, Interrupted
 from scipy.sparse import csr_array
-from test_commands import failed, run
 
 import docnvil
 from docnvil.errors import CheckpointError, ConfigurationError, VocabularyError
@@ -177,15 +177,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ("--units", "4", "--epochs", 10, "--batch-size", 10, "--max-df", 1.0)
-    result = run("fit", path / "old.jsonl", "--out", path / "model", *options)
-    assert result.exit_code == 0, result.stderr
+    run("fit", path / "old.jsonl", "--out", path / "model", *options)
     return path
 
 
 def test_fit_from_a_model_counts_unknown_words_and_keeps_the_vocabulary(folder, tmp_path):
     out = tmp_path / "continued"
     result = run("fit", folder / "new.jsonl", "--from", folder / "model", "--epochs", 3, "--out", out, "--json")
-    assert result.exit_code == 0, result.stderr
     assert "60 tokens (6%) are not in the model's vocabulary" in " ".join(result.stderr.split())
     values = json.loads(result.stdout)
     assert values["unknown_tokens"] == 60
@@ -199,7 +197,6 @@ def test_fit_from_a_model_counts_unknown_words_and_keeps_the_vocabulary(folder, 
 
 def test_a_dry_run_says_the_schedule(folder):
     result = run("fit", folder / "new.jsonl", "--from", folder / "model", "--dry-run", "--json")
-    assert result.exit_code == 0, result.stderr
     settings = json.loads(result.stdout)["settings"]
     assert (settings["epochs"], settings["learning_rate"], settings["units"]) == (25, 0.005, [4])
 
@@ -215,12 +212,12 @@ def test_a_dry_run_says_the_schedule(folder):
 )
 def test_options_of_the_model_are_refused(folder, tmp_path, status, options, message):
     out = tmp_path / "out"
-    failed(run("fit", folder / "new.jsonl", "--from", folder / "model", *options, "--out", out), status, message)
+    run("fit", folder / "new.jsonl", "--from", folder / "model", *options, "--out", out, status=status, stderr=message)
     assert not out.exists()
 
 
 def test_replay_needs_a_model_and_the_model_is_not_the_output(folder, tmp_path):
-    failed(run("fit", folder / "new.jsonl", "--replay", 1, "--out", tmp_path / "o"), 2, "--replay is for --from only")
-    result = run("fit", folder / "new.jsonl", "--from", folder / "model", "--out", folder / "model", "--force")
-    assert result.exit_code == 1
+    arguments = ("fit", folder / "new.jsonl", "--replay", 1, "--out", tmp_path / "o")
+    run(*arguments, status=2, stderr="--replay is for --from only")
+    run("fit", folder / "new.jsonl", "--from", folder / "model", "--out", folder / "model", "--force", status=1)
     assert (folder / "model" / "model.json").exists()

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from test_build import random_rows, same_bytes, write_rows
-
-from docnvil.commands import main
+from commands import run, start
+from test_build import BUILD, WAITING, random_rows, same_bytes, write_rows
 
 pytest.importorskip("distributed", reason="Dask is not installed")
 
@@ -34,7 +32,7 @@ if __name__ == "__main__":
     script = folder / "cluster.py"
     script.write_text(command)
     with subprocess.Popen(
-        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment()
+        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | WAITING
     ) as process:
         address, *workers = process.stdout.readline().split()
         yield f"dask://{address}", [int(number) for number in workers]
@@ -48,28 +46,19 @@ def scheduler(tmp_path_factory):
         yield started
 
 
-def _environment() -> dict[str, str]:
-    root = Path(__file__).parents[1]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (root, root / "tests" / "waiting")))}
-
-
 @pytest.fixture
 def sources(tmp_path) -> list[Path]:
     rows = random_rows(200)
     return [write_rows(tmp_path / f"{part}.jsonl", rows[50 * part : 50 * part + 50]) for part in range(4)]
 
 
-def build(*arguments: object) -> list[str]:
-    return ["corpus", "build", *map(str, arguments), "--vocabulary-size", "150"]
-
-
 def test_killed_workers_do_not_change_the_corpus(scheduler, sources, tmp_path):
-    assert CliRunner().invoke(main, build(*sources, "--out", tmp_path / "here")).exit_code == 0
+    run(*BUILD, *sources, "--out", tmp_path / "here")
     address, workers = scheduler
     wait = Path(f"{sources[1]}.wait")
     wait.touch()  # one worker waits before it opens this file
-    command = [sys.executable, "-m", "docnvil", *build(*sources, "--executor", address, "--out", tmp_path / "there")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment()) as process:
+    arguments = (*BUILD, *sources, "--executor", address, "--out", tmp_path / "there")
+    with start(*arguments, variables=WAITING) as process:
         scratch = tmp_path / "there.building"
         while len(list(scratch.glob("counted-*/[!.]*"))) < 3:
             assert process.poll() is None, process.stderr.read()
@@ -85,20 +74,16 @@ def test_killed_workers_do_not_change_the_corpus(scheduler, sources, tmp_path):
 
 def test_an_error_in_a_worker_is_reported(scheduler, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"text": "a mouse"}\n{"text": \n')
-    result = CliRunner().invoke(
-        main, build(tmp_path / "bad.jsonl", "--executor", scheduler[0], "--out", tmp_path / "there")
-    )
-    assert result.exit_code == 1
-    assert "bad.jsonl" in result.stderr
+    arguments = (tmp_path / "bad.jsonl", "--executor", scheduler[0], "--out", tmp_path / "there")
+    run(*BUILD, *arguments, status=1, stderr="bad.jsonl")
     assert not (tmp_path / "there").exists()
 
 
 def test_a_scheduler_without_workers_is_named(sources, tmp_path, monkeypatch):
     monkeypatch.setattr("docnvil.corpus.dask_executor.WORKER_SECONDS", 0.2)
     with cluster(tmp_path, n_workers=0) as (address, _):
-        result = CliRunner().invoke(main, build(*sources, "--executor", address, "--out", tmp_path / "there"))
-    assert result.exit_code == 1
-    assert "has no workers. Start some with dask worker." in result.stderr
+        arguments = (*sources, "--executor", address, "--out", tmp_path / "there")
+        run(*BUILD, *arguments, status=1, stderr="has no workers. Start some with dask worker.")
 
 
 def test_an_address_without_a_scheduler_is_named(sources, tmp_path, monkeypatch):
@@ -106,11 +91,8 @@ def test_an_address_without_a_scheduler_is_named(sources, tmp_path, monkeypatch)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    result = CliRunner().invoke(
-        main, build(*sources, "--executor", f"dask://127.0.0.1:{port}", "--out", tmp_path / "there")
-    )
-    assert result.exit_code == 1
-    assert f"No Dask scheduler answers at dask://127.0.0.1:{port}" in result.stderr
+    arguments = (*sources, "--executor", f"dask://127.0.0.1:{port}", "--out", tmp_path / "there")
+    run(*BUILD, *arguments, status=1, stderr=f"No Dask scheduler answers at dask://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(
@@ -122,6 +104,4 @@ def test_an_address_without_a_scheduler_is_named(sources, tmp_path, monkeypatch)
     ],
 )
 def test_invalid_executors_are_refused(sources, tmp_path, options, code, sentence):
-    result = CliRunner().invoke(main, build(*sources, *options, "--out", tmp_path / "there"))
-    assert result.exit_code == code
-    assert sentence in result.stderr
+    run(*BUILD, *sources, *options, "--out", tmp_path / "there", status=code, stderr=sentence)

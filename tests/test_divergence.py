@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_commands import failed, run
+from commands import run
 
 from docnvil.errors import ConfigurationError, CorpusError, TrainingError
 from docnvil.storage.checkpoints import checkpoint_path, read_checkpoint
@@ -160,17 +160,15 @@ def test_what_is_learned_before_a_divergence_can_be_continued_or_saved(tmp_path,
 
     monkeypatch.setattr("docnvil.commands.fit.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr(loop, "update", diverge)
-    result = run(*command)
-    failed(result, 1, "epoch 8, its start", "generative.visible.weight became NaN", "keeps epochs 1 to 7")
-    assert "--resume --learning-rate" in result.stderr
-    assert "--resume --finish" in result.stderr
+    learned = ("epoch 8, its start", "generative.visible.weight became NaN", "keeps epochs 1 to 7")
+    run(*command, status=1, stderr=(*learned, "--resume --learning-rate", "--resume --finish"))
     assert not out.exists()
     monkeypatch.setattr(loop, "update", update)
     saved = checkpoint_path(out).read_bytes()
     checkpoint = read_checkpoint(checkpoint_path(out))
 
-    failed(run(*command, "--finish"), 2, "Add --resume")
-    assert run(*command, "--resume", "--finish").exit_code == 0
+    run(*command, "--finish", status=2, stderr="Add --resume")
+    run(*command, "--resume", "--finish")
     model = load_model(out, "cpu")
     assert model.history == checkpoint.history
     assert model.best.epoch == max(record.epoch for record in checkpoint.history if record.best)
@@ -181,9 +179,8 @@ def test_what_is_learned_before_a_divergence_can_be_continued_or_saved(tmp_path,
         path.unlink()
     out.rmdir()
     rate = checkpoint.learning_rate
-    failed(run(*command, "--resume", "--learning-rate", 2 * rate), 1, "learning_rate")
+    run(*command, "--resume", "--learning-rate", 2 * rate, status=1, stderr="learning_rate")
     result = run(*command, "--resume", "--learning-rate", rate / 4)
-    assert result.exit_code == 0, result.output
     assert f"From epoch 8, the learning rate is {rate / 4}, not {rate}." in result.stderr
     model = load_model(out, "cpu")
     assert [record.epoch for record in model.history] == list(range(1, 13))
@@ -194,8 +191,8 @@ def test_what_is_learned_before_a_divergence_can_be_continued_or_saved(tmp_path,
 
 def test_there_is_nothing_to_finish_before_the_first_checkpoint(tmp_path):
     (tmp_path / "a.txt").write_text("mast sail wind keel\nonion salt oven flour\n" * 20)
-    result = run("fit", tmp_path / "a.txt", "--out", tmp_path / "m", "--resume", "--finish")
-    failed(result, 1, "there is no training to finish")
+    arguments = ("fit", tmp_path / "a.txt", "--out", tmp_path / "m", "--resume", "--finish")
+    run(*arguments, status=1, stderr="there is no training to finish")
 
 
 @pytest.mark.parametrize("rate", [1e3, 1e6, 1e29])

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from test_commands import failed, run
+from commands import run
 
 import docnvil
 from docnvil.analysis.document_table import table_columns
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     rows.append({"id": "=empty", "title": "", "words": "", "text": "zebra"})
     (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ("--units", 2, "--epochs", 60, "--batch-size", 10, "--label-column", "words", "--max-df", "0.7")
-    assert run("fit", path / "corpus.jsonl", *options, "--out", path / "model").exit_code == 0
+    run("fit", path / "corpus.jsonl", *options, "--out", path / "model")
     return path
 
 
@@ -52,7 +52,7 @@ def read_table(path):
 def test_tables_of_all_formats_have_the_documents(folder, tmp_path, suffix, monkeypatch):
     monkeypatch.setattr(document_tables, "ROWS_PER_GROUP", 7)
     out = tmp_path / f"documents.{suffix}"
-    assert run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out).exit_code == 0
+    run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out)
     rows = read_table(out)
     assert len(rows) == 61
     model = docnvil.load(folder / "model")
@@ -73,7 +73,7 @@ def test_tables_of_all_formats_have_the_documents(folder, tmp_path, suffix, monk
 def test_workbooks_have_no_formulas(folder, tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     out = tmp_path / "documents.xlsx"
-    assert run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out).exit_code == 0
+    run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out)
     cells = [cell for row in openpyxl.load_workbook(out).active.iter_rows() for cell in row]
     assert not [cell for cell in cells if cell.data_type == "f"]
     starting = [cell for cell in cells if str(cell.value)[:1] in "=+-@" and cell.data_type == "s"]
@@ -86,7 +86,7 @@ def test_the_same_documents_give_the_same_workbook(folder, tmp_path):
     contents = []
     for name in ("a.xlsx", "b.xlsx"):
         out = tmp_path / name
-        assert run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out).exit_code == 0
+        run("embed", folder / "model", folder / "corpus.jsonl", "--table", "--out", out)
         contents.append(out.read_bytes())
         with zipfile.ZipFile(out) as archive:
             assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -128,7 +128,7 @@ def test_too_many_rows_for_a_worksheet_are_refused(tmp_path):
 )
 def test_command_refuses(folder, tmp_path, arguments, status, message):
     arguments = [tmp_path / each if "." in each else each for each in arguments]
-    failed(run("embed", folder / "model", folder / "corpus.jsonl", *arguments), status, message)
+    run("embed", folder / "model", folder / "corpus.jsonl", *arguments, status=status, stderr=message)
 
 
 def test_info_of_a_model(folder):
@@ -159,7 +159,7 @@ def test_info_of_texts_and_of_a_corpus(folder, tmp_path):
         "missing": 1,
         "frequent": {"many": 60},
     }
-    assert run("corpus", "build", folder / "corpus.jsonl", "--max-df", 1.0, "--out", tmp_path / "corpus").exit_code == 0
+    run("corpus", "build", folder / "corpus.jsonl", "--max-df", 1.0, "--out", tmp_path / "corpus")
     values = json.loads(run("info", tmp_path / "corpus", "--json").stdout)
     assert (values["kind"], values["documents"], values["empty_documents"]) == ("corpus", 61, 1)
     assert {"word": "qqq", "count": 60} in values["frequent_words"]
@@ -169,14 +169,14 @@ def test_info_of_texts_and_of_a_corpus(folder, tmp_path):
 
 def test_info_of_a_search_index(folder, tmp_path):
     index = tmp_path / "index"
-    assert run("search", folder / "model", folder / "corpus.jsonl", SUBJECTS[0][0], "--index", index).exit_code == 0
+    run("search", folder / "model", folder / "corpus.jsonl", SUBJECTS[0][0], "--index", index)
     values = json.loads(run("info", index, "--json").stdout)
     assert (values["kind"], values["documents"], values["words"]) == ("search index", 61, 12)
     assert values["bytes"] == sum(file.stat().st_size for file in index.iterdir())
     assert "61 documents" in run("info", index).stdout
     (index / "norms.npy").write_bytes(b"")
-    failed(run("info", index), 1, "norms.npy")
+    run("info", index, status=1, stderr="norms.npy")
 
 
 def test_info_of_nothing_is_refused(tmp_path):
-    failed(run("info", tmp_path / "nothing"), 1, "nothing at")
+    run("info", tmp_path / "nothing", status=1, stderr="nothing at")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_commands import failed, run
+from commands import run
 
 import docnvil
 from docnvil.training.editing_change import held_out_nats, nats_change
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ("--units", "6", "--epochs", 60, "--batch-size", 10, "--validation", 0)
-    assert run("fit", path / "train.jsonl", "--out", path / "model", *options).exit_code == 0
+    run("fit", path / "train.jsonl", "--out", path / "model", *options)
     return path
 
 
@@ -39,7 +39,6 @@ def test_each_edit_reports_its_change_in_held_out_nats(folder, tmp_path):
     arguments = ("--merge", f"{first},{second}", "--drop", third, "--name", f"{second}=both of them")
     out = tmp_path / "edited"
     result = run("edit", folder / "model", *arguments, "--corpus", folder / "test.jsonl", "--out", out, "--json")
-    assert result.exit_code == 0, result.stderr
     values = json.loads(result.stdout)
     after = docnvil.load(out)
     assert values["edits"] == list(after.edits)
@@ -70,7 +69,7 @@ def test_new_numbers_of_units_are_printed(folder, tmp_path):
 def test_all_commands_take_an_edited_model(folder, tmp_path):
     out, test = tmp_path / "edited", folder / "test.jsonl"
     order = ",".join(map(str, [5, 4, 3, 2, 1, 0]))
-    assert run("edit", folder / "model", "--order", order, "--name", "0=zero", "--out", out).exit_code == 0
+    run("edit", folder / "model", "--order", order, "--name", "0=zero", "--out", out)
     for arguments in (
         ("topics", out),
         ("perplexity", out, test),
@@ -80,8 +79,7 @@ def test_all_commands_take_an_edited_model(folder, tmp_path):
         ("report", out, "--out", tmp_path / "r.html"),
         ("edit", out, "--drop", 0, "--out", tmp_path / "again"),
     ):
-        result = run(*arguments)
-        assert result.exit_code == 0, (arguments, result.stderr)
+        run(*arguments)
     assert "zero" in (tmp_path / "e.csv").read_text().splitlines()[0]
     assert "edited after training" in (tmp_path / "r.html").read_text()
     assert [edit["edit"] for edit in docnvil.load(tmp_path / "again").edits] == ["order", "name", "drop"]
@@ -89,7 +87,7 @@ def test_all_commands_take_an_edited_model(folder, tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     for name in ("a", "b"):
-        assert run("edit", folder / "model", "--merge", "0,1", "--out", tmp_path / name, "--seed", 3).exit_code == 0
+        run("edit", folder / "model", "--merge", "0,1", "--out", tmp_path / name, "--seed", 3)
     for file in sorted((tmp_path / "a").iterdir()):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
 
@@ -101,11 +99,9 @@ def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
 def test_names_come_from_a_file(folder, tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8", newline="")
     out = tmp_path / "named"
-    result = run("edit", folder / "model", "--names-file", tmp_path / name, "--name", "0=cooking", "--out", out)
-    assert result.exit_code == 0, result.stderr
+    run("edit", folder / "model", "--names-file", tmp_path / name, "--name", "0=cooking", "--out", out)
     assert docnvil.load(out).unit_names[:3] == ("cooking", "sea", None)
-    removed = run("edit", out, "--name", "1=", "--out", tmp_path / "removed")
-    assert removed.exit_code == 0
+    run("edit", out, "--name", "1=", "--out", tmp_path / "removed")
     assert docnvil.load(tmp_path / "removed").unit_names[:2] == ("cooking", None)
 
 
@@ -125,8 +121,8 @@ def test_names_come_from_a_file(folder, tmp_path, name, content):
 )
 def test_a_wrong_file_of_names_is_a_message(folder, tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
-    result = run("edit", folder / "model", "--names-file", tmp_path / name, "--out", tmp_path / "out")
-    failed(result, 1, message, name)
+    arguments = ("edit", folder / "model", "--names-file", tmp_path / name, "--out", tmp_path / "out")
+    run(*arguments, status=1, stderr=(message, name))
     assert not (tmp_path / "out").exists()
 
 
@@ -148,10 +144,7 @@ def test_a_wrong_file_of_names_is_a_message(folder, tmp_path, name, content, mes
     ],
 )
 def test_wrong_edits_are_messages_and_leave_no_folder(folder, tmp_path, status, arguments, message):
-    result = run("edit", folder / "model", *arguments, "--out", tmp_path / "out")
-    assert result.exit_code == status
-    assert message in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
+    run("edit", folder / "model", *arguments, "--out", tmp_path / "out", status=status, stderr=message)
     assert not (tmp_path / "out").exists()
 
 
@@ -165,7 +158,7 @@ def test_a_function_names_live_units_from_words_and_documents(folder, tmp_path, 
     monkeypatch.syspath_prepend(tmp_path)
     out = tmp_path / "named"
     options = ("--namer", "my_labels:label", "--name", "0=given", "--corpus", folder / "test.jsonl", "--out", out)
-    assert run("edit", folder / "model", *options).exit_code == 0
+    run("edit", folder / "model", *options)
     import my_labels
 
     model = docnvil.load(out)
@@ -178,7 +171,8 @@ def test_a_function_names_live_units_from_words_and_documents(folder, tmp_path, 
         assert len(documents) == 5
         assert any(word in documents[0] for word in words[:4])  # the document in which the unit is most probable
     for name, message in (("broken", "RuntimeError: no answer"), ("number", "is 3")):
-        failed(run("edit", folder / "model", "--namer", f"my_labels:{name}", "--out", tmp_path / "no"), 1, message)
+        arguments = ("edit", folder / "model", "--namer", f"my_labels:{name}", "--out", tmp_path / "no")
+        run(*arguments, status=1, stderr=message)
 
 
 def test_changes_are_paired(folder):
@@ -202,5 +196,4 @@ def test_the_page_about_units_runs(folder, tmp_path, monkeypatch):
     commands = console_commands(ROOT / "docs" / "units.md")
     assert len(commands) >= 5
     for command in commands:
-        result = run(*shlex.split(command), *(["--epochs", 2] if command.startswith("fit") else []))
-        assert result.exit_code == 0, (command, result.stderr)
+        run(*shlex.split(command), *(["--epochs", 2] if command.startswith("fit") else []))

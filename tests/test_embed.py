@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_commands import failed, rows_of, run
+from commands import run
+from test_commands import rows_of
 
 import docnvil
 from docnvil.text import sparse
@@ -32,7 +33,7 @@ def folder(documents: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     lines = [json.dumps({"id": name, "text": text, "group": len(text)}) + "\n" for name, text in documents.items()]
     (path / "corpus.jsonl").write_text("".join(lines))
     options = ("--units", "4,3", "--epochs", 40, "--posterior", "autoregressive", "--sparsity", 0, "--batch-size", 10)
-    assert run("fit", path / "corpus.jsonl", "--out", path / "model", *options).exit_code == 0
+    run("fit", path / "corpus.jsonl", "--out", path / "model", *options)
     return path
 
 
@@ -65,7 +66,7 @@ def read_embeddings(path: Path) -> tuple[list[str], np.ndarray]:
 def test_each_row_is_the_embedding_of_its_document(folder, documents, expected, suffix, kind, tmp_path, monkeypatch):
     monkeypatch.setattr(sparse, "CHUNK_ENTRIES", 40)  # about ten chunks
     out = tmp_path / f"embeddings.{suffix}"
-    assert run("embed", folder / "model", folder / "corpus.jsonl", "--kind", kind, "--out", out).exit_code == 0
+    run("embed", folder / "model", folder / "corpus.jsonl", "--kind", kind, "--out", out)
     ids, embeddings = read_embeddings(out)
     assert ids == list(documents)
     for name, row in zip(ids, embeddings, strict=True):
@@ -74,9 +75,9 @@ def test_each_row_is_the_embedding_of_its_document(folder, documents, expected, 
 
 
 def test_a_prepared_corpus_has_the_same_embeddings(folder, tmp_path):
-    assert run("corpus", "build", folder / "corpus.jsonl", "--out", tmp_path / "corpus").exit_code == 0
+    run("corpus", "build", folder / "corpus.jsonl", "--out", tmp_path / "corpus")
     for source, out in ((folder / "corpus.jsonl", "a.npy"), (tmp_path / "corpus", "b.npy")):
-        assert run("embed", folder / "model", source, "--out", tmp_path / out).exit_code == 0
+        run("embed", folder / "model", source, "--out", tmp_path / out)
     first, second = (read_embeddings(tmp_path / name) for name in ("a.npy", "b.npy"))
     assert first[0] == second[0]
     assert np.array_equal(first[1], second[1])
@@ -87,7 +88,7 @@ def test_all_formats_have_the_same_rows(folder, tmp_path):
     pytest.importorskip("pyarrow")
     for suffix in ("csv", "parquet", "npy"):
         out = tmp_path / f"e.{suffix}"
-        assert run("embed", folder / "model", folder / "corpus.jsonl", "--out", out).exit_code == 0
+        run("embed", folder / "model", folder / "corpus.jsonl", "--out", out)
     table, parquet = pandas.read_csv(tmp_path / "e.csv", dtype={"id": str}), pandas.read_parquet(tmp_path / "e.parquet")
     units = [f"unit{unit}" for unit in range(7)]
     assert list(parquet) == list(table) == ["id", "group", *units]
@@ -102,11 +103,11 @@ def test_all_formats_have_the_same_rows(folder, tmp_path):
 def test_output_that_cannot_be_written_fails_before_the_corpus_is_read(folder, tmp_path, monkeypatch):
     model, corpus = folder / "model", folder / "corpus.jsonl"
     (tmp_path / "e.ids.txt").write_text("existing")
-    failed(run("embed", model, corpus, "--out", tmp_path / "e.npy"), 1, "e.ids.txt already exists", "--force")
+    run("embed", model, corpus, "--out", tmp_path / "e.npy", status=1, stderr=("e.ids.txt already exists", "--force"))
     monkeypatch.setattr("docnvil.storage.tables.is_installed", lambda name: False)
-    failed(run("embed", model, corpus, "--out", tmp_path / "e.parquet"), 1, "docnvil[parquet]")
+    run("embed", model, corpus, "--out", tmp_path / "e.parquet", status=1, stderr="docnvil[parquet]")
     (tmp_path / "new.jsonl").write_text('{"id": "a\\nb", "text": "mouse"}\n')
-    failed(run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy"), 1, "line break")
+    run("embed", model, tmp_path / "new.jsonl", "--out", tmp_path / "n.npy", status=1, stderr="line break")
     assert not (tmp_path / "n.npy").exists()
 
 
@@ -122,31 +123,31 @@ def test_duplicate_ids_are_reported_and_keep_their_rows(folder, tmp_path):
 def test_ids_with_line_breaks_and_quotes_keep_their_rows(folder, tmp_path):
     rows = [{"id": "a\rb", "text": "mast sail", "note": "x" * 200_000}, {"id": 'c,"d"\n', "text": "salt", "note": ""}]
     (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus").exit_code == 0
-    assert run("embed", folder / "model", tmp_path / "corpus", "--out", tmp_path / "e.csv").exit_code == 0
+    run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus")
+    run("embed", folder / "model", tmp_path / "corpus", "--out", tmp_path / "e.csv")
     assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == ["a\rb", 'c,"d"\n']
 
 
 def test_documents_without_known_words_have_rows(folder, tmp_path):
     (tmp_path / "new.txt").write_text("नमस्ते दुनिया\n\n", encoding="utf-8")
-    assert run("embed", folder / "model", tmp_path / "new.txt", "--out", tmp_path / "e.csv").exit_code == 0
+    run("embed", folder / "model", tmp_path / "new.txt", "--out", tmp_path / "e.csv")
     assert len(rows_of(tmp_path / "e.csv")) == 2
 
 
 def test_pipes_are_not_replaced_and_links_are_followed(folder, tmp_path):
     model, corpus = folder / "model", folder / "corpus.jsonl"
     os.mkfifo(tmp_path / "pipe")
-    failed(run("embed", model, corpus, "--out", tmp_path / "pipe", "--force"), 1, "device or a pipe")
+    run("embed", model, corpus, "--out", tmp_path / "pipe", "--force", status=1, stderr="device or a pipe")
     assert (tmp_path / "pipe").is_fifo()
     (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
-    assert run("embed", model, corpus, "--out", tmp_path / "link.csv").exit_code == 0
+    run("embed", model, corpus, "--out", tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink()
     assert len(rows_of(tmp_path / "target.csv")) == 60
 
 
 def test_metadata_with_the_name_of_a_unit_is_renamed(folder, tmp_path):
     (tmp_path / "new.jsonl").write_text('{"text": "mast", "unit0": "mine", "label": [1]}\n')
-    assert run("embed", folder / "model", tmp_path / "new.jsonl", "--out", tmp_path / "e.csv").exit_code == 0
+    run("embed", folder / "model", tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
     assert rows_of(tmp_path / "e.csv")[0]["metadata_unit0"] == "mine"
     with_list = (
         "embed",
@@ -157,4 +158,4 @@ def test_metadata_with_the_name_of_a_unit_is_renamed(folder, tmp_path):
         "--out",
         tmp_path / "f.csv",
     )
-    failed(run(*with_list), 1, "label")
+    run(*with_list, status=1, stderr="label")

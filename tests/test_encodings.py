@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.text.documents import SourceOptions, read_documents
 from docnvil.text.encoding_guess import guess_encoding
@@ -207,7 +206,6 @@ def test_a_build_with_several_processes_reports_once(tmp_path, monkeypatch):
     monkeypatch.setattr("docnvil.corpus.shards.BYTES_PER_SHARD", 2000)
     (tmp_path / "a.txt").write_bytes(("Grüße aus München, wo die Straßen glänzen\n" * 200).encode("cp1252"))
     arguments = ["corpus", "build", tmp_path / "a.txt", "--encoding", "auto", "--workers", "2", "--out", tmp_path / "c"]
-    result = CliRunner().invoke(main, [*map(str, arguments), "--max-df", "1.0"])
-    assert result.exit_code == 0, result.output
+    result = run(*arguments, "--max-df", "1.0")
     assert result.stderr.count("as cp1252") == 1
     assert "münchen" in (tmp_path / "c" / "vocabulary.txt").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import Result
+from commands import run
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
-from test_commands import QUICK, failed, run
+from test_commands import QUICK
 
 import docnvil
 from docnvil.analysis.bootstrap import bootstrap_intervals
@@ -52,14 +52,12 @@ def block_counts(n_documents: int, seed: int = 0) -> np.ndarray:
 def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fitted") / "model"
     words = ("--vocabulary", corpus / "vocabulary.txt")
-    assert run("fit", corpus / "train.npz", "--out", path, *words, *QUICK, "--epochs", 60).exit_code == 0
+    run("fit", corpus / "train.npz", "--out", path, *words, *QUICK, "--epochs", 60)
     return path
 
 
 def run_json(*arguments: object) -> dict:
-    result: Result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    return json.loads(run(*arguments, "--json").stdout)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -122,8 +120,9 @@ def test_options_of_completion_reach_the_split_and_the_samples(model, corpus):
 
 
 def test_exact_perplexity_of_too_many_units_fails(corpus, tmp_path):
-    assert run("fit", corpus / "train.npz", "--out", tmp_path / "m", "--units", "21", "--epochs", 1).exit_code == 0
-    failed(run("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact"), 1, "at most 20", "annealed")
+    run("fit", corpus / "train.npz", "--out", tmp_path / "m", "--units", "21", "--epochs", 1)
+    arguments = ("perplexity", tmp_path / "m", corpus / "test.npz", "--bound", "exact")
+    run(*arguments, status=1, stderr=("at most 20", "annealed"))
 
 
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
@@ -138,7 +137,7 @@ def test_intervals_contain_the_perplexities(model, corpus, command):
     for name in ("perplexity_per_document", "perplexity_per_word"):
         low, high = interval[name]
         assert f"{result[name]:.2f}   (0.9 interval {low:.2f} to {high:.2f})" in text
-    failed(run(command, model, corpus / "test.npz", "--interval", 95), 2, "--interval")
+    run(command, model, corpus / "test.npz", "--interval", 95, status=2, stderr="--interval")
 
 
 def test_values_of_documents_add_up_to_the_result(model, corpus, tmp_path):
@@ -177,16 +176,16 @@ def test_completion_takes_two_parts_or_splits_documents(model, corpus, tmp_path)
     text = run("completion", model, parts[0], "--predict", parts[1]).stdout
     assert f"from {counts.sum()} held-out tokens of 5 documents" in text
     save_npz(parts[1], csr_array(counts[:4]))
-    failed(run("completion", model, parts[0], "--predict", parts[1]), 1, "row by row")
+    run("completion", model, parts[0], "--predict", parts[1], status=1, stderr="row by row")
 
 
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
 def test_an_existing_file_is_replaced_with_force_only(model, corpus, tmp_path, command):
     (tmp_path / "d.csv").write_text("existing")
     arguments = (command, model, corpus / "test.npz", "--out", tmp_path / "d.csv")
-    failed(run(*arguments), 1, "already exists", "--force")
+    run(*arguments, status=1, stderr=("already exists", "--force"))
     assert (tmp_path / "d.csv").read_text() == "existing"
-    assert run(*arguments, "--force").exit_code == 0
+    run(*arguments, "--force")
     assert len(rows_of(tmp_path / "d.csv")) == 20
 
 
@@ -263,7 +262,7 @@ def test_exact_npmi_is_a_measure(model, corpus, tmp_path):
 
 def test_topics_of_a_model_without_live_units_have_no_means(corpus, tmp_path):
     options = ("--epochs", 1, "--units", 2, "--learning-rate", "1e-9", "--start", "random")
-    assert run("fit", corpus / "train.npz", "--out", tmp_path / "model", *options).exit_code == 0
+    run("fit", corpus / "train.npz", "--out", tmp_path / "model", *options)
     result = run_json("topics", tmp_path / "model", "--coherence", corpus / "train.npz")
     assert (result["live_units"], result["npmi"], result["diversity"], result["exclusivity"]) == (0, None, None, None)
     text = run("topics", tmp_path / "model", "--coherence", corpus / "train.npz").stdout
@@ -281,7 +280,7 @@ def test_topics_have_c_v_over_texts(model, corpus, tmp_path):
     assert result["duplicate_units"] == sum(unit["duplicate_of"] is not None for unit in result["units"])
     text = run("topics", model, "--coherence", tmp_path / "texts.txt", "--measure", "c_v").stdout
     assert f"mean C_V {result['c_v']:.3f}" in text
-    failed(run("topics", model, "--coherence", corpus / "train.npz", "--measure", "c_v"), 1, "Give the texts")
+    run("topics", model, "--coherence", corpus / "train.npz", "--measure", "c_v", status=1, stderr="Give the texts")
 
 
 @pytest.fixture
@@ -337,7 +336,7 @@ def test_labels_come_from_folders_or_metadata(model, tmp_path):
             rows.append(json.dumps({"text": text, "group": "ab"[row % 2]}) + "\n")
         (tmp_path / f"{name}.jsonl").write_text("".join(rows))
         built = tmp_path / f"{name}-corpus"
-        assert run("corpus", "build", tmp_path / f"{name}.jsonl", "--min-df", 1, "--out", built).exit_code == 0
+        run("corpus", "build", tmp_path / f"{name}.jsonl", "--min-df", 1, "--out", built)
     folders = run_json("retrieval", model, tmp_path / "train", tmp_path / "test")
     for ending in (".jsonl", "-corpus"):
         sources = (tmp_path / f"{name}{ending}" for name in ("train", "test"))
@@ -345,17 +344,18 @@ def test_labels_come_from_folders_or_metadata(model, tmp_path):
         assert lines["classification"] == pytest.approx(folders["classification"])
         assert lines["retrieval"]["cosine"]["precision"] == pytest.approx(folders["retrieval"]["cosine"]["precision"])
     missing = ("retrieval", model, tmp_path / "train-corpus", tmp_path / "test-corpus", "--label-column", "other")
-    failed(run(*missing), 1, "no column 'other'", "group")
+    run(*missing, status=1, stderr=("no column 'other'", "group"))
 
 
 def test_labels_that_do_not_match_the_documents_fail(model, corpus, labeled, tmp_path):
     command, train, test, *files = labeled
-    failed(run(command, model, train, test), 1, "--label-column", "--train-labels")
-    failed(run(command, model, train, test, *files[:3], corpus / "train.npy"), 1, "20 labels", "one per document")
+    run(command, model, train, test, status=1, stderr=("--label-column", "--train-labels"))
+    arguments = (command, model, train, test, *files[:3], corpus / "train.npy")
+    run(*arguments, status=1, stderr=("20 labels", "one per document"))
     (tmp_path / "labels.npy").write_text("sea\nfood\n")
-    failed(run(command, model, train, test, *files[:3], tmp_path / "labels.npy"), 1, "numpy.save")
+    run(command, model, train, test, *files[:3], tmp_path / "labels.npy", status=1, stderr="numpy.save")
     np.save(tmp_path / "other.npy", np.full(20, 7))
-    failed(run(command, model, train, test, *files[:3], tmp_path / "other.npy"), 1, "use the same labels")
+    run(command, model, train, test, *files[:3], tmp_path / "other.npy", status=1, stderr="use the same labels")
 
 
 # Errors
@@ -364,9 +364,9 @@ def test_labels_that_do_not_match_the_documents_fail(model, corpus, labeled, tmp
 @pytest.mark.parametrize("command", ["perplexity", "completion"])
 def test_empty_documents_or_counts_of_another_width_fail(model, tmp_path, command):
     save_npz(tmp_path / "empty.npz", csr_array((5, 12), dtype=np.int64))
-    failed(run(command, model, tmp_path / "empty.npz", "--out", tmp_path / "d.csv"), 1, "empty")
+    run(command, model, tmp_path / "empty.npz", "--out", tmp_path / "d.csv", status=1, stderr="empty")
     save_npz(tmp_path / "wide.npz", csr_array(np.ones((5, 13), dtype=np.int64)))
-    failed(run(command, model, tmp_path / "wide.npz", "--out", tmp_path / "d.csv"), 1, "13", "12")
+    run(command, model, tmp_path / "wide.npz", "--out", tmp_path / "d.csv", status=1, stderr=("13", "12"))
     assert not (tmp_path / "d.csv").exists()
 
 
@@ -381,7 +381,7 @@ def test_unknown_words_are_counted_and_ignored(model, tmp_path):
     assert "1 token (25%) is not in the model's vocabulary and was ignored." in text
     (tmp_path / "unknown.txt").write_text("zebra quagga okapi\n")
     for command in ("perplexity", "completion"):
-        failed(run(command, model, tmp_path / "unknown.txt"), 1, "No word of", '"okapi"', 'such as "w00"')
+        run(command, model, tmp_path / "unknown.txt", status=1, stderr=("No word of", '"okapi"', 'such as "w00"'))
 
 
 def test_parts_of_different_documents_fail(model, tmp_path):
@@ -389,22 +389,23 @@ def test_parts_of_different_documents_fail(model, tmp_path):
         lines = [json.dumps({"id": each, "text": "w01 w02"}) + "\n" for each in ids]
         (tmp_path / f"{name}.jsonl").write_text("".join(lines))
     parts = ("completion", model, tmp_path / "observed.jsonl", "--predict", tmp_path / "hidden.jsonl")
-    failed(run(*parts), 1, "Row 1 is document 'a'", "row by row")
+    run(*parts, status=1, stderr=("Row 1 is document 'a'", "row by row"))
 
 
 def test_a_split_without_held_out_words_fails(model, tmp_path):
     save_npz(tmp_path / "single.npz", csr_array(np.eye(2, 12, dtype=np.int64)))
-    failed(run("completion", model, tmp_path / "single.npz", "--share", 1e-9), 1, "nothing to predict")
+    run("completion", model, tmp_path / "single.npz", "--share", 1e-9, status=1, stderr="nothing to predict")
     save_npz(tmp_path / "nothing.npz", csr_array((2, 12), dtype=np.int64))
     parts = ("completion", model, tmp_path / "single.npz", "--predict", tmp_path / "nothing.npz")
-    failed(run(*parts), 1, "empty")
+    run(*parts, status=1, stderr="empty")
 
 
 def test_lack_of_memory_is_reported_without_a_traceback(model, corpus):
-    failed(run("completion", model, corpus / "test.npz", "--samples", 2_000_000_000), 1, "Out of memory")
+    run("completion", model, corpus / "test.npz", "--samples", 2_000_000_000, status=1, stderr="Out of memory")
 
 
 def test_gzipped_text_without_known_words_fails(model, tmp_path):
     with gzip.open(tmp_path / "new.txt.gz", "wt", encoding="utf-8") as file:
         file.write("completely unknown things\n")
-    failed(run("perplexity", model, tmp_path / "new.txt.gz"), 1, 'the documents have "completely", "unknown", "things"')
+    arguments = ("perplexity", model, tmp_path / "new.txt.gz")
+    run(*arguments, status=1, stderr='the documents have "completely", "unknown", "things"')

@@ -5,11 +5,10 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import run
 from scipy.sparse import csr_array, save_npz
 
 from docnvil.analysis.perplexity import document_bounds
-from docnvil.commands import main
 from docnvil.commands.fit import fit
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
@@ -81,13 +80,10 @@ def test_the_command_offers_every_estimator():
 
 def test_the_command_trains_with_disarm_and_refuses_an_odd_number_of_samples(block_counts, tmp_path):
     save_npz(tmp_path / "counts.npz", csr_array(block_counts))
-    command = ["fit", str(tmp_path / "counts.npz"), "--units", "4,2", "--epochs", "1", "--gradient", "disarm"]
-    refused = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "odd")])
-    assert refused.exit_code == 1
-    assert "n_samples is 5. Choose 6." in refused.stderr
+    command = ["fit", tmp_path / "counts.npz", "--units", "4,2", "--epochs", "1", "--gradient", "disarm"]
+    run(*command, "--out", tmp_path / "odd", status=1, stderr="n_samples is 5. Choose 6.")
     assert not (tmp_path / "odd").exists()
-    done = CliRunner().invoke(main, [*command, "--samples", "4", "--out", str(tmp_path / "even")])
-    assert done.exit_code == 0, done.output
+    run(*command, "--samples", "4", "--out", tmp_path / "even")
     assert DocNVIL.load(tmp_path / "even").gradient == "disarm"
 
 

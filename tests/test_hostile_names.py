@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from test_commands import failed, rows_of, run
+from commands import run
+from test_commands import rows_of
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError
@@ -39,7 +40,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fitted") / "model"
-    assert run("fit", source, "--out", path, "--epochs", 60, "--units", 2).exit_code == 0
+    run("fit", source, "--out", path, "--epochs", 60, "--units", 2)
     return path
 
 
@@ -65,8 +66,7 @@ def test_csv_safe_guards_every_text(source, model, tmp_path, command):
     plain, safe = tmp_path / "plain.csv", tmp_path / "safe.csv"
     index = ["--index", tmp_path / "index"] if name == "search" else []
     for path, more in ((plain, ()), (safe, ["--csv-safe"])):
-        result = run(name, model, source, *options, *index, "--out", path, *more)
-        assert result.exit_code == 0, result.output
+        run(name, model, source, *options, *index, "--out", path, *more)
     with plain.open(newline="") as first, safe.open(newline="") as second:
         rows = list(zip(csv.reader(first), csv.reader(second), strict=True))
     cells = [pair for row in rows for pair in zip(*row, strict=True)]
@@ -95,7 +95,7 @@ def test_guarding_ends_with_its_block(tmp_path):
 
 def test_a_workbook_has_no_formulas(source, model, tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
-    assert run("embed", model, source, "--table", "--out", tmp_path / "a.xlsx").exit_code == 0
+    run("embed", model, source, "--table", "--out", tmp_path / "a.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["documents"]
     cells = [cell for row in sheet.iter_rows() for cell in row]
     assert {cell.value for cell in cells} >= {"=cmd|' /C calc'!A0", "=h"}
@@ -120,8 +120,7 @@ def test_metadata_whose_new_names_collide_keep_their_columns(model, tmp_path, na
     ]
     source = write_lines(tmp_path / "a.jsonl", rows)
     table = ["--table"] if name.startswith("table") else []
-    result = run("embed", model, source, "--out", tmp_path / name, *table)
-    assert result.exit_code == 0, result.output
+    run("embed", model, source, "--out", tmp_path / name, *table)
     if name.endswith("csv"):
         with (tmp_path / name).open(newline="") as file:
             header = next(csv.reader(file))
@@ -171,8 +170,7 @@ def test_file_names_that_are_not_utf8_stay_different(tmp_path):
         pytest.skip("this file system has names in UTF-8 only")
     ids = [document.id for document in read_documents(tmp_path / "texts")]
     assert ids == ["caf\\udce8.txt", "caf\\udce9.txt"]
-    result = run("corpus", "build", tmp_path / "texts", "--out", tmp_path / "corpus", "--min-df", 1, "--max-df", 1.0)
-    assert result.exit_code == 0, result.output
+    run("corpus", "build", tmp_path / "texts", "--out", tmp_path / "corpus", "--min-df", 1, "--max-df", 1.0)
     assert [row["id"] for row in rows_of(tmp_path / "corpus" / "documents.csv")] == ids
 
 
@@ -199,4 +197,4 @@ def test_ids_with_lone_surrogates_stay_different(tmp_path):
 
 
 def test_a_name_of_a_missing_source_that_is_not_utf8_is_printed(tmp_path):
-    failed(run("info", f"{tmp_path}/caf\udce9"), 1, "There is nothing at")
+    run("info", f"{tmp_path}/caf\udce9", status=1, stderr="There is nothing at")

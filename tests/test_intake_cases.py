@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError, DocnvilNote, DocnvilWarning, VocabularyError
 from docnvil.text.counts import count_words
@@ -25,19 +25,18 @@ class Build:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, name: str, content: str | bytes, *options: str, limits: tuple[str, ...] = LIMITS) -> Result:
+    def run(self, name: str, content: str | bytes, *options: str, status: int = 0) -> Result:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return self.run_on(path, *options, limits=limits)
+        return self.run_on(path, *options, status=status)
 
-    def run_on(self, path: Path, *options: str, limits: tuple[str, ...] = LIMITS) -> Result:
-        arguments = ("corpus", "build", str(path), "--out", str(self.folder / "corpus"), "--force", *limits, *options)
-        return CliRunner().invoke(main, arguments)
+    def run_on(self, path: Path, *options: str, status: int = 0) -> Result:
+        arguments = ("corpus", "build", path, "--out", self.folder / "corpus", "--force", *LIMITS, *options)
+        return run(*arguments, status=status)
 
     def __call__(self, name: str, content: str | bytes, *options: str) -> list[dict[str, int]]:
         self.result = self.run(name, content, *options)
-        assert self.result.exit_code == 0, self.result.output
         return self.documents()
 
     def documents(self) -> list[dict[str, int]]:
@@ -47,10 +46,7 @@ class Build:
         return [{word: n for word, n in zip(matrix.vocabulary, row, strict=True) if n} for row in rows]
 
     def fails(self, name: str, content: str | bytes, *options: str) -> str:
-        result = self.run(name, content, *options)
-        assert result.exit_code == 1
-        assert "Traceback" not in result.output
-        return result.stderr
+        return self.run(name, content, *options, status=1).stderr
 
 
 @pytest.fixture
@@ -77,8 +73,7 @@ class TestLimitsOfCounts:
     def test_test_documents_get_the_words_of_the_training_documents(self, build, tmp_path):
         (tmp_path / "x.vocab.txt").write_text("cat\ndog\nowl\n")
         lines = "".join(f"2 0:{n} {1 + n % 2}:1\n" for n in range(1, 9))
-        result = build.run("x.ldac", lines, "--held-out", "2", "--max-df", "0.9")
-        assert result.exit_code == 0
+        build.run("x.ldac", lines, "--held-out", "2", "--max-df", "0.9")
         train, test = (read_corpus(tmp_path / "corpus" / part) for part in ("train", "test"))
         assert train.vocabulary == test.vocabulary
         assert "cat" not in test.vocabulary
@@ -112,9 +107,8 @@ class TestNotes:
     def test_fit_says_each_warning_once(self, tmp_path):
         lines = (f"{chr(0x4E00 + n)}老板还会位置服务，{'推荐性价比高' if n % 3 == 0 else ''}" for n in range(60))
         (tmp_path / "a.txt").write_text("\n".join(lines))
-        options = ("--units", "2", "--epochs", "1", "--out", str(tmp_path / "model"), "--json")
-        result = CliRunner().invoke(main, ["fit", str(tmp_path / "a.txt"), *options])
-        assert result.exit_code == 0, result.output
+        options = ("--units", "2", "--epochs", "1", "--out", tmp_path / "model", "--json")
+        result = run("fit", tmp_path / "a.txt", *options)
         assert result.stderr.count("whole clauses") == 1
         assert result.stderr.count("40 of 60 documents") == 1
         for text in ("whole clauses", "40 of 60 documents"):  # "warnings" has all
@@ -200,7 +194,6 @@ class TestEncodings:
             (folder / f"{number}.txt").write_bytes(f"naïve cats {number}".encode())
         (folder / "x.txt").write_bytes("naïve dogs".encode("cp1252"))
         result = build.run_on(folder, "--encoding", "cp1252")
-        assert result.exit_code == 0
         assert "Warning: 3 files are UTF-8, but were read in another encoding" in result.stderr
         result = build.run_on(folder, "--encoding", "auto")
         assert build.documents()[0] == {"naïve": 1, "cats": 1}

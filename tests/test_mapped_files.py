@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import start
 from scipy.sparse import csr_array
-from test_commands import process
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
@@ -75,7 +75,7 @@ def test_a_missing_page_raises_an_error_before_its_zeros_are_used(corpus):
 @pytest.mark.skipif(sys.platform != "linux", reason="the handler is for Linux")
 def test_training_on_a_truncated_corpus_ends_with_a_message(corpus, tmp_path):
     out = tmp_path / "m"
-    training = process("fit", corpus, "--out", out, "--units", 2, "--epochs", 100_000, "--batch-size", 100)
+    training = start("fit", corpus, "--out", out, "--units", 2, "--epochs", 100_000, "--batch-size", 100)
     deadline = time.monotonic() + 120
     while not checkpoint_path(out).exists() and time.monotonic() < deadline:
         time.sleep(0.05)

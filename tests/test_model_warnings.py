@@ -7,23 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 
 import docnvil
-from docnvil.commands import main
 from docnvil.errors import DocnvilWarning
 
 PETS = {0: "bone puppy leash dog bark", 1: "purr whisker milk kitten cat"}
 GERMAN = """der die und in den von zu das mit sich des auf für ist im dem nicht ein eine als auch es an werden aus er
     hat dass sie nach wird bei einer um am sind noch wie einem über so zum war haben nur oder aber vor zur bis"""
 CLAUSES = ["天气很好我们去公园散步", "性价比高早餐安静干净", "前台热情服务下次还会来", "位置方便停车便宜推荐"]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result
 
 
 def texts_of_pets(n_documents: int) -> list[str]:

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 
-from docnvil.commands import main
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, DocnvilWarning, VocabularyError
@@ -45,16 +44,12 @@ class TestMallet:
             f"d{n} {'pets' if n % 2 else 'sea'} {'cats purr' if n % 2 else 'wind sail'}\n" for n in range(20)
         )
         path = write(tmp_path, text, "train.txt")
-        run = CliRunner().invoke
-        arguments = ["corpus", "build", str(path), "--format", "mallet", "--max-df", "1.0", "--out"]
-        assert run(main, [*arguments, str(tmp_path / "corpus")]).exit_code == 0
+        run("corpus", "build", path, "--format", "mallet", "--max-df", 1.0, "--out", tmp_path / "corpus")
         corpus = read_corpus(tmp_path / "corpus")
         assert (corpus.n_documents, corpus.ids[:2], corpus.metadata["label"][:2]) == (20, ("d0", "d1"), ("sea", "pets"))
-        fit = ["fit", str(tmp_path / "corpus"), "--units", "2", "--epochs", "1", "--out", str(tmp_path / "model")]
-        assert run(main, fit).exit_code == 0
+        run("fit", tmp_path / "corpus", "--units", 2, "--epochs", 1, "--out", tmp_path / "model")
         test = write(tmp_path, "x1 pets cats purr\n", "test.txt")
-        embedded = run(main, ["embed", str(tmp_path / "model"), str(test), "--out", str(tmp_path / "e.csv")])
-        assert embedded.exit_code == 0, embedded.output
+        run("embed", tmp_path / "model", test, "--out", tmp_path / "e.csv")
         assert (tmp_path / "e.csv").read_text().splitlines()[1].startswith("x1,pets,")
 
 

@@ -5,12 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 from text_data import as_dicts, documents, prose
 
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError
 from docnvil.storage.model_folder import load_model
@@ -149,13 +148,8 @@ class TestCommands:
         (tmp_path / "news.txt").write_text("\n".join(NEWS), encoding="utf-8")
         return tmp_path / "news.txt"
 
-    def run(self, *arguments: object):
-        result = CliRunner().invoke(main, list(map(str, arguments)))
-        assert result.exit_code == 0, result.output
-        return result
-
     def test_ngrams_of_a_corpus(self, source, tmp_path):
-        self.run("corpus", "build", source, "--ngrams", "1-3", "--max-df", "1.0", "--out", tmp_path / "corpus")
+        run("corpus", "build", source, "--ngrams", "1-3", "--max-df", "1.0", "--out", tmp_path / "corpus")
         matrix = read_corpus(tmp_path / "corpus")
         assert {"york", "new_york", "old_city_new"} <= set(matrix.vocabulary)
         expected = count_words(documents(*NEWS), rules=TokenRules(ngrams=(1, 3)), max_df=1.0)
@@ -165,14 +159,14 @@ class TestCommands:
     def test_phrases_are_stored_with_the_model(self, source, tmp_path):
         model = tmp_path / "model"
         options = ("--units", 2, "--epochs", 1, "--max-df", "1.0", "--phrases")
-        result = self.run("fit", source, *options, "--out", model)
+        result = run("fit", source, *options, "--out", model)
         assert 'Learned 2 phrases: "los_angeles", "new_york".' in result.stderr
         assert load_model(model).token_rules.phrases == ("los_angeles", "new_york")
         (tmp_path / "new.txt").write_text("new york\nyork\n", encoding="utf-8")
-        assert json.loads(self.run("perplexity", model, tmp_path / "new.txt", "--json").stdout)["tokens"] == 2
+        assert json.loads(run("perplexity", model, tmp_path / "new.txt", "--json").stdout)["tokens"] == 2
 
     def test_phrases_of_a_prepared_corpus(self, source, tmp_path):
-        self.run("corpus", "build", source, source, "--phrases", "--max-df", "1.0", "--out", tmp_path / "corpus")
+        run("corpus", "build", source, source, "--phrases", "--max-df", "1.0", "--out", tmp_path / "corpus")
         assert "new_york" in read_corpus(tmp_path / "corpus").vocabulary
 
     def test_phrases_are_learned_from_the_training_documents_only(self, tmp_path):
@@ -181,7 +175,7 @@ class TestCommands:
         for seed in range(3):
             out = tmp_path / f"split{seed}"
             options = ("--held-out", "49", "--phrases", "--seed", seed, "--min-df", "1", "--max-df", "1.0")
-            self.run("corpus", "build", tmp_path / "t.txt", *options, "--out", out)
+            run("corpus", "build", tmp_path / "t.txt", *options, "--out", out)
             assert read_corpus(out / "train").rules.phrases == ()
             assert read_corpus(out / "test").rules.phrases == ()
 
@@ -194,10 +188,10 @@ class TestCommands:
         for seed in range(6):
             out = tmp_path / f"split{seed}"
             options = ("--held-out", "8", "--seed", seed, "--out", out, "--vocabulary")
-            self.run("corpus", "build", tmp_path / "t.txt", *options, tmp_path / "v.txt")
+            run("corpus", "build", tmp_path / "t.txt", *options, tmp_path / "v.txt")
             n_owls = sum(counts.get("owl", 0) for counts in as_dicts(read_corpus(out / "train")))
             options = (*options, tmp_path / "phrases.txt", "--phrases", "--force")
-            self.run("corpus", "build", tmp_path / "t.txt", *options)
+            run("corpus", "build", tmp_path / "t.txt", *options)
             train, test = read_corpus(out / "train"), read_corpus(out / "test")
             assert train.rules.phrases == test.rules.phrases == (("owl_cat",) if n_owls >= 5 else ())
             assert (train.n_documents, test.n_documents) == (8, 8)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array, csr_matrix, load_npz, save_npz, vstack
 from scipy.special import gammaln
-from test_commands import run
 
 import docnvil
 from docnvil.analysis import concentration as solver
@@ -247,7 +247,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         counts = folder / f"{name if name != 'softmax' else 'subjects'}.npz"
         units = ("--units", 2, "--epochs", 40, "--batch-size", 20)
         result = run("fit", counts, "--out", folder / name, *units, *options, "--json")
-        assert result.exit_code == 0, result.output
         (folder / f"{name}.json").write_text(result.stdout, encoding="utf-8")
     return folder
 
@@ -317,7 +316,7 @@ def test_fit_and_the_report_give_the_verdict_on_the_validation_documents(folder,
     assert [each for each in caught if str(each.message).startswith(opening)]
     docnvil.save(model, tmp_path / "model")
     assert docnvil.load(tmp_path / "model").units_gain == model.units_gain
-    assert run("report", tmp_path / "model", "--out", tmp_path / "page.html").exit_code == 0
+    run("report", tmp_path / "model", "--out", tmp_path / "page.html")
     assert f"<strong>{opening}</strong>" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
@@ -343,7 +342,7 @@ def test_fit_and_report_show_the_validation_figure(folder):
     again = docnvil.load(folder / "again").no_units
     assert f"same layer, no units: {again.validation_perplexity:.1f})" in fit.stdout
     page = folder / "report.html"
-    assert run("report", folder / "subjects", "--out", page).exit_code == 0
+    run("report", folder / "subjects", "--out", page)
     assert f"<dt>without units</dt><dd>{record.validation_perplexity:.1f}</dd>" in page.read_text(encoding="utf-8")
 
 

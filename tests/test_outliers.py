@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from commands import run
 from scipy.sparse import csr_array, vstack
 from sklearn.metrics import roc_auc_score
-from test_commands import failed, run
 
 import docnvil
 from docnvil.analysis.neighborhood import Neighborhood
@@ -150,7 +150,7 @@ def folder(tmp_path_factory, model):
     (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (path / "words.txt").write_text("\n".join(names) + "\n")
     options = ("--units", SUBJECTS, "--epochs", 40, "--batch-size", 20, "--vocabulary", path / "words.txt")
-    assert run("fit", path / "corpus.jsonl", *options, "--out", path / "model").exit_code == 0
+    run("fit", path / "corpus.jsonl", *options, "--out", path / "model")
     return path
 
 
@@ -158,7 +158,6 @@ def test_command_lists_the_strange_document_first(folder, tmp_path):
     out = tmp_path / "scores.csv"
     arguments = ("outliers", folder / "model", folder / "corpus.jsonl", "--kind", "foreign")
     result = run(*arguments, "--json", "--top", 3, "--out", out)
-    assert result.exit_code == 0, result.output
     first, *others = json.loads(result.stdout)["documents"]
     assert first["id"] == "strange"
     assert first["unknown"] == pytest.approx(20 / 70)
@@ -170,7 +169,7 @@ def test_command_lists_the_strange_document_first(folder, tmp_path):
     assert len(rows) == 203
     assert rows["short"]["score"] == ""
     assert float(rows["strange"]["foreign"]) == pytest.approx(first["foreign"], rel=1e-3)
-    failed(run(*arguments, "--out", out), 1, "already exists")
+    run(*arguments, "--out", out, status=1, stderr="already exists")
     text = run(*arguments).stdout
     assert "29% unknown words" in text
 
@@ -179,4 +178,4 @@ def test_command_with_a_small_reference_is_refused(folder, tmp_path):
     lines = (folder / "corpus.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "few.jsonl").write_text("".join(lines[:20]))
     arguments = ("outliers", folder / "model", folder / "corpus.jsonl", "--reference", tmp_path / "few.jsonl")
-    failed(run(*arguments), 1, "Only 20 documents", "--reference")
+    run(*arguments, status=1, stderr=("Only 20 documents", "--reference"))

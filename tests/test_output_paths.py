@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pyarrow.parquet
 import pytest
-from test_commands import failed, run
+from commands import run
 
 from docnvil.commands import COMMANDS, main
 from docnvil.commands.options import CORPUS, PATH, Output, Texts
@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "txt" / f"{number:02d}.txt").write_text(text)
         rows.append(json.dumps({"id": f"d{number}", "text": text}) + "\n")
     (folder / "s.jsonl").write_text("".join(rows))
-    assert run("fit", folder / "s.jsonl", "--out", folder / "m", "--epochs", 2, "--units", 2).exit_code == 0
+    run("fit", folder / "s.jsonl", "--out", folder / "m", "--epochs", 2, "--units", 2)
     return folder
 
 
@@ -102,12 +102,11 @@ def test_no_file_has_the_suffix_of_another_format(name, output, tmp_path):
 @pytest.mark.parametrize("options", [(), ("--table",)], ids=" ".join)
 def test_embeddings_are_not_written_as_csv_under_the_name_of_another_format(made, tmp_path, options):
     for name in ("e.npz", "e.json", "e.h5", "e.parquet.gz"):
-        result = run("embed", made / "m", made / "s.jsonl", *options, "--out", tmp_path / name)
-        failed(result, 1, f"{tmp_path / name} would not be a {Path(name).suffix} file.")
+        command = ("embed", made / "m", made / "s.jsonl", *options, "--out", tmp_path / name)
+        result = run(*command, status=1, stderr=f"{tmp_path / name} would not be a {Path(name).suffix} file.")
         assert (".xlsx" in result.stderr, ".npy" in result.stderr) == ((True, False) if options else (False, True))
-    failed(
-        run("report", made / "m", "--overview", tmp_path / "o.png"), 1, "Choose a name for --overview that ends in .svg"
-    )
+    arguments = ("report", made / "m", "--overview", tmp_path / "o.png")
+    run(*arguments, status=1, stderr="Choose a name for --overview that ends in .svg")
     assert not list(tmp_path.iterdir())
     with pytest.raises(ConfigurationError, match=r"would not be a .npz file. Choose a name for path"):
         embedding_format(tmp_path / "e.npz")
@@ -118,7 +117,7 @@ def test_embeddings_are_not_written_as_csv_under_the_name_of_another_format(made
 @pytest.mark.parametrize(("name", "output"), OUTPUTS, ids=lambda value: getattr(value, "name", value))
 def test_no_output_is_a_standard_stream(name, output, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    failed(run(*name.split(), output.opts[0], "-"), 2, f"'{output.opts[0]}': - stands for a standard stream")
+    run(*name.split(), output.opts[0], "-", status=2, stderr=f"'{output.opts[0]}': - stands for a standard stream")
     assert not list(tmp_path.iterdir())
 
 
@@ -132,32 +131,33 @@ def test_files_that_options_name_are_not_replaced(made, tmp_path, monkeypatch):
     (tmp_path / "vocab.txt").write_text("mast\nonion\n")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     model, texts, force = made / "m", made / "s.jsonl", "--force"
-    failed(run("embed", model, "one.ldac", "--vocabulary", "v.txt", "--out", "v.txt", force), 1, "of --vocabulary")
-    failed(run("fit", texts, "--stop-words", "en,v.txt", "--out", "v.txt", force), 1, "of --stop-words")
-    failed(run("corpus", "build", texts, "--tokenizer", "words:split", "--out", "words.py"), 1, "of --tokenizer")
-    failed(run("embed", model, "one.ldac", "--out", "vocab.txt", force), 1, "also the input of CORPUS")
-    failed(run("embed", model, "one.ldac", "--out", "one.ids.txt", force), 1, "also the input of CORPUS")
+    arguments = ("embed", model, "one.ldac", "--vocabulary", "v.txt", "--out", "v.txt", force)
+    run(*arguments, status=1, stderr="of --vocabulary")
+    run("fit", texts, "--stop-words", "en,v.txt", "--out", "v.txt", force, status=1, stderr="of --stop-words")
+    run("corpus", "build", texts, "--tokenizer", "words:split", "--out", "words.py", status=1, stderr="of --tokenizer")
+    run("embed", model, "one.ldac", "--out", "vocab.txt", force, status=1, stderr="also the input of CORPUS")
+    run("embed", model, "one.ldac", "--out", "one.ids.txt", force, status=1, stderr="also the input of CORPUS")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert run("embed", model, "one.ldac", "--out", "one.csv").exit_code == 0
+    run("embed", model, "one.ldac", "--out", "one.csv")
 
 
 def test_a_vocabulary_for_texts_is_refused_with_a_model(made, tmp_path):
     (tmp_path / "v.txt").write_text("mast\n")
     for arguments in (("perplexity",), ("embed", "--out", tmp_path / "e.csv")):
-        result = run(arguments[0], made / "m", made / "s.jsonl", "--vocabulary", tmp_path / "v.txt", *arguments[1:])
-        failed(result, 2, "--vocabulary has no effect on", "read as jsonl", "Leave it out.")
+        command = (arguments[0], made / "m", made / "s.jsonl", "--vocabulary", tmp_path / "v.txt", *arguments[1:])
+        run(*command, status=2, stderr=("--vocabulary has no effect on", "read as jsonl", "Leave it out."))
 
 
 def test_an_output_does_not_become_a_document(made, tmp_path):
     source = shutil.copytree(made / "txt", tmp_path / "txt")
     for out in (source / "e.txt", source / "sub" / "e", source / "e.npy"):  # e.ids.txt is beside e.npy
-        failed(
-            run("embed", made / "m", source, "--out", out), 1, "would be read as a part of", "outside of that folder"
-        )
-    failed(run("embed", made / "m", source, "--glob", "*.csv,*.txt", "--out", source / "e.csv"), 1, "would be read as")
+        command = ("embed", made / "m", source, "--out", out)
+        run(*command, status=1, stderr=("would be read as a part of", "outside of that folder"))
+    arguments = ("embed", made / "m", source, "--glob", "*.csv,*.txt", "--out", source / "e.csv")
+    run(*arguments, status=1, stderr="would be read as")
     assert len(list(source.iterdir())) == 40
-    assert run("embed", made / "m", source, "--out", source / "e.csv").exit_code == 0
-    assert run("fit", source, "--out", source / "m", "--epochs", 1, "--units", 2).exit_code == 0
+    run("embed", made / "m", source, "--out", source / "e.csv")
+    run("fit", source, "--out", source / "m", "--epochs", 1, "--units", 2)
     result = run("embed", source / "m", source, "--out", source / "e.csv", "--force")
     assert "1 folder that docnvil wrote was left out: m (a model)." in result.stderr
     assert len((source / "e.csv").read_text().splitlines()) == 41
@@ -173,33 +173,30 @@ def test_an_existing_file_is_named_with_its_option(made, tmp_path):
     for arguments in commands:
         old = tmp_path / ("old.json" if arguments[0] == "topics" else "old.svg")
         old.touch()
-        failed(run(*arguments, old), 1, f"or choose another {arguments[-1]}.")
-        failed(run(*arguments, tmp_path), 1 if arguments[0] != "topics" else 2, arguments[-1])
+        run(*arguments, old, status=1, stderr=f"or choose another {arguments[-1]}.")
+        run(*arguments, tmp_path, status=1 if arguments[0] != "topics" else 2, stderr=arguments[-1])
 
 
 def test_the_current_folder_can_be_an_output(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run("edit", made / "m", "--name", "0=boats", "--out", ".", "--force").exit_code == 0
+    run("edit", made / "m", "--name", "0=boats", "--out", ".", "--force")
     assert (tmp_path / "model.json").exists()
 
 
 def test_two_outputs_are_not_one(made, tmp_path):
     (tmp_path / "link").symlink_to("x")
     places = tmp_path / "x", tmp_path / "link"
-    failed(
-        run("search", made / "m", made / "s.jsonl", "mast", "--out", places[0], "--index", places[1]),
-        2,
-        "the same path",
-    )
-    failed(run("sweep", made / "s.jsonl", "--out", places[0], "--plot", places[1]), 2, "the same path")
+    arguments = ("search", made / "m", made / "s.jsonl", "mast", "--out", places[0], "--index", places[1])
+    run(*arguments, status=2, stderr="the same path")
+    run("sweep", made / "s.jsonl", "--out", places[0], "--plot", places[1], status=2, stderr="the same path")
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 def test_no_output_is_inside_an_index(made, tmp_path):
     model, source, index = made / "m", made / "s.jsonl", tmp_path / "i"
-    assert run("search", model, source, "mast", "--index", index).exit_code == 0
+    run("search", model, source, "mast", "--index", index)
     for out in (index / "x.csv", index / "idf.npy"):
-        failed(run("embed", model, source, "--out", out, "--force"), 1, "inside the search index folder")
+        run("embed", model, source, "--out", out, "--force", status=1, stderr="inside the search index folder")
     read_folder(index, kind="search index")
 
 
@@ -209,16 +206,16 @@ def test_a_second_search_is_told_to_choose_another_index(made, tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "i")], **pipes) as holder:
         assert holder.stdout.readline() == b"locked\n"
-        result = run("search", made / "m", made / "s.jsonl", "mast", "--index", tmp_path / "i")
-        failed(result, 1, "Another process is writing", "Wait until it ends, or choose another --index.")
+        arguments = ("search", made / "m", made / "s.jsonl", "mast", "--index", tmp_path / "i")
+        message = ("Another process is writing", "Wait until it ends, or choose another --index.")
+        run(*arguments, status=1, stderr=message)
         holder.stdin.close()
 
 
 def test_names_that_are_not_utf8(made, tmp_path):
     name = os.fsdecode(bytes(tmp_path) + b"/n\xff")
     for options in ((), ("--table",)):
-        result = run("embed", made / "m", made / "s.jsonl", *options, "--out", f"{name}.parquet", "--force")
-        assert result.exit_code == 0, result.output
+        run("embed", made / "m", made / "s.jsonl", *options, "--out", f"{name}.parquet", "--force")
         with open(f"{name}.parquet", "rb") as file:
             assert pyarrow.parquet.read_table(file).num_rows == 40
     editing = run("edit", made / "m", "--name", "0=boats", "--out", f"{name} $1 '\t")

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 import docnvil
-from docnvil.commands import main
 from docnvil.corpus.loading import load_document_term_matrix
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -56,9 +55,7 @@ def folder(tmp_path_factory) -> Path:
 
 def write_page(folder: Path, name: str, *options: object) -> Path:
     path = folder / name
-    arguments = ["report", folder / "model", folder / "posts.jsonl", "--out", path, "--force", *options]
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
+    run("report", folder / "model", folder / "posts.jsonl", "--out", path, "--force", *options)
     return path
 
 

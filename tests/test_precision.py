@@ -5,12 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import run
 from interruption import InterruptAfter, Interrupted
 from scipy.sparse import csr_array, save_npz
 
 from docnvil.analysis.completion import predict_words
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.estimator import DocNVIL
 from docnvil.model.distributions import AutoregressiveBernoulli, Bernoulli, SoftmaxWords
@@ -77,10 +76,8 @@ def test_tf32_is_an_error_on_a_cpu(block_counts, tmp_path):
     with pytest.raises(ConfigurationError, match="needs a CUDA device"):
         DocNVIL(3, precision="tf32", device="cpu").fit(block_counts)
     save_npz(tmp_path / "counts.npz", csr_array(block_counts))
-    arguments = ["fit", str(tmp_path / "counts.npz"), "--out", str(tmp_path / "model"), "--device", "cpu"]
-    result = CliRunner().invoke(main, [*arguments, "--precision", "tf32"])
-    assert result.exit_code == 1
-    assert "Choose float32, float64 or bf16" in result.stderr
+    arguments = ["fit", tmp_path / "counts.npz", "--out", tmp_path / "model", "--device", "cpu"]
+    run(*arguments, "--precision", "tf32", status=1, stderr="Choose float32, float64 or bf16")
     assert not (tmp_path / "model").exists()
 
 

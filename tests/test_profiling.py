@@ -6,18 +6,18 @@ from typing import get_args
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 from scipy.sparse import csr_array, save_npz
 
 import docnvil
-from docnvil.commands import main
 from docnvil.runtime.profiling import Phase, Profile
 
 CPU = torch.device("cpu")
 
 
 def fit(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["fit", *map(str, arguments), "--units", "3", "--epochs", "2"])
+    return run("fit", *arguments, "--units", "3", "--epochs", "2")
 
 
 @pytest.fixture
@@ -66,7 +66,6 @@ def test_fit_prints_the_profile(counts, tmp_path):
     plain = fit(counts, "--out", tmp_path / "plain")
     assert "ms per step" not in plain.stderr
     profiled = fit(counts, "--out", tmp_path / "profiled", "--profile", "--json")
-    assert profiled.exit_code == 0, profiled.output
     assert "Time per phase" in profiled.stderr
     summary = json.loads(profiled.stdout)
     phases = [phase for phase in get_args(Phase) if phase != "neighbor codes"]

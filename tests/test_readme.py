@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from sklearn.decomposition import LatentDirichletAllocation
 
 from docnvil.commands import COMMANDS, main
@@ -49,11 +49,10 @@ def console_commands(page: Path, section: str = "") -> list[str]:
     return re.findall(r"^\$ docnvil (.*?)(?: +#.*)?$", blocks, re.MULTILINE)
 
 
-def run(command: str, *more: str) -> None:
-    """Run a docnvil command, which must succeed."""
+def run_line(command: str, *more: str) -> None:
+    """Run a docnvil command as a shell does, with its patterns of file names; it must succeed."""
     words = [path for word in shlex.split(command) for path in (sorted(glob.glob(word)) if "*" in word else [word])]
-    result = CliRunner().invoke(main, [*words, *more])
-    assert result.exit_code == 0, (command, result.output)
+    run(*words, *more)
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_readme_commands_run(folders):
         *("fit", "topics", "perplexity", "embed", "report", "explain", "search")
     ]
     for command in commands:
-        run(command, *(["--epochs", "2"] if command.startswith("fit") else []))
+        run_line(command, *(["--epochs", "2"] if command.startswith("fit") else []))
     assert (folders / "embeddings.csv").read_text().startswith("id,label,unit0,")
 
 
@@ -94,33 +93,33 @@ def test_image_commands_run(tmp_path, monkeypatch):
     commands = console_commands(ROOT / "docs" / "images.md")
     assert [command.split()[0] for command in commands] == ["fit", "perplexity", "draw"]
     for command in commands:
-        run(command, *(["--epochs", "2"] if command.startswith("fit") else []))
+        run_line(command, *(["--epochs", "2"] if command.startswith("fit") else []))
 
 
 def test_evaluation_commands_run(folders):
-    run("fit corpus --out model --units 6 --epochs 2")
+    run_line("fit corpus --out model --units 6 --epochs 2")
     commands = console_commands(ROOT / "docs" / "evaluation.md")
     assert len(commands) > 8
     for command in commands:
-        run(command)
+        run_line(command)
 
 
 def test_text_commands_run(folders):
     (folders / "corpus").rename(folders / "texts")
     for command in console_commands(ROOT / "docs" / "text.md"):
-        run(command, "--force")
+        run_line(command, "--force")
         (folders / "corpus").rename(folders / f"corpus-{len(list(folders.iterdir()))}")
 
 
 def test_documents_commands_and_python_run(folders, capsys):
     import docnvil
 
-    run("fit corpus --out model --units 2 --epochs 20 --batch-size 10")
+    run_line("fit corpus --out model --units 2 --epochs 20 --batch-size 10")
     page = ROOT / "docs" / "documents.md"
     commands = console_commands(page)
     assert {command.split()[0] for command in commands} == {"info", "explain", "search", "outliers", "embed"}
     for command in commands:
-        run(command)
+        run_line(command)
     model = docnvil.load("model")
     rules = {"rules": model.token_rules, "vocabulary": model.vocabulary}
     matrix = docnvil.load_document_term_matrix("corpus", **rules)

@@ -5,21 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 import docnvil
-from docnvil.commands import main
 from docnvil.corpus.loading import later_options
 from docnvil.errors import DocnvilWarning
 from docnvil.text.settings import SourceOptions
 
 ROWS = [("wind sail sea", "oven salt dough")[n % 2] for n in range(30)]
-
-
-def run(*arguments: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 from docnvil.analysis.topics import Topic
-from docnvil.commands import main
 from docnvil.estimator import DocNVIL
 from docnvil.model.settings import ModelConfig
 from docnvil.model.visible import VISIBLE_LAYERS
@@ -66,10 +65,6 @@ def history(values: list[float], best: int) -> list[EpochRecord]:
         EpochRecord(epoch, epoch, value - 9, value, np.exp(-value / 10), 3.0, 1.0, 0.1, epoch == best)
         for epoch, value in enumerate(values, start=1)
     ]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def unit_rows(page: str) -> list[int]:
@@ -185,7 +180,7 @@ class TestPage:
         assert render(model) == render(model)
         assert render_overview(model) == render_overview(model)
         for name in ("one.html", "two.html"):
-            assert run("report", folder, "--out", folder.parent / name).exit_code == 0
+            run("report", folder, "--out", folder.parent / name)
         assert (folder.parent / "one.html").read_bytes() == (folder.parent / "two.html").read_bytes()
 
     def test_words_and_titles_are_escaped(self, hostile):
@@ -321,7 +316,6 @@ class TestCommand:
     def test_writes_page_and_picture(self, folder, tmp_path):
         page, picture = tmp_path / "new" / "page.html", tmp_path / "overview.svg"
         result = run("report", folder, "--out", page, "--overview", picture, "--words", 3, "--title", "My <model>")
-        assert result.exit_code == 0, result.output
         assert result.stdout == ""
         assert f"Wrote {page}" in result.stderr
         assert f"Wrote {picture}" in result.stderr
@@ -335,22 +329,17 @@ class TestCommand:
     def test_replaces_files_only_with_force(self, folder, tmp_path):
         existing = tmp_path / "overview.svg"
         existing.write_text("existing")
-        result = run("report", folder, "--out", tmp_path / "page.html", "--overview", existing)
-        assert result.exit_code == 1
-        assert "already exists" in result.stderr
+        arguments = ("report", folder, "--out", tmp_path / "page.html", "--overview", existing)
+        run(*arguments, status=1, stderr="already exists")
         assert existing.read_text() == "existing"
         assert not (tmp_path / "page.html").exists()
-        result = run("report", folder, "--out", tmp_path / "page.html", "--overview", existing, "--force")
-        assert result.exit_code == 0
+        run("report", folder, "--out", tmp_path / "page.html", "--overview", existing, "--force")
         assert existing.read_text().startswith("<svg")
 
     def test_errors_name_the_problem(self, folder, tmp_path):
-        same = run("report", folder, "--out", tmp_path / "a", "--overview", tmp_path / "b" / ".." / "a")
-        assert same.exit_code == 2
-        assert "Choose two different files." in same.stderr
-        missing = run("report", tmp_path / "missing", "--out", tmp_path / "page.html")
-        assert missing.exit_code == 1
-        assert "missing" in missing.stderr
+        arguments = ("report", folder, "--out", tmp_path / "a", "--overview", tmp_path / "b" / ".." / "a")
+        run(*arguments, status=2, stderr="Choose two different files.")
+        run("report", tmp_path / "missing", "--out", tmp_path / "page.html", status=1, stderr="missing")
         assert list(tmp_path.iterdir()) == []
 
 

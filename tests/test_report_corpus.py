@@ -10,14 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, save_npz
 
 import docnvil
 from docnvil.analysis.gain import UnitsGain
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.report.columns import NO_GROUP, Groups, choose_dates, choose_labels, parse_dates
 from docnvil.report.corpus import describe_corpus
@@ -385,14 +384,9 @@ def folder(model, matrix, tmp_path_factory) -> Path:
 
 
 class TestCommand:
-    def run(self, folder: Path, *arguments: object) -> Result:
-        words = ["report", folder / "model", *arguments]
-        return CliRunner().invoke(main, [str(word) for word in words])
-
     def test_counts_give_a_page_and_json(self, folder, tmp_path):
         out = tmp_path / "page.html"
-        result = self.run(folder, folder / "counts.npz", "--out", out, "--json", "--documents", 50)
-        assert result.exit_code == 0, result.output
+        result = run("report", folder / "model", folder / "counts.npz", "--out", out, "--json", "--documents", 50)
         summary = json.loads(result.stdout)
         assert summary["documents"] == 120
         assert summary["documents_shown"] == 50
@@ -413,8 +407,7 @@ class TestCommand:
     )
     def test_errors_say_what_to_do(self, folder, tmp_path, monkeypatch, arguments, status, message):
         monkeypatch.chdir(folder)
-        result = self.run(folder, *arguments, "--out", tmp_path / "page.html")
-        assert result.exit_code == status
+        result = run("report", folder / "model", *arguments, "--out", tmp_path / "page.html", status=status)
         assert message in unescape(result.stderr)
         assert not (tmp_path / "page.html").exists()
 

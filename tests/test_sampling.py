@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import run
 from exact import exact_log_likelihood, random_network, sparse
 from scipy.sparse import csr_array, vstack
 
 from docnvil.analysis import sampling
 from docnvil.analysis.sampling import sample_documents
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
 from docnvil.errors import ConfigurationError
@@ -84,37 +83,30 @@ def folder(tmp_path_factory, block_counts) -> Path:
     return path
 
 
-def run(folder, *options):
-    arguments = ["sample", folder / "model", "--lengths-of", folder / "corpus", *options]
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+def sample(folder, *options, **expected):
+    return run("sample", folder / "model", "--lengths-of", folder / "corpus", *options, **expected)
 
 
 def test_the_command_writes_a_corpus_with_the_lengths_of_another(folder, tmp_path):
-    result = run(folder, "--documents", 500, "--out", tmp_path / "drawn", "--json")
-    assert result.exit_code == 0, result.output
+    result = sample(folder, "--documents", 500, "--out", tmp_path / "drawn", "--json")
     corpus = read_corpus(tmp_path / "drawn")
     assert corpus.ids[:2] == ("1", "2")
     assert corpus.vocabulary.words[3] == "word-3"
     assert set(corpus.lengths.tolist()) == {20, 60}  # the length of the empty document is not used
     assert json.loads(result.stdout)["tokens"] == corpus.n_tokens
-    again = run(folder, "--documents", 500, "--out", tmp_path / "again")
-    assert again.exit_code == 0, again.output
+    sample(folder, "--documents", 500, "--out", tmp_path / "again")
     for file in (tmp_path / "drawn").iterdir():
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_an_existing_folder_is_replaced_with_force_only(folder, tmp_path):
     (tmp_path / "drawn").mkdir()
-    refused = run(folder, "--documents", 5, "--out", tmp_path / "drawn")
-    assert refused.exit_code == 1
-    assert "--force" in refused.stderr
-    assert run(folder, "--documents", 5, "--out", tmp_path / "drawn", "--force").exit_code == 0
+    sample(folder, "--documents", 5, "--out", tmp_path / "drawn", status=1, stderr="--force")
+    sample(folder, "--documents", 5, "--out", tmp_path / "drawn", "--force")
 
 
 def test_a_corpus_without_words_of_the_vocabulary_raises_an_error(folder, tmp_path):
     (tmp_path / "other.txt").write_text("other words\n")
     arguments = ["sample", folder / "model", "--documents", 5, "--out", tmp_path / "drawn"]
-    result = CliRunner().invoke(main, [*map(str, arguments), "--lengths-of", str(tmp_path / "other.txt")])
-    assert result.exit_code == 1
-    assert "vocabulary" in result.stderr
+    run(*arguments, "--lengths-of", tmp_path / "other.txt", status=1, stderr="vocabulary")
     assert not (tmp_path / "drawn").exists()

@@ -6,9 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
+from commands import run
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfTransformer
-from test_commands import failed, run
 
 import docnvil
 from docnvil.corpus.loading import load_document_term_matrix
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
         )
     (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ("--units", 3, "--epochs", 60, "--batch-size", 10, "--out", path / "model")
-    assert run("fit", path / "corpus.jsonl", *options).exit_code == 0
+    run("fit", path / "corpus.jsonl", *options)
     return path
 
 
@@ -192,13 +192,12 @@ def test_command_searches_and_reuses_the_index(folder):
     assert rows == json.loads(first.stdout)["results"]
     assert [row["rank"] for row in rows] == [1, 2, 3]
     like = run(*arguments, "--like", "d4", "--top", 2)
-    assert like.exit_code == 0
     assert "Title" in like.stdout
 
 
 def test_command_writes_a_table(folder, tmp_path):
     out = tmp_path / "found.csv"
-    assert run("search", folder / "model", folder / "corpus.jsonl", "mast", "--out", out).exit_code == 0
+    run("search", folder / "model", folder / "corpus.jsonl", "mast", "--out", out)
     lines = out.read_text().splitlines()
     assert lines[0] == "rank,id,score,lexical,model,title,excerpt"
     assert len(lines) == 11
@@ -206,10 +205,10 @@ def test_command_writes_a_table(folder, tmp_path):
 
 def test_command_refuses(folder):
     arguments = ("search", folder / "model", folder / "corpus.jsonl")
-    failed(run(*arguments), 2, "either WORDS or --like")
-    failed(run(*arguments, "mast", "--like", "d1"), 2, "either WORDS or --like")
-    failed(run(*arguments, "zebra the"), 1, "No word of the query", '"zebra"')
-    failed(run(*arguments, "--like", "nobody"), 1, 'No document has the id "nobody"')
+    run(*arguments, status=2, stderr="either WORDS or --like")
+    run(*arguments, "mast", "--like", "d1", status=2, stderr="either WORDS or --like")
+    run(*arguments, "zebra the", status=1, stderr=("No word of the query", '"zebra"'))
+    run(*arguments, "--like", "nobody", status=1, stderr='No document has the id "nobody"')
 
 
 def test_a_stale_index_is_refused_and_rebuilt(folder, tmp_path):
@@ -217,15 +216,15 @@ def test_a_stale_index_is_refused_and_rebuilt(folder, tmp_path):
     text = (folder / "corpus.jsonl").read_text()
     source.write_text(text)
     arguments = ("search", folder / "model", source, "mast", "--json")
-    assert run(*arguments).exit_code == 0
+    run(*arguments)
     os.utime(source, (1, 1))  # the same content is not stale
-    assert run(*arguments).exit_code == 0
+    run(*arguments)
     source.write_text(text.replace("d4", "e4"))
-    failed(run(*arguments), 1, "another state of", "--rebuild")
-    assert run(*arguments, "--rebuild").exit_code == 0
-    failed(run(*arguments, "--text-column", "title"), 1, "other options")
+    run(*arguments, status=1, stderr=("another state of", "--rebuild"))
+    run(*arguments, "--rebuild")
+    run(*arguments, "--text-column", "title", status=1, stderr="other options")
     (tmp_path / "corpus.jsonl.search" / "words.npy").write_bytes(b"damaged")
-    failed(run(*arguments), 1, "words.npy")
+    run(*arguments, status=1, stderr="words.npy")
 
 
 @pytest.mark.parametrize("is_renamed", [False, True])
@@ -234,14 +233,14 @@ def test_a_change_that_keeps_size_and_time_is_noticed(folder, tmp_path, is_renam
     text = (folder / "corpus.jsonl").read_text()
     source.write_text(text)
     arguments = ("search", folder / "model", source, "mast", "--json")
-    assert run(*arguments).exit_code == 0
+    run(*arguments)
     status = source.stat()
     (other if is_renamed else source).write_text(text.replace("d4", "e4"))
     os.utime(other if is_renamed else source, ns=(status.st_atime_ns, status.st_mtime_ns))
     if is_renamed:
         other.replace(source)
     assert (source.stat().st_size, source.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
-    failed(run(*arguments), 1, "another state of", "--rebuild")
+    run(*arguments, status=1, stderr=("another state of", "--rebuild"))
 
 
 def test_a_copy_of_a_corpus_keeps_its_index(folder, tmp_path):
@@ -261,7 +260,7 @@ def test_a_copy_of_a_corpus_keeps_its_index(folder, tmp_path):
     assert "Building" not in again.stderr
     assert again.stdout == first.stdout
     (texts / "3.txt").write_text("mast sail")
-    failed(run(*arguments), 1, "another state of")
+    run(*arguments, status=1, stderr="another state of")
 
 
 def test_the_index_of_another_model_is_refused(folder, matrix, tmp_path):
@@ -278,7 +277,6 @@ def test_the_index_of_the_current_folder_is_beside_it(folder, tmp_path, monkeypa
         (tmp_path / "texts" / f"{number}.txt").write_text(" ".join(words))
     monkeypatch.chdir(tmp_path / "texts")
     result = run("search", folder / "model", ".", "mast", "--json")
-    assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["results"][0]["id"] == "1.txt"
     assert (tmp_path / "texts.search" / "index.json").exists()
     assert len(json.loads(run("search", folder / "model", ".", "--like", "1.txt", "--json").stdout)["results"]) == 2
@@ -288,8 +286,8 @@ def test_a_folder_that_is_not_an_index_is_not_replaced(folder, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("important")
     arguments = ("search", folder / "model", folder / "corpus.jsonl", "mast", "--index", tmp_path / "mine")
-    assert run(*arguments).exit_code == 1
-    assert run(*arguments, "--rebuild").exit_code == 1
+    run(*arguments, status=1)
+    run(*arguments, "--rebuild", status=1)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "important"
 
 

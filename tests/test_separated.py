@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas
 import pytest
-from click.testing import CliRunner
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError
 from docnvil.text.documents import SourceOptions, read_documents
@@ -243,11 +242,9 @@ def test_commands_take_the_options_and_print_what_was_assumed(tmp_path):
     (tmp_path / "a.csv").write_text('sep=;\n1;"cats\n2;dogs\n3;birds"\n4;NA\n')
     arguments = ["corpus", "build", tmp_path / "a.csv", "--no-header", "--text-column", "2", "--id-column", "1"]
     arguments += ["--min-df", "1", "--max-df", "1.0", "--out", tmp_path / "corpus"]
-    result = CliRunner().invoke(main, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
+    result = run(*arguments)
     assert "lines 3, 4. If quotes are plain characters" in " ".join(result.stderr.split())
     assert "line 5. --na-values" in " ".join(result.stderr.split())
     assert read_corpus(tmp_path / "corpus").ids == ("1", "4")
-    result = CliRunner().invoke(main, [*map(str, arguments), "--force", "--quoting", "none"])
-    assert result.exit_code == 0, result.output
+    result = run(*arguments, "--force", "--quoting", "none")
     assert read_corpus(tmp_path / "corpus").ids == ("1", "2", "3", "4")

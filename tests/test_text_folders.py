@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from click.testing import CliRunner
+from commands import run
 
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import ConfigurationError, CorpusError, MissingDependencyError
 from docnvil.runtime.folders import writing_folder
@@ -58,8 +57,7 @@ def test_other_files_are_left_out_and_named(tmp_path):
 def test_the_command_names_them_once(tmp_path, workers):
     fill(tmp_path / "mixed", MIXED)
     arguments = ["corpus", "build", tmp_path / "mixed", "--min-df", 1, "--max-df", "1.0", "--out", tmp_path / "c"]
-    result = CliRunner().invoke(main, [*map(str, arguments), "--workers", str(workers)])
-    assert result.exit_code == 0, result.output
+    result = run(*arguments, "--workers", workers)
     assert result.stderr.count("labels.csv, nb.ipynb, p.xml, paper.pdf, x.docx") == 1
     assert read_corpus(tmp_path / "c").counts.toarray().sum() == 8
 
@@ -139,8 +137,7 @@ class TestOctis:
     def test_a_corpus_is_built_from_it(self, tmp_path):
         fill(tmp_path / "octis", {"corpus.tsv": self.TSV, "vocabulary.txt": "cats\n"})
         arguments = ["corpus", "build", tmp_path / "octis", "--min-df", 1, "--max-df", "1.0", "--out", tmp_path / "c"]
-        result = CliRunner().invoke(main, list(map(str, [*arguments, "--label-column", "label"])))
-        assert result.exit_code == 0, result.output
+        run(*arguments, "--label-column", "label")
         corpus = read_corpus(tmp_path / "c")
         assert corpus.metadata["label"] == ("pets", "pets", "money")
         assert corpus.n_tokens == 9
@@ -268,10 +265,9 @@ def test_a_model_in_object_storage_is_left_out_and_named():
 @pytest.mark.parametrize("command", [["corpus", "build"], ["corpus", "build", "--held-out", "0.5"]])
 def test_a_corpus_in_its_own_folder_is_not_read_again(tmp_path, command):
     fill(tmp_path, {f"{number}.txt": "cats purr milk" for number in range(4)})
-    arguments = [*command, str(tmp_path), "--max-df", "1.0", "--out", str(tmp_path / "c"), "--force"]
+    arguments = [*command, tmp_path, "--max-df", "1.0", "--out", tmp_path / "c", "--force"]
     for _ in range(2):
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == 0, result.output
+        result = run(*arguments)
         parts = [tmp_path / "c" / part for part in ("train", "test")] if "--held-out" in command else [tmp_path / "c"]
         assert sum(read_corpus(part).n_documents for part in parts) == 4
     assert "that docnvil wrote" in result.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from commands import run
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
 
@@ -16,15 +16,10 @@ from docnvil.analysis import themes as module
 from docnvil.analysis.themes import ThemeStatistics, assign_themes, describe_themes, theme_probabilities
 from docnvil.analysis.topics import UnitStatistics
 from docnvil.batches import sparse_counts
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError
 from docnvil.report.page import render
 
 SUBJECTS = (["ship", "sail", "wind", "harbor"], ["bread", "salt", "oven", "flour"], ["goal", "team", "ball", "coach"])
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +32,7 @@ def folder(tmp_path_factory) -> Path:
         lines.append(json.dumps({"id": f"d{number}", "text": text, "theme": "own"}) + "\n")
     (path / "corpus.jsonl").write_text("".join(lines) + '{"id": "empty", "text": "", "theme": "own"}\n')
     options = ("--units", 4, "--prior", "mixture", "--themes", 3, "--epochs", 60, "--batch-size", 10, "--sparsity", 0)
-    result = run("fit", path / "corpus.jsonl", "--out", path / "model", *options)
-    assert result.exit_code == 0, result.output
+    run("fit", path / "corpus.jsonl", "--out", path / "model", *options)
     return path
 
 
@@ -139,7 +133,6 @@ def test_the_estimator_has_themes(matrix):
 def test_embed_writes_the_theme_of_each_document(folder, model, matrix, tmp_path, suffix):
     out = tmp_path / f"e.{suffix}"
     result = run("embed", folder / "model", folder / "corpus.jsonl", "--out", out)
-    assert result.exit_code == 0, result.output
     assert "3 of 3 themes" in result.stderr
     expected = [None if theme < 0 else theme for theme in model.themes(matrix).tolist()]
     if suffix == "csv":
@@ -154,17 +147,15 @@ def test_embed_writes_the_theme_of_each_document(folder, model, matrix, tmp_path
     else:
         assert np.load(out).shape == (91, 4)
         assert np.load(tmp_path / "e.themes.npy").tolist() == model.themes(matrix).tolist()
-        assert run("embed", folder / "model", folder / "corpus.jsonl", "--out", out).exit_code == 1
+        run("embed", folder / "model", folder / "corpus.jsonl", "--out", out, status=1)
         (tmp_path / "e.npy").unlink()
         (tmp_path / "e.ids.txt").unlink()
-        again = run("embed", folder / "model", folder / "corpus.jsonl", "--out", out)
-        assert again.exit_code == 1
-        assert "e.themes.npy already exists" in again.stderr
+        arguments = ("embed", folder / "model", folder / "corpus.jsonl", "--out", out)
+        run(*arguments, status=1, stderr="e.themes.npy already exists")
 
 
 def test_topics_lists_themes_after_units(folder, model):
     plain = run("topics", folder / "model", "--words", 4)
-    assert plain.exit_code == 0, plain.output
     heading, *lines = plain.stdout.split("\n\ntheme")[1].splitlines()
     assert heading == "   share  words (units that are on more often)"
     assert len(lines) == 3

@@ -4,9 +4,8 @@ import json
 import sys
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
-from docnvil.commands import main
 from docnvil.errors import ConfigurationError, DocnvilWarning, MissingDependencyError
 from docnvil.storage.model_folder import load_model
 from docnvil.text.counts import count_words
@@ -38,12 +37,6 @@ def module(tmp_path, monkeypatch) -> str:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "own_words", raising=False)
     return "own_words"
-
-
-def run(*arguments: object, exit_code: int = 0):
-    result = CliRunner().invoke(main, list(map(str, arguments)))
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 class TestRules:
@@ -112,7 +105,7 @@ class TestSavedModels:
             Tokenizer(rules)
 
     def test_new_texts_need_the_name_again(self, model, texts, module, tmp_path):
-        result = run("perplexity", model, texts, exit_code=1)
+        result = run("perplexity", model, texts, status=1)
         assert f"pass --tokenizer {module}:lemmas" in result.stderr
         assert module not in sys.modules
         values = json.loads(run("perplexity", model, texts, "--tokenizer", f"{module}:lemmas", "--json").stdout)
@@ -120,12 +113,12 @@ class TestSavedModels:
         run("embed", model, texts, "--tokenizer", f"{module}:lemmas", "--out", tmp_path / "units.csv")
 
     def test_another_name_is_refused(self, model, texts):
-        result = run("perplexity", model, texts, "--tokenizer", "textwrap:wrap", exit_code=1)
+        result = run("perplexity", model, texts, "--tokenizer", "textwrap:wrap", status=1)
         assert "split by own_words:lemmas, not by textwrap:wrap" in result.stderr
 
     def test_a_model_without_a_function_refuses_one(self, texts, tmp_path):
         run("fit", texts, "--units", 2, "--epochs", 1, "--max-df", "1.0", "--out", tmp_path / "plain")
-        result = run("perplexity", tmp_path / "plain", texts, "--tokenizer", "textwrap:wrap", exit_code=1)
+        result = run("perplexity", tmp_path / "plain", texts, "--tokenizer", "textwrap:wrap", status=1)
         assert "split by the token pattern" in result.stderr
 
     def test_python_names_it_when_loading(self, model, module):
@@ -173,6 +166,6 @@ def test_texts_are_compared_with_a_prepared_corpus(module, tmp_path, monkeypatch
     del sys.modules[module]
     arguments = ("compare", corpus, path, "--tokenizer", f"{module}:lemmas", "--json")
     assert json.loads(run(*arguments).stdout)["test_documents"] == 20
-    assert f"pass --tokenizer {module}:lemmas" in run("compare", corpus, path, exit_code=1).stderr
-    refused = run("compare", corpus, path, "--tokenizer", f"{module}:split", exit_code=2)
+    assert f"pass --tokenizer {module}:lemmas" in run("compare", corpus, path, status=1).stderr
+    refused = run("compare", corpus, path, "--tokenizer", f"{module}:split", status=2)
     assert "contains counts, to which --tokenizer does not apply" in refused.stderr

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, save_npz
-from test_commands import run
 from test_model_checks import change_json, seal
 
 import docnvil
@@ -110,7 +110,7 @@ def test_reports_show_names_as_text(named):
 
 def test_embeddings_have_names_as_columns(folder, tmp_path, block_counts):
     save_npz(tmp_path / "counts.npz", csr_array(block_counts))
-    assert run("embed", folder, tmp_path / "counts.npz", "--out", tmp_path / "e.csv").exit_code == 0
+    run("embed", folder, tmp_path / "counts.npz", "--out", tmp_path / "e.csv")
     with (tmp_path / "e.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
     assert header == ["id", "space flight", "unit1", "<b>&baseball"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from commands import run
 from exact import enumerate_samples, random_network
 from scipy.sparse import csr_array, save_npz
-from test_commands import failed, run
 
 import docnvil
 from docnvil.analysis.topics import UnitStatistics
@@ -175,15 +175,14 @@ def test_topics_prints_trees(folder):
 
 def test_topics_writes_graphs(folder, tmp_path):
     options = ("--corpus", folder / "counts.npz")
-    result = run("topics", folder / "plain", "--graph", tmp_path / "g.json", *options)
-    assert result.exit_code == 0, result.stderr
+    run("topics", folder / "plain", "--graph", tmp_path / "g.json", *options)
     graph = json.loads((tmp_path / "g.json").read_text())
     assert graph["edges"]
     assert graph["nodes"][0]["label"] == "zero"
-    assert run("topics", folder / "deep", "--graph", tmp_path / "g.dot").exit_code == 0
+    run("topics", folder / "deep", "--graph", tmp_path / "g.dot")
     assert "unit 1 of layer 2" in (tmp_path / "g.dot").read_text()
-    failed(run("topics", folder / "deep", "--graph", tmp_path / "g.dot"), 1, "exists", "--force")
-    assert run("topics", folder / "deep", "--graph", tmp_path / "g.dot", "--force").exit_code == 0
+    run("topics", folder / "deep", "--graph", tmp_path / "g.dot", status=1, stderr=("exists", "--force"))
+    run("topics", folder / "deep", "--graph", tmp_path / "g.dot", "--force")
 
 
 @pytest.mark.parametrize(
@@ -197,5 +196,5 @@ def test_topics_writes_graphs(folder, tmp_path):
 )
 def test_wrong_options_are_messages(folder, tmp_path, monkeypatch, status, options, message):
     monkeypatch.chdir(tmp_path)
-    failed(run("topics", folder / "plain", *options), status, message)
+    run("topics", folder / "plain", *options, status=status, stderr=message)
     assert not list(tmp_path.iterdir())

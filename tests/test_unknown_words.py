@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 import docnvil
-from docnvil.commands import main
 from docnvil.corpus.build import build_corpus
 from docnvil.corpus.reading import read_corpus
 from docnvil.corpus.writing import write_corpus
@@ -20,12 +19,6 @@ from docnvil.text.tokens import TokenRules
 from docnvil.text.vocabulary import Vocabulary
 
 RARE = [f"rare{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(200)]
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result
 
 
 def figures(*arguments: object) -> dict[str, Any]:
@@ -88,9 +81,7 @@ def test_documents_without_a_known_word_are_reported_with_examples(model, tmp_pa
     for verb, *options in (("perplexity",), ("completion",), ("search", "sail"), ("report",), ("topics --coherence",)):
         verb, *more = verb.split()
         arguments = [verb, model, *more, text, *options, *(["--out", tmp_path / "r.html"] if verb == "report" else [])]
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert f"No word of {text} {NOTHING}" in result.stderr
+        run(*arguments, status=1, stderr=f"No word of {text} {NOTHING}")
 
 
 def test_documents_without_any_word_are_reported(model, tmp_path):

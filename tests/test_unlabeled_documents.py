@@ -5,10 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 import docnvil
-from docnvil.commands import main
 from docnvil.corpus.loading import later_options, load_document_term_matrix
 from docnvil.errors import CorpusError, DocnvilNote
 from docnvil.text.documents import read_documents
@@ -16,12 +15,6 @@ from docnvil.text.settings import SourceOptions
 
 ROWS = [("sailing", "wind sail sea " * 4), ("baking", "oven salt dough " * 4)] * 30
 LACKS = "has no column 'group', the --label-column of the model's documents, so it was read without labels."
-
-
-def run(*arguments: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == status, result.output
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run
 
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError, DocnvilWarning, VocabularyError
 from docnvil.text.counts import count_words
@@ -39,13 +39,12 @@ class Build:
         self.folder = folder
         self.result: Result
 
-    def __call__(self, text: str, *options: str) -> Counter[str]:
+    def __call__(self, text: str, *options: object) -> Counter[str]:
         source = self.folder / "texts.txt"
         source.write_text(text, encoding="utf-8")
         limits = () if "--min-df" in options else ("--min-df", "1", "--max-df", "1.0")
-        arguments = ("corpus", "build", str(source), "--out", str(self.folder / "corpus"), "--force", *limits, *options)
-        self.result = CliRunner().invoke(main, arguments)
-        assert self.result.exit_code == 0, self.result.output
+        arguments = ("corpus", "build", source, "--out", self.folder / "corpus", "--force", *limits, *options)
+        self.result = run(*arguments)
         matrix = read_corpus(self.folder / "corpus")
         return Counter(dict(zip(matrix.vocabulary, matrix.counts.sum(axis=0).tolist(), strict=True)))
 
@@ -80,7 +79,7 @@ class TestStopWordFiles:
     def test_contractions_are_split_like_the_text_and_named(self, build, tmp_path):
         words = ["don't", "it's", "we'll", "can't", "i'm", "i", "we", "it", "see"]
         (tmp_path / "stop.txt").write_text("\n".join(words), encoding="utf-8")
-        counts = build(CONTRACTIONS, "--stop-words", str(tmp_path / "stop.txt"))
+        counts = build(CONTRACTIONS, "--stop-words", tmp_path / "stop.txt")
         assert counts == {"cats": 2, "dogs": 2, "fine": 1, "good": 1, "know": 1, "sure": 1, "think": 1}
         (message,) = build.warnings
         assert '"don\'t"' in message
@@ -88,7 +87,7 @@ class TestStopWordFiles:
 
     def test_entries_that_never_match_are_named(self, build, tmp_path):
         (tmp_path / "stop.txt").write_text("The\nof course\nwell-known\n19th\nCafe\u0301\n", encoding="utf-8")
-        counts = build("the café of course, a well-known course\n", "--stop-words", str(tmp_path / "stop.txt"))
+        counts = build("the café of course, a well-known course\n", "--stop-words", tmp_path / "stop.txt")
         assert set(counts) == {"of", "course", "well", "known"}
         (message,) = build.warnings
         assert '"19th", "of course", "well-known" can never match' in message
@@ -96,20 +95,20 @@ class TestStopWordFiles:
 
     def test_long_lists_are_cut(self, build, tmp_path):
         (tmp_path / "stop.txt").write_text("\n".join(f"of course{n}" for n in range(3000)), encoding="utf-8")
-        build("a dog\n", "--stop-words", str(tmp_path / "stop.txt"))
+        build("a dog\n", "--stop-words", tmp_path / "stop.txt")
         (message,) = build.warnings
         assert "and 2,990 more" in message
         assert len(message) < 400
 
     def test_a_word_that_a_contraction_is_only_a_part_of_is_kept(self, build, tmp_path):
         (tmp_path / "stop.txt").write_text("o'clock\naujourd'hui\nc'est\n", encoding="utf-8")
-        assert set(build("the clock est aujourd'hui\n", "--stop-words", str(tmp_path / "stop.txt"))) == {
+        assert set(build("the clock est aujourd'hui\n", "--stop-words", tmp_path / "stop.txt")) == {
             "the", "clock", "est"
         }  # fmt: skip
 
     def test_a_list_without_problems_gives_no_warning(self, build, tmp_path):
         (tmp_path / "stop.txt").write_text("the\nThe\nÜber\n", encoding="utf-8")
-        assert set(build("the dog über\n", "--stop-words", str(tmp_path / "stop.txt"))) == {"dog"}
+        assert set(build("the dog über\n", "--stop-words", tmp_path / "stop.txt")) == {"dog"}
         assert build.warnings == []
 
 
@@ -175,16 +174,16 @@ class TestVocabularies:
         path = tmp_path / "v.txt"
         path.write_text("cats\nDogs\nnew york\ncovid-19\ncafe\u0301\nthe\n", encoding="utf-8")
         text = "Cats purr in New York\nDogs bark in covid-19 café\nCats and Dogs again\n"
-        assert build(text, "--vocabulary", str(path)) == {"cats": 2, "dogs": 2, "café": 1}
+        assert build(text, "--vocabulary", path) == {"cats": 2, "dogs": 2, "café": 1}
         (message,) = build.warnings
         assert '"new york", "covid-19", "the" can never match' in message
 
     def test_the_held_out_split_and_fit_read_it_in_the_same_way(self, build, tmp_path):
         (tmp_path / "v.txt").write_text("Dogs\ndogs\nCATS\n", encoding="utf-8")
-        build("dogs\ncats dogs\n" * 3, "--vocabulary", str(tmp_path / "v.txt"))
+        build("dogs\ncats dogs\n" * 3, "--vocabulary", tmp_path / "v.txt")
         source, out = tmp_path / "texts.txt", tmp_path / "split"
         arguments = ["corpus", "build", source, "--held-out", "2", "--vocabulary", tmp_path / "v.txt", "--out", out]
-        assert CliRunner().invoke(main, list(map(str, arguments))).exit_code == 0
+        run(*arguments)
         assert read_corpus(out / "train").vocabulary.words == ("dogs", "cats")
 
     def test_case_is_kept_if_the_rules_keep_it(self):
@@ -237,9 +236,7 @@ class TestLimits:
     def test_nothing_left_is_explained_too(self, build, tmp_path):
         (tmp_path / "t.txt").write_text(ORDINALS, encoding="utf-8")
         arguments = ["corpus", "build", tmp_path / "t.txt", "--min-df", "1", "--max-df", "1", "--out", tmp_path / "c"]
-        result = CliRunner().invoke(main, list(map(str, arguments)))
-        assert result.exit_code == 1
-        assert "1 means one document, so write 1.0 for no maximum" in result.stderr
+        run(*arguments, status=1, stderr="1 means one document, so write 1.0 for no maximum")
 
     @pytest.mark.parametrize(
         ("min_df", "max_df", "expected"),

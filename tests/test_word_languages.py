@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
-from docnvil.commands import main
 from docnvil.corpus.reading import read_corpus
 
 JAPANESE = """
@@ -76,9 +75,8 @@ def japanese_words(tmp_path, monkeypatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(main, list(map(str, arguments)))
-    assert result.exit_code == 0, result.output
+def output_of(*arguments: object) -> str:
+    result = run(*arguments)
     assert "Warning" not in result.stderr
     return result.stdout
 
@@ -91,7 +89,7 @@ def test_words_are_whole(language, form, tmp_path):
         pytest.importorskip(PACKAGES[language], reason=f"{PACKAGES[language]} is not installed")
     texts, options, expected, dropped = CORPORA[language]
     source = write(texts, form, tmp_path)
-    run("corpus", "build", source, *options, "--min-df", "1", "--max-df", "1.0", "--out", tmp_path / "corpus")
+    output_of("corpus", "build", source, *options, "--min-df", "1", "--max-df", "1.0", "--out", tmp_path / "corpus")
     words = set(read_corpus(tmp_path / "corpus").vocabulary)
     assert set(expected) <= words
     assert not set(dropped) & words
@@ -108,21 +106,6 @@ def test_from_a_file_to_topics(tmp_path):
     texts, options, expected, _ = CORPORA["ukrainian"]
     source = write([" ".join([text] * 10) for text in texts] * 30, "lines", tmp_path)
     limits = ("--min-df", "1", "--max-df", "1.0")
-    run("corpus", "build", source, *options, *limits, "--out", tmp_path / "corpus")
-    result = CliRunner().invoke(
-        main,
-        [
-            "fit",
-            str(tmp_path / "corpus"),
-            "--units",
-            "2",
-            "--epochs",
-            "60",
-            "--sparsity",
-            "0",
-            "--out",
-            str(tmp_path / "model"),
-        ],
-    )
-    assert result.exit_code == 0, result.output
-    assert any(word in run("topics", tmp_path / "model") for word in expected)
+    output_of("corpus", "build", source, *options, *limits, "--out", tmp_path / "corpus")
+    run("fit", tmp_path / "corpus", "--units", "2", "--epochs", "60", "--sparsity", "0", "--out", tmp_path / "model")
+    assert any(word in output_of("topics", tmp_path / "model") for word in expected)

@@ -4,12 +4,11 @@ import unicodedata
 
 import pytest
 import regex
-from click.testing import CliRunner
+from commands import run
 from hypothesis import example, given
 from hypothesis import strategies as st
 from text_data import prose
 
-from docnvil.commands import main
 from docnvil.text.fast_tokens import FastTokenReader, make_token_reader
 from docnvil.text.splitters import TOKEN_PATTERN_V1
 from docnvil.text.stop_words import english_stop_words
@@ -294,7 +293,5 @@ def test_turkish_capitals_keep_their_letter(text, word):
 def test_turkish_stop_words_imply_turkish_lower_case(tmp_path, options, word):
     (tmp_path / "texts.txt").write_text("Işık ve gölge\nIşık yandı\n", encoding="utf-8")
     limits = ("--min-df", "1", "--max-df", "1.0")
-    command = ["corpus", "build", str(tmp_path / "texts.txt"), *limits, *options, "--out", str(tmp_path / "o")]
-    result = CliRunner().invoke(main, command)
-    assert result.exit_code == 0, result.output
+    run("corpus", "build", tmp_path / "texts.txt", *limits, *options, "--out", tmp_path / "o")
     assert word in (tmp_path / "o" / "vocabulary.txt").read_text(encoding="utf-8").split()

@@ -1,0 +1,59 @@
+"""The docnvil command line, run in this process or started in another one."""
+
+import os
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from docnvil.commands import main
+
+
+def run(
+    *arguments: object,
+    status: int | tuple[int, ...] = 0,
+    stderr: str | tuple[str, ...] = (),
+    stdin: str | None = None,
+) -> Result:
+    """Run a docnvil command in this process, and check how it ends.
+
+    A command that fails must print nothing on stdout, and whole sentences on stderr. An exception that the command does
+    not turn into a message is raised, so that no test takes a traceback for an expected failure.
+
+    Arguments:
+        arguments: words after `docnvil`, converted to strings.
+        status: one or more possible exit statuses.
+        stderr: one or more expected parts of stderr, in which line breaks are spaces.
+        stdin: text of stdin.
+
+    Returns:
+        What the command has printed, as `stdout`, `stderr` and `output` (both).
+    """
+    words = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(main, words, input=stdin, catch_exceptions=False)
+    report = f"docnvil {shlex.join(words)}\nended with exit status {result.exit_code} and printed:\n{result.output}"
+    statuses = (status,) if isinstance(status, int) else status
+    assert result.exit_code in statuses, f"{report}\nExpected exit status: {status}"
+    printed = " ".join(result.stderr.split())
+    for part in (stderr,) if isinstance(stderr, str) else stderr:
+        assert part in printed, f"{report}\nNot in stderr: {part}"
+    if result.exit_code:
+        assert result.stdout == "", f"{report}\nstdout is not empty."
+        assert printed.endswith((".", "'", "?")), f"{report}\nThe last sentence is incomplete."
+    return result
+
+
+def start(*arguments: object, variables: dict[str, object] | None = None, **options: Any) -> subprocess.Popen[str]:
+    """Start a docnvil command in a new process, with pipes for stdout and stderr.
+
+    Arguments:
+        arguments: words after `docnvil`, converted to strings.
+        variables: environment variables to add, converted to strings.
+        options: further arguments of `subprocess.Popen`.
+    """
+    command = [sys.executable, "-m", "docnvil", *map(str, arguments)]
+    environment = os.environ | {name: str(value) for name, value in (variables or {}).items()}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, text=True, **pipes, **options)
