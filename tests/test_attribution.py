@@ -1,7 +1,6 @@
 """Attribution and surprise, compared with the network itself, and the command `docnvil explain`."""
 
 import copy
-import csv
 import json
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 import torch
 from commands import run
 from scipy.sparse import csr_array
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.attribution import attribute
@@ -142,7 +142,7 @@ def folder(tmp_path_factory):
     texts = [" ".join(generator.choice(SUBJECTS[number % 2], 12)) for number in range(60)]
     rows = [{"id": f"d{number}", "title": f"Title {number}", "text": text} for number, text in enumerate(texts)]
     rows.append({"id": "strange", "title": "", "text": "zebra zebra"})
-    (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_jsonl(path / "corpus.jsonl", rows)
     options = ("--units", 2, "--epochs", 60, "--batch-size", 10, "--out", path / "model")
     run("fit", path / "corpus.jsonl", *options)
     return path
@@ -189,8 +189,7 @@ def test_command_writes_all_terms(folder, tmp_path):
     out = tmp_path / "terms.csv"
     arguments = ("explain", folder / "model", folder / "corpus.jsonl", "--out", out)
     run(*arguments, "--surprise")
-    with out.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(out)
     assert len({row["id"] for row in rows}) > 50
     sums = {}
     for row in rows:

@@ -15,7 +15,7 @@ import pytest
 from commands import run, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from text_data import anything
+from text_data import anything, write_jsonl
 
 from docnvil.corpus import build, shards
 from docnvil.corpus.build import VocabularyLimits, build_corpus, scratch_folder
@@ -43,13 +43,6 @@ def same_bytes(left: Path, right: Path) -> bool:
     return all((left / name).read_bytes() == (right / name).read_bytes() for name in files)
 
 
-def write_rows(path: Path, rows: list[dict]) -> Path:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    return path
-
-
 def random_rows(n: int, seed: int = 0) -> list[dict]:
     generator = np.random.default_rng(seed)
     words = [f"w{rank}" for rank in range(400)]
@@ -62,8 +55,8 @@ def random_rows(n: int, seed: int = 0) -> list[dict]:
 def sources(tmp_path: Path) -> list[Path]:
     """Five files of posts; the last one has one more column."""
     rows = random_rows(250)
-    paths = [write_rows(tmp_path / f"{part}.jsonl", rows[50 * part : 50 * part + 50]) for part in range(4)]
-    return [*paths, write_rows(tmp_path / "4.jsonl.gz", [{**row, "note": "x\r"} for row in rows[200:]])]
+    paths = [write_jsonl(tmp_path / f"{part}.jsonl", rows[50 * part : 50 * part + 50]) for part in range(4)]
+    return [*paths, write_jsonl(tmp_path / "4.jsonl.gz", [{**row, "note": "x\r"} for row in rows[200:]])]
 
 
 @pytest.fixture
@@ -103,7 +96,7 @@ def test_sizes_of_chunks_do_not_change_the_corpus(
 ):
     folder = tmp_path_factory.mktemp("sizes")
     rules = TokenRules(token_pattern=r"[^ \n\r\ufeff]+", min_length=1, ngrams=ngrams)
-    path = write_rows(folder / "rows.jsonl", [{"text": text, f"about{len(text) % 2}": text} for text in texts])
+    path = write_jsonl(folder / "rows.jsonl", [{"text": text, f"about{len(text) % 2}": text} for text in texts])
     limited = {"size": limits.size, "min_df": limits.min_df, "max_df": limits.max_df}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "TOKENS_PER_CHUNK", tokens)
@@ -174,7 +167,7 @@ def test_splitting_a_file_does_not_change_its_documents(tmp_path_factory, suffix
 
 def test_a_split_file_gives_the_same_bytes_and_the_same_line_numbers(tmp_path, monkeypatch):
     rows = [{"text": row["text"]} for row in random_rows(60)]
-    path = write_rows(tmp_path / "rows.jsonl", rows)
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
     write_corpus(load_document_term_matrix(path, size=150), tmp_path / "whole")
     monkeypatch.setattr(shards, "BYTES_PER_SHARD", 2000)
     assert len(split_into_shards(path, AUTO, ReadingReport())) > 3
@@ -221,8 +214,8 @@ def test_metadata_may_be_long_and_missing_in_some_shards(tmp_path):
         {"id": "a", "text": "salt wind", "about": "x" * 200_000},
         {"id": "b", "text": "wind salt", "note": 'x "y",\r\nz', "about": ""},
     ]
-    paths = [write_rows(tmp_path / f"{row['id']}.jsonl", [row]) for row in rows]
-    write_corpus(load_document_term_matrix(write_rows(tmp_path / "all.jsonl", rows), max_df=1.0), tmp_path / "whole")
+    paths = [write_jsonl(tmp_path / f"{row['id']}.jsonl", [row]) for row in rows]
+    write_corpus(load_document_term_matrix(write_jsonl(tmp_path / "all.jsonl", rows), max_df=1.0), tmp_path / "whole")
     build_corpus(paths, tmp_path / "built", AUTO, TokenRules(), VocabularyLimits(max_df=1.0))
     assert same_bytes(tmp_path / "built", tmp_path / "whole")
 
@@ -297,7 +290,7 @@ def test_a_killed_worker_does_not_change_the_corpus(sources, whole, tmp_path):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_build_is_continued(sources, whole, tmp_path, signal_number):
-    waiting = write_rows(tmp_path / "waiting.jsonl", random_rows(1))
+    waiting = write_jsonl(tmp_path / "waiting.jsonl", random_rows(1))
     Path(f"{waiting}.wait").touch()  # the build waits before it opens this file
     process = start(*BUILD, *sources, waiting, "--out", tmp_path / "built", variables=WAITING)
     scratch = scratch_folder(tmp_path / "built")

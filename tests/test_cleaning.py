@@ -6,6 +6,7 @@ import pytest
 from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
+from text_data import write_jsonl
 
 from docnvil.errors import ConfigurationError
 from docnvil.text.cleaning import STRIPPERS, read_parts, strip_parts
@@ -198,7 +199,7 @@ class TestRules:
     def test_new_texts_are_stripped_like_those_of_the_model(self, tmp_path):
         train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
         texts = ["owl mouse http://host.org/page", "cat dog <b>owl</b> page"] * 10
-        train.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        write_jsonl(train, ({"text": text} for text in texts))
         test.write_text('{"text": "owl http://page.org/page <i class=page>cat</i>"}\n{"text": "page"}\n')
         model = tmp_path / "model"
         run("fit", train, "--units", "2", "--epochs", "1", "--max-df", "1.0", "--strip", "html,urls", "--out", model)

@@ -1,6 +1,5 @@
 """Commands with real files and processes: results, and messages for wrong input."""
 
-import csv
 import json
 import re
 import signal
@@ -12,19 +11,11 @@ import numpy as np
 import pytest
 from commands import run, start
 from scipy.sparse import csr_array, save_npz
+from text_data import rows_of, write_jsonl
 
 from docnvil.commands import COMMANDS
 
 QUICK = ["--epochs", "3", "--units", "4"]
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    limit = csv.field_size_limit(1 << 20)
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    finally:
-        csv.field_size_limit(limit)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +29,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(30)
         for name, words in subjects.items()
     ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+    return write_jsonl(path, rows)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Comparison of models: each runs in its own process, and errors appear in its row."""
 
-import csv
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from commands import run
 from scipy.sparse import csr_array, save_npz
+from text_data import rows_of
 
 import docnvil
 from docnvil import DocNVIL
@@ -148,8 +148,7 @@ def test_a_model_with_another_vocabulary_has_an_error(folder, tmp_path):
 
 
 def test_the_table_is_also_written_as_csv(output, folder):
-    with (folder / "table.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(folder / "table.csv")
     assert [row["model"] for row in rows] == [row["model"] for row in output["models"]]
     assert rows[0]["npmi"] == ""
     assert float(rows[2]["npmi"]) == output["models"][2]["npmi"]
@@ -239,7 +238,7 @@ def test_a_model_that_fails_ends_in_an_error_after_the_results_of_the_others(fol
     command = (*arguments, "--models", f"{folder / 'narrow'},{folder / 'model'}", "--out", tmp_path / "table.csv")
     message = f"{folder / 'narrow'} could not be evaluated; see the reason in the table."
     run("compare", *command, status=1, stderr=message)
-    rows = {row["model"]: row for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())}
+    rows = {row["model"]: row for row in rows_of(tmp_path / "table.csv")}
     assert "10 words" in rows[str(folder / "narrow")]["error"]
     assert float(rows[str(folder / "model")]["completion_per_word"]) > 1
 

@@ -9,6 +9,7 @@ import pytest
 from commands import run
 from interruption import InterruptAfter, Interrupted
 from scipy.sparse import csr_array
+from text_data import write_jsonl
 
 import docnvil
 from docnvil.errors import CheckpointError, ConfigurationError, VocabularyError
@@ -175,7 +176,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             }
             for row in range(60)
         ]
-        (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_jsonl(path / f"{name}.jsonl", rows)
     options = ("--units", "4", "--epochs", 10, "--batch-size", 10, "--max-df", 1.0)
     run("fit", path / "old.jsonl", "--out", path / "model", *options)
     return path

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from commands import run, start
-from test_build import BUILD, WAITING, random_rows, same_bytes, write_rows
+from test_build import BUILD, WAITING, random_rows, same_bytes
+from text_data import write_jsonl
 
 pytest.importorskip("distributed", reason="Dask is not installed")
 
@@ -49,7 +50,7 @@ def scheduler(tmp_path_factory):
 @pytest.fixture
 def sources(tmp_path) -> list[Path]:
     rows = random_rows(200)
-    return [write_rows(tmp_path / f"{part}.jsonl", rows[50 * part : 50 * part + 50]) for part in range(4)]
+    return [write_jsonl(tmp_path / f"{part}.jsonl", rows[50 * part : 50 * part + 50]) for part in range(4)]
 
 
 def test_killed_workers_do_not_change_the_corpus(scheduler, sources, tmp_path):

@@ -1,6 +1,5 @@
 """`docnvil embed --table` and `docnvil info`: the same table in all formats, and true descriptions."""
 
-import csv
 import json
 import zipfile
 from collections import defaultdict
@@ -8,6 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from commands import run
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.document_table import table_columns
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
         title = FORMULAS[number] if number < len(FORMULAS) else f"Title\x0b {number}"
         rows.append({"id": f"d{number}", "title": title, "words": "many", "text": text})
     rows.append({"id": "=empty", "title": "", "words": "", "text": "zebra"})
-    (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_jsonl(path / "corpus.jsonl", rows)
     options = ("--units", 2, "--epochs", 60, "--batch-size", 10, "--label-column", "words", "--max-df", "0.7")
     run("fit", path / "corpus.jsonl", *options, "--out", path / "model")
     return path
@@ -44,8 +44,7 @@ def read_table(path):
         openpyxl = pytest.importorskip("openpyxl")
         header, *rows = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
         return [dict(zip(header, ("" if value is None else str(value) for value in row), strict=True)) for row in rows]
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return rows_of(path)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "xlsx"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
+from text_data import write_jsonl
 
 import docnvil
 from docnvil.training.editing_change import held_out_nats, nats_change
@@ -24,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"id": f"{name}{row}", "text": " ".join(generator.choice(SUBJECTS[row % 3], generator.integers(8, 30)))}
             for row in range(n_documents)
         ]
-        (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_jsonl(path / f"{name}.jsonl", rows)
     options = ("--units", "6", "--epochs", 60, "--batch-size", 10, "--validation", 0)
     run("fit", path / "train.jsonl", "--out", path / "model", *options)
     return path

@@ -1,6 +1,5 @@
 """Effects: coverage on units that are drawn, uncertainty of the codes, and the command on real files."""
 
-import csv
 import json
 import xml.etree.ElementTree as ET
 
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.stats import norm, t
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.covariates import categories, dates
@@ -303,8 +303,7 @@ def model_folder(tmp_path_factory):
         text = " ".join(generator.choice(words[subject], 12))
         day = np.datetime64("2023-01-01") + number * 4
         records.append({"id": str(number), "text": text, "party": ["left", "right"][number % 2], "date": str(day)})
-    path = folder / "speeches.jsonl"
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    path = write_jsonl(folder / "speeches.jsonl", records)
     matrix = docnvil.load_document_term_matrix(path)
     model = docnvil.fit(matrix, docnvil.Settings(units=(2,), epochs=40, batch_size=20, l1=0.0, sparsity=0.0))
     docnvil.save(model, folder / "model")
@@ -329,11 +328,8 @@ def test_files_and_figure(model_folder, tmp_path):
     arguments = "effects", folder / "model", folder / "speeches.jsonl", *options
     result = run(*arguments, *files)
     assert "with the other columns held constant" in result.stdout
-    with (tmp_path / "effects.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["column"] for row in rows] == ["party", "date"] * 2
-    with (tmp_path / "effects.prevalence.csv").open(newline="", encoding="utf-8") as file:
-        quarters = {row["value"] for row in csv.DictReader(file) if row["column"] == "date"}
+    assert [row["column"] for row in rows_of(tmp_path / "effects.csv")] == ["party", "date"] * 2
+    quarters = {row["value"] for row in rows_of(tmp_path / "effects.prevalence.csv") if row["column"] == "date"}
     assert quarters == {f"{year}-Q{quarter}" for year in (2023, 2024) for quarter in (1, 2, 3, 4)} - {"2024-Q4"}
     figure = ET.fromstring((tmp_path / "effects.svg").read_text(encoding="utf-8"))
     assert figure.tag.endswith("svg")

@@ -1,13 +1,12 @@
 """`docnvil embed`: each row is the embedding of the document with its id, in all file formats."""
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import run
-from test_commands import rows_of
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.text import sparse
@@ -30,8 +29,8 @@ def documents() -> dict[str, str]:
 def folder(documents: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `corpus.jsonl` and a `model` of two layers, the first of them autoregressive in q."""
     path = tmp_path_factory.mktemp("embed")
-    lines = [json.dumps({"id": name, "text": text, "group": len(text)}) + "\n" for name, text in documents.items()]
-    (path / "corpus.jsonl").write_text("".join(lines))
+    rows = ({"id": name, "text": text, "group": len(text)} for name, text in documents.items())
+    write_jsonl(path / "corpus.jsonl", rows)
     options = ("--units", "4,3", "--epochs", 40, "--posterior", "autoregressive", "--sparsity", 0, "--batch-size", 10)
     run("fit", path / "corpus.jsonl", "--out", path / "model", *options)
     return path
@@ -112,8 +111,7 @@ def test_output_that_cannot_be_written_fails_before_the_corpus_is_read(folder, t
 
 
 def test_duplicate_ids_are_reported_and_keep_their_rows(folder, tmp_path):
-    rows = "".join(json.dumps({"id": name, "text": "mouse"}) + "\n" for name in "abcaa")
-    (tmp_path / "new.jsonl").write_text(rows)
+    write_jsonl(tmp_path / "new.jsonl", ({"id": name, "text": "mouse"} for name in "abcaa"))
     result = run("embed", folder / "model", tmp_path / "new.jsonl", "--out", tmp_path / "e.csv")
     assert "1 id occurs more than once (a); rows keep the order of the documents." in result.stderr
     assert "5 without known words have the prior probabilities" in result.stderr
@@ -122,7 +120,7 @@ def test_duplicate_ids_are_reported_and_keep_their_rows(folder, tmp_path):
 
 def test_ids_with_line_breaks_and_quotes_keep_their_rows(folder, tmp_path):
     rows = [{"id": "a\rb", "text": "mast sail", "note": "x" * 200_000}, {"id": 'c,"d"\n', "text": "salt", "note": ""}]
-    (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_jsonl(tmp_path / "odd.jsonl", rows)
     run("corpus", "build", tmp_path / "odd.jsonl", "--min-df", 1, "--out", tmp_path / "corpus")
     run("embed", folder / "model", tmp_path / "corpus", "--out", tmp_path / "e.csv")
     assert [row["id"] for row in rows_of(tmp_path / "e.csv")] == ["a\rb", 'c,"d"\n']

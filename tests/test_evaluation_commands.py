@@ -1,6 +1,5 @@
 """The evaluation commands: results, intervals, files of values, and errors."""
 
-import csv
 import gzip
 import json
 from dataclasses import asdict, replace
@@ -11,6 +10,7 @@ import pytest
 from commands import run
 from scipy.sparse import csr_array, load_npz, save_npz, vstack
 from test_commands import QUICK
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.bootstrap import bootstrap_intervals
@@ -58,11 +58,6 @@ def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_json(*arguments: object) -> dict:
     return json.loads(run(*arguments, "--json").stdout)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_perplexity_names_its_bound_and_samples(model, corpus):
@@ -333,8 +328,8 @@ def test_labels_come_from_folders_or_metadata(model, tmp_path):
             folder.mkdir(parents=True, exist_ok=True)
             text = " ".join(np.repeat(WORDS, counts))
             (folder / f"{row:02d}.txt").write_text(text)
-            rows.append(json.dumps({"text": text, "group": "ab"[row % 2]}) + "\n")
-        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+            rows.append({"text": text, "group": "ab"[row % 2]})
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
         built = tmp_path / f"{name}-corpus"
         run("corpus", "build", tmp_path / f"{name}.jsonl", "--min-df", 1, "--out", built)
     folders = run_json("retrieval", model, tmp_path / "train", tmp_path / "test")
@@ -386,8 +381,7 @@ def test_unknown_words_are_counted_and_ignored(model, tmp_path):
 
 def test_parts_of_different_documents_fail(model, tmp_path):
     for name, ids in (("observed", "ab"), ("hidden", "ba")):
-        lines = [json.dumps({"id": each, "text": "w01 w02"}) + "\n" for each in ids]
-        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+        write_jsonl(tmp_path / f"{name}.jsonl", ({"id": each, "text": "w01 w02"} for each in ids))
     parts = ("completion", model, tmp_path / "observed.jsonl", "--predict", tmp_path / "hidden.jsonl")
     run(*parts, status=1, stderr=("Row 1 is document 'a'", "row by row"))
 

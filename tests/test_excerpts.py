@@ -1,9 +1,9 @@
 import csv
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from text_data import write_jsonl
 
 from docnvil.corpus.loading import load_document_term_matrix
 from docnvil.errors import CorpusError
@@ -19,16 +19,15 @@ def load(path, **options):
     return path, options, load_document_term_matrix(path, options, min_df=1, max_df=1.0)
 
 
-def write_jsonl(path, **columns):
+def write_texts(path, **columns):
     rows = [{"id": f"d{row}", "text": text} for row, text in enumerate(TEXTS)]
     for name, values in columns.items():
         rows = [{**row, name: value} for row, value in zip(rows, values, strict=True)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return write_jsonl(path, rows)
 
 
 def test_excerpts_have_the_order_and_ids_of_the_matrix(tmp_path):
-    excerpts = list(read_excerpts(*load(write_jsonl(tmp_path / "a.jsonl"))))
+    excerpts = list(read_excerpts(*load(write_texts(tmp_path / "a.jsonl"))))
     assert [each.id for each in excerpts] == ["d0", "d1", "d2", "d3"]
     assert [each.title for each in excerpts] == ["Owls at night", "Cats", "", "An owl and a cat."]
     assert excerpts[0].text == "Owls at night An owl hunts a mouse."
@@ -37,7 +36,7 @@ def test_excerpts_have_the_order_and_ids_of_the_matrix(tmp_path):
 
 @pytest.mark.parametrize("column", ["title", "Subject", "HEADLINE"])
 def test_title_comes_from_the_metadata(tmp_path, column):
-    path = write_jsonl(tmp_path / "a.jsonl", **{column: ["One", "x " * 200, "", "Four"]})
+    path = write_texts(tmp_path / "a.jsonl", **{column: ["One", "x " * 200, "", "Four"]})
     titles = [each.title for each in read_excerpts(*load(path))]
     assert titles[0] == "One"
     assert titles[3] == "Four"
@@ -46,7 +45,7 @@ def test_title_comes_from_the_metadata(tmp_path, column):
 
 
 def test_chosen_rows_come_in_ascending_order_once(tmp_path):
-    read = load(write_jsonl(tmp_path / "a.jsonl"))
+    read = load(write_texts(tmp_path / "a.jsonl"))
     assert [each.id for each in read_excerpts(*read, rows=[3, 0, 3])] == ["d0", "d3"]
     assert read_texts(*read, [1, 2]) == {1: TEXTS[1], 2: ""}
     assert list(read_excerpts(*read, rows=[])) == []
@@ -73,7 +72,7 @@ def test_csv_with_other_columns(tmp_path):
 def test_counts_have_frequent_words_and_no_texts(tmp_path):
     from docnvil.corpus.writing import write_corpus
 
-    _, _, matrix = load(write_jsonl(tmp_path / "a.jsonl", title=["One", "Two", "Three", "Four"]))
+    _, _, matrix = load(write_texts(tmp_path / "a.jsonl", title=["One", "Two", "Three", "Four"]))
     write_corpus(matrix, tmp_path / "corpus")
     read = load(tmp_path / "corpus")
     first, *_, last = read_excerpts(*read)
@@ -86,7 +85,7 @@ def test_counts_have_frequent_words_and_no_texts(tmp_path):
 
 @pytest.mark.parametrize("change", ["fewer", "more", "other ids"])
 def test_a_changed_source_is_refused(tmp_path, change):
-    path = write_jsonl(tmp_path / "a.jsonl")
+    path = write_texts(tmp_path / "a.jsonl")
     read = load(path)
     lines = path.read_text().splitlines(keepends=True)
     changed = {"fewer": lines[:-1], "more": lines + lines[:1], "other ids": lines[::-1]}[change]

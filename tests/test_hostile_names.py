@@ -1,13 +1,12 @@
 """Ids, columns and file names that collide, or that a spreadsheet would run."""
 
 import csv
-import json
 import os
 from pathlib import Path
 
 import pytest
 from commands import run
-from test_commands import rows_of
+from text_data import rows_of, write_jsonl
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError
@@ -16,11 +15,6 @@ from docnvil.text.documents import SourceOptions, read_documents
 
 FORMULAS = ("=cmd|' /C calc'!A0", "+1+1", "-x", "@SUM(A1)", "\tx", "-12.5", "plain")
 WORDS = ("mast sail wind keel", "onion salt oven flour")
-
-
-def write_lines(path: Path, rows: list[dict[str, object]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +28,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for number in range(84)
     ]
-    return write_lines(tmp_path_factory.mktemp("texts") / "a.jsonl", rows)
+    return write_jsonl(tmp_path_factory.mktemp("texts") / "a.jsonl", rows)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +112,7 @@ def test_metadata_whose_new_names_collide_keep_their_columns(model, tmp_path, na
     rows = [
         {"id": str(number), "text": WORDS[0], **{each: f"{each} {number}" for each in columns}} for number in (0, 1)
     ]
-    source = write_lines(tmp_path / "a.jsonl", rows)
+    source = write_jsonl(tmp_path / "a.jsonl", rows)
     table = ["--table"] if name.startswith("table") else []
     run("embed", model, source, "--out", tmp_path / name, *table)
     if name.endswith("csv"):

@@ -13,6 +13,7 @@ import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from text_data import write_jsonl
 
 from docnvil.errors import CorpusError
 from docnvil.text.counts import count_words
@@ -151,8 +152,7 @@ class TestValues:
     @pytest.mark.parametrize("options", [{}, {"tokenizer": "whitespace"}, {"token_pattern": "[a-z]+"}])
     def test_tokens_are_not_split_and_the_other_rules_apply(self, tmp_path, options):
         rows = [{"text": ["New York", "covid-19", "New York", "the", "x", ",", "1990", "Été"]}, {"text": "new york"}]
-        path = tmp_path / "a.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        path = write_jsonl(tmp_path / "a.jsonl", rows)
         matrix = count_words(read_documents(path), rules=TokenRules(**options), min_df=1, max_df=1.0)
         counts = dict(zip(matrix.vocabulary.words, matrix.counts.toarray()[0].tolist(), strict=True))
         assert {word: count for word, count in counts.items() if count} == {"new york": 2, "covid-19": 1, "été": 1}

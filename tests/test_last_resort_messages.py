@@ -13,6 +13,7 @@ import click
 import numpy as np
 import pytest
 from commands import run
+from text_data import write_jsonl
 
 from docnvil.commands import COMMANDS, main
 from docnvil.commands.console import _message
@@ -32,11 +33,9 @@ COMMAND = f"{sys.executable} -m docnvil"
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("texts") / "posts.jsonl"
     words = ("mast sail wind", "onion salt oven")
     rows = [{"id": f"{ESCAPE}{number}", "text": words[number % 2], ESCAPE: ESCAPE} for number in range(40)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return write_jsonl(tmp_path_factory.mktemp("texts") / "posts.jsonl", rows)
 
 
 @pytest.fixture(scope="module")

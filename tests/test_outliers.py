@@ -1,6 +1,5 @@
 """Scores of outliers: planted foreign and mixed documents come first, and documents of all lengths are equal."""
 
-import csv
 import json
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from commands import run
 from scipy.sparse import csr_array, vstack
 from sklearn.metrics import roc_auc_score
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.neighborhood import Neighborhood
@@ -147,7 +147,7 @@ def folder(tmp_path_factory, model):
         rows.append({"id": "strange" if number == 200 else f"d{number}", "text": " ".join([*words, *unknown])})
     rows.append({"id": "short", "text": names[0]})
     rows.append({"id": "foreign", "text": f"{names[0]} violin concerto violin solo"})
-    (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_jsonl(path / "corpus.jsonl", rows)
     (path / "words.txt").write_text("\n".join(names) + "\n")
     options = ("--units", SUBJECTS, "--epochs", 40, "--batch-size", 20, "--vocabulary", path / "words.txt")
     run("fit", path / "corpus.jsonl", *options, "--out", path / "model")
@@ -164,8 +164,7 @@ def test_command_lists_the_strange_document_first(folder, tmp_path):
     assert len(others) == 2
     assert "2 documents have fewer than ten known words and no score" in result.stderr
     assert 'More than half of the words are unknown in "foreign": look at' in result.stderr
-    with out.open(newline="") as file:
-        rows = {row["id"]: row for row in csv.DictReader(file)}
+    rows = {row["id"]: row for row in rows_of(out)}
     assert len(rows) == 203
     assert rows["short"]["score"] == ""
     assert float(rows["strange"]["foreign"]) == pytest.approx(first["foreign"], rel=1e-3)

@@ -1,6 +1,5 @@
 """Outputs that are inputs or would become inputs, in every command; standard streams; names that are not UTF-8."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import click
 import pyarrow.parquet
 import pytest
 from commands import run
+from text_data import write_jsonl
 
 from docnvil.commands import COMMANDS, main
 from docnvil.commands.options import CORPUS, PATH, Output, Texts
@@ -31,8 +31,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(40):
         text = ("mast sail wind", "onion salt oven")[number % 2]
         (folder / "txt" / f"{number:02d}.txt").write_text(text)
-        rows.append(json.dumps({"id": f"d{number}", "text": text}) + "\n")
-    (folder / "s.jsonl").write_text("".join(rows))
+        rows.append({"id": f"d{number}", "text": text})
+    write_jsonl(folder / "s.jsonl", rows)
     run("fit", folder / "s.jsonl", "--out", folder / "m", "--epochs", 2, "--units", 2)
     return folder
 

@@ -1,7 +1,6 @@
 """Outputs that two processes want, outputs that are inputs, signals, and what killed processes leave."""
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from commands import run, start
 from faults import faults, run_until_killed
+from text_data import write_jsonl
 
 from docnvil.corpus import reading
 from docnvil.corpus.reading import read_corpus
@@ -32,10 +32,8 @@ QUICK = ("--epochs", 2, "--units", 2)
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("texts") / "posts.jsonl"
     rows = [{"id": str(number), "text": ("mast sail wind", "onion salt oven")[number % 2]} for number in range(40)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return write_jsonl(tmp_path_factory.mktemp("texts") / "posts.jsonl", rows)
 
 
 @pytest.fixture(scope="module")

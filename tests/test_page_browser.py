@@ -1,6 +1,5 @@
 """The report in a real browser: filters, search, hover, keyboard, phone, dark mode, print, and hostile documents."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run
+from text_data import write_jsonl
 
 import docnvil
 from docnvil.corpus.loading import load_document_term_matrix
@@ -46,7 +46,7 @@ def folder(tmp_path_factory) -> Path:
         record = {"id": f"post-{number}", "title": title, "label": label, "text": " ".join(words) + "."}
         records.append(record | {"date": f"200{number % 4}-0{1 + number % 9}-15"})
     records.append(HOSTILE)
-    (folder / "posts.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    write_jsonl(folder / "posts.jsonl", records)
     matrix = load_document_term_matrix(folder / "posts.jsonl", max_df=1.0)
     settings = docnvil.Settings(units=(3,), epochs=40, batch_size=20, prior="factorial", posterior="factorial")
     docnvil.save(docnvil.fit(matrix, settings), folder / "model")

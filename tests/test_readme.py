@@ -1,8 +1,6 @@
 """Tests of the README and docs/: commands and code run, options and links exist, figures match the results."""
 
 import glob
-import gzip
-import json
 import re
 import shlex
 import sys
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from commands import run
 from sklearn.decomposition import LatentDirichletAllocation
+from text_data import write_jsonl
 
 from docnvil.commands import COMMANDS, main
 
@@ -60,8 +59,7 @@ def folders(text_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A working folder with the corpora that the pages use."""
     posts = [{"text": file.read_text(), "id": file.name} for file in sorted(text_folder.rglob("*.txt"))]
     for name, part in (("posts", posts), ("posts-1", posts[::2]), ("posts-2", posts[1::2])):
-        with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt") as file:
-            file.writelines(json.dumps(post) + "\n" for post in part)
+        write_jsonl(tmp_path / f"{name}.jsonl.gz", part)
     text_folder.rename(tmp_path / "corpus")
     (tmp_path / "held-out" / "sailing").mkdir(parents=True)
     (tmp_path / "held-out" / "sailing" / "new.txt").write_text("wind and sail and storm and anchor\n" * 20)

@@ -9,6 +9,7 @@ import pytest
 from commands import run
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfTransformer
+from text_data import write_jsonl
 
 import docnvil
 from docnvil.corpus.loading import load_document_term_matrix
@@ -34,7 +35,7 @@ def folder(tmp_path_factory):
         rows.append(
             {"id": f"d{number}", "title": f"Title {number}", "text": text if number % 20 else f"unknown{number}"}
         )
-    (path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_jsonl(path / "corpus.jsonl", rows)
     options = ("--units", 3, "--epochs", 60, "--batch-size", 10, "--out", path / "model")
     run("fit", path / "corpus.jsonl", *options)
     return path

@@ -1,6 +1,5 @@
 """Themes: the posterior of the mixture's components, their statistics, and how commands and files show them."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from commands import run
 from exact import joint_terms, random_network
 from scipy.sparse import csr_array
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis import themes as module
@@ -26,11 +26,11 @@ SUBJECTS = (["ship", "sail", "wind", "harbor"], ["bread", "salt", "oven", "flour
 def folder(tmp_path_factory) -> Path:
     """A folder with `corpus.jsonl`, 90 documents of three subjects and an empty one, and a `model` of it."""
     path, generator = tmp_path_factory.mktemp("themes"), np.random.default_rng(0)
-    lines = []
+    rows = []
     for number in range(90):
         text = " ".join(generator.choice(SUBJECTS[number % 3], 12))
-        lines.append(json.dumps({"id": f"d{number}", "text": text, "theme": "own"}) + "\n")
-    (path / "corpus.jsonl").write_text("".join(lines) + '{"id": "empty", "text": "", "theme": "own"}\n')
+        rows.append({"id": f"d{number}", "text": text, "theme": "own"})
+    write_jsonl(path / "corpus.jsonl", [*rows, {"id": "empty", "text": "", "theme": "own"}])
     options = ("--units", 4, "--prior", "mixture", "--themes", 3, "--epochs", 60, "--batch-size", 10, "--sparsity", 0)
     run("fit", path / "corpus.jsonl", "--out", path / "model", *options)
     return path
@@ -136,8 +136,7 @@ def test_embed_writes_the_theme_of_each_document(folder, model, matrix, tmp_path
     assert "3 of 3 themes" in result.stderr
     expected = [None if theme < 0 else theme for theme in model.themes(matrix).tolist()]
     if suffix == "csv":
-        with out.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = rows_of(out)
         assert list(rows[0])[:4] == ["id", "theme", "metadata_theme", "unit0"]
         assert [int(row["theme"]) if row["theme"] else None for row in rows] == expected
     elif suffix == "parquet":
@@ -172,8 +171,7 @@ def test_topics_lists_themes_after_units(folder, model):
 
 
 def test_the_folder_and_the_report_list_themes(folder, model):
-    with (folder / "model" / "themes.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(folder / "model" / "themes.csv")
     assert [row["theme"] for row in rows] == ["0", "1", "2"]
     assert set(" ".join(row["words"] for row in rows).split()) == {word for words in SUBJECTS for word in words}
     page = render(model)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, save_npz
 from test_model_checks import change_json, seal
+from text_data import rows_of
 
 import docnvil
 from docnvil.analysis.unit_names import check_names
@@ -76,8 +77,7 @@ def test_names_are_saved_and_a_model_without_names_has_none_in_its_folder(named,
     docnvil.save(replace(named, unit_names=()), tmp_path / "plain")
     assert "unit_names" not in json.loads((tmp_path / "plain" / "model.json").read_text())
     assert docnvil.load(tmp_path / "plain").unit_names == (None, None, None)
-    with (folder / "topics.csv").open(newline="") as file:
-        assert [row["name"] for row in csv.DictReader(file)] == ["space flight", "", "<b>&baseball"]
+    assert [row["name"] for row in rows_of(folder / "topics.csv")] == ["space flight", "", "<b>&baseball"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Documents without the label column of the model's documents can be used with the model."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
 from commands import run
+from text_data import rows_of, write_jsonl
 
 import docnvil
 from docnvil.corpus.loading import later_options, load_document_term_matrix
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         csv.writer(file).writerows([("text", "group"), *((text, label) for label, text in ROWS)])
     with (folder / "new.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text", "day"), *((text, str(n)) for n, (_, text) in enumerate(ROWS))])
-    (folder / "new.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for _, text in ROWS))
+    write_jsonl(folder / "new.jsonl", ({"text": text} for _, text in ROWS))
     limits = ("--max-df", "1.0", "--units", 2, "--epochs", 2)
     run("fit", folder / "train.csv", "--label-column", "group", *limits, "--out", folder / "model")
     return folder
@@ -69,15 +69,13 @@ def test_embeddings_without_labels_have_the_other_metadata(folder, tmp_path):
 
 def test_labels_that_some_documents_lack_are_blank(folder, tmp_path):
     rows = [{"text": "wind sail"}, {"text": "oven", "group": "baking"}, {"text": "salt", "group": ["a", "list"]}]
-    path = tmp_path / "mixed.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = write_jsonl(tmp_path / "mixed.jsonl", rows)
     result = run("embed", folder / "model", path, "--out", tmp_path / "e.csv")
     assert (
         f"2 of the 3 documents of {path} have no 'group', the --label-column of the model's documents; their labels"
         " are blank."
     ) in result.stderr
-    with (tmp_path / "e.csv").open(newline="") as file:
-        assert [row["group"] for row in csv.DictReader(file)] == ["", "baking", ""]
+    assert [row["group"] for row in rows_of(tmp_path / "e.csv")] == ["", "baking", ""]
     failed = run("retrieval", folder / "model", folder / "train.csv", path, status=1)
     assert f"{path}, line 1 has no column 'group' for the label." in failed.stderr
 

@@ -1,6 +1,11 @@
-"""Small corpora and hypothesis strategies for tests of docnvil.text and docnvil.corpus."""
+"""Small corpora, files with rows, and hypothesis strategies for tests of docnvil.text and docnvil.corpus."""
 
+import csv
+import gzip
+import json
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,6 +19,23 @@ prose = st.text()
 # Any text that can be written on a line of UTF-8, including spaces, quotes and other scripts.
 line = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\ufeff"), min_size=1, max_size=8)
 anything = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """Write a JSON object per line, compressed if the name of the file ends in .gz, and return the path."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, of which cells may be longer than the limit of Python."""
+    limit = csv.field_size_limit(1 << 20)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    finally:
+        csv.field_size_limit(limit)
 
 
 def documents(*texts: str) -> list[Document]:
