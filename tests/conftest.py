@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from exact import one_document
 from hypothesis import settings
+
+from docnvil.model.sparse import SparseCounts
 
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for child processes
@@ -45,6 +48,12 @@ def block_counts() -> np.ndarray:
         subject = document % 3
         counts[document, 5 * subject : 5 * subject + 5] = generator.multinomial(20, np.full(5, 0.2))
     return counts
+
+
+@pytest.fixture
+def document() -> SparseCounts:
+    """One document, of which all samples of a small network can be enumerated."""
+    return one_document()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from docnvil.model.generative import Samples
 from docnvil.model.settings import ModelConfig
 from docnvil.model.sparse import SparseCounts
 
+VOCABULARY_SIZE = 5  # of most of these networks
 Terms = tuple[Tensor, ...]
 Gradients = dict[str, Tensor]
 
@@ -38,7 +39,7 @@ def random_counts(n_documents: int, vocabulary_size: int, seed: int = 0) -> Spar
     return sparse(dense)
 
 
-def one_document(vocabulary_size: int) -> SparseCounts:
+def one_document(vocabulary_size: int = VOCABULARY_SIZE) -> SparseCounts:
     """Return one document of a few words."""
     counts = random_counts(2, vocabulary_size, seed=4)
     return SparseCounts(counts.indices, counts.values, counts.offsets[:2], vocabulary_size)

@@ -6,13 +6,13 @@ from itertools import combinations, product
 import pytest
 import torch
 from exact import (
+    VOCABULARY_SIZE,
     assert_gradients_equal,
     elbo_gradients,
     every_draw,
     expected_gradients,
     gradient_variance,
     log_prob_terms,
-    one_document,
     random_counts,
     random_network,
 )
@@ -24,13 +24,6 @@ from docnvil.model.sparse import SparseCounts
 from docnvil.nvil.antithetic import antithetic_samples, correlation
 from docnvil.nvil.multisample import rloo
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS, sample_antithetic
-
-VOCABULARY_SIZE = 5
-
-
-@pytest.fixture
-def document() -> SparseCounts:
-    return one_document(VOCABULARY_SIZE)
 
 
 def group_probabilities(p: float, group: int) -> dict[tuple[int, ...], float]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from commands import run
 from scipy.sparse import csr_array
-from text_data import rows_of, write_jsonl
+from text_data import SUBJECTS, rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.attribution import attribute
@@ -130,9 +130,6 @@ def test_repeating_a_word_makes_it_less_surprising():
 def test_models_of_bits_have_no_surprise():
     with pytest.raises(docnvil.ConfigurationError, match="model of words"):
         list(word_surprise(network_of(observation="bernoulli"), COUNTS))
-
-
-SUBJECTS = (["onion", "butter", "garlic", "sauce", "oven", "salt"], ["mast", "sail", "wind", "keel", "anchor", "tide"])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from commands import run
-from text_data import rows_of, write_jsonl
+from text_data import SUBJECTS, rows_of, write_jsonl
 
 import docnvil
 from docnvil.analysis.document_table import table_columns
@@ -16,7 +16,6 @@ from docnvil.errors import CorpusError
 from docnvil.storage import document_tables
 from docnvil.storage.document_tables import write_table
 
-SUBJECTS = (["onion", "butter", "garlic", "sauce", "oven", "salt"], ["mast", "sail", "wind", "keel", "anchor", "tide"])
 FORMULAS = ("=1+1", "+cmd", "-2", "@SUM(A1)", '=HYPERLINK("http://x")')
 
 

@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
-from text_data import rows_of, write_jsonl
+from text_data import SUBJECTS, rows_of, write_jsonl
 
 import docnvil
 from docnvil.text import sparse
-
-SUBJECTS = (["onion", "butter", "garlic", "sauce", "oven", "salt"], ["mast", "sail", "wind", "keel", "anchor", "tide"])
 
 
 @pytest.fixture(scope="module")

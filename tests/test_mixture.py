@@ -13,7 +13,6 @@ from exact import (
     every_draw,
     expected_gradients,
     log_prob_terms,
-    one_document,
     random_network,
 )
 from interruption import check_resumed_training
@@ -108,8 +107,7 @@ def test_log_prob_is_finite_for_extreme_logits_and_keeps_single_precision_under_
 
 
 @pytest.mark.parametrize("units", [(3,), (2, 1)])
-def test_mean_gradient_of_nvil_is_the_enumerated_one(units):
-    document = one_document(5)
+def test_mean_gradient_of_nvil_is_the_enumerated_one(units, document):
     network = random_network(5, units, **MIXTURE)
     nvil = NVIL(len(units), baseline="none", center=False, normalize=False, networks=[]).double()
     parents = [None] * len(units)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from exact import (
+    VOCABULARY_SIZE,
     assert_gradients_equal,
     elbo_gradients,
     every_draw,
@@ -10,7 +11,6 @@ from exact import (
     gradient_variance,
     joint_terms,
     log_prob_terms,
-    one_document,
     parameter_gradients,
     random_network,
 )
@@ -23,7 +23,6 @@ from docnvil.nvil.bounds import importance_weighted_bound
 from docnvil.nvil.multisample import reweighted_wake_sleep, rloo, vimco
 from docnvil.nvil.nvil import NVIL, nvil_surrogate
 
-VOCABULARY_SIZE = 5
 AUTOREGRESSIVE = {"prior": "autoregressive", "posterior": "autoregressive"}
 NETWORKS = [
     ((3,), {}),
@@ -32,11 +31,6 @@ NETWORKS = [
     ((2, 1), {**AUTOREGRESSIVE, "observation": "dirichlet-multinomial"}),
     ((2, 1), {"prior": "mixture", "themes": 2}),
 ]
-
-
-@pytest.fixture
-def document() -> SparseCounts:
-    return one_document(VOCABULARY_SIZE)
 
 
 def bound(network: BeliefNetwork, document: SparseCounts, samples: Samples) -> Tensor:

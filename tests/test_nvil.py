@@ -3,6 +3,7 @@
 import pytest
 import torch
 from exact import (
+    VOCABULARY_SIZE,
     Gradients,
     assert_gradients_equal,
     elbo_gradients,
@@ -11,7 +12,6 @@ from exact import (
     expected_gradients,
     gradient_variance,
     log_prob_terms,
-    one_document,
     random_network,
 )
 from torch import Tensor, nn
@@ -31,13 +31,6 @@ from docnvil.nvil.signals import (
     normalize,
     update_moments,
 )
-
-VOCABULARY_SIZE = 5
-
-
-@pytest.fixture
-def document() -> SparseCounts:
-    return one_document(VOCABULARY_SIZE)
 
 
 def make_nvil(units: tuple[int, ...], **options: object) -> NVIL:

@@ -3,13 +3,13 @@
 import pytest
 import torch
 from exact import (
+    VOCABULARY_SIZE,
     assert_gradients_equal,
     elbo_gradients,
     every_draw,
     expected_gradients,
     gradient_variance,
     log_prob_terms,
-    one_document,
     parameter_gradients,
     random_network,
 )
@@ -22,13 +22,6 @@ from docnvil.nvil.nvil import nvil_surrogate
 from docnvil.nvil.relaxed import Expansion, straight_through_gumbel, straight_through_samples
 from docnvil.nvil.relaxed import muprop as muprop_losses
 from docnvil.training.gradient_estimators import GRADIENT_ESTIMATORS
-
-VOCABULARY_SIZE = 5
-
-
-@pytest.fixture
-def document() -> SparseCounts:
-    return one_document(VOCABULARY_SIZE)
 
 
 def muprop(network: BeliefNetwork, document: SparseCounts, samples: Samples) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 from commands import run
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfTransformer
-from text_data import write_jsonl
+from text_data import SUBJECTS, write_jsonl
 
 import docnvil
 from docnvil.corpus.loading import load_document_term_matrix
@@ -19,9 +19,6 @@ from docnvil.search.index import build_index, make_index, open_index, pack_codes
 from docnvil.search.query import PRESELECTED, search_like, search_words
 from docnvil.text.excerpts import read_excerpts
 from docnvil.text.settings import SourceOptions
-
-SUBJECTS = (["onion", "butter", "garlic", "sauce", "oven", "salt"], ["mast", "sail", "wind", "keel", "anchor", "tide"])
-SUBJECTS += (["piano", "violin", "flute", "drum", "song", "choir"],)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,13 @@ from docnvil.text.document_term_matrix import DocumentTermMatrix
 from docnvil.text.documents import Document
 from docnvil.text.vocabulary import Vocabulary
 
+# Words of documents on food, the sea and music.
+SUBJECTS = (
+    ("onion", "butter", "garlic", "sauce", "oven", "salt"),
+    ("mast", "sail", "wind", "keel", "anchor", "tide"),
+    ("piano", "violin", "flute", "drum", "song", "choir"),
+)
+
 prose = st.text()
 # Any text that can be written on a line of UTF-8, including spaces, quotes and other scripts.
 line = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\ufeff"), min_size=1, max_size=8)
