@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -19,8 +20,8 @@ def run(
 ) -> Result:
     """Run a docnvil command in this process, and check how it ends.
 
-    A command that fails must print nothing on stdout, and whole sentences on stderr. An exception that the command does
-    not turn into a message is raised, so that no test takes a traceback for an expected failure.
+    A command that fails must print nothing on stdout, and a message on stderr that ends like a sentence or with a
+    quoted name. An exception that the command does not turn into a message is raised here, and fails the test.
 
     Arguments:
         arguments: words after `docnvil`, converted to strings.
@@ -41,11 +42,11 @@ def run(
         assert part in printed, f"{report}\nNot in stderr: {part}"
     if result.exit_code:
         assert result.stdout == "", f"{report}\nstdout is not empty."
-        assert printed.endswith((".", "'", "?")), f"{report}\nThe last sentence is incomplete."
+        assert printed.endswith((".", "'", "?")), f"{report}\nThe message does not end like a sentence."
     return result
 
 
-def start(*arguments: object, variables: dict[str, object] | None = None, **options: Any) -> subprocess.Popen[str]:
+def start(*arguments: object, variables: Mapping[str, object] | None = None, **options: Any) -> subprocess.Popen[str]:
     """Start a docnvil command in a new process, with pipes for stdout and stderr.
 
     Arguments:

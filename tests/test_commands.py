@@ -197,6 +197,25 @@ def test_help_lists_every_command():
         assert re.search(rf"^  {name} +{re.escape(summary)}", listed, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected", "difference"),
+    [
+        (("recipes",), {"status": 1}, "Expected exit status: 1"),
+        (("recipes", "nothing"), {}, "Expected exit status: 0"),
+        (("recipes", "nothing"), {"status": 2, "stderr": ("nothing", "everything")}, "Not in stderr: everything"),
+    ],
+)
+def test_a_command_that_ends_in_another_way_than_expected_fails_the_test(arguments, expected, difference):
+    with pytest.raises(AssertionError, match=difference):
+        run(*arguments, **expected)
+
+
+def test_an_exception_without_a_message_fails_the_test(texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("docnvil.storage.model_folder.save_model", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("fit", texts, "--out", tmp_path / "model", *QUICK, status=1)
+
+
 # Wrong input: a message with the remedy, exit status 1 or 2, no partial output.
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import start
 from scipy.sparse import csr_array
 
 from docnvil.errors import ConfigurationError, WorkerError
@@ -383,13 +384,7 @@ def test_training_resumes_with_another_number_of_processes(before, after, corpus
 def start_process(rank: int, port: int, *arguments: object) -> subprocess.Popen:
     """Start one of two processes without torchrun."""
     variables = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return subprocess.Popen(
-        [sys.executable, "-m", "docnvil", "fit", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **LOOPBACK, **{name: str(value) for name, value in variables.items()}},
-    )
+    return start("fit", *arguments, variables=LOOPBACK | variables)
 
 
 def stderr_of_both(*arguments_of_each: tuple[object, ...]) -> str:

@@ -3,8 +3,6 @@
 import ast
 import pickle
 import re
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from commands import run
 
 import docnvil
 from docnvil.commands.console import ErrorReportingGroup, Termination, printing_warnings
@@ -32,10 +31,7 @@ def test_messages_have_python_names_and_options_of_the_command_line():
 
 def test_commands_name_the_option(tmp_path):
     (tmp_path / "x.csv").write_text("id,body\n1,cat\n", encoding="utf-8")
-    command = [sys.executable, "-m", "docnvil", "corpus", "build", "x.csv", "--out", "o"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert "--text-column" in result.stderr
+    run("corpus", "build", tmp_path / "x.csv", "--out", tmp_path / "o", status=1, stderr="--text-column")
 
 
 def test_commands_print_each_warning_once(capsys):

@@ -8,6 +8,7 @@ import pandas
 import pytest
 from click.testing import Result
 from commands import run
+from text_data import as_dicts
 
 from docnvil.corpus.reading import read_corpus
 from docnvil.errors import CorpusError, DocnvilNote, DocnvilWarning, VocabularyError
@@ -41,9 +42,7 @@ class Build:
 
     def documents(self) -> list[dict[str, int]]:
         """The counts of each document by word."""
-        matrix = read_corpus(self.folder / "corpus")
-        rows = matrix.counts.toarray().tolist()
-        return [{word: n for word, n in zip(matrix.vocabulary, row, strict=True) if n} for row in rows]
+        return as_dicts(read_corpus(self.folder / "corpus"))
 
     def fails(self, name: str, content: str | bytes, *options: str) -> str:
         return self.run(name, content, *options, status=1).stderr

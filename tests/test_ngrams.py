@@ -159,8 +159,7 @@ class TestCommands:
     def test_phrases_are_stored_with_the_model(self, source, tmp_path):
         model = tmp_path / "model"
         options = ("--units", 2, "--epochs", 1, "--max-df", "1.0", "--phrases")
-        result = run("fit", source, *options, "--out", model)
-        assert 'Learned 2 phrases: "los_angeles", "new_york".' in result.stderr
+        run("fit", source, *options, "--out", model, stderr='Learned 2 phrases: "los_angeles", "new_york".')
         assert load_model(model).token_rules.phrases == ("los_angeles", "new_york")
         (tmp_path / "new.txt").write_text("new york\nyork\n", encoding="utf-8")
         assert json.loads(run("perplexity", model, tmp_path / "new.txt", "--json").stdout)["tokens"] == 2

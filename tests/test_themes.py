@@ -132,8 +132,7 @@ def test_the_estimator_has_themes(matrix):
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "npy"])
 def test_embed_writes_the_theme_of_each_document(folder, model, matrix, tmp_path, suffix):
     out = tmp_path / f"e.{suffix}"
-    result = run("embed", folder / "model", folder / "corpus.jsonl", "--out", out)
-    assert "3 of 3 themes" in result.stderr
+    run("embed", folder / "model", folder / "corpus.jsonl", "--out", out, stderr="3 of 3 themes")
     expected = [None if theme < 0 else theme for theme in model.themes(matrix).tolist()]
     if suffix == "csv":
         rows = rows_of(out)

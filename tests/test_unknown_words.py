@@ -77,7 +77,7 @@ def test_documents_without_a_known_word_are_reported_with_examples(model, tmp_pa
             result = run(verb, model, source, *options, *(["--force"] if options else []))
             assert result.stderr.count("Warning: ") == 1
             assert f"Warning: No word of {source} {NOTHING}" in result.stderr
-    assert f"Warning: No word of the documents {NOTHING}" in run("explain", model, "--text", "zebra okapi").stderr
+    run("explain", model, "--text", "zebra okapi", stderr=f"Warning: No word of the documents {NOTHING}")
     for verb, *options in (("perplexity",), ("completion",), ("search", "sail"), ("report",), ("topics --coherence",)):
         verb, *more = verb.split()
         arguments = [verb, model, *more, text, *options, *(["--out", tmp_path / "r.html"] if verb == "report" else [])]
