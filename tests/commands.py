@@ -17,17 +17,19 @@ def run(
     status: int | tuple[int, ...] = 0,
     stderr: str | tuple[str, ...] = (),
     stdin: str | None = None,
+    has_results: bool = False,
 ) -> Result:
     """Run a docnvil command in this process, and check how it ends.
 
-    A command that fails must print nothing on stdout, and a message on stderr that ends like a sentence or with a
-    quoted name. An exception that the command does not turn into a message is raised here, and fails the test.
+    A command that fails must print nothing on stdout (see `has_results`), and a message on stderr that ends like a
+    sentence or with a quoted name. An exception that it does not turn into a message is raised, and fails the test.
 
     Arguments:
         arguments: words after `docnvil`, converted to strings.
         status: one or more possible exit statuses.
         stderr: one or more expected parts of stderr, in which line breaks are spaces.
         stdin: text of stdin.
+        has_results: whether a command that fails prints results, too: those of the models that could be evaluated.
 
     Returns:
         What the command has printed, as `stdout`, `stderr` and `output` (both).
@@ -41,7 +43,7 @@ def run(
     for part in (stderr,) if isinstance(stderr, str) else stderr:
         assert part in printed, f"{report}\nNot in stderr: {part}"
     if result.exit_code:
-        assert result.stdout == "", f"{report}\nstdout is not empty."
+        assert bool(result.stdout) == has_results, f"{report}\nExpected results on stdout: {has_results}"
         assert printed.endswith((".", "'", "?")), f"{report}\nThe message does not end like a sentence."
     return result
 

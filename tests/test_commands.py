@@ -151,8 +151,8 @@ def test_held_out_documents_do_not_extend_the_vocabulary(tmp_path):
 
 def test_the_seed_determines_the_bytes_in_a_new_process(texts, model, tmp_path):
     with start("fit", texts, "--out", tmp_path / "model", *QUICK, variables={"PYTHONHASHSEED": 123}) as process:
-        process.communicate()
-    assert process.returncode == 0
+        _, errors = process.communicate()
+    assert process.returncode == 0, errors
     for path in model.iterdir():
         if path.name not in ("run.json", "manifest.json"):
             assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name

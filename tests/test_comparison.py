@@ -167,7 +167,10 @@ def test_the_table_is_printed_as_text(monkeypatch, folder):
         ComparisonResult("docnvil-best", "", 7.5, 7.5, no_units_verdict="not better"),
     ]
     monkeypatch.setattr(runner, "compare_models", lambda *arguments, **options: iter(rows))
-    lines = run("compare", folder / "train.npz", folder / "observed.npz").stdout.splitlines()
+    result = run(
+        "compare", folder / "train.npz", folder / "observed.npz", status=1, stderr="gensim-lda", has_results=True
+    )
+    lines = result.stdout.splitlines()
     headings = "model per word per document NPMI diversity topics seconds per second MiB"
     assert lines[1].split() == headings.split()
     assert lines[4].split() == ["sklearn-lda", "7.2", "7.0", "0.500", "-", "3", "-", "12,346", "-"]
@@ -237,7 +240,7 @@ def test_a_model_that_fails_ends_in_an_error_after_the_results_of_the_others(fol
     arguments = (folder / "train.npz", folder / "observed.npz", "--predict", folder / "hidden.npz")
     command = (*arguments, "--models", f"{folder / 'narrow'},{folder / 'model'}", "--out", tmp_path / "table.csv")
     message = f"{folder / 'narrow'} could not be evaluated; see the reason in the table."
-    run("compare", *command, status=1, stderr=message)
+    run("compare", *command, status=1, stderr=message, has_results=True)
     rows = {row["model"]: row for row in rows_of(tmp_path / "table.csv")}
     assert "10 words" in rows[str(folder / "narrow")]["error"]
     assert float(rows[str(folder / "model")]["completion_per_word"]) > 1
