@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 
 import docnvil
-from docnvil.commands import main
 from docnvil.text.normalization import find_name
 
 
@@ -20,12 +19,6 @@ def composed(text: str) -> str:
 
 def decomposed(text: str) -> str:
     return unicodedata.normalize("NFD", text)
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result
 
 
 def write(path: Path, form: Any, labels: str = "éab") -> Path:
@@ -95,5 +88,4 @@ def test_documents_without_a_label_are_left_out_of_retrieval(model, tmp_path):
     files = ("--train-labels", tmp_path / "some.npy", "--test-labels", tmp_path / "known.npy")
     assert json.loads(run("retrieval", model, some, known, *files, "--json").stdout)["unlabeled_documents"] == 16
     some.write_text("".join(blank))
-    failed = CliRunner().invoke(main, ["retrieval", str(model), str(some), str(known)])
-    assert f"No document of {some} has a label" in failed.stderr
+    run("retrieval", model, some, known, status=1, stderr=f"No document of {some} has a label")
