@@ -97,7 +97,7 @@ def test_a_recipe_holds_out_few_documents(block_counts):
 
 def test_a_document_term_matrix_brings_its_words(block_counts):
     words = [f"subject{word // 5}-{word % 5}" for word in range(15)]
-    matrix = DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
+    matrix = DocumentTermMatrix(csr_array(block_counts), Vocabulary(list(words)), tuple(map(str, range(120))))
     model = DocNVIL(n_components=3, epochs=20, batch_size=20, random_state=0).fit(matrix)
     assert {word for unit in model.top_words(5) for word in unit} <= set(words)
     assert model.transform(matrix).shape == (120, 3)
@@ -106,7 +106,7 @@ def test_a_document_term_matrix_brings_its_words(block_counts):
 
 def test_another_vocabulary_of_the_same_size_is_refused(block_counts):
     def of(words: str) -> DocumentTermMatrix:
-        return DocumentTermMatrix(csr_array(block_counts), Vocabulary(words), tuple(map(str, range(120))))
+        return DocumentTermMatrix(csr_array(block_counts), Vocabulary(list(words)), tuple(map(str, range(120))))
 
     model = DocNVIL(2, epochs=1).fit(of("abcdefghijklmno"))
     with pytest.raises(VocabularyError, match=r"docnvil\.align_vocabulary"):
