@@ -295,7 +295,14 @@ class TestParquet:
         pyarrow = pytest.importorskip("pyarrow")
         parquet = pytest.importorskip("pyarrow.parquet")
         parquet.write_table(pyarrow.table({"text": [1.5]}), tmp_path / "a.parquet")
-        with pytest.raises(CorpusError, match=r"row 1 has 1\.5"):
+        with pytest.raises(CorpusError, match=r"row 1 has 1\.5 .* Quote it"):
+            read_all(tmp_path / "a.parquet")
+
+    def test_bytes_are_refused_with_the_remedy(self, tmp_path):
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pyarrow.table({"text": [b"sail"]}), tmp_path / "a.parquet")
+        with pytest.raises(CorpusError, match=r"b'sail' .* Decode the column to strings"):
             read_all(tmp_path / "a.parquet")
 
     def test_other_content_is_refused(self, tmp_path):

@@ -251,8 +251,9 @@ def _to_text(value: object, where: str, column: str) -> str | None:
         raise CorpusError(
             f"{where} has a list in the column {column!r} whose items are not all strings. Write tokens as strings."
         )
+    remedy = "Decode the column to strings" if isinstance(value, bytes) else "Quote it"
     raise CorpusError(
-        f"{where} has {value!r:.40} in the column {column!r}, which is not a string. Quote it, or choose another"
+        f"{where} has {value!r:.40} in the column {column!r}, which is not a string. {remedy}, or choose another"
         " column with --text-column."
     )
 
