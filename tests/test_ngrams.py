@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from docnvil.storage.model_folder import load_model
 from docnvil.text.counts import count_words, word_sequences
 from docnvil.text.fast_tokens import make_token_reader
 from docnvil.text.ngrams import join_phrases, list_ngrams
-from docnvil.text.phrases import learn_phrases
+from docnvil.text.phrases import learn_phrases, pair_npmi
 from docnvil.text.token_reader import UNKNOWN
 from docnvil.text.tokens import TokenRules, tokenize
 from docnvil.text.vocabulary import Vocabulary
@@ -110,6 +111,16 @@ class TestPhrases:
     def test_phrases_are_of_the_words_that_the_rules_give(self):
         texts = ["social networks and a social network"] * 5 + ["network", "social"]
         assert learn_phrases(documents(*texts), TokenRules(stemmer="porter")).phrases == ("social_network",)
+
+    @given(st.lists(st.tuples(*[st.integers(1, 10**10)] * 3), min_size=1, max_size=5), st.integers(3 * 10**10, 10**12))
+    def test_npmi_of_very_large_corpora_is_that_of_exact_arithmetic(self, counts, total):
+        counts = [(pair, pair + one, pair + two) for pair, one, two in counts]
+        expected = [
+            float((Decimal(pair) * total / (one * two)).ln() / -(Decimal(pair) / total).ln())
+            for pair, one, two in counts
+        ]
+        actual = pair_npmi(*np.array(counts).T, total)
+        assert actual == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
     def test_few_pairs_in_memory_give_the_same_phrases(self, monkeypatch):
         texts = [*NEWS, *(f"a{number} b{number} c{number}" for number in range(300))]

@@ -56,13 +56,33 @@ def learn_phrases(
         pairs.add(words[neighbors] << 32 | words[neighbors + 1])
     keys, counts = pairs.frequent(min_count)
     first, second = keys >> 32, keys & 0xFFFFFFFF
-    total = float(word_counts.sum())  # its square can be larger than an integer of 64 bits
-    p_pair = counts / max(total, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a text of one pair only
-        npmi = np.log(p_pair * total**2 / (word_counts[first] * word_counts[second])) / -np.log(p_pair)
+    npmi = pair_npmi(counts, word_counts[first], word_counts[second], word_counts.sum())
     names = list(reader.index.words)
     chosen = zip(first[npmi >= min_npmi].tolist(), second[npmi >= min_npmi].tolist(), strict=True)
     return replace(rules, phrases=tuple(sorted(f"{names[one]}{JOINER}{names[two]}" for one, two in chosen)))
+
+
+def pair_npmi(pairs: _Numbers, first: _Numbers, second: _Numbers, n_tokens: int) -> NDArray[np.float64]:
+    """Return the normalized pointwise mutual information of pairs of neighbors; NaN if all tokens are one pair.
+
+    Products of counts can be larger than an integer of 64 bits, so they are floating-point numbers.
+
+    Arguments:
+        pairs: `[n]`, the number of times that each pair occurs.
+        first: `[n]`, the number of times that its first word occurs.
+        second: `[n]`, the number of times that its second word occurs.
+        n_tokens: the number of words of all texts.
+
+    Example:
+        Two words that always occur together, and two that are independent:
+
+        >>> pair_npmi(np.array([10, 1]), np.array([10, 10]), np.array([10, 10]), 100)
+        array([1., 0.])
+    """
+    total = float(n_tokens)
+    p_pair = pairs / max(total, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(p_pair * total**2 / (first.astype(np.float64) * second)) / -np.log(p_pair)
 
 
 class _PairCounts:
