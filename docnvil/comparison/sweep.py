@@ -112,7 +112,7 @@ class Sweep:
 
     The suggestion is the smallest number of units that is not worse than the best one: the interval of the difference
     in perplexity per word reaches 0. The range has all such numbers. Numbers that are not better than no units are left
-    out, so if none is better, there is no suggestion.
+    out. If none is better, nothing is suggested.
 
     Arguments:
         rows: one per number of units.

@@ -89,7 +89,7 @@ def describe_corpus(
         step: called with the name of each step when it begins.
 
     Raises:
-        CorpusError: no document has a word that the model knows.
+        CorpusError: no document has a word of the vocabulary.
         ConfigurationError: a column does not exist, or has no labels or dates.
     """
     matrix = source.matrix
@@ -99,7 +99,7 @@ def describe_corpus(
         dates = None  # --by with a column of dates
     lengths = matrix.lengths[~matrix.empty]
     if not len(lengths) and not model.network.generative.visible.empty_is_data:
-        raise CorpusError("No document has a word that the model knows, so there is nothing to show. Check the corpus.")
+        raise CorpusError("No document has a word of the vocabulary, so there is nothing to show. Check the corpus.")
     step("units of all documents")
     groupings = [each for each in (labels, dates) if each is not None]
     statistics = read_statistics(model, matrix.counts, groupings, max_documents=max_documents, seed=seed)

@@ -244,7 +244,7 @@ def describe_no_known_words(source: str, vocabulary: Vocabulary, n_unknown: int,
         source: what the documents are called.
         vocabulary: the words that are known.
         n_unknown: the number of words in the documents.
-        words: some of them, if at hand.
+        words: some of them; none if they are not known.
 
     Example:
         >>> print(describe_no_known_words("new.txt", Vocabulary(["boat", "sail"]), 7, ["Boot", "Segel"]))
